@@ -1,0 +1,1 @@
+"""The edges: MQTT, Kafka, MongoDB, files, settings, logs, metrics and the local stack."""
