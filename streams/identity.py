@@ -1,0 +1,60 @@
+"""Ids that are derived, never random: the same reading has the same id wherever and whenever it is made.
+
+An id is 12 bytes, the shape of a MongoDB ObjectId, so that ids sort by event time:
+
+    | 4 bytes: event time, whole seconds, big-endian | 8 bytes: BLAKE2b over what identifies it |
+
+Kafka offsets cannot serve: a reading that MQTT delivers again gets a new offset.
+"""
+
+from hashlib import blake2b
+
+_READING_PERSON = b"weir.reading"
+_AGGREGATE_PERSON = b"weir.aggregate"
+_ANOMALY_PERSON = b"weir.anomaly"
+_SECONDS_MASK = 0xFFFF_FFFF
+
+
+def event_ms(event_time: float) -> int:
+    """Round an event time in seconds to the millisecond that identifies it."""
+    return round(event_time * 1000)
+
+
+def _derive(event_time: float, person: bytes, text: str) -> bytes:
+    head = (int(event_time) & _SECONDS_MASK).to_bytes(4, "big")
+    return head + blake2b(text.encode(), digest_size=8, person=person).digest()
+
+
+def reading_id(
+    sensor_id: str, event_time: float, quantities: tuple[str, ...] = (), sequence: int | None = None
+) -> bytes:
+    """Derive the id of a reading.
+
+    Two messages are the same reading when sensor, event time (to the millisecond), sequence number and the
+    set of quantities agree: quantities that a sensor publishes one by one at the same instant stay apart.
+
+    Args:
+        sensor_id: The sensor's id.
+        event_time: Seconds since the Unix epoch.
+        quantities: Names of the quantities measured, in any order.
+        sequence: The sensor's own counter, where it has one: tells readings of the same millisecond apart.
+
+    Returns:
+        12 bytes.
+
+    >>> reading_id("464fc87d3c5a", 1725890469.0, ("temperature",)).hex()
+    '66deffa50c33f3a4ef7c02c5'
+    """
+    counter = "" if sequence is None else sequence
+    text = f"{sensor_id}\0{event_ms(event_time)}\0{counter}\0{','.join(sorted(quantities))}"
+    return _derive(event_time, _READING_PERSON, text)
+
+
+def aggregate_id(sensor_id: str, quantity: str, start: float, end: float) -> bytes:
+    """Derive the id of a window's aggregate from its series and bounds (seconds since the Unix epoch)."""
+    return _derive(start, _AGGREGATE_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(start)}\0{event_ms(end)}")
+
+
+def anomaly_id(sensor_id: str, quantity: str, raised_at: float) -> bytes:
+    """Derive the id of an anomaly from its series and the event time at which it was raised (seconds)."""
+    return _derive(raised_at, _ANOMALY_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(raised_at)}")

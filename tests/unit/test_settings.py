@@ -1,0 +1,75 @@
+"""Settings: one documented model, strict names, secrets from files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bridges.settings import load
+from streams.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("WEIR_")]:
+        monkeypatch.delenv(name)
+
+
+def test_defaults_need_no_environment() -> None:
+    assert load().kafka.brokers == "127.0.0.1:9092"
+
+
+def test_a_variable_sets_a_nested_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_KAFKA__BROKERS", "kafka:9092")
+    monkeypatch.setenv("WEIR_MQTT__TOPICS", "sensors/#, $share/weir/plant/#")
+    monkeypatch.setenv("WEIR_WINDOWS__QUANTILES", "0.5,0.95")
+    settings = load()
+    assert settings.kafka.brokers == "kafka:9092"
+    assert settings.mqtt.topics == ("sensors/#", "$share/weir/plant/#")
+    assert settings.windows.quantiles == (0.5, 0.95)
+
+
+@pytest.mark.parametrize("name", ["WEIR_KAFKA__BROKER", "WEIR_KAFAK__BROKERS", "WEIR_LOGLEVEL"])
+def test_an_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigurationError, match=name):
+        load()
+
+
+def test_a_wrong_value_names_the_variable_and_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_WINDOWS__SIZE_SECONDS", "-5")
+    with pytest.raises(ConfigurationError, match=r"WEIR_WINDOWS__SIZE_SECONDS: .*greater than 0, got '-5'"):
+        load()
+
+
+def test_a_typo_in_the_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "weir.toml"
+    config.write_text("[windows]\nsize_secs = 5\n")
+    monkeypatch.setenv("WEIR_CONFIG", str(config))
+    with pytest.raises(ConfigurationError, match="WEIR_WINDOWS__SIZE_SECS"):
+        load()
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "weir.toml"
+    config.write_text("[windows]\nsize_seconds = 5\ngrace_seconds = 1\n[detection]\nwarm_up = 7\n")
+    monkeypatch.setenv("WEIR_CONFIG", str(config))
+    monkeypatch.setenv("WEIR_WINDOWS__SIZE_SECONDS", "30")
+    settings = load()
+    assert (settings.windows.size_seconds, settings.windows.grace_seconds) == (30, 1)
+    assert settings.detection == {"warm_up": 7}
+
+
+def test_a_secret_comes_from_a_file_and_never_shows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "uri"
+    secret.write_text("mongodb://weir:hunter2@mongo/\n")
+    monkeypatch.setenv("WEIR_MONGO__URI_FILE", str(secret))
+    settings = load()
+    assert settings.mongo.uri.get_secret_value() == "mongodb://weir:hunter2@mongo/"
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_MONGO__URI_FILE", "/nowhere/uri")
+    with pytest.raises(ConfigurationError, match="WEIR_MONGO__URI_FILE must name a readable file"):
+        load()
