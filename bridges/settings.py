@@ -252,7 +252,7 @@ class Settings(BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """The environment, with secrets from files: ``WEIR_MONGO__URI_FILE=/run/secrets/uri`` sets ``mongo.uri``."""
+    """The environment, with secrets from files: ``WEIR_MONGO__URI_FILE=/run/secrets/uri``."""
 
     def __call__(self) -> dict[str, Any]:
         sections = super().__call__()
