@@ -1,0 +1,66 @@
+"""Logs: one form for our lines and the libraries'."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bridges.logs import configure, get_logger
+from bridges.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _lines(settings: Settings) -> list[dict[str, object]]:
+    out = io.StringIO()
+    configure(settings, "bridge", out)
+    get_logger("bridges.bridge").info("session.resumed", queued=3)
+    get_logger("bridges.bridge").debug("detail.seen")
+    logging.getLogger("some.library").warning("disk is %s", "full")
+    logging.getLogger("aiokafka.consumer").info("joined the group")
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_our_lines_and_those_of_libraries_are_json_with_the_same_fields() -> None:
+    ours, theirs = _lines(Settings(log_format="json"))
+    assert (ours["event"], ours["queued"], ours["level"]) == ("session.resumed", 3, "info")
+    assert (theirs["event"], theirs["level"]) == ("disk is full", "warning")
+    for line in (ours, theirs):
+        assert line["service"] == "bridge"
+        assert str(line["timestamp"]).endswith("Z")
+
+
+def test_the_level_is_a_setting() -> None:
+    assert [line["event"] for line in _lines(Settings(log_format="json", log_level="WARNING"))] == [
+        "disk is full"
+    ]
+    assert len(_lines(Settings(log_format="json", log_level="DEBUG"))) == 4
+
+
+def test_the_console_is_for_people() -> None:
+    out = io.StringIO()
+    configure(Settings(log_format="console"), "bridge", out)
+    get_logger("x").warning("broker.lost", address="127.0.0.1:1883")
+    assert "broker.lost" in out.getvalue()
+    assert not out.getvalue().startswith("{")
+
+
+def test_an_exception_is_part_of_its_line() -> None:
+    out = io.StringIO()
+    configure(Settings(log_format="json"), "bridge", out)
+    try:
+        raise ValueError("boom")
+    except ValueError:
+        get_logger("x").exception("bridge.failed")
+    assert "ValueError: boom" in json.loads(out.getvalue())["exception"]
