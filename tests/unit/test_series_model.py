@@ -1,0 +1,67 @@
+"""The contract that the worker relies on."""
+
+import math
+import random
+
+import pytest
+
+from streams.errors import ConfigurationError, InputError
+from streams.series_model import DetectionConfig, DetectionPlan, SeriesModel
+
+
+def series(count: int, seed: int = 1) -> list[tuple[float, float]]:
+    rng = random.Random(seed)
+    readings = [(1.7e9 + 300.0 * i, rng.gauss(20.0, 1.0)) for i in range(count)]
+    readings[count // 2] = (readings[count // 2][0], 90.0)
+    return readings
+
+
+def test_splitting_a_stream_anywhere_and_restoring_gives_the_same_changes_and_bytes():
+    config = DetectionConfig()
+    readings = series(600)
+    whole = SeriesModel(config)
+    expected = [whole.observe(*reading) for reading in readings]
+    split = SeriesModel(config)
+    actual = []
+    for i, reading in enumerate(readings):
+        if i % 7 == 0:
+            split = SeriesModel.from_bytes(split.to_bytes(), config)
+        actual.append(split.observe(*reading))
+    assert actual == expected
+    assert split.to_bytes() == whole.to_bytes()
+    assert any(change is not None and change.kind == "raised" for change in expected)
+
+
+def test_a_redelivered_reading_is_skipped_and_counted():
+    model = SeriesModel(DetectionConfig())
+    for reading in series(300):
+        model.observe(*reading)
+    before = model.expected_band()
+    for reading in series(300):
+        assert model.observe(*reading) is None
+    assert model.skipped == 300
+    assert model.expected_band() | {"skipped": 0} == before
+
+
+def test_a_value_that_is_not_finite_never_reaches_the_detector():
+    model = SeriesModel(DetectionConfig())
+    for value in (math.nan, math.inf, -math.inf):
+        assert model.observe(1.0, value) is None
+    assert (model.skipped, model.seen) == (3, 0)
+
+
+def test_bytes_that_are_no_state_are_refused():
+    for data in (b"", b"\x09", b"\x01\x05abc", b"garbage" * 20):
+        with pytest.raises(InputError):
+            SeriesModel.from_bytes(data, DetectionConfig())
+
+
+def test_a_misspelt_setting_is_refused_by_name():
+    with pytest.raises(ConfigurationError, match="raise_att"):
+        DetectionPlan({"series": {"boiler-*/temperature": {"raise_att": 0.9}}})
+
+
+def test_a_pattern_overrides_the_default_for_its_series_only():
+    plan = DetectionPlan({"warm_up": "50", "series": {"boiler-*/temperature": {"high": 120}}})
+    assert plan.config_for("boiler-1", "temperature") == DetectionConfig(warm_up=50, high=120)
+    assert plan.config_for("boiler-1", "pressure") == DetectionConfig(warm_up=50)
