@@ -82,7 +82,7 @@ class MqttSettings(Section):
     """MQTT version."""
     client_id: str = "weir-bridge"
     """Fixed, so that the broker keeps the session while the bridge is away."""
-    topics: Annotated[tuple[str, ...], CommaSeparated] = ("sensors/#",)
+    topics: Annotated[tuple[str, ...], CommaSeparated] = ("sensors/#", "labels/#")
     """Topic filters; ``$share/<group>/...`` shares them between several bridges."""
     session_expiry_seconds: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 7 * 24 * 3600
     """How long the broker keeps the session of a bridge that is away (MQTT 5)."""
@@ -132,6 +132,8 @@ class BridgeSettings(Section):
     """A reading whose event time is further ahead of its ingest time becomes a dead letter."""
     min_collected_at: float = 946_684_800.0
     """A reading older than this event time (2000-01-01) has a device's clock that was never set."""
+    ignored_fields: Annotated[frozenset[str], CommaSeparated] = frozenset()
+    """Fields of a payload that are no quantities and may hold anything (``unit,firmware``)."""
     tick_seconds: Seconds = 5
     """How often a tick is written into each partition of `readings`."""
     linger_ms: float = Field(default=5, ge=0)

@@ -20,13 +20,16 @@ class Reason(StrEnum):
     UNKNOWN_TOPIC = "unknown_topic"
     BAD_SENSOR_ID = "bad_sensor_id"
     SENSOR_MISMATCH = "sensor_mismatch"
+    BAD_QUANTITY = "bad_quantity"
     MISSING_VALUE = "missing_value"
     BAD_VALUE = "bad_value"
     NOT_FINITE = "not_finite"
     MISSING_TIME = "missing_time"
     BAD_TIME = "bad_time"
     FUTURE_TIME = "future_time"
+    BAD_LABEL = "bad_label"
     UNREADABLE_RECORD = "unreadable_record"
+    REFUSED_BY_KAFKA = "refused_by_kafka"
     REFUSED_BY_MONGO = "refused_by_mongo"
 
 
@@ -54,3 +57,15 @@ class TransientError(WeirError):
 
 class ConfigurationError(WeirError):
     """A setting or the environment is wrong; an operator must change it before a start can succeed."""
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Show the beginning of what came, for an error's text: it may be 64 kB long.
+
+    >>> shown(b"x" * 100, limit=3)
+    "b'xxx'…"
+    """
+    if isinstance(value, str | bytes):
+        return repr(value[:limit]) + ("…" if len(value) > limit else "")
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"

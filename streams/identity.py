@@ -12,6 +12,7 @@ from hashlib import blake2b
 _READING_PERSON = b"weir.reading"
 _AGGREGATE_PERSON = b"weir.aggregate"
 _ANOMALY_PERSON = b"weir.anomaly"
+_DEAD_LETTER_PERSON = b"weir.deadletter"
 _SECONDS_MASK = 0xFFFF_FFFF
 
 
@@ -58,3 +59,22 @@ def aggregate_id(sensor_id: str, quantity: str, start: float, end: float) -> byt
 def anomaly_id(sensor_id: str, quantity: str, raised_at: float) -> bytes:
     """Derive the id of an anomaly from its series and the event time at which it was raised (seconds)."""
     return _derive(raised_at, _ANOMALY_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(raised_at)}")
+
+
+def dead_letter_id(origin: str, topic: str, payload: bytes, position: str = "") -> bytes:
+    """Derive the id of a dead letter from where it came from and its bytes.
+
+    No time goes in: a message that MQTT delivers again comes at another time, but is the same dead letter. So
+    identical bad messages of one topic are one dead letter in MongoDB (on Kafka they are as many as came).
+
+    Args:
+        origin: ``mqtt``, ``kafka`` or ``mongo``.
+        topic: MQTT topic or Kafka topic.
+        payload: The original bytes.
+        position: Partition and offset of a Kafka record, which tell identical records apart.
+
+    Returns:
+        12 bytes.
+    """
+    head = f"{origin}\0{topic}\0{position}\0".encode(errors="surrogateescape")
+    return blake2b(head + payload, digest_size=12, person=_DEAD_LETTER_PERSON).digest()
