@@ -65,6 +65,27 @@ BRIDGE_LATENCY = _histogram(
     "weir_bridge_latency_seconds", "From reading an MQTT message to Kafka's confirmation (sampled)."
 )
 
+# Sinks: Kafka -> MongoDB. consumed = stored + already there + refused + unreadable + not kept + under way.
+SINK_CONSUMED = _counter("weir_sink_records_consumed_total", "Records taken from Kafka.", "collection")
+SINK_DOCUMENTS = _counter(
+    "weir_sink_documents_total", "Documents by what became of them in MongoDB.", "collection", "outcome"
+)
+SINK_SET_ASIDE = _counter(
+    "weir_sink_records_set_aside_total", "Records that became dead letters.", "collection", "reason"
+)
+SINK_NOT_KEPT = _counter("weir_sink_records_not_kept_total", "Ticks: read, not stored.", "collection")
+SINK_RELEASED = _counter(
+    "weir_sink_records_released_total", "Records given back unwritten in a rebalance.", "collection"
+)
+SINK_RETRIES = _counter("weir_sink_write_retries_total", "Attempts that MongoDB did not answer, or not yet.")
+SINK_WRITE_SECONDS = _histogram(
+    "weir_sink_write_seconds", "Writing one chunk to MongoDB, outages included.", "collection"
+)
+SINK_DELAY_SECONDS = _histogram(
+    "weir_sink_delay_seconds", "From a record's Kafka time-stamp to MongoDB's acknowledgement.", "collection"
+)
+MONGO_AVAILABLE = _gauge("weir_mongo_available", "1 while MongoDB answers writes.")
+
 
 def render() -> bytes:
     """Return all metrics in Prometheus' text format; serve it with `CONTENT_TYPE`."""
