@@ -86,6 +86,17 @@ SINK_DELAY_SECONDS = _histogram(
 )
 MONGO_AVAILABLE = _gauge("weir_mongo_available", "1 while MongoDB answers writes.")
 
+# Worker: windows and detection. Counted per batch; a value is one quantity of one reading.
+WORKER_READINGS = _counter("weir_worker_values_total", "Values by what the windows did with them.", "outcome")
+WORKER_LATE = _counter("weir_worker_values_late_total", "Values that came after their windows had closed.")
+WORKER_UNREADABLE = _counter(
+    "weir_worker_records_unreadable_total", "Records of readings set aside as dead letters."
+)
+WORKER_RESULTS = _counter("weir_worker_results_total", "Results by topic.", "topic")
+WORKER_ANOMALIES = _counter("weir_worker_anomalies_total", "Changes in the life of anomalies.", "state")
+CHECKPOINTS = _counter("weir_checkpoints_total", "Checkpoints made.")
+CHECKPOINT_SECONDS = _histogram("weir_checkpoint_seconds", "From taking a checkpoint to its acknowledgement.")
+
 
 def render() -> bytes:
     """Return all metrics in Prometheus' text format; serve it with `CONTENT_TYPE`."""

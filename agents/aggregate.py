@@ -1,0 +1,68 @@
+"""The agent that turns readings into aggregates of windows."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from agents.lane.batch import Batch
+from agents.lane.state import WriteBehindState
+from bridges.settings import Settings
+from streams.aggregation import AggregationOutcome, aggregate
+from streams.dead_letters import from_kafka
+from streams.records import encode
+from streams.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
+from streams.windows import SensorWindows, WindowPolicy
+
+
+def policy_of(settings: Settings) -> WindowPolicy:
+    """Make the window policy that the settings ask for."""
+    windows = settings.windows
+    return WindowPolicy.of(
+        size=windows.size_seconds,
+        step=windows.step_seconds,
+        grace=windows.grace_seconds,
+        idle=windows.idle_seconds,
+        quantiles=windows.quantiles,
+    )
+
+
+def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
+    """Add the agent to the application; returns its state, for the views."""
+    policy = policy_of(settings)
+    state = WriteBehindState[SensorWindows](
+        app,
+        "windows",
+        partitions=settings.kafka.partitions,
+        to_state=SensorWindows.to_state,
+        from_state=lambda _, values: SensorWindows.from_state(values),
+    )
+    aggregates = settings.topic(AGGREGATES.name)
+    late_readings = settings.topic(LATE_READINGS.name)
+    dead_letters = settings.topic(DEAD_LETTERS.name)
+    counts = app.counts
+
+    def apply(batch: Batch) -> set[str]:
+        outcome = AggregationOutcome()
+        aggregate(policy, state.rows[batch.partition], batch.contents, outcome)
+        for result in outcome.aggregates:
+            state.result(aggregates, batch.partition, result.sensor_id.encode(), encode(result))
+        for late in outcome.late:
+            state.result(late_readings, batch.partition, late.sensor_id.encode(), encode(late))
+        for record, error in batch.unreadable:
+            letter = from_kafka(batch.topic, batch.partition, record, error)
+            state.result(dead_letters, batch.partition, batch.topic.encode(), encode(letter))
+        counts.aggregated(outcome, len(batch.unreadable))
+        return outcome.changed
+
+    @app.agent(app.readings_topic, name="aggregate_readings")  # type: ignore[untyped-decorator]
+    async def aggregate_readings(stream: Any) -> AsyncIterator[None]:
+        """Put each reading into its windows and publish the windows that close.
+
+        Delivery: each reading counts once; rows remember the offset they contain, results have derived ids.
+        Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
+        """
+        async for event in stream.noack().events():
+            state.applied(event, apply(event.value))
+            await app.lane.checkpoint_if_full()
+            yield
+
+    return state

@@ -1,0 +1,117 @@
+"""The Faust application: ``faust -A agents.app:app worker``, or ``weir worker``."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+from yarl import URL
+
+from agents import aggregate, detect
+from agents.counts import Counts
+from agents.lane.batch import BatchSchema
+from agents.lane.checkpoint import Lane
+from agents.lane.consumer import BatchTransport
+from agents.lane.internals import check_internals
+from agents.lane.state import WriteBehindState
+from agents.lane.writer import BatchWriter
+from bridges import logs
+from bridges.kafka_edge import ensure_topics, faust_options, producer_options
+from bridges.settings import Settings, load
+from streams.detection import SensorModels
+from streams.topics import READINGS
+from streams.windows import SensorWindows
+
+
+class WeirApp(faust.App):
+    """A Faust application on the batch lane.
+
+    Args:
+        settings: All settings of Weir.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        check_internals()
+        worker = settings.worker
+        super().__init__(
+            f"{settings.kafka.namespace}{worker.application}",
+            broker=[URL(f"kafka://{broker.strip()}") for broker in settings.kafka.brokers.split(",")],
+            **faust_options(settings),
+            datadir=Path(worker.data_dir),
+            store="memory://",
+            cython_optimizations=True,
+            topic_partitions=settings.kafka.partitions,
+            topic_replication_factor=settings.kafka.replication,
+            topic_disable_leader=True,
+            table_standby_replicas=0,
+            stream_buffer_maxsize=16,  # events are whole fetches here
+            stream_recovery_delay=0.0,
+            broker_commit_interval=0.5,
+            broker_session_timeout=worker.session_timeout_seconds,
+            broker_heartbeat_interval=worker.session_timeout_seconds / 5,
+            broker_rebalance_timeout=60.0,
+            broker_max_poll_records=worker.fetch_records,
+            broker_max_poll_interval=300.0,
+            consumer_max_fetch_size=4 * 1024 * 1024,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=worker.instance or None,
+            producer_acks=-1,
+            producer_request_timeout=60.0,
+            web_host=settings.web.host,
+            web_bind=settings.web.host,
+            web_port=settings.web.port,
+            canonical_url=f"http://{settings.web.advertised_host}:{settings.web.port}",
+            loghandlers=[],
+        )
+        self.settings = settings
+        self.counts = Counts()
+        self.writer = BatchWriter(producer_options(settings))
+        self.lane = Lane(self, self.writer, interval=worker.checkpoint_seconds)
+        # A transport of our own kind: the scheme of a broker's URL can only name one that Faust knows.
+        self.transport = BatchTransport(self.conf.broker_consumer, self)
+        self.windows: WriteBehindState[SensorWindows] | None = None
+        self.models: WriteBehindState[SensorModels] | None = None
+        self.readings_topic = self.batched_topic(READINGS.name)
+
+    def batched_topic(self, name: str) -> Any:
+        """Return a topic of the catalogue, delivered in batches."""
+        topic = self.settings.topic(name)
+        self.lane.batched(topic)
+        return self.topic(topic, schema=BatchSchema(), partitions=self.settings.kafka.partitions)
+
+    async def on_start(self) -> None:
+        """Make sure that the topics are as they must be, before anything subscribes to them."""
+        await asyncio.to_thread(ensure_topics, self.settings)
+        await super().on_start()
+
+    async def on_shutdown(self) -> None:
+        """Close the writer last: the consumer's own stop still makes a checkpoint."""
+        await super().on_shutdown()
+        await self.writer.stop()
+
+    def owned_partitions(self) -> set[int]:
+        """Return the partitions of `readings` that this worker owns now."""
+        topic = self.settings.topic(READINGS.name)
+        assignment: set[TP] = self.consumer.assignment()
+        return {tp.partition for tp in assignment if tp.topic == topic}
+
+
+def create_app(settings: Settings) -> WeirApp:
+    """Build the application that the settings ask for, with its agents, tables and views."""
+    app = WeirApp(settings)
+    if settings.worker.processing:
+        app.windows = aggregate.add_to(app, settings)
+        app.models = detect.add_to(app, settings)
+        app.lane.states += [app.windows, app.models]
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """Make ``app`` when it is asked for, so that importing this module reads no settings."""
+    if name == "app":
+        settings = load()
+        logs.configure(settings, "worker")
+        globals()["app"] = create_app(settings)
+        return globals()["app"]
+    raise AttributeError(name)

@@ -1,0 +1,54 @@
+"""What the worker has counted since it started: for the metrics and the ledger."""
+
+from dataclasses import dataclass
+
+from bridges.metrics import (
+    WORKER_ANOMALIES,
+    WORKER_LATE,
+    WORKER_READINGS,
+    WORKER_RESULTS,
+    WORKER_UNREADABLE,
+)
+from streams.aggregation import AggregationOutcome
+from streams.detection import DetectionOutcome
+
+
+@dataclass(slots=True)
+class Counts:
+    """Totals since the start of this worker; a value is one quantity of one reading."""
+
+    values_aggregated: int = 0
+    values_duplicate: int = 0
+    values_late: int = 0
+    readings_skipped: int = 0
+    ticks: int = 0
+    unreadable: int = 0
+    windows_closed: int = 0
+    readings_judged: int = 0
+    anomalies_raised: int = 0
+    anomalies_cleared: int = 0
+
+    def aggregated(self, outcome: AggregationOutcome, unreadable: int) -> None:
+        """Add what came of a batch in the windows."""
+        self.values_aggregated += outcome.applied
+        self.values_duplicate += outcome.duplicates
+        self.values_late += len(outcome.late)
+        self.readings_skipped += outcome.skipped
+        self.ticks += outcome.ticks
+        self.unreadable += unreadable
+        self.windows_closed += len(outcome.aggregates)
+        WORKER_READINGS.labels("aggregated").inc(outcome.applied)
+        WORKER_READINGS.labels("duplicate").inc(outcome.duplicates)
+        WORKER_READINGS.labels("skipped").inc(outcome.skipped)
+        WORKER_LATE.inc(len(outcome.late))
+        WORKER_UNREADABLE.inc(unreadable)
+        WORKER_RESULTS.labels("aggregates").inc(len(outcome.aggregates))
+
+    def detected(self, outcome: DetectionOutcome) -> None:
+        """Add what came of a batch in the models."""
+        self.readings_judged += outcome.applied
+        for anomaly in outcome.anomalies:
+            raised = anomaly.state == "raised"
+            self.anomalies_raised += raised
+            self.anomalies_cleared += not raised
+            WORKER_ANOMALIES.labels(anomaly.state).inc()

@@ -1,0 +1,48 @@
+"""The agent that watches each series with a model of its own, and raises and clears anomalies."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from agents.lane.batch import Batch
+from agents.lane.state import WriteBehindState
+from bridges.settings import Settings
+from streams.detection import DetectionOutcome, SensorModels, detect, models_from_state, models_to_state
+from streams.records import encode
+from streams.series_model import DetectionPlan
+from streams.topics import ANOMALIES
+
+
+def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
+    """Add the agent to the application; returns its state, for the views."""
+    plan = DetectionPlan(settings.detection)
+    state = WriteBehindState[SensorModels](
+        app,
+        "models",
+        partitions=settings.kafka.partitions,
+        to_state=models_to_state,
+        from_state=lambda sensor_id, values: models_from_state(plan, sensor_id, values),
+    )
+    anomalies = settings.topic(ANOMALIES.name)
+    counts = app.counts
+
+    def apply(batch: Batch) -> set[str]:
+        outcome = DetectionOutcome()
+        detect(plan, state.rows[batch.partition], batch.contents, outcome)
+        for anomaly in outcome.anomalies:
+            state.result(anomalies, batch.partition, anomaly.sensor_id.encode(), encode(anomaly))
+        counts.detected(outcome)
+        return outcome.changed
+
+    @app.agent(app.readings_topic, name="detect_anomalies")  # type: ignore[untyped-decorator]
+    async def detect_anomalies(stream: Any) -> AsyncIterator[None]:
+        """Score each reading with its series' model, learn it, and publish what changes in an anomaly's life.
+
+        Delivery: each reading is learned once; rows remember the offset they contain, anomalies have derived ids.
+        Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
+        """
+        async for event in stream.noack().events():
+            state.applied(event, apply(event.value))
+            await app.lane.checkpoint_if_full()
+            yield
+
+    return state

@@ -1,0 +1,87 @@
+"""What an agent on the batch lane receives: the records of one fetch of one partition, in offset order."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import faust
+
+from streams.errors import InputError
+from streams.records import Reading, Tick, decode_reading, decode_readings
+
+
+class KafkaRecord(Protocol):
+    """The fields of aiokafka's ConsumerRecord that Weir reads."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Unreadable(NamedTuple):
+    """A record that could not be decoded, and why."""
+
+    record: KafkaRecord
+    error: InputError
+
+
+class Batch:
+    """The records of one fetch of one partition.
+
+    Args:
+        topic, partition: Where they come from.
+        records: aiokafka records in offset order: ``offset``, ``timestamp`` (ms), ``key``, ``value``, ``headers``.
+    """
+
+    def __init__(self, topic: str, partition: int, records: Sequence[KafkaRecord]) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def last_offset(self) -> int:
+        """Return the offset of the newest record."""
+        return self.records[-1].offset
+
+    @cached_property
+    def _decoded(self) -> tuple[list[tuple[int, int, Reading | Tick]], list[Unreadable]]:
+        records = self.records
+        values = decode_readings([record.value for record in records])
+        if values is not None:
+            return [(r.offset, r.timestamp, value) for r, value in zip(records, values, strict=True)], []
+        readable: list[tuple[int, int, Reading | Tick]] = []
+        unreadable: list[Unreadable] = []
+        for record in records:
+            try:
+                readable.append((record.offset, record.timestamp, decode_reading(record.value or b"")))
+            except InputError as error:
+                unreadable.append(Unreadable(record, error))
+        return readable, unreadable
+
+    @property
+    def contents(self) -> list[tuple[int, int, Reading | Tick]]:
+        """Return offset, ingest time (ms) and content of each record of `readings`: decoded once for all agents."""
+        return self._decoded[0]
+
+    @property
+    def unreadable(self) -> list[Unreadable]:
+        """Return the records that are neither a reading nor a tick."""
+        return self._decoded[1]
+
+
+class BatchSchema(faust.Schema):  # type: ignore[type-arg]
+    """Hand the batch through as it is: decoding is the batch's own business, and never raises here."""
+
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
+        """Return no key: a batch holds many."""
+        return None
+
+    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Batch:
+        """Return the message's value, which the lane's consumer has made a `Batch`."""
+        value: Batch = message.value
+        return value

@@ -1,0 +1,126 @@
+"""How Weir's clients reach Kafka, and the topics they find there."""
+
+import asyncio
+import ssl
+from typing import Any
+
+from bridges.settings import Settings
+from streams.errors import ConfigurationError, TransientError
+from streams.topics import ALL_TOPICS, DAY_MS, READINGS, TopicSpec
+
+
+def aiokafka_options(settings: Settings) -> dict[str, Any]:
+    """Return the options that every aiokafka client of Weir shares: servers, authentication, encryption."""
+    kafka = settings.kafka
+    options: dict[str, Any] = {
+        "bootstrap_servers": kafka.brokers,
+        "security_protocol": kafka.security_protocol,
+    }
+    if kafka.security_protocol.startswith("SASL"):
+        options |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.username,
+            "sasl_plain_password": kafka.password.get_secret_value(),
+        }
+    if kafka.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _tls(settings)
+    return options
+
+
+def producer_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of an aiokafka producer: `aiokafka_options` and the compression."""
+    compression = settings.kafka.compression
+    return {**aiokafka_options(settings), "compression_type": None if compression == "none" else compression}
+
+
+def faust_options(settings: Settings) -> dict[str, Any]:
+    """Return Faust's settings of authentication and encryption."""
+    import faust
+
+    kafka = settings.kafka
+    if kafka.security_protocol == "PLAINTEXT":
+        return {}
+    context = _tls(settings) if kafka.security_protocol.endswith("SSL") else None
+    if kafka.security_protocol == "SSL":
+        return {"broker_credentials": faust.SSLCredentials(context)}
+    return {
+        "broker_credentials": faust.SASLCredentials(
+            username=kafka.username,
+            password=kafka.password.get_secret_value(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    }
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    ca_file = settings.kafka.ca_file
+    return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+
+
+def topic_config(settings: Settings, spec: TopicSpec) -> dict[str, str]:
+    """Return the configuration with which Weir creates a topic."""
+    retention_ms = round(settings.kafka.retention_days * DAY_MS) if spec is READINGS else spec.retention_ms
+    config = {
+        "cleanup.policy": "compact" if spec.compacted else "delete",
+        "retention.ms": str(retention_ms),
+    }
+    if settings.kafka.replication >= 3:
+        config["min.insync.replicas"] = "2"
+    return config
+
+
+def ensure_topics(settings: Settings) -> None:
+    """Create the topics of the catalogue that do not exist, and verify the partitions of those that do.
+
+    Blocking; run it in a thread where an event loop runs.
+
+    Raises:
+        TransientError: If Kafka cannot be reached.
+        ConfigurationError: If a topic exists with another number of partitions: readings of one sensor and its
+            state must stand in partitions of the same number.
+    """
+    asyncio.run(_ensure_topics(settings))
+
+
+async def _ensure_topics(settings: Settings) -> None:
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+
+    admin = AIOKafkaAdminClient(**aiokafka_options(settings))
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        raise TransientError(
+            f"Kafka cannot be reached at {settings.kafka.brokers} ({error}): start it, or set WEIR_KAFKA__BROKERS"
+        ) from None
+    try:
+        existing = set(await admin.list_topics())
+        missing = [spec for spec in ALL_TOPICS if settings.topic(spec.name) not in existing]
+        if missing:
+            response = await admin.create_topics(
+                [
+                    NewTopic(
+                        settings.topic(spec.name),
+                        settings.kafka.partitions,
+                        settings.kafka.replication,
+                        topic_configs=topic_config(settings, spec),
+                    )
+                    for spec in missing
+                ]
+            )
+            for topic, code, *detail in response.topic_errors:
+                if code and for_code(code) is not TopicAlreadyExistsError:
+                    raise ConfigurationError(
+                        f"topic {topic} cannot be created: {for_code(code).__name__} {detail}"
+                    )
+        present = [settings.topic(spec.name) for spec in ALL_TOPICS if settings.topic(spec.name) in existing]
+        for description in await admin.describe_topics(present) if present else []:
+            count = len(description["partitions"])
+            if count != settings.kafka.partitions:
+                raise ConfigurationError(
+                    f"topic {description['topic']} has {count} partitions, WEIR_KAFKA__PARTITIONS says "
+                    f"{settings.kafka.partitions}: set it to {count}, or use a new WEIR_KAFKA__NAMESPACE"
+                )
+    finally:
+        await admin.close()

@@ -1,0 +1,53 @@
+"""Make dead letters: a message set aside with its reason, its original bytes and where it came from."""
+
+from typing import Protocol
+
+from streams.errors import InputError
+from streams.identity import dead_letter_id
+from streams.records import DeadLetter
+
+
+class _KafkaRecord(Protocol):
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+def from_mqtt(topic: str, payload: bytes, received_at: float, error: InputError) -> DeadLetter:
+    """Set an MQTT message aside.
+
+    Args:
+        topic: MQTT topic it came on.
+        payload: Its bytes, unchanged.
+        received_at: Ingest time in seconds.
+        error: What is wrong with it.
+    """
+    return DeadLetter(
+        id=dead_letter_id("mqtt", topic, payload).hex(),
+        reason=error.reason.value,
+        detail=error.detail,
+        origin="mqtt",
+        topic=topic,
+        received_at=received_at,
+        payload=payload,
+    )
+
+
+def from_kafka(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
+    """Set a record of a Kafka topic aside; read again after a crash, it gets the same id."""
+    payload = record.value or b""
+    received_at = record.timestamp / 1000
+    return DeadLetter(
+        id=dead_letter_id("kafka", topic, payload, f"{partition}/{record.offset}").hex(),
+        reason=error.reason.value,
+        detail=error.detail,
+        origin="kafka",
+        topic=topic,
+        received_at=received_at,
+        payload=payload,
+        partition=partition,
+        offset=record.offset,
+    )

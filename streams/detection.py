@@ -1,0 +1,105 @@
+"""Turn the records of `readings` into anomalies: what the live agent, a replay and a backtest all call."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.identity import anomaly_id
+from streams.records import Anomaly, Reading, Tick
+from streams.rows import Row
+from streams.series_model import DetectionPlan, SeriesModel
+from streams.verdicts import AnomalyChange
+
+SensorModels = dict[str, SeriesModel]
+"""The models of one sensor, by quantity."""
+
+
+@dataclass(slots=True)
+class DetectionOutcome:
+    """What came of some records.
+
+    Args:
+        anomalies: Changes in the life of anomalies, in order.
+        changed: Sensors whose rows changed.
+        applied, skipped: Readings given to the models; readings that the row contained already (read again after
+            a crash). A reading that a model has seen, or that is older than the newest it saw, is counted by the
+            model itself.
+    """
+
+    anomalies: list[Anomaly] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+    applied: int = 0
+    skipped: int = 0
+
+
+def detect(
+    plan: DetectionPlan,
+    rows: dict[str, Row[SensorModels]],
+    records: Iterable[tuple[int, int, Reading | Tick]],
+    outcome: DetectionOutcome,
+) -> None:
+    """Apply records of one partition, in offset order, to the models of its sensors.
+
+    Args:
+        plan: How each series is watched.
+        rows: The partition's rows by sensor id; new sensors are added.
+        records: Offset, ingest time (ms) and content of each record; ticks mean nothing here.
+        outcome: Collects the results.
+    """
+    changed = outcome.changed
+    for offset, _, record in records:
+        if isinstance(record, Tick):
+            continue
+        sensor_id = record.sensor_id
+        row = rows.get(sensor_id)
+        if row is None:
+            row = rows[sensor_id] = Row({})
+        elif offset <= row.applied_through:
+            outcome.skipped += 1
+            continue
+        row.applied_through = offset
+        changed.add(sensor_id)
+        outcome.applied += 1
+        models = row.state
+        event_time = record.collected_at
+        for quantity, value in record.values.items():
+            model = models.get(quantity)
+            if model is None:
+                model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
+            change = model.observe(event_time, value)
+            if change is not None:
+                outcome.anomalies.append(to_anomaly(sensor_id, quantity, change))
+
+
+def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
+    """Make the record of a change in an anomaly's life."""
+    return Anomaly(
+        id=anomaly_id(sensor_id, quantity, change.raised_at).hex(),
+        sensor_id=sensor_id,
+        quantity=quantity,
+        state=change.kind,
+        changed_at=change.event_time,
+        raised_at=change.raised_at,
+        cleared_at=change.cleared_at,
+        score=change.score,
+        value=change.value,
+        expected=change.expected,
+        lower=change.lower,
+        upper=change.upper,
+        direction=change.direction,
+        cause=change.cause,
+        seen=change.seen,
+    )
+
+
+def models_to_state(models: SensorModels) -> list[tuple[str, bytes]]:
+    """Return a sensor's models as plain values."""
+    return [(quantity, model.to_bytes()) for quantity, model in models.items()]
+
+
+def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> SensorModels:
+    """Restore a sensor's models from `models_to_state`."""
+    return {
+        quantity: SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
+        for quantity, data in state
+    }
