@@ -1,0 +1,50 @@
+"""The command line: ``weir COMMAND``, also ``python -m agents COMMAND``.
+
+Each module of this package is one command: a `click.Command` of the module's name. Modules of commands import
+what is heavy inside their functions, so that ``weir --help`` answers at once and a broken part breaks only the
+commands that need it.
+"""
+
+import importlib
+import pkgutil
+from typing import Any
+
+import click
+
+from streams.errors import ConfigurationError, WeirError
+
+
+class Commands(click.Group):
+    """The commands of this package, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the modules beside this one."""
+        return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of that name and return its command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error that Weir raises on purpose is told in its own words, without a traceback.
+
+        The exit code is 2 if an operator must change something, otherwise 1.
+        """
+        try:
+            return super().invoke(ctx)
+        except WeirError as error:
+            failure = click.ClickException(str(error))
+            failure.exit_code = 2 if isinstance(error, ConfigurationError) else 1
+            raise failure from error
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="weir", prog_name="weir")
+def main() -> None:
+    """Weir measures streams of sensor readings: windows, online anomaly detection, replay.
+
+    Settings are environment variables WEIR_<SECTION>__<NAME>, or a TOML file named by WEIR_CONFIG.
+    """
