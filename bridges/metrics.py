@@ -65,6 +65,7 @@ BRIDGE_LATENCY = _histogram(
     "weir_bridge_latency_seconds", "From reading an MQTT message to Kafka's confirmation (sampled)."
 )
 
+
 # Sinks: Kafka -> MongoDB. consumed = stored + already there + refused + unreadable + not kept + under way.
 SINK_CONSUMED = _counter("weir_sink_records_consumed_total", "Records taken from Kafka.", "collection")
 SINK_DOCUMENTS = _counter(
@@ -96,6 +97,18 @@ WORKER_RESULTS = _counter("weir_worker_results_total", "Results by topic.", "top
 WORKER_ANOMALIES = _counter("weir_worker_anomalies_total", "Changes in the life of anomalies.", "state")
 CHECKPOINTS = _counter("weir_checkpoints_total", "Checkpoints made.")
 CHECKPOINT_SECONDS = _histogram("weir_checkpoint_seconds", "From taking a checkpoint to its acknowledgement.")
+
+# Simulator: what it published over MQTT.
+SIMULATOR_PUBLISHED = _counter(
+    "weir_simulator_messages_published_total", "MQTT messages handed to the broker.", "kind"
+)
+SIMULATOR_ACKNOWLEDGED = _counter(
+    "weir_simulator_messages_acknowledged_total", "MQTT messages that the broker acknowledged.", "kind"
+)
+SIMULATOR_RECONNECTS = _counter(
+    "weir_simulator_reconnects_total", "Times that the connections were made again."
+)
+SIMULATOR_EVENT_TIME = _gauge("weir_simulator_event_time_seconds", "Simulated time of the last message.")
 
 
 def render() -> bytes:

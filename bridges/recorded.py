@@ -5,7 +5,8 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streams.errors import ConfigurationError
+from streams.addresses import check_quantity, check_sensor_id
+from streams.errors import ConfigurationError, InputError
 from streams.signals import Recording, Stretch
 
 WATERFLOW = "waterflow"
@@ -61,12 +62,14 @@ def from_csv(path: Path, labels: Path | None = None) -> list[Recording]:
         time_column = next((name for name in row if name.lower() in _TIME_COLUMNS), None)
         if time_column is None:
             raise ConfigurationError(f"{path}: expected a column named one of {', '.join(_TIME_COLUMNS)}")
-        sensor_id = row.get(_SENSOR_COLUMN) or path.stem
-        values = {
-            name: _number(where, name, text)
-            for name, text in row.items()
-            if text and name not in (time_column, _SENSOR_COLUMN)
-        }
+        quantities = [name for name in row if name not in (time_column, _SENSOR_COLUMN)]
+        try:
+            sensor_id = check_sensor_id(row.get(_SENSOR_COLUMN) or path.stem)
+            values = {
+                check_quantity(name): _number(where, name, row[name]) for name in quantities if row[name]
+            }
+        except InputError as error:
+            raise ConfigurationError(f"{where}: {error}") from None
         series[sensor_id].append((_event_time(where, row[time_column]), values))
     if not series:
         raise ConfigurationError(f"{path}: no rows")

@@ -204,6 +204,24 @@ class SimulatorSettings(Section):
     """Event-time seconds per wall-clock second."""
     seed: int = 1
     """Same seed, same readings and faults."""
+    faults: str = ""
+    """Faults to inject, comma separated ``kind`` or ``kind:share``, or ``all``; empty for none."""
+    connections: Count = 2
+    """MQTT connections that the sensors share."""
+    max_inflight: Count = 500
+    """Messages published that the broker has not acknowledged yet; at this bound the simulator waits."""
+    overlap_seconds: float = Field(default=0, ge=0)
+    """After a lost connection, what was sent in the last so many seconds is sent again: a broker that keeps
+    sessions in memory forgets what it had acknowledged. Reading ids make the repetition harmless."""
+    ready_url: str = ""
+    """Publish only while this address answers 200: the bridge's ``/health/ready``, so that a broker that has
+    no session of the bridge yet does not throw readings away."""
+    state_file: Path | None = None
+    """Where the place is kept at which a restarted simulator goes on."""
+    metrics_host: str = "127.0.0.1"
+    """Where ``/metrics`` and ``/health`` listen, when ``metrics_port`` is set."""
+    metrics_port: Port | None = None
+    """Port of ``/metrics``; 0 lets the system choose; not set: none."""
 
 
 class Settings(BaseSettings):

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from streams.addresses import reading_topic
 from streams.signals.faults import Episode, FaultKind, FaultSchedule, FaultSpec
 from streams.signals.messages import Key, Message, MessageKind
 from streams.signals.noise import Noise
 from streams.signals.thermometer import BATTERY, TEMPERATURE, Thermometer, fahrenheit, rounded
-from streams.signals.wire import label_message, reading_payload, reading_topic
+from streams.signals.wire import label_message, reading_payload
 
 _SPIKE = 12.0  # degrees
 _SHIFT = 8.0

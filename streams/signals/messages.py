@@ -21,7 +21,7 @@ class Key(NamedTuple):
         at: Simulated time at which it is sent, seconds since the Unix epoch; event time or later.
         sensor_id: The sensor.
         number: Number of the reading of this sensor.
-        copy: 0 for the reading, 1 for a duplicate of it, -1 for a label.
+        copy: 0 for the reading, 1 for a duplicate of it, negative for a label.
     """
 
     at: float

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from streams.addresses import reading_topic
 from streams.signals.messages import Key, Message, MessageKind
-from streams.signals.wire import label_message, reading_payload, reading_topic
+from streams.signals.wire import label_message, reading_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,13 @@ class Recording:
         topic = reading_topic(self.sensor_id)
         for index, (time, values) in enumerate(self.rows):
             while labels and labels[-1].start <= time:
-                yield self._label(labels.pop(), time, index)
+                copy = -len(labels)  # distinct keys, even where two begin at the same reading
+                yield self._label(labels.pop(), time, index, copy)
             payload = reading_payload(self.sensor_id, time, values)
             key = Key(time, self.sensor_id, index, 0)
             yield Message(key, topic, payload, MessageKind.READING, tuple(values))
 
-    def _label(self, stretch: Stretch, at: float, index: int) -> Message:
+    def _label(self, stretch: Stretch, at: float, index: int, copy: int) -> Message:
         return label_message(
             at,
             self.sensor_id,
@@ -75,4 +77,5 @@ class Recording:
             start=stretch.start,
             end=stretch.end,
             kind=stretch.kind,
+            copy=copy,
         )

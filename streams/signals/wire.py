@@ -5,18 +5,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from streams.addresses import label_topic
 from streams.signals.messages import LABEL_COPY, Key, Message, MessageKind
 
 _encode = msgspec.json.Encoder().encode
-
-
-def reading_topic(sensor_id: str) -> str:
-    """Return the MQTT topic of a sensor's readings.
-
-    >>> reading_topic("464fc87d3c5a")
-    'sensors/464fc87d3c5a/reading'
-    """
-    return f"sensors/{sensor_id}/reading"
 
 
 def reading_payload(sensor_id: str, event_time: float, values: Mapping[str, float]) -> bytes:
@@ -34,12 +26,20 @@ def iso(event_time: float) -> str:
 
 
 def label_message(
-    at: float, sensor_id: str, index: int, quantity: str, *, start: float, end: float, kind: str
+    at: float,
+    sensor_id: str,
+    index: int,
+    quantity: str,
+    *,
+    start: float,
+    end: float,
+    kind: str,
+    copy: int = LABEL_COPY,
 ) -> Message:
     """Return the message that tells the ground truth of ``[start, end)`` (event times) of a series."""
     return Message(
-        key=Key(at, sensor_id, index, LABEL_COPY),
-        topic=f"labels/{sensor_id}/{quantity}",
+        key=Key(at, sensor_id, index, copy),
+        topic=label_topic(sensor_id, quantity),
         payload=_encode({"start": start, "end": end, "kind": kind}),
         kind=MessageKind.LABEL,
     )

@@ -64,6 +64,8 @@ def test_a_file_without_a_sensor_column_is_one_sensor_named_after_it(tmp_path: P
         ("time,value\nyesterday,1\n", r"x\.csv:2: event time"),
         ("time,value\n5,1,2\n", r"x\.csv:2: expected as many cells"),
         ("time,value\n", "no rows"),
+        ("time,sensor_id,value\n5,a/b,1\n", r"x\.csv:2: bad_sensor_id"),
+        ("time,sensor value\n5,1\n", r"x\.csv:2: bad_quantity"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_line_that_is_wrong(
