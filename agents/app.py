@@ -8,7 +8,7 @@ import faust
 from faust.types import TP
 from yarl import URL
 
-from agents import aggregate, detect
+from agents import aggregate, detect, sink
 from agents.counts import Counts
 from agents.lane.batch import BatchSchema
 from agents.lane.checkpoint import Lane
@@ -52,7 +52,8 @@ class WeirApp(faust.App):
             broker_heartbeat_interval=worker.session_timeout_seconds / 5,
             broker_rebalance_timeout=60.0,
             broker_max_poll_records=worker.fetch_records,
-            broker_max_poll_interval=300.0,
+            # Partitions may rest for long while MongoDB is away; heartbeats tell the broker that we live.
+            broker_max_poll_interval=86_400.0,
             consumer_max_fetch_size=4 * 1024 * 1024,
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=worker.instance or None,
@@ -72,6 +73,7 @@ class WeirApp(faust.App):
         self.transport = BatchTransport(self.conf.broker_consumer, self)
         self.windows: WriteBehindState[SensorWindows] | None = None
         self.models: WriteBehindState[SensorModels] | None = None
+        self.sinks: sink.Sinks | None = None
         self.readings_topic = self.batched_topic(READINGS.name)
 
     def batched_topic(self, name: str) -> Any:
@@ -88,6 +90,8 @@ class WeirApp(faust.App):
     async def on_shutdown(self) -> None:
         """Close the writer last: the consumer's own stop still makes a checkpoint."""
         await super().on_shutdown()
+        if self.sinks is not None:
+            await self.sinks.close()
         await self.writer.stop()
 
     def owned_partitions(self) -> set[int]:
@@ -104,6 +108,8 @@ def create_app(settings: Settings) -> WeirApp:
         app.windows = aggregate.add_to(app, settings)
         app.models = detect.add_to(app, settings)
         app.lane.states += [app.windows, app.models]
+    if settings.worker.sinks:
+        app.sinks = sink.add_to(app, settings)
     return app
 
 

@@ -115,6 +115,10 @@ class MongoSettings(Section):
     """Server selection and socket time-out of one attempt; an outage is waited out beyond it."""
     insert_batch: Count = 2000
     """Documents in one ``insert_many``."""
+    writers: Count = 2
+    """Writes under way at once, per collection: one is prepared while another is stored."""
+    linger_seconds: float = Field(default=0.02, ge=0)
+    """How long a write that is not full waits for more documents."""
     ttl_days: float = Field(default=0, ge=0)
     """Delete raw readings after so many days; 0 keeps them."""
     time_series: bool = False

@@ -1,6 +1,6 @@
 """Make dead letters: a message set aside with its reason, its original bytes and where it came from."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from streams.errors import InputError
 from streams.identity import dead_letter_id
@@ -38,13 +38,24 @@ def from_mqtt(topic: str, payload: bytes, received_at: float, error: InputError)
 
 def from_kafka(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
     """Set a record of a Kafka topic aside; read again after a crash, it gets the same id."""
+    return _of_record("kafka", topic, partition, record, error)
+
+
+def from_mongo(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
+    """Set a record aside whose document MongoDB refuses for good; ``payload`` is the record, not the document."""
+    return _of_record("mongo", topic, partition, record, error)
+
+
+def _of_record(
+    origin: Literal["kafka", "mongo"], topic: str, partition: int, record: _KafkaRecord, error: InputError
+) -> DeadLetter:
     payload = record.value or b""
     received_at = record.timestamp / 1000
     return DeadLetter(
-        id=dead_letter_id("kafka", topic, payload, f"{partition}/{record.offset}").hex(),
+        id=dead_letter_id(origin, topic, payload, f"{partition}/{record.offset}").hex(),
         reason=error.reason.value,
         detail=error.detail,
-        origin="kafka",
+        origin=origin,
         topic=topic,
         received_at=received_at,
         payload=payload,

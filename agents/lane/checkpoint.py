@@ -12,6 +12,7 @@ which ``applied_through`` in each row recognises.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents.lane.consumer import BatchConsumer
@@ -39,6 +40,8 @@ class Lane:
         self.interval = interval
         self.max_held = max_held
         self.states: list[WriteBehindState[Any]] = []
+        self.before_handover: list[Callable[[], Awaitable[None]]] = []
+        """Called before partitions are given away and before the worker stops; bounded in time."""
         self._topics: set[str] = set()
         self._lock = asyncio.Lock()
         app.timer(interval=interval)(self._tick)
@@ -51,6 +54,7 @@ class Lane:
         """Connect the consumer: called by the consumer itself when Faust makes it."""
         consumer.batched_topics = frozenset(self._topics)
         consumer.checkpoint = self.checkpoint
+        consumer.before_handover = self._before_handover
 
     async def checkpoint_if_full(self) -> None:
         """Make a checkpoint if more is held than memory should hold."""
@@ -73,6 +77,9 @@ class Lane:
                 state.written(pending)
             CHECKPOINTS.inc()
             CHECKPOINT_SECONDS.observe(time.perf_counter() - begun)
+
+    async def _before_handover(self) -> None:
+        await asyncio.gather(*(hook() for hook in self.before_handover))
 
     async def _tick(self) -> None:
         try:

@@ -26,11 +26,12 @@ from agents.lane.batch import Batch
 class BatchConsumer(driver.Consumer):
     """The consumer of a worker on the batch lane.
 
-    `batched_topics` and `checkpoint` are set by `agents.lane.checkpoint.Lane` before the worker starts.
+    `batched_topics` and the two callbacks are set by `agents.lane.checkpoint.Lane` before the worker starts.
     """
 
     batched_topics: frozenset[str] = frozenset()
     checkpoint: Callable[[], Awaitable[None]] | None = None
+    before_handover: Callable[[], Awaitable[None]] | None = None
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         lane = getattr(self.app, "lane", None)
@@ -159,6 +160,8 @@ class BatchConsumer(driver.Consumer):
         self._unacked_messages.clear()
 
     async def _checkpoint_and_commit(self) -> None:
+        if self.before_handover is not None:
+            await self.before_handover()
         if self.checkpoint is not None:
             await self.checkpoint()
         await self.commit()
