@@ -13,6 +13,8 @@ from bridges.stack.process import LOOPBACK, Server, StartFailed, free_port
 MAIN = "kafka.Kafka"
 CLUSTER_ID = "d2VpcmxvY2Fsc3RhY2swMQ"  # any 16 bytes in base64; one name for all local stacks
 
+REMEDY = "use another port (weir up --port kafka=PORT), or that system as it is (WEIR_KAFKA__BROKERS)"
+
 PROPERTIES: Mapping[str, str | int] = {
     "process.roles": "broker,controller",
     "node.id": 1,
@@ -85,7 +87,7 @@ class KafkaServer(Server):
         heap_megabytes: int = 512,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        super().__init__("kafka", directory, port, "WEIR_KAFKA__BROKERS")
+        super().__init__("kafka", directory, port, remedy=REMEDY)
         self._heap_megabytes = heap_megabytes
         self._say = say
         self._classpath = ""

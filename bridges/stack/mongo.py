@@ -20,6 +20,8 @@ USER = "weir"
 FIRST_USER = {"createUser": USER, "roles": [{"role": "root", "db": "admin"}]}
 PROGRAMS = {"mongod": "mongod", "secantusdb-rs": "secantusd-rs", "secantusdb": "secantusd-py"}
 
+REMEDY = "use another port (weir up --port mongo=PORT), or that system as it is (WEIR_MONGO__URI)"
+
 
 class MongoServer(Server):
     """A MongoDB of our own; what it has acknowledged survives ``kill -9``.
@@ -43,7 +45,7 @@ class MongoServer(Server):
         *,
         program: Literal["auto", "mongod", "secantusdb-rs", "secantusdb"] = "auto",
     ) -> None:
-        super().__init__("mongo", directory, port, "WEIR_MONGO__URI")
+        super().__init__("mongo", directory, port, remedy=REMEDY)
         names = tuple(PROGRAMS) if program == "auto" else (program,)
         found = [(name, path) for name in names if (path := _find(PROGRAMS[name]))]
         if not found:
@@ -70,6 +72,11 @@ class MongoServer(Server):
         options = "authSource=admin&directConnection=true"
         return f"mongodb://{USER}:{self._password()}@{self.address}/?{options}"
 
+    @property
+    def uri_file(self) -> Path:
+        """File with the connection string, for ``WEIR_MONGO__URI_FILE``; written at each start."""
+        return self.directory / "uri"
+
     def prepare(self) -> None:
         """Create the user when the data folder is new; refuse to start on a port that is taken.
 
@@ -81,6 +88,8 @@ class MongoServer(Server):
         self._data.mkdir(parents=True, exist_ok=True)
         if not self._setting_up and not self._provisioned.exists():
             self._provision()
+        if not self._setting_up:
+            write_private(self.uri_file, self.uri)
 
     def command(self) -> Sequence[str | Path]:
         """Return the command line of the server."""
@@ -108,12 +117,10 @@ class MongoServer(Server):
         return self.directory / "user-created"
 
     def _password(self) -> str:
-        """Return the password, chosen at first use; the file is readable by this user only from the start."""
+        """Return the password, chosen at first use."""
         file = self.directory / "password"
         if not file.exists():
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-                new.write(secrets.token_urlsafe(24))
+            write_private(file, secrets.token_urlsafe(24))
         return file.read_text(encoding="utf-8")
 
     def _provision(self) -> None:
@@ -139,6 +146,15 @@ class MongoServer(Server):
         finally:
             self.kill()
             self._process, self.port, self._setting_up = None, public, False
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only this user can read, at no time anybody else, and that is whole or not there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f"{file.name}.{os.getpid()}.new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(text)
+    new.replace(file)
 
 
 def _find(program: str) -> str | None:

@@ -16,6 +16,7 @@ from streams.errors import ConfigurationError
 # A bound that is stated: about 100 MB of readings of 100 bytes.
 MAX_QUEUED_MESSAGES = 1_000_000
 AUTOSAVE_SECONDS = 30
+REMEDY = "use another port (weir up --port mqtt=PORT), or that system as it is (WEIR_MQTT__HOST)"
 
 MOSQUITTO = """\
 listener {port} {host}
@@ -69,7 +70,7 @@ class MqttServer(Server):
         *,
         program: Literal["auto", "mosquitto", "rumqttd"] = "auto",
     ) -> None:
-        super().__init__("mqtt", directory, port, "WEIR_MQTT__PORT")
+        super().__init__("mqtt", directory, port, remedy=REMEDY)
         self._mosquitto = None if program == "rumqttd" else find_mosquitto()
         if program == "mosquitto" and self._mosquitto is None:
             raise ConfigurationError("mosquitto was asked for, but no program of this name is installed")

@@ -22,6 +22,7 @@ from streams.errors import ConfigurationError, TransientError
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
+LOG_BYTES = 10_000_000  # a longer log is set aside at the next start
 ROOT = Path(__file__).parents[
     2
 ]  # where the packages are: programs of ours find them whatever the working folder
@@ -33,6 +34,7 @@ _LAUNCHER = (
     "os.getppid() == int(sys.argv[1]) or sys.exit(1)\n"
     "os.execvp(sys.argv[2], sys.argv[2:])\n"
 )
+_GIVEN: set[int] = set()  # ports given out that nothing listens on yet
 
 
 class PortTaken(ConfigurationError):
@@ -50,7 +52,8 @@ def free_port() -> int:
     reach a dead server on such a port can end up connected to itself, or take the port away from a restart.
     """
     for port in random.SystemRandom().sample(range(15_000, 32_000), 200):
-        if not port_taken(port):
+        if port not in _GIVEN and not port_taken(port):
+            _GIVEN.add(port)
             return port
     raise ConfigurationError("no free port between 15000 and 32000 on 127.0.0.1")
 
@@ -206,6 +209,9 @@ class Program:
         return {**os.environ, "PYTHONPATH": path, **self._environment}
 
     def _open_log(self) -> IO[bytes]:
+        with suppress(FileNotFoundError):
+            if self.log_file.stat().st_size > LOG_BYTES:
+                self.log_file.replace(self.log_file.with_suffix(".log.1"))
         return self.log_file.open("ab")
 
 
@@ -216,15 +222,26 @@ class Server(Program):
         name: See `Program`.
         directory: See `Program`.
         port: Port to listen on; ``None`` takes a free one, and keeps it over restarts of this object.
-        setting: Setting that moves it elsewhere; named when the port is taken.
+        remedy: What to do when the port is taken, beside stopping the other program.
+        command: See `Program`.
+        environment: See `Program`.
     """
 
     host = LOOPBACK
 
-    def __init__(self, name: str, directory: Path, port: int | None = None, setting: str = "") -> None:
-        super().__init__(name, directory)
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        port: int | None = None,
+        *,
+        remedy: str,
+        command: Sequence[str | Path] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(name, directory, command, environment)
         self.port = port or free_port()
-        self.setting = setting
+        self.remedy = remedy
 
     @property
     def address(self) -> str:
@@ -234,9 +251,8 @@ class Server(Program):
     def prepare(self) -> None:
         """Refuse to start on a port that is taken."""
         if port_taken(self.port, self.host):
-            change = f", or choose another address with {self.setting}" if self.setting else ""
             raise PortTaken(
-                f"{self.name} cannot listen on {self.address}: another program does. Stop it{change}"
+                f"{self.name} cannot listen on {self.address}: another program does. Stop it, or {self.remedy}"
             )
 
     def is_ready(self) -> bool:

@@ -1,0 +1,31 @@
+"""The variables that point other programs at a local stack, kept in a file of its data folder."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from bridges.stack.mongo import write_private
+
+FILE = "stack.env"
+
+
+def write_environment(data: Path, environment: Mapping[str, str]) -> Path:
+    """Write the variables that point other programs at this stack, for ``set -a; . stack.env``."""
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
+    write_private(data / FILE, text)
+    return data / FILE
+
+
+def remove_environment(data: Path) -> None:
+    """Forget the variables: the stack stops."""
+    (data / FILE).unlink(missing_ok=True)
+
+
+def read_environment(data: Path) -> dict[str, str]:
+    """Return the variables of the stack that runs on a data folder; none when none runs."""
+    try:
+        text = (data / FILE).read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    pairs = (shlex.split(line)[0].partition("=") for line in text.splitlines() if line)
+    return {name: value for name, _, value in pairs}

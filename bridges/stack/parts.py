@@ -1,0 +1,189 @@
+"""What ``weir up`` runs: which parts, in which order, where, and how each is asked how it is.
+
+Servers first (kafka, mqtt, mongo), then what reads from them (bridge, server), then the sensors: a sensor that
+publishes before the bridge has a session would talk to nobody. A server that the settings point at is an
+existing system: it is watched, not started.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bridges.settings import Settings
+from bridges.stack import probes
+from bridges.stack.existing import existing_part
+from bridges.stack.kafka import KafkaServer
+from bridges.stack.mongo import MongoServer
+from bridges.stack.mqtt import MqttServer
+from bridges.stack.part import PARTS, SERVERS, Part, asks
+from bridges.stack.process import Server, free_port
+from bridges.stack.profiles import PROFILES
+from streams.errors import ConfigurationError
+
+DEFAULT_PORTS: Mapping[str, int] = {"kafka": 9092, "mqtt": 1883, "mongo": 27017}
+# rumqttd forgets what it had acknowledged when it dies: the sensors send the last seconds again.
+OVERLAP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of ``weir up``.
+
+    Args:
+        data: Folder of everything that is written; each part has a folder in it.
+        parts: Names of the parts to run.
+        ports: Ports that differ from the usual ones, by part.
+        free_ports: Take free ports where `ports` says nothing.
+        profile: What the sensors send; one of `PROFILES`.
+        say: Called with a line of progress.
+    """
+
+    data: Path
+    parts: Sequence[str] = PARTS
+    ports: Mapping[str, int] = field(default_factory=dict)
+    free_ports: bool = False
+    profile: str = "default"
+    say: Callable[[str], None] = lambda _: None
+
+    def port(self, name: str, usual: int) -> int | None:
+        """Return the port of a part; ``None``: any free one."""
+        return self.ports.get(name) or (None if self.free_ports else usual)
+
+
+def plan_parts(settings: Settings, plan: Plan) -> tuple[list[list[Part]], dict[str, str]]:
+    """Return the parts by start order, and the variables that point other programs of Weir at them.
+
+    Raises:
+        ConfigurationError: If a part is unknown, or a server is asked for that is not installed.
+    """
+    for name in (*plan.parts, *plan.ports):
+        if name not in PARTS:
+            raise ConfigurationError(f"no part {name!r}: choose from {', '.join(PARTS)}")
+    servers = [part for name in SERVERS if (part := _server(name, settings, plan))]
+    profile = PROFILES[plan.profile]
+    environment = {name: value for name, value in profile.environment.items() if name not in os.environ}
+    environment |= _environment(servers)
+    readers = [
+        make(settings, plan, environment)
+        for name, make in (("bridge", _bridge), ("server", _worker))
+        if name in plan.parts
+    ]
+    bridge = next((part.address for part in readers if part.name == "bridge"), None)
+    sensors = [_sensor(plan, environment, servers, bridge)] if "sensor" in plan.parts else []
+    levels = [servers, readers, sensors]
+    return [level for level in levels if level], environment
+
+
+def _server(name: str, settings: Settings, plan: Plan) -> Part | None:
+    if (existing := existing_part(name, settings)) is not None:
+        return existing
+    if name not in plan.parts:
+        return None
+    directory = (plan.data / name).resolve()
+    usual = settings.mqtt.port if name == "mqtt" else DEFAULT_PORTS[name]
+    port = plan.port(name, usual)
+    server: Server
+    if name == "kafka":
+        server = KafkaServer(directory, port, say=plan.say)
+    elif name == "mqtt":
+        server = MqttServer(directory, port)
+    else:
+        server = MongoServer(directory, port)
+    return Part(name, server.address, server.describes, server, asks(server.answers))
+
+
+def _environment(servers: Sequence[Part]) -> dict[str, str]:
+    """Return the variables that point programs at the servers that we run."""
+    environment: dict[str, str] = {}
+    for server in (part.program for part in servers):
+        if isinstance(server, KafkaServer):
+            environment["WEIR_KAFKA__BROKERS"] = server.address
+        elif isinstance(server, MqttServer):
+            environment |= {"WEIR_MQTT__HOST": server.host, "WEIR_MQTT__PORT": str(server.port)}
+        elif isinstance(server, MongoServer):
+            environment["WEIR_MONGO__URI_FILE"] = str(server.uri_file)
+    return environment
+
+
+def _bridge(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:
+    port = plan.port("bridge", settings.bridge.metrics_port) or free_port()
+    program = Service(
+        "bridge",
+        (plan.data / "bridge").resolve(),
+        port,
+        remedy="choose another port with WEIR_BRIDGE__METRICS_PORT",
+        command=_weir("bridge"),
+        environment={**environment, "WEIR_BRIDGE__METRICS_PORT": str(port)},
+    )
+    rate = program.rate("weir_bridge_items_produced_total", "weir_bridge_items_refused_total")
+    return Part("bridge", program.address, "MQTT to Kafka", program, program.why_not_ready, rate)
+
+
+def _worker(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:
+    port = plan.port("server", settings.web.port) or free_port()
+    directory = (plan.data / "worker").resolve()
+    program = Service(
+        "server",
+        directory,
+        port,
+        remedy="choose another port with WEIR_WEB__PORT",
+        command=_weir("worker"),
+        environment={
+            **environment,
+            "WEIR_WEB__PORT": str(port),
+            "WEIR_WORKER__DATA_DIR": str(directory),
+            # Static membership: after a kill -9 it has its partitions back at once, not after a time-out.
+            "WEIR_WORKER__INSTANCE": settings.worker.instance or "worker-1",
+        },
+    )
+    rate = program.rate("weir_worker_values_total")
+    return Part("server", program.address, "Faust worker and web views", program, program.why_not_ready, rate)
+
+
+def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part], bridge: str | None) -> Part:
+    port = plan.port("sensor", 0) or free_port()
+    directory = (plan.data / "sensor").resolve()
+    variables = {
+        **environment,
+        "WEIR_SIMULATOR__METRICS_PORT": str(port),
+        "WEIR_SIMULATOR__STATE_FILE": str(directory / "state.json"),
+    }
+    if bridge:
+        variables["WEIR_SIMULATOR__READY_URL"] = f"http://{bridge}/health/ready"
+    if any(isinstance(part.program, MqttServer) and part.program.program == "rumqttd" for part in servers):
+        variables["WEIR_SIMULATOR__OVERLAP_SECONDS"] = str(OVERLAP_SECONDS)
+    program = Service(
+        "sensor",
+        directory,
+        port,
+        remedy="choose another port with --port sensor=PORT",
+        command=_weir("simulate", *PROFILES[plan.profile].sensor_arguments),
+        environment=variables,
+    )
+    rate = program.rate("weir_simulator_messages_acknowledged_total")
+    return Part("sensor", program.address, "simulator", program, program.why_not_ready, rate, may_end=True)
+
+
+class Service(Server):
+    """A process of Weir itself: serves its health and metrics over HTTP."""
+
+    start_seconds = 60
+    stop_seconds = 20
+
+    def why_not_ready(self) -> str:
+        """Ask ``/health/ready``."""
+        return probes.why_not_ready(self.address)
+
+    def rate(self, *metrics: str) -> probes.Rate:
+        """Return the rate of some of its counters."""
+        return probes.Rate(lambda: probes.count(self.address, *metrics))
+
+    def answers(self) -> bool:
+        """Tell whether it is ready."""
+        return not self.why_not_ready()
+
+
+def _weir(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "agents", *arguments]

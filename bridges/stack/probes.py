@@ -1,0 +1,89 @@
+"""Ask a process of Weir over HTTP whether it is ready and how much it has done so far."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+TIMEOUT_SECONDS = 2.0
+# The addresses asked are on this machine: no proxy of the environment may come between.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def why_not_ready(address: str) -> str:
+    """Return why the process at ``host:port`` is not ready; an empty text when it is.
+
+    Args:
+        address: ``host:port`` of a process that serves ``/health/ready``.
+    """
+    try:
+        with _OPENER.open(f"http://{address}/health/ready", timeout=TIMEOUT_SECONDS):
+            return ""
+    except urllib.error.HTTPError as error:
+        return _reason(error.read())
+    except OSError:
+        return "does not answer"
+
+
+def _reason(body: bytes) -> str:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return "not ready"
+    return str(answer.get("reason") or "not ready") if isinstance(answer, dict) else "not ready"
+
+
+def count(address: str, *metrics: str) -> float | None:
+    """Return the sum of all series of some counters; ``None`` when they cannot be read or are not there yet.
+
+    Args:
+        address: ``host:port`` of a process that serves ``/metrics``.
+        metrics: Names of counters.
+    """
+    try:
+        with _OPENER.open(f"http://{address}/metrics", timeout=TIMEOUT_SECONDS) as answer:
+            return total(answer.read().decode(), *metrics)
+    except (OSError, ValueError):
+        return None
+
+
+def total(text: str, *metrics: str) -> float | None:
+    """Return the sum of all series of some metrics in Prometheus' text format; ``None`` if there is none.
+
+    >>> total('# TYPE read_total counter\\nread_total{kind="a"} 2.0\\nread_total{kind="b"} 3.0\\n', "read_total")
+    5.0
+    """
+    found = [
+        float(line.rsplit(" ", 1)[1])
+        for line in text.splitlines()
+        if line.split("{", 1)[0].split(" ", 1)[0] in metrics and not line.startswith("#")
+    ]
+    return sum(found) if found else None
+
+
+class Rate:
+    """How fast a counter grows, from two looks at it.
+
+    Args:
+        read: Returns the counter; ``None`` when it cannot be read.
+    """
+
+    def __init__(self, read: Callable[[], float | None]) -> None:
+        self._read = read
+        self._before: tuple[float, float] | None = None
+
+    def look(self, now: float) -> float | None:
+        """Return the growth per second since the last look; ``None`` when it is not known.
+
+        A counter that fell belongs to a process that was restarted, and begins anew.
+
+        >>> readings = iter([10.0, 30.0, 5.0])
+        >>> rate = Rate(lambda: next(readings))
+        >>> rate.look(0), rate.look(2), rate.look(4)
+        (None, 10.0, None)
+        """
+        value = self._read()
+        before, self._before = self._before, None if value is None else (now, value)
+        if value is None or before is None or value < before[1] or now <= before[0]:
+            return None
+        return (value - before[1]) / (now - before[0])

@@ -1,0 +1,66 @@
+"""Run a local stack on a data folder, with a screen, until it is asked to stop."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bridges.settings import Settings
+from bridges.stack import screen
+from bridges.stack.environment import remove_environment, write_environment
+from bridges.stack.parts import Plan, plan_parts
+from bridges.stack.supervisor import Supervisor
+from streams.errors import ConfigurationError
+
+
+def run_stack(settings: Settings, plan: Plan, console: Console | None = None) -> None:
+    """Start the parts of a plan, show them, and stop them when a signal comes.
+
+    Raises:
+        ConfigurationError: If the data folder is in use, a port is taken, or a part refuses its settings.
+        StartFailed: If a part cannot be started.
+    """
+    console = console or Console()
+    plan.data.mkdir(parents=True, exist_ok=True)
+    with locked(plan.data), screen.opened(f"Weir, data in {plan.data.resolve()}", console) as shown:
+        supervisor: Supervisor
+
+        def say(text: str) -> None:
+            supervisor.tell(text)
+
+        levels, environment = plan_parts(settings, replace(plan, say=say))
+        supervisor = Supervisor(levels, shown.show)
+        for part in (part for level in levels for part in level):
+            supervisor.tell(f"{part.name} at {part.address}: {part.describes}")
+        file = write_environment(plan.data, environment)
+        supervisor.tell(f"addresses for other programs are in {file}")
+        try:
+            supervisor.run()
+        finally:
+            remove_environment(plan.data)
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Make sure that only one stack runs on a data folder; the lock goes with the process, however it ends.
+
+    Raises:
+        ConfigurationError: If another one runs.
+    """
+    with (data / "up.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ConfigurationError(
+                f"another `weir up` (process {file.read().strip()}) runs on {data.resolve()}:"
+                " stop it, or choose another folder with --data"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
