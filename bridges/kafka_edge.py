@@ -33,6 +33,25 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     return {**aiokafka_options(settings), "compression_type": None if compression == "none" else compression}
 
 
+def librdkafka_options(settings: Settings) -> dict[str, Any]:
+    """Return the options that every confluent-kafka client of Weir shares."""
+    kafka = settings.kafka
+    options: dict[str, Any] = {
+        "bootstrap.servers": kafka.brokers,
+        "security.protocol": kafka.security_protocol,
+        "client.id": "weir",
+    }
+    if kafka.security_protocol.startswith("SASL"):
+        options |= {
+            "sasl.mechanism": kafka.sasl_mechanism,
+            "sasl.username": kafka.username,
+            "sasl.password": kafka.password.get_secret_value(),
+        }
+    if kafka.security_protocol.endswith("SSL") and kafka.ca_file is not None:
+        options["ssl.ca.location"] = str(kafka.ca_file)
+    return options
+
+
 def faust_options(settings: Settings) -> dict[str, Any]:
     """Return Faust's settings of authentication and encryption."""
     import faust

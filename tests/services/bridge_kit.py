@@ -1,0 +1,131 @@
+"""For tests of the bridge: the bridge as a process of its own, a device, and what arrived on Kafka."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import paho.mqtt.client as paho
+from confluent_kafka import Consumer, TopicPartition
+from paho.mqtt.enums import CallbackAPIVersion
+
+from bridges.stack.process import Program, free_port
+
+DEADLINE_SECONDS = 60
+
+
+def until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE_SECONDS) -> Any:
+    """Poll until the condition gives something true, and return it."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"after {timeout} s: not {what}")
+
+
+class BridgeProcess(Program):
+    """``python -m agents bridge`` with its own settings."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self.port = free_port()
+        super().__init__(
+            "bridge",
+            directory,
+            (sys.executable, "-m", "agents", "bridge"),
+            {**environment, "WEIR_BRIDGE__METRICS_PORT": str(self.port), "WEIR_LOG_FORMAT": "json"},
+        )
+
+    def get(self, page: str) -> dict[str, Any]:
+        """Ask a page; an empty answer while nobody listens."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}{page}", timeout=5) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except URLError as error:
+            if hasattr(error, "read"):
+                refused: dict[str, Any] = json.load(error)  # type: ignore[arg-type]
+                return refused
+            return {}
+        except (OSError, ValueError):
+            return {}
+
+    def text(self, page: str) -> str:
+        """Return a page as text."""
+        with urlopen(f"http://127.0.0.1:{self.port}{page}", timeout=5) as answer:
+            found: bytes = answer.read()
+            return found.decode()
+
+    def is_ready(self) -> bool:
+        """Tell whether readings flow."""
+        return self.is_running() and bool(self.get("/health/ready").get("ready"))
+
+    def ledger(self) -> dict[str, Any]:
+        """Return the counts."""
+        return self.get("/api/ledger")
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the lines of its log."""
+        lines = self.log_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+class Publisher:
+    """A device that publishes at QoS 1 and knows what the broker took."""
+
+    def __init__(self, host: str, port: int, name: str) -> None:
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv311)
+        self._client.max_inflight_messages_set(500)
+        self._client.max_queued_messages_set(0)
+        self._client.connect(host, port)
+        self._client.loop_start()
+
+    def publish(self, topic: str, payload: bytes | str, *, qos: int = 1, retain: bool = False) -> None:
+        """Publish without waiting."""
+        self._last = self._client.publish(topic, payload, qos=qos, retain=retain)
+
+    def wait(self) -> None:
+        """Wait until the broker has everything."""
+        self._last.wait_for_publish(DEADLINE_SECONDS)
+        until(lambda: not self._client._out_messages, "everything taken by the broker")
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def records_of(brokers: str, topic: str) -> list[Any]:
+    """Return every record that stands on a topic now, partition by partition."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 50,
+        }
+    )
+    try:
+        found: list[Any] = []
+        partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+        for number in sorted(partitions):
+            place = TopicPartition(topic, number, 0)
+            low, high = consumer.get_watermark_offsets(place, timeout=20)
+            if low == high:
+                continue
+            place.offset = low
+            consumer.assign([place])
+            at = low
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while at < high and time.monotonic() < deadline:
+                for message in consumer.consume(10_000, 0.5):
+                    assert message.error() is None, message.error()
+                    found.append(message)
+                    at = message.offset() + 1
+        return found
+    finally:
+        consumer.close()
