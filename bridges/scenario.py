@@ -94,7 +94,12 @@ class Scenario:
         """Event time before which it ends; ``None``: never."""
         if self.seconds is not None:
             return self.begins + self.seconds
-        return max(recording.end for recording in self._recordings) if self.once else None
+        return self.recorded_until if self.once else None
+
+    @property
+    def recorded_until(self) -> float:
+        """Event time just after the last recorded reading; where it begins, without recorded data."""
+        return max((recording.end for recording in self._recordings), default=self.begins)
 
     def totals(self) -> Totals:
         """Count what it publishes in all; only for a scenario that ends."""

@@ -177,6 +177,7 @@ class Simulation:
         max_inflight: Bound of unacknowledged messages.
         overlap: Seconds; what was sent in so many seconds before a connection was lost is sent again.
         ready_url: Publish only once this address answers 200; empty: at once.
+        then: From this simulated time on, another speed.
     """
 
     def __init__(
@@ -190,11 +191,13 @@ class Simulation:
         max_inflight: int,
         overlap: float = 0.0,
         ready_url: str = "",
+        then: tuple[float, float] | None = None,
     ) -> None:
         self._sources = sources
         self._outlet = outlet
         self._state = state
         self._speed = speed
+        self._then = then
         self._max_inflight = max_inflight
         self._overlap = overlap
         self._ready_url = ready_url
@@ -262,6 +265,9 @@ class Simulation:
         self._drain()
 
     def _wait_until_due(self, at: float) -> None:
+        if self._then is not None and at >= self._then[0]:
+            self._anchor_at, self._speed = at, self._then[1]
+            self._anchor_wall, self._then = time.monotonic(), None
         if self._speed <= 0 or self._anchor_wall is None:
             return
         due = self._anchor_wall + (at - self._anchor_at) / self._speed

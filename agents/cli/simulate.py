@@ -3,10 +3,16 @@
 import re
 import signal
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from bridges.scenario import Scenario
+    from bridges.settings import SimulatorSettings
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _EXAMPLES = """
@@ -73,12 +79,36 @@ class EventTime(click.ParamType):
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
+def scenario_of(choices: Mapping[str, Any], defaults: "SimulatorSettings") -> "Scenario":
+    """Make the scenario that options ask for; what they leave open comes from the settings.
+
+    Args:
+        choices: Values of the options, by name.
+        defaults: The settings of the simulator.
+    """
+    from bridges.scenario import Scenario
+
+    def chosen(name: str, default: Any) -> Any:
+        return default if choices[name] is None else choices[name]
+
+    recorded = choices["recorded"] or choices["csv"]
+    taken = ("start", "seconds", "once", "calm", "recorded", "csv", "labels")
+    return Scenario(
+        sensors=chosen("sensors", 0 if recorded else defaults.sensors),
+        rate=chosen("rate", defaults.rate),
+        seed=chosen("seed", defaults.seed),
+        faults=chosen("faults", defaults.faults),
+        **{name: choices[name] for name in taken},
+    )
+
+
 @click.command(epilog=_EXAMPLES)
 @click.option("--sensors", type=click.IntRange(min=0), help="Synthetic sensors; beside recorded data: none.")
 @click.option(
     "--rate", type=click.FloatRange(0, min_open=True, max=100), help="Readings a second of each sensor."
 )
 @click.option("--speed", type=Speed(), help="Simulated seconds a second, or max.")
+@click.option("--then", type=Speed(), help="Speed after the recorded data has ended.")
 @click.option(
     "--faults", help="kind or kind:share, comma separated, or all. See docs/reference/simulator.md."
 )
@@ -100,19 +130,7 @@ class EventTime(click.ParamType):
     "--state", type=click.Path(dir_okay=False, path_type=Path), help="File to go on from after a restart."
 )
 def simulate(
-    sensors: int | None,
-    rate: float | None,
-    speed: float | None,
-    faults: str | None,
-    seed: int | None,
-    calm: int,
-    start: float | None,
-    seconds: float | None,
-    once: bool,
-    recorded: tuple[str, ...],
-    csv: tuple[Path, ...],
-    labels: Path | None,
-    state: Path | None,
+    speed: float | None, then: float | None, start: float | None, state: Path | None, **choices: Any
 ) -> None:
     """Publish synthetic or recorded sensors over MQTT, with ground truth of every fault.
 
@@ -123,31 +141,16 @@ def simulate(
     from bridges.logs import configure, get_logger
     from bridges.metrics_server import MetricsServer
     from bridges.mqtt_outlet import MqttOutlet
-    from bridges.scenario import Scenario
     from bridges.simulator import Simulation, StateFile, read_state
 
     settings = all_settings.load()
     configure(settings, "simulator")
     defaults = settings.simulator
     state = state or defaults.state_file
-    if start is None and not (recorded or csv):
+    if start is None and not (choices["recorded"] or choices["csv"]):
         kept = read_state(state)
         start = kept["plan"]["start"] if kept else float(int(time.time()))
-    if sensors is None:
-        sensors = 0 if recorded or csv else defaults.sensors
-    scenario = Scenario(
-        sensors=sensors,
-        rate=rate or defaults.rate,
-        start=start,
-        seconds=seconds,
-        once=once,
-        seed=defaults.seed if seed is None else seed,
-        faults=defaults.faults if faults is None else faults,
-        calm=calm,
-        recorded=recorded,
-        csv=csv,
-        labels=labels,
-    )
+    scenario = scenario_of({**choices, "start": start}, defaults)
     simulation = Simulation(
         scenario.sources(),
         MqttOutlet(settings.mqtt, defaults.connections),
@@ -157,6 +160,7 @@ def simulate(
         max_inflight=defaults.max_inflight,
         overlap=defaults.overlap_seconds,
         ready_url=defaults.ready_url,
+        then=None if then is None else (scenario.recorded_until, then),
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: simulation.stop())

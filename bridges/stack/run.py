@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,22 @@ from bridges.stack.parts import Plan, plan_parts
 from bridges.stack.supervisor import Supervisor
 from streams.errors import ConfigurationError
 
+JOIN_SECONDS = 20
 
-def run_stack(settings: Settings, plan: Plan, console: Console | None = None) -> None:
+
+def run_stack(
+    settings: Settings,
+    plan: Plan,
+    console: Console | None = None,
+    beside: Callable[[Supervisor], None] | None = None,
+) -> None:
     """Start the parts of a plan, show them, and stop them when a signal comes.
+
+    Args:
+        settings: All settings.
+        plan: What to run.
+        console: Where to show it.
+        beside: Runs in a thread of its own meanwhile; may ask the supervisor to stop, and ends when it stops.
 
     Raises:
         ConfigurationError: If the data folder is in use, a port is taken, or a part refuses its settings.
@@ -38,9 +52,15 @@ def run_stack(settings: Settings, plan: Plan, console: Console | None = None) ->
             supervisor.tell(f"{part.name} at {part.address}: {part.describes}")
         file = write_environment(plan.data, environment)
         supervisor.tell(f"addresses for other programs are in {file}")
+        watcher = threading.Thread(target=beside, args=(supervisor,), name="beside") if beside else None
+        if watcher:
+            watcher.start()
         try:
             supervisor.run()
         finally:
+            supervisor.request_stop()
+            if watcher:
+                watcher.join(JOIN_SECONDS)
             remove_environment(plan.data)
 
 

@@ -87,6 +87,15 @@ class Supervisor:
         self.event_count += 1
         self._show(self)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it stops, or has stopped."""
+        return self._stopping.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so long, or until it stops; returns whether it does."""
+        return self._stopping.wait(seconds)
+
     def request_stop(self) -> None:
         """Stop soon; may be called from a signal handler."""
         self._stopping.set()
