@@ -1,0 +1,36 @@
+# Everything Weir needs is installed into .venv from the lock file, at the first target that needs it.
+# ARGS goes to the program that a target calls: make test ARGS="-k kafka", make demo ARGS=--once
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: install demo test lint bench clean
+
+install: $(INSTALLED)
+
+demo: $(INSTALLED)  ## run everything on this machine until Ctrl-C
+	$(BIN)/weir up --profile demo $(ARGS)
+
+test: $(INSTALLED)  ## all tests, with real servers that the tests start
+	$(BIN)/python -m pytest --ignore=tests/benchmarks $(ARGS)
+
+lint: $(INSTALLED)  ## style, formatting, types, and which package may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## measure; takes minutes
+	$(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
+
+clean:  ## remove all that can be made again; data of the local stack (.weir) stays
+	rm -rf .venv build *.egg-info .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Weir needs Python 3.11 or later: none found on PATH" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
