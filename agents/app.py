@@ -8,7 +8,7 @@ import faust
 from faust.types import TP
 from yarl import URL
 
-from agents import aggregate, detect, sink
+from agents import aggregate, detect, sink, views
 from agents.counts import Counts
 from agents.lane.batch import BatchSchema
 from agents.lane.checkpoint import Lane
@@ -110,6 +110,7 @@ def create_app(settings: Settings) -> WeirApp:
         app.lane.states += [app.windows, app.models]
     if settings.worker.sinks:
         app.sinks = sink.add_to(app, settings)
+    views.add_to(app)
     return app
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from mode import CrashingSupervisor
 
 from agents.lane.batch import Batch, KafkaRecord
+from agents.lane.continuity import Continuity
 from bridges import metrics
 from bridges.logs import get_logger
 from bridges.mongo_edge import MongoSink, connect
@@ -123,6 +124,7 @@ class CollectionSink:
         self.app = app
         self.destination = destination
         self.counts = SinkCounts()
+        self.continuity = Continuity()
         self._mongo = mongo
         self._dead_letters = settings.topic(DEAD_LETTERS.name)
         self._outbox_options: dict[str, Any] = {
@@ -138,8 +140,8 @@ class CollectionSink:
         async with self._open_outbox() as outbox:
             async for event in stream.noack().events():
                 delivery = BatchDelivery(self, event)
-                self._count_consumed(delivery)
                 await outbox.put(delivery)
+                self._count_consumed(delivery, event.message.generation_id)
 
     @asynccontextmanager
     async def _open_outbox(self) -> AsyncIterator[Outbox]:
@@ -197,7 +199,13 @@ class CollectionSink:
         counts.refused += len(written.refused)
         return written
 
-    def _count_consumed(self, delivery: BatchDelivery) -> None:
+    @property
+    def under_way(self) -> int:
+        """Return how many documents MongoDB has not answered for yet."""
+        return 0 if self.outbox is None else self.outbox.unwritten
+
+    def _count_consumed(self, delivery: BatchDelivery, generation: int) -> None:
+        self.continuity.follow(delivery.batch, generation)
         counts, collection, records = self.counts, self.destination.collection, len(delivery.batch)
         not_kept = records - len(delivery.documents) - delivery.unreadable
         counts.consumed += records

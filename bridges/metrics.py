@@ -85,6 +85,14 @@ SINK_WRITE_SECONDS = _histogram(
 SINK_DELAY_SECONDS = _histogram(
     "weir_sink_delay_seconds", "From a record's Kafka time-stamp to MongoDB's acknowledgement.", "collection"
 )
+CONSUMER_LAG = _gauge(
+    "weir_consumer_lag_records",
+    "Records of an owned partition that are not committed yet.",
+    "topic",
+    "partition",
+)
+TABLE_ROWS = _gauge("weir_table_rows", "Rows of a table in owned partitions.", "table")
+WORKER_READY = _gauge("weir_worker_ready", "1 while the worker does all of its work.")
 MONGO_AVAILABLE = _gauge("weir_mongo_available", "1 while MongoDB answers writes.")
 
 # Worker: windows and detection. Counted per batch; a value is one quantity of one reading.

@@ -75,6 +75,8 @@ class Outbox:
         self._failure: BaseException | None = None
         self.documents_in = 0
         """Documents put and not acknowledged yet."""
+        self.unwritten = 0
+        """Documents put and not written yet."""
 
     async def put(self, delivery: Delivery) -> None:
         """Add a delivery, when there is room for it.
@@ -90,6 +92,7 @@ class Outbox:
             self._waiting.append(entry)
             self._waiting_documents += len(delivery.documents)
             self.documents_in += len(delivery.documents)
+            self.unwritten += len(delivery.documents)
             self._changed.notify_all()
 
     async def run(self) -> None:
@@ -127,10 +130,10 @@ class Outbox:
         """Drop what is not acknowledged, and cancel its writes: someone else is going to deliver it again.
 
         Returns:
-            How many documents were dropped; some of them may have been written.
+            How many documents were dropped before their write had returned; it may have stored some.
         """
         self._cancel_writes()
-        dropped, self.documents_in = self.documents_in, 0
+        dropped, self.unwritten, self.documents_in = self.unwritten, 0, 0
         self._entries.clear()
         self._waiting.clear()
         self._waiting_documents = 0
@@ -154,6 +157,7 @@ class Outbox:
         try:
             documents = [each for entry in group for each in entry.delivery.documents]
             refused = (await self._write(documents)).refused if documents else []
+            self.unwritten -= len(documents)
             for entry, own in zip(group, _by_delivery(group, refused), strict=True):
                 await entry.delivery.written(own)
                 entry.done = True

@@ -199,6 +199,8 @@ class WebSettings(Section):
     """Port."""
     advertised_host: str = "127.0.0.1"
     """How other workers reach this one."""
+    bridge_url: str = ""
+    """Where the bridge's ``/api/ledger`` is; not set: at its own metrics address on this machine."""
 
 
 class SimulatorSettings(Section):

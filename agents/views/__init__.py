@@ -1,0 +1,19 @@
+"""The worker's web views: what goes on, live, over all workers of the application.
+
+watch.py       agents that look on
+recent.py      what they remember
+live.py        the state of this worker's partitions
+peers.py       the other workers
+pages.py       what is served, and home.html
+"""
+
+from typing import Any
+
+from agents.views import pages, watch
+
+
+def add_to(app: Any) -> watch.Watch:
+    """Add the views to the application."""
+    watching = watch.add_to(app)
+    pages.add_to(app, watching)
+    return watching

@@ -1,0 +1,170 @@
+"""The ledger: at every hop, what went in came out as something that has a name.
+
+    MQTT ─▶ bridge:   received = readings + labels + dead letters + in flight          (the bridge's own counts)
+    Kafka ─▶ worker:  taken, without a missing offset; pending = end - next offset
+    Kafka ─▶ sink:    taken = stored + already there + refused + unreadable + not kept + given back + under way
+
+Counts are those since the process started; offsets make them comparable over restarts.
+"""
+
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from agents.views.peers import ask_all, own_url
+from agents.views.watch import Watch
+
+Json = dict[str, Any]
+
+BRIDGE_TIMEOUT_SECONDS = 2.0
+
+
+def worker_part(app: Any, watch: Watch) -> Json:
+    """Return this worker's page of the ledger; taken in one go, so that it is of one moment."""
+    continuity, counts = watch.continuity, app.counts
+    readings = {
+        "taken": continuity.taken,
+        "readings": watch.readings,
+        "ticks": watch.ticks,
+        "unreadable": continuity.taken - watch.readings - watch.ticks,
+        "repeated": continuity.repeated,
+        "missing": continuity.missing,
+        "next_offsets": continuity.positions(),
+        "balanced": continuity.missing == 0,
+    }
+    windows = {
+        "values_aggregated": counts.values_aggregated,
+        "values_duplicate": counts.values_duplicate,
+        "values_late": counts.values_late,
+        "readings_skipped": counts.readings_skipped,
+        "windows_closed": counts.windows_closed,
+        "open_values": _open_values(app),
+    }
+    detection = {
+        "readings_judged": counts.readings_judged,
+        "raised": counts.anomalies_raised,
+        "cleared": counts.anomalies_cleared,
+    }
+    sinks = (
+        {} if app.sinks is None else {name: _sink_part(sink) for name, sink in app.sinks.collections.items()}
+    )
+    return {
+        "worker": own_url(app),
+        "readings": readings,
+        "windows": windows,
+        "detection": detection,
+        "sinks": sinks,
+        "balanced": readings["balanced"] and all(each["balanced"] for each in sinks.values()),
+    }
+
+
+def _sink_part(sink: Any) -> Json:
+    counts, continuity = sink.counts, sink.continuity
+    accounted = {
+        "stored": counts.stored,
+        "already_there": counts.already_there,
+        "refused": counts.refused,
+        "unreadable": counts.unreadable,
+        "not_kept": counts.not_kept,
+        "given_back": counts.released,
+        "under_way": sink.under_way,
+    }
+    return {
+        "taken": continuity.taken,
+        **accounted,
+        "repeated": continuity.repeated,
+        "missing": continuity.missing,
+        "next_offsets": continuity.positions(),
+        "balanced": continuity.missing == 0 and continuity.taken == sum(accounted.values()),
+    }
+
+
+def _open_values(app: Any) -> int:
+    """Count the values that are in open windows (in each, where windows overlap)."""
+    if app.windows is None:
+        return 0
+    return sum(
+        summary.count
+        for partition in app.owned_partitions()
+        for row in app.windows.rows.get(partition, {}).values()
+        for series in row.state.series.values()
+        for summary in series.open.values()
+    )
+
+
+async def kafka_part(app: Any) -> Json:
+    """Return where each topic begins and ends."""
+    consumer = app.consumer
+    topics = sorted({tp.topic for tp in consumer.assignment()} - set(app.tables.changelog_topics))
+    partitions = [
+        consumer._new_topicpartition(topic, number)
+        for topic in topics
+        for number in range(app.settings.kafka.partitions)
+    ]
+    begin, end = await consumer.earliest_offsets(*partitions), await consumer.highwaters(*partitions)
+    part: Json = {}
+    for tp in partitions:
+        if tp in begin and tp in end:
+            topic = part.setdefault(tp.topic, {"records": 0, "begin": {}, "end": {}})
+            topic["begin"][tp.partition], topic["end"][tp.partition] = begin[tp], end[tp]
+            topic["records"] += end[tp] - begin[tp]
+    return part
+
+
+async def bridge_part(app: Any) -> Json:
+    """Return the bridge's own ledger; ``reachable`` is false if it does not answer."""
+    settings = app.settings
+    url = settings.web.bridge_url or f"http://{settings.bridge.metrics_host}:{settings.bridge.metrics_port}"
+    timeout = aiohttp.ClientTimeout(total=BRIDGE_TIMEOUT_SECONDS)
+    try:
+        async with app.http_client.get(f"{url.rstrip('/')}/api/ledger", timeout=timeout) as response:
+            response.raise_for_status()
+            return {"reachable": True, "url": url, **msgspec.json.decode(await response.read(), type=dict)}
+    except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError) as error:
+        return {"reachable": False, "url": url, "reason": f"{type(error).__name__}: {error}"}
+
+
+async def whole(app: Any, watch: Watch) -> Json:
+    """Return the ledger of the bridge, of Kafka and of all workers, and whether every part balances."""
+    answers = await ask_all(app, "/api/ledger")
+    kafka, bridge = await kafka_part(app), await bridge_part(app)
+    workers = [worker_part(app, watch), *(answers.found[url] for url in sorted(answers.found))]
+    readings = kafka.get(app.readings_topic.get_topic_name())
+    return {
+        "balanced": not answers.missing
+        and all(each["balanced"] for each in workers)
+        and bool(bridge.get("balanced", not bridge["reachable"])),
+        "bridge": bridge,
+        "kafka": kafka,
+        "pending": None if readings is None else _pending(readings, workers),
+        "workers": workers,
+        "missing": answers.missing,
+    }
+
+
+def _pending(topic: Json, workers: list[Json]) -> Json:
+    """Return how many readings and ticks no worker, and no sink, has taken yet; unknown partitions count whole."""
+    pending = {"worker": 0, "sink": 0}
+    for partition, end in topic["end"].items():
+        for name, of in (("worker", _readings_of), ("sink", _sensors_of)):
+            offsets = [offsets for worker in workers if (offsets := _next(of(worker), partition)) is not None]
+            pending[name] += max(0, end - max(offsets, default=topic["begin"][partition]))
+    return pending
+
+
+def _readings_of(worker: Json) -> Json:
+    part: Json = worker["readings"]
+    return part
+
+
+def _sensors_of(worker: Json) -> Json:
+    part: Json = worker["sinks"].get("sensors", {})
+    return part
+
+
+def _next(part: Json, partition: int) -> int | None:
+    # Another worker's page came as JSON, where keys are text.
+    offsets = part.get("next_offsets", {})
+    found: int | None = offsets.get(partition, offsets.get(str(partition)))
+    return found

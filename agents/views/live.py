@@ -1,0 +1,182 @@
+"""What this worker knows right now, as plain values: the live state of its partitions.
+
+Only partitions that the worker owns are shown; `agents.views.peers` asks the other workers for theirs.
+"""
+
+from collections.abc import Callable, Iterator
+from heapq import nsmallest
+from typing import Any, NamedTuple
+
+from agents.aggregate import policy_of
+from agents.lane.state import WriteBehindState
+from agents.views.recent import Recent
+from streams.rows import Row
+from streams.windows import SensorWindows, WindowPolicy
+
+Json = dict[str, Any]
+
+
+class Page(NamedTuple):
+    """Part of a listing, in the order of keys.
+
+    Args:
+        rows: Key and description.
+        more: Whether further keys come after the last one.
+    """
+
+    rows: list[tuple[str, Json]]
+    more: bool
+
+
+class LiveState:
+    """The tables and sensors of this worker.
+
+    Args:
+        app: The Faust application.
+        recent: The newest readings of watched sensors.
+    """
+
+    def __init__(self, app: Any, recent: Recent) -> None:
+        self._app = app
+        self._recent = recent
+        self._policy = policy_of(app.settings)
+        self._describe: dict[str, Callable[[Any], Json]] = {
+            "windows": lambda state: describe_windows(self._policy, state),
+            "models": describe_models,
+        }
+
+    def tables(self) -> list[str]:
+        """List the names of the tables."""
+        return [state.name for state in (self._app.windows, self._app.models) if state is not None]
+
+    def page(self, table: str, prefix: str, after: str, limit: int) -> Page | None:
+        """List rows of a table by key; ``None`` if there is no such table.
+
+        Args:
+            table: Its name.
+            prefix: Only keys that begin so.
+            after: Only keys greater than this one.
+            limit: How many at most.
+        """
+        state = self._state(table)
+        if state is None:
+            return None
+        rows = {key: row for rows in self._owned(state) for key, row in rows.items()}
+        keys = nsmallest(limit + 1, (key for key in rows if key > after and key.startswith(prefix)))
+        describe = self._describe[table]
+        return Page(
+            [
+                (key, {"applied_through": rows[key].applied_through, **describe(rows[key].state)})
+                for key in keys[:limit]
+            ],
+            more=len(keys) > limit,
+        )
+
+    def sensors(self, prefix: str, after: str, limit: int) -> Page:
+        """List sensors, each with its last values and what was expected; showing a sensor watches it."""
+        tables = self.tables()
+        # Without tables (a worker that only stores) what was seen lately is all that is known.
+        names: set[str] = set() if tables else set(self._recent.sensors())
+        for table in tables:
+            for rows in self._owned(self._state(table)):
+                names.update(rows)
+        keys = nsmallest(limit + 1, (key for key in names if key > after and key.startswith(prefix)))
+        return Page([(key, self._summary(key)) for key in keys[:limit]], more=len(keys) > limit)
+
+    def sensor(self, sensor_id: str) -> Json | None:
+        """Describe one sensor fully; ``None`` if this worker does not have it."""
+        windows, models = self._row("windows", sensor_id), self._row("models", sensor_id)
+        if windows is None and models is None:
+            return None
+        self._recent.watch(sensor_id)
+        return {
+            "sensor_id": sensor_id,
+            "last": self._recent.last(sensor_id) or _last_in_windows(windows),
+            "windows": None if windows is None else describe_windows(self._policy, windows.state),
+            "detector": None if models is None else describe_models(models.state),
+            "recent": self._recent.history(sensor_id),
+            "applied_through": {
+                name: row.applied_through
+                for name, row in (("windows", windows), ("models", models))
+                if row is not None
+            },
+        }
+
+    def _summary(self, sensor_id: str) -> Json:
+        self._recent.watch(sensor_id)
+        models, windows = self._row("models", sensor_id), self._row("windows", sensor_id)
+        return {
+            "last": self._recent.last(sensor_id) or _last_in_windows(windows),
+            "series": {} if models is None else describe_models(models.state)["series"],
+            "open_windows": 0
+            if windows is None
+            else sum(len(each.open) for each in windows.state.series.values()),
+            "recent": self._recent.history(sensor_id, newest=60),
+        }
+
+    def _state(self, table: str) -> WriteBehindState[Any] | None:
+        for state in (self._app.windows, self._app.models):
+            if state is not None and state.name == table:
+                found: WriteBehindState[Any] = state
+                return found
+        return None
+
+    def _owned(self, state: WriteBehindState[Any] | None) -> Iterator[dict[str, Row[Any]]]:
+        if state is not None:
+            for partition in self._app.owned_partitions():
+                if partition in state.rows:
+                    yield state.rows[partition]
+
+    def _row(self, table: str, sensor_id: str) -> Row[Any] | None:
+        for rows in self._owned(self._state(table)):
+            if sensor_id in rows:
+                return rows[sensor_id]
+        return None
+
+
+def describe_windows(policy: WindowPolicy, state: SensorWindows) -> Json:
+    """Describe the open windows of a sensor; times in seconds since the Unix epoch."""
+    return {
+        "stream_time": _seconds(state.stream_ms),
+        "watermark": _seconds(state.watermark_ms),
+        "open": [
+            {
+                "quantity": quantity,
+                "start": index * policy.step_ms / 1000,
+                "end": (index * policy.step_ms + policy.size_ms) / 1000,
+                "count": summary.count,
+                "mean": summary.mean,
+                "variance": summary.variance,
+                "min": summary.minimum,
+                "max": summary.maximum,
+                "first": summary.first,
+                "last": summary.last,
+            }
+            for quantity, series in sorted(state.series.items())
+            for index, summary in sorted(series.open.items())
+        ],
+    }
+
+
+def describe_models(models: dict[str, Any]) -> Json:
+    """Describe the detector of each series of a sensor: what it expects, and how surprised it was."""
+    return {"series": {quantity: model.expected_band() for quantity, model in sorted(models.items())}}
+
+
+def _last_in_windows(row: Row[SensorWindows] | None) -> Json | None:
+    """Find the newest values in open windows: what is known of a sensor that is not watched yet."""
+    if row is None:
+        return None
+    newest: Json = {}
+    latest_ms = 0
+    for quantity, series in row.state.series.items():
+        for summary in series.open.values():
+            if summary.last_ms >= latest_ms or quantity not in newest:
+                newest[quantity] = summary.last
+                latest_ms = max(latest_ms, summary.last_ms)
+    return {"collected_at": latest_ms / 1000, "values": newest} if newest else None
+
+
+def _seconds(milliseconds: int) -> float | None:
+    # A sensor that has seen nothing stands before all time.
+    return milliseconds / 1000 if milliseconds > -(1 << 60) else None

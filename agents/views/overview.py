@@ -1,0 +1,95 @@
+"""What the start page shows, put together from all workers."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from agents.views import health
+from agents.views.peers import ask_all, own_url
+from agents.views.watch import Watch
+
+Json = dict[str, Any]
+
+ANOMALIES = 25
+
+
+def worker_part(app: Any, watch: Watch) -> Json:
+    """Return this worker's share."""
+    return {
+        "worker": own_url(app),
+        "not_ready": health.why_not_ready(app),
+        "partitions": sorted(app.owned_partitions()),
+        "lag": {topic: sum(partitions.values()) for topic, partitions in health.lag(app).items()},
+        "totals": watch.totals(),
+        "sensors": _sensors(app),
+        "open_anomalies": _open_anomalies(app),
+        "rates": watch.rates.series(),
+        "anomalies": [msgspec.to_builtins(each) for each in watch.anomalies.newest(ANOMALIES)],
+    }
+
+
+async def whole(app: Any, watch: Watch) -> Json:
+    """Return the sums over all workers, and each worker's state."""
+    answers = await ask_all(app, "/api/overview")
+    parts = [worker_part(app, watch), *(answers.found[url] for url in sorted(answers.found))]
+    return {
+        "workers": [
+            {name: part[name] for name in ("worker", "not_ready", "partitions", "lag")}
+            for part in sorted(parts, key=lambda each: str(each["worker"]))
+        ],
+        "missing": answers.missing,
+        "totals": _summed(part["totals"] for part in parts),
+        "lag": _summed(part["lag"] for part in parts),
+        "sensors": sum(part["sensors"] for part in parts),
+        "open_anomalies": sum(part["open_anomalies"] for part in parts),
+        "rates": _added(part["rates"] for part in parts),
+        "anomalies": _newest(each for part in parts for each in part["anomalies"]),
+    }
+
+
+def _sensors(app: Any) -> int:
+    for state in (app.windows, app.models):
+        if state is not None:
+            owned = app.owned_partitions()
+            return sum(len(rows) for partition, rows in state.rows.items() if partition in owned)
+    return 0
+
+
+def _open_anomalies(app: Any) -> int:
+    if app.models is None:
+        return 0
+    return sum(
+        model.open
+        for partition in app.owned_partitions()
+        for row in app.models.rows.get(partition, {}).values()
+        for model in row.state.values()
+    )
+
+
+def _summed(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = defaultdict(int)
+    for part in parts:
+        for name, count in part.items():
+            total[name] += count
+    return dict(sorted(total.items()))
+
+
+def _added(parts: Iterable[dict[str, list[tuple[int, float]]]]) -> dict[str, list[tuple[int, float]]]:
+    """Add the workers' rates second by second."""
+    total: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for part in parts:
+        for name, series in part.items():
+            for second, rate in series:
+                total[name][second] += rate
+    return {name: sorted(series.items()) for name, series in total.items()}
+
+
+def _newest(anomalies: Iterable[Json]) -> list[Json]:
+    """Return the newest anomalies of all workers, each as of its newest change."""
+    known: dict[str, Json] = {}
+    for each in anomalies:
+        if each["id"] not in known or known[each["id"]]["changed_at"] < each["changed_at"]:
+            known[each["id"]] = each
+    return sorted(known.values(), key=lambda each: (-each["raised_at"], each["id"]))[:ANOMALIES]

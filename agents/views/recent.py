@@ -1,0 +1,115 @@
+"""The newest readings of the sensors that someone looks at, the newest anomalies, and how fast things go.
+
+All of it lives in memory, is bounded, and starts empty with the worker: it is for looking, not for keeping.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from streams.records import Anomaly, Reading, Tick
+
+Json = dict[str, Any]
+Point = tuple[float, dict[str, float]]
+
+# Watched without being asked for, so that a page shows something at once.
+WATCHED_FROM_THE_START = 64
+MOST_WATCHED = 256
+POINTS = 240
+ANOMALIES = 100
+SECONDS = 180
+
+
+class Recent:
+    """Rings of the newest readings of watched sensors."""
+
+    def __init__(self) -> None:
+        self._rings: OrderedDict[str, deque[Point]] = OrderedDict()
+
+    def observe(self, contents: Iterable[tuple[int, int, Reading | Tick]]) -> None:
+        """Take in the readings of a batch."""
+        rings = self._rings
+        room = WATCHED_FROM_THE_START - len(rings)
+        for _, _, record in contents:
+            if isinstance(record, Tick):
+                continue
+            ring = rings.get(record.sensor_id)
+            if ring is None:
+                if room <= 0:
+                    continue
+                room -= 1
+                ring = rings[record.sensor_id] = deque(maxlen=POINTS)
+            ring.append((record.collected_at, record.values))
+
+    def watch(self, sensor_id: str) -> None:
+        """Keep the newest readings of a sensor from now on; the one that was looked at longest ago makes room."""
+        if sensor_id in self._rings:
+            self._rings.move_to_end(sensor_id)
+            return
+        self._rings[sensor_id] = deque(maxlen=POINTS)
+        if len(self._rings) > MOST_WATCHED:
+            self._rings.popitem(last=False)
+
+    def sensors(self) -> list[str]:
+        """List the watched sensors that have sent something."""
+        return [sensor_id for sensor_id, ring in self._rings.items() if ring]
+
+    def last(self, sensor_id: str) -> Json | None:
+        """Return the newest reading by event time."""
+        ring = self._rings.get(sensor_id)
+        if not ring:
+            return None
+        collected_at, values = max(ring, key=lambda point: point[0])
+        return {"collected_at": collected_at, "values": values}
+
+    def history(self, sensor_id: str, newest: int = POINTS) -> dict[str, list[tuple[float, float]]]:
+        """Return event time and value of the newest readings of each quantity, by event time."""
+        series: dict[str, list[tuple[float, float]]] = {}
+        for collected_at, values in self._rings.get(sensor_id, ()):
+            for quantity, value in values.items():
+                series.setdefault(quantity, []).append((collected_at, value))
+        return {quantity: sorted(points)[-newest:] for quantity, points in series.items()}
+
+
+class RecentAnomalies:
+    """The newest anomalies, each as of its newest change."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Anomaly] = OrderedDict()
+
+    def observe(self, anomaly: Anomaly) -> None:
+        """Take in a change; an older one than is known changes nothing."""
+        known = self._known.get(anomaly.id)
+        if known is not None and known.changed_at > anomaly.changed_at:
+            return
+        self._known[anomaly.id] = anomaly
+        if len(self._known) > ANOMALIES:
+            self._known.pop(min(self._known, key=lambda each: self._known[each].raised_at))
+
+    def newest(self, limit: int, sensor_id: str = "") -> list[Anomaly]:
+        """Return the newest first, by the time they were raised."""
+        wanted = [each for each in self._known.values() if not sensor_id or each.sensor_id == sensor_id]
+        return sorted(wanted, key=lambda each: (-each.raised_at, each.id))[:limit]
+
+
+class Rates:
+    """Totals, sampled once a second of processing time: how fast each of them grows."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, dict[str, int]]] = deque(maxlen=SECONDS + 1)
+
+    def sample(self, second: int, totals: Mapping[str, int]) -> None:
+        """Note the totals of this second (of the Unix epoch, so that workers' samples line up)."""
+        if not self._samples or self._samples[-1][0] != second:
+            self._samples.append((second, dict(totals)))
+
+    def series(self) -> dict[str, list[tuple[int, float]]]:
+        """Return for each total its growth per second."""
+        grown: dict[str, list[tuple[int, float]]] = {}
+        samples = list(self._samples)
+        for (before, old), (second, new) in pairwise(samples):
+            for name, total in new.items():
+                rate = (total - old.get(name, 0)) / (second - before)
+                grown.setdefault(name, []).append((second, rate))
+        return grown
