@@ -11,7 +11,7 @@ INSTALLED := .venv/installed
 install: $(INSTALLED)
 
 demo: $(INSTALLED)  ## run everything on this machine until Ctrl-C
-	$(BIN)/weir up --profile demo $(ARGS)
+	$(BIN)/weir demo $(ARGS)
 
 test: $(INSTALLED)  ## all tests, with real servers that the tests start
 	$(BIN)/python -m pytest --ignore=tests/benchmarks $(ARGS)

@@ -6,6 +6,7 @@
 ``WEIR_TEST_MONGO_URI``      connection string of a MongoDB
 ==========================  =======================================
 
+``WEIR_TEST_MQTT_PROGRAM`` is ``rumqttd`` to use that where mosquitto is installed, too.
 A server that cannot start fails the tests that need it; none is skipped.
 """
 
@@ -38,7 +39,8 @@ def mqtt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
         host, _, port = address.partition(":")
         yield host, int(port or 1883)
     else:
-        for name in _running(MqttServer(tmp_path_factory.mktemp("mqtt"))):
+        program = os.environ.get("WEIR_TEST_MQTT_PROGRAM", "auto")
+        for name in _running(MqttServer(tmp_path_factory.mktemp("mqtt"), program=program)):
             host, _, port = name.partition(":")
             yield host, int(port)
 

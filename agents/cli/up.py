@@ -34,6 +34,21 @@ class PartNames(click.ParamType):
         return names
 
 
+class PartProgram(click.ParamType):
+    """``part=program``."""
+
+    name = "part=program"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return part and program."""
+        part, _, program = str(value).partition("=")
+        if part not in ("mqtt", "mongo") or not program:
+            self.fail(f"expected mqtt=PROGRAM or mongo=PROGRAM, got {value!r}", param, ctx)
+        return part, program
+
+
 class PartPort(click.ParamType):
     """``part=port``."""
 
@@ -61,6 +76,10 @@ class PartPort(click.ParamType):
 @click.option(
     "--free-ports", is_flag=True, help="Take any free port for every part that --port does not name."
 )
+@click.option(
+    "--program", "programs", type=PartProgram(), multiple=True,
+    help="Not the best that is installed: mqtt=mosquitto, mqtt=rumqttd, mongo=mongod, mongo=secantusdb.",
+)  # fmt: skip
 @click.option("--profile", type=click.Choice(["default", "demo"]), default="default", show_default=True)
 def up(
     data: Path,
@@ -68,6 +87,7 @@ def up(
     without: tuple[str, ...],
     ports: tuple[tuple[str, int], ...],
     free_ports: bool,
+    programs: tuple[tuple[str, str], ...],
     profile: str,
 ) -> None:
     """Run Kafka, MQTT, MongoDB, the bridge, the server and sensors on this machine, until Ctrl-C.
@@ -82,7 +102,12 @@ def up(
     from bridges.stack.run import run_stack
 
     parts = tuple(name for name in only or PARTS if name not in without)
-    run_stack(
-        all_settings.load(),
-        Plan(data=data, parts=parts, ports=dict(ports), free_ports=free_ports, profile=profile),
+    plan = Plan(
+        data=data,
+        parts=parts,
+        ports=dict(ports),
+        programs=dict(programs),
+        free_ports=free_ports,
+        profile=profile,
     )
+    run_stack(all_settings.load(), plan)

@@ -11,7 +11,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from bridges.stack.process import LOOPBACK, Server, free_port
 from streams.errors import ConfigurationError
@@ -29,10 +28,10 @@ class MongoServer(Server):
     Args:
         directory: Where data, the password and logs go.
         port: Port; ``None`` takes a free one.
-        program: Which server; ``auto`` takes the first that is installed.
+        program: One of `PROGRAMS`; ``auto`` takes the first that is installed.
 
     Raises:
-        ConfigurationError: If the program is not installed.
+        ConfigurationError: If the program is not installed, or something unknown is asked for.
     """
 
     start_seconds = 60
@@ -43,8 +42,10 @@ class MongoServer(Server):
         directory: Path,
         port: int | None = None,
         *,
-        program: Literal["auto", "mongod", "secantusdb-rs", "secantusdb"] = "auto",
+        program: str = "auto",
     ) -> None:
+        if program != "auto" and program not in PROGRAMS:
+            raise ConfigurationError(f"no MongoDB server {program!r}: choose from {', '.join(PROGRAMS)}")
         super().__init__("mongo", directory, port, remedy=REMEDY)
         names = tuple(PROGRAMS) if program == "auto" else (program,)
         found = [(name, path) for name in names if (path := _find(PROGRAMS[name]))]

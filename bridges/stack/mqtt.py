@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from bridges.stack.process import LOOPBACK, Server
 from streams.errors import ConfigurationError
@@ -16,6 +15,7 @@ from streams.errors import ConfigurationError
 # A bound that is stated: about 100 MB of readings of 100 bytes.
 MAX_QUEUED_MESSAGES = 1_000_000
 AUTOSAVE_SECONDS = 30
+RUMQTTD_QUEUED_MESSAGES = 700_000  # of 100 bytes: what the ring of 80 MiB in `rumqttd.py` holds
 REMEDY = "use another port (weir up --port mqtt=PORT), or that system as it is (WEIR_MQTT__HOST)"
 
 MOSQUITTO = """\
@@ -54,10 +54,10 @@ class MqttServer(Server):
     Args:
         directory: Where configuration, persisted sessions and logs go.
         port: Port; ``None`` takes a free one.
-        program: Which broker; ``auto`` takes ``mosquitto`` where it is installed.
+        program: ``mosquitto`` or ``rumqttd``; ``auto`` takes ``mosquitto`` where it is installed.
 
     Raises:
-        ConfigurationError: If ``mosquitto`` is asked for and not installed.
+        ConfigurationError: If ``mosquitto`` is asked for and not installed, or something unknown is asked for.
     """
 
     start_seconds = 20
@@ -68,8 +68,10 @@ class MqttServer(Server):
         directory: Path,
         port: int | None = None,
         *,
-        program: Literal["auto", "mosquitto", "rumqttd"] = "auto",
+        program: str = "auto",
     ) -> None:
+        if program not in ("auto", "mosquitto", "rumqttd"):
+            raise ConfigurationError(f"no MQTT broker {program!r}: choose mosquitto or rumqttd")
         super().__init__("mqtt", directory, port, remedy=REMEDY)
         self._mosquitto = None if program == "rumqttd" else find_mosquitto()
         if program == "mosquitto" and self._mosquitto is None:
@@ -89,8 +91,8 @@ class MqttServer(Server):
                 f" if the broker crashes, those of its last {AUTOSAVE_SECONDS} s can be lost"
             )
         return (
-            "rumqttd: keeps sessions and messages in memory only, so they are lost when this broker stops;"
-            " install mosquitto to keep them"
+            "rumqttd: keeps sessions and the last 80 MB of messages in memory only, so they are lost when this"
+            " broker stops; install mosquitto to keep them"
         )
 
     def prepare(self) -> None:

@@ -35,6 +35,7 @@ class Plan:
         data: Folder of everything that is written; each part has a folder in it.
         parts: Names of the parts to run.
         ports: Ports that differ from the usual ones, by part.
+        programs: Which program a server is, where not the best that is installed: ``{"mqtt": "rumqttd"}``.
         free_ports: Take free ports where `ports` says nothing.
         profile: What the sensors send; one of `PROFILES`.
         say: Called with a line of progress.
@@ -43,6 +44,7 @@ class Plan:
     data: Path
     parts: Sequence[str] = PARTS
     ports: Mapping[str, int] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=dict)
     free_ports: bool = False
     profile: str = "default"
     say: Callable[[str], None] = lambda _: None
@@ -88,9 +90,9 @@ def _server(name: str, settings: Settings, plan: Plan) -> Part | None:
     if name == "kafka":
         server = KafkaServer(directory, port, say=plan.say)
     elif name == "mqtt":
-        server = MqttServer(directory, port)
+        server = MqttServer(directory, port, program=plan.programs.get(name, "auto"))
     else:
-        server = MongoServer(directory, port)
+        server = MongoServer(directory, port, program=plan.programs.get(name, "auto"))
     return Part(name, server.address, server.describes, server, asks(server.answers))
 
 
@@ -170,7 +172,7 @@ class Service(Server):
     """A process of Weir itself: serves its health and metrics over HTTP."""
 
     start_seconds = 60
-    stop_seconds = 20
+    stop_seconds = 25  # the bridge itself waits up to 20 s for Kafka
 
     def why_not_ready(self) -> str:
         """Ask ``/health/ready``."""

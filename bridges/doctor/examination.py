@@ -1,0 +1,68 @@
+"""The whole examination, in the order in which it is read."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridges import settings as all_settings
+from bridges.doctor import kafka, local, mongo, mqtt
+from bridges.doctor.finding import Finding, Findings, failure, ok
+from bridges.doctor.survival import Limits, outages
+from bridges.settings import Settings
+from bridges.stack.environment import read_environment
+from streams.errors import ConfigurationError
+
+
+def examine(data: Path, rate: float | None = None) -> Findings:
+    """Return all findings; never raises for what it examines.
+
+    Args:
+        data: Data folder of a local stack; while one runs there, its addresses are used where the settings name
+            none.
+        rate: Readings a second; by default what the settings make the simulator send.
+    """
+    stack = read_environment(data)
+    with _environment(stack) as used:
+        try:
+            settings = all_settings.load()
+        except ConfigurationError as error:
+            return [failure("settings", str(error), "correct the variable or the file")]
+        return _examine(settings, data, used, rate)
+
+
+def _examine(settings: Settings, data: Path, used: set[str], rate: float | None) -> Findings:
+    simulator = settings.simulator
+    rate = rate or simulator.sensors * simulator.rate * simulator.speed
+    findings: Findings = [ok("settings", "every name and value is known")]
+    if used:
+        findings.append(_local(data, used))
+    findings += local.examine(settings, data, rate)
+    kafka_findings, kept = kafka.examine(settings)
+    mqtt_findings, session = mqtt.examine(settings, data if "WEIR_MQTT__HOST" in used else None)
+    findings += [*kafka_findings, *mqtt_findings, *mongo.examine(settings)]
+    if kafka_findings[0].remedy or mqtt_findings[0].remedy:
+        return findings  # nothing to say about outages of what is not there
+    return [*findings, *outages(Limits(rate=rate, **kept, **session))]
+
+
+def _local(data: Path, used: set[str]) -> Finding:
+    names = sorted({name.removeprefix("WEIR_").partition("__")[0].lower() for name in used})
+    return ok("local stack", f"weir up runs on {data.resolve()}: {', '.join(names)} are its own")
+
+
+@contextmanager
+def _environment(stack: dict[str, str]) -> Iterator[set[str]]:
+    """Add the variables of a local stack that the environment does not set; the names added are given."""
+    added = {name: value for name, value in stack.items() if not _is_set(name)}
+    os.environ.update(added)
+    try:
+        yield set(added)
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _is_set(variable: str) -> bool:
+    base = variable.removesuffix("_FILE")
+    return base in os.environ or f"{base}_FILE" in os.environ

@@ -1,0 +1,59 @@
+"""What an examination found."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How good it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        what: What was looked at.
+        verdict: `FAILURE` if Weir cannot run so, `WARNING` if it runs and something may be lost or surprise.
+        found: What is the case.
+        remedy: What to do; empty when it is good.
+    """
+
+    what: str
+    verdict: Verdict
+    found: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as plain JSON values."""
+        return {name: str(value) for name, value in asdict(self).items()}
+
+
+Findings = list[Finding]
+
+
+def ok(what: str, found: str) -> Finding:
+    """Return a finding that is good."""
+    return Finding(what, Verdict.OK, found)
+
+
+def warning(what: str, found: str, remedy: str) -> Finding:
+    """Return a finding that may lose something or surprise."""
+    return Finding(what, Verdict.WARNING, found, remedy)
+
+
+def failure(what: str, found: str, remedy: str) -> Finding:
+    """Return a finding with which Weir cannot run."""
+    return Finding(what, Verdict.FAILURE, found, remedy)
+
+
+def judged(
+    good: bool, what: str, found: str, remedy: str, worse: Callable[..., Finding] = warning
+) -> Finding:
+    """Return a finding that is good, or otherwise `worse` with its remedy."""
+    return ok(what, found) if good else worse(what, found, remedy)

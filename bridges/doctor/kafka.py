@@ -1,0 +1,119 @@
+"""Examine Kafka: reachable, topics as Weir needs them."""
+
+from typing import Any
+
+from bridges.doctor.finding import Finding, Findings, failure, judged, ok, warning
+from bridges.kafka_edge import librdkafka_options, topic_config
+from bridges.settings import Settings
+from streams.topics import ALL_TOPICS, READINGS, TopicSpec
+
+SECONDS = 3.0
+# What a record may have beside the payload: key, headers, and JSON around the bytes of a dead letter.
+OVERHEAD_BYTES = 4096
+KEPT = {READINGS.name: "readings_seconds"}
+
+
+def examine(settings: Settings) -> tuple[Findings, dict[str, Any]]:
+    """Return what is found, and the limits for `survival.Limits` that were found out."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    where = settings.kafka.brokers
+    # Its own lines about a broker that is away say nothing that the finding does not.
+    admin = AdminClient(
+        {**librdkafka_options(settings), "log_level": 0, "socket.timeout.ms": int(SECONDS * 1000)}
+    )
+    try:
+        metadata = admin.list_topics(timeout=SECONDS)
+        configurations = _configurations(
+            admin, [name for name in _names(settings) if name in metadata.topics]
+        )
+    except KafkaException as error:
+        return [
+            failure("Kafka", f"{where}: {error.args[0].str()}", "start it, or set WEIR_KAFKA__BROKERS")
+        ], {}
+    findings = [ok("Kafka", f"{where}: {len(metadata.brokers)} broker(s) answer")]
+    if len(metadata.brokers) >= 3 > settings.kafka.replication:
+        remedy = "set WEIR_KAFKA__REPLICATION=3 before the topics are created"
+        findings.append(warning("replication", f"{settings.kafka.replication} of each record", remedy))
+    retention = []
+    for spec in ALL_TOPICS:
+        name = settings.topic(spec.name)
+        if name not in metadata.topics:
+            findings.append(ok(f"topic {name}", "not there yet: created at start"))
+            retention.append((spec, float(topic_config(settings, spec)["retention.ms"])))
+            continue
+        configuration = configurations[name]
+        retention.append((spec, float(configuration["retention.ms"])))
+        findings.append(_topic(settings, spec, len(metadata.topics[name].partitions), configuration))
+    return findings, _limits(retention)
+
+
+def _names(settings: Settings) -> list[str]:
+    return [settings.topic(spec.name) for spec in ALL_TOPICS]
+
+
+def _configurations(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
+    from confluent_kafka.admin import RESOURCE_TOPIC, ConfigResource  # type: ignore[attr-defined]
+
+    if not names:
+        return {}
+    resources = [ConfigResource(RESOURCE_TOPIC, name) for name in names]
+    answers = admin.describe_configs(resources, request_timeout=SECONDS)
+    return {
+        resource.name: {entry.name: entry.value for entry in answer.result().values()}
+        for resource, answer in answers.items()
+    }
+
+
+def _topic(settings: Settings, spec: TopicSpec, partitions: int, configuration: dict[str, str]) -> Finding:
+    name = settings.topic(spec.name)
+    what = f"topic {name}"
+    if partitions != settings.kafka.partitions:
+        return failure(
+            what,
+            f"{partitions} partitions, the settings say {settings.kafka.partitions}",
+            f"set WEIR_KAFKA__PARTITIONS={partitions}, or use a new WEIR_KAFKA__NAMESPACE",
+        )
+    wanted = topic_config(settings, spec)
+    largest = int(configuration["max.message.bytes"])
+    needed = settings.bridge.max_payload_bytes + OVERHEAD_BYTES
+    problems = [
+        (
+            configuration[key] != value,
+            f"{key} is {configuration[key]}, the settings say {value}",
+            f"kafka-configs --alter --add-config {key}={value} --topic {name}",
+        )
+        for key, value in wanted.items()
+    ]
+    problems.append(
+        (
+            largest < needed,
+            f"max.message.bytes is {largest:,}, a payload may have {settings.bridge.max_payload_bytes:,}",
+            f"raise it to {needed}, or lower WEIR_BRIDGE__MAX_PAYLOAD_BYTES",
+        )
+    )
+    for wrong, found, remedy in problems:
+        if wrong:
+            return warning(what, found, remedy)
+    return judged(
+        configuration["message.timestamp.type"] == "CreateTime",
+        what,
+        f"{partitions} partitions, kept {_kept(wanted)}",
+        "message.timestamp.type should be CreateTime: ingest times and delays are measured by it",
+    )
+
+
+def _kept(configuration: dict[str, str]) -> str:
+    if configuration["cleanup.policy"] == "compact" or configuration["retention.ms"] == "-1":
+        return "for ever"
+    return f"{float(configuration['retention.ms']) / 86_400_000:g} days"
+
+
+def _limits(retention: list[tuple[TopicSpec, float]]) -> dict[str, float]:
+    readings = next(ms for spec, ms in retention if spec is READINGS)
+    stored = [ms for _, ms in retention if ms >= 0]
+    return {
+        "readings_seconds": readings / 1000,
+        "results_seconds": min(stored) / 1000 if stored else -1.0,
+    }
