@@ -58,7 +58,7 @@ def nats_of(score: float) -> float:
 class Detector(AnomalyDetector):
     """A detector of one series.
 
-    Subclasses give `surprise`, `peek_surprise`, `explain`, `encode`, `decode`, `seen` and `ready`.
+    Subclasses give the first group below; the rest has defaults.
     """
 
     __slots__ = ()
@@ -89,8 +89,8 @@ class Detector(AnomalyDetector):
         """Return what `surprise` would return, and change nothing."""
         raise NotImplementedError
 
-    def explain(self, nats: float) -> Expectation:
-        """Tell what was expected of the reading seen last; outside the band, surprise exceeds ``nats``."""
+    def band(self, nats: float) -> tuple[float, float, float]:
+        """Return what the last reading was expected to be, and the bounds beyond which it surprises."""
         raise NotImplementedError
 
     def encode(self) -> bytes:
@@ -104,6 +104,18 @@ class Detector(AnomalyDetector):
             ValueError: If the bytes are not a state of this detector with these parameters.
         """
         raise NotImplementedError
+
+    def level(self) -> float:
+        """Return the short-term mean: where the series is now."""
+        return self.band(0.0)[0]
+
+    def explain(self, nats: float) -> Expectation:
+        """Tell what was expected of the reading that was surprising last; as `band`, with the cause."""
+        expected, lower, upper = self.band(nats)
+        return Expectation(expected, lower, upper, "above" if self.level() >= expected else "below", "score")
+
+    def accept(self) -> None:
+        """Take the present level as normal, because it has lasted. Detectors that only forget ignore this."""
 
     def update(self, value: float, time: float) -> float | None:
         """Score a reading, then learn it: a score in [0, 1), ``None`` in warm-up."""

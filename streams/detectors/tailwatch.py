@@ -1,43 +1,136 @@
-"""TailWatch: five residuals of a series, each judged by its own streaming tail."""
+"""TailWatch: seven residuals of a series, each judged by its own streaming tail. Weir's default detector.
+
+A reading is surprising when it lies far out in a tail of something that is usually small:
+
+    jump      value - mean of the last ~33 readings              steps, spikes
+    spike     value - mean of the last ~5                        spikes on a series that wanders
+    level     mean of ~33 - mean of ~1000                        level shifts, slow drift
+    shift     mean of ~5 - mean of ~50                           level shifts, within a few readings
+    season    value - what is usual at this time of day          breaks of a daily pattern
+    spread    short-term standard deviation (upper tail only)    bursts of noise
+    flat      how long the value stands still                    a stuck sensor
+
+Each of the first five has an upper and a lower tail. A tail is a streaming quantile (the ``TAIL`` most
+extreme share of readings lies beyond it) and the mean of the logarithmic excess over it: Hill's
+estimator, so beyond the quantile q the tail probability is ``TAIL * (v / q) ** (-1 / e)``. Surprise is
+minus its logarithm; the largest of all counts. Nothing depends on unit or offset: the resolution, scale
+and tails are those of the series itself.
+
+Four things temper it: deviations within the smallest step ever seen never count; what came at the same
+time of day on both of the last two days is discounted; a model that has seen n readings cannot fully
+claim what happens less than once in 2 n; and a fixed line maps the maximum of eleven tails to a
+calibrated probability.
+
+Every number below was chosen on the 29 labelled NAB files at hand together with the 58 longer series of
+Microsoft's Cloud Monitoring Dataset, under dropped readings and shifted clocks, and lies on a plateau:
+see docs/explanation/detection.md.
+"""
 
 from array import array
-from math import log, sqrt
+from math import exp, inf, log, sqrt
 from struct import Struct
+from struct import error as StructError
+from typing import Final
 
 from streams.detectors.base import MAX_NATS, Detector, Expectation
 
-_HEAD = Struct("<BBHQ11d")
-_VERSION = 1
-_TRACKERS = 9
-_CAUSES = ("spike", "spike", "jump", "jump", "level", "level", "time of day", "time of day", "spread")
+TAIL: Final = 0.014
+"""Share of readings beyond the quantile of each side of a residual."""
+QUANTILE_RATE: Final = 0.003
+"""Learning rate of scales and quantiles, per reading."""
+TAIL_RATE: Final = 0.025
+"""Learning rate of a tail's mean excess, per reading in the tail."""
+EXCESS_PRIOR: Final = 0.1
+"""Mean logarithmic excess that a tail starts from: between a normal (0.15) and a bounded variable."""
+EXCESS_PRIOR_COUNT: Final = 10
+"""How many readings in the tail the prior is worth."""
+EXCESS_FLOOR: Final = 0.08
+"""Smallest mean logarithmic excess: no tail is believed to be thinner."""
+EXCESS_CLIP: Final = 4.0
+"""An excess counts for at most so many mean excesses when it is learned."""
+SPIKE_PENALTY: Final = 0.75
+"""Nats taken off the spike residual, which knows least."""
+PROFILE_RATE: Final = 0.08
+"""Learning rate of the daily profile, per day."""
+CONTRAST: Final = 0.3
+"""Power by which the season residual is divided by how noisy the hour usually is."""
+RECURRENCE_FROM: Final = 6.5
+"""What was surprising by more than so many nats at the same time of day on both last days is discounted."""
+CLAIM: Final = 2.0
+"""A model of n readings fully supports claims down to a tail probability of 1 / (CLAIM n)."""
+CALIBRATION: Final = (1.5, 4.0)
+"""Slope and offset from the largest of eleven surprises to calibrated surprise."""
+
+_BINS: Final = 24
+_SLOTS: Final = 48
+_DOWN: Final = 5.0 * QUANTILE_RATE * TAIL
+_UP: Final = 5.0 * QUANTILE_RATE * (1.0 - TAIL)
+_SPREAD_DOWN: Final = 10.0 * QUANTILE_RATE * 2.0 * TAIL
+_SPREAD_UP: Final = 10.0 * QUANTILE_RATE * (1.0 - 2.0 * TAIL)
+_KNOWN: Final = 4.0  # a surprise in a tail is at least -ln(2 TAIL) = 3.6
+_BASE: Final = -log(TAIL)
+_BASES: Final = (_BASE, _BASE, *2 * (_BASE - SPIKE_PENALTY,), *6 * (_BASE,), -log(2.0 * TAIL))
+
+# Where the numbers of the state lie in the list `_s`. Hot code uses the numbers: a name would be looked up.
+_FAST, _MID, _SHORT, _SLOW, _VARIANCE, _PREVIOUS, _STEP = range(7)
+_BIN_END, _SUM, _SUM_ABS, _COUNT, _CENTRE, _FACTOR, _NOISE = range(7, 14)
+_RUN, _LONGEST, _CHANGES, _INTERVAL, _LAST = range(14, 19)
+_FIRST = _BIN_END  # in warm-up: time of the first reading
+_TRACKERS = 19  # then for each residual: decay so far, scale, upper quantile + decay, lower quantile + decay
+_SIZE = _TRACKERS + 6 * 4
+
+_CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat")
+_JUMP, _SPIKE, _LEVEL, _SHIFT, _SEASON, _SPREAD, _FLAT = range(7)
+
+_VERSION: Final = 1
+_HEAD = Struct("<BbbxIi")  # version, bin, cause, readings, day
+_TIMES = Struct("<2d")
+_STATE = Struct(f"<{1 + _SIZE}d")
+_ARRAYS: Final = 11 * 5 + _BINS * 9 + 3 * _SLOTS
 
 
 class TailWatch(Detector):
-    """Score readings by how far they lie in the tails of five residuals.
+    """Score readings by how far they lie in the tails of seven residuals.
 
     Args:
-        warm_up: Readings before the first score.
-        tail: Share of readings regarded as the tail of a residual.
+        warm_up: Readings before the first score; their tails are the first estimate.
+        season_seconds: Length of the season whose profile is learned; 0 for none.
+
+    >>> from random import Random
+    >>> rng, model = Random(1), TailWatch()
+    >>> scores = [model.update(rng.gauss(20, 1), 300.0 * i) for i in range(1000)]
+    >>> scores[99] is None, model.score_one({"value": 20.5, "time": 300_000.0})
+    (True, 0.0)
+    >>> model.score_one({"value": 30.0, "time": 300_000.0}) > 0.9999
+    True
     """
 
     __slots__ = (
-        "_acc", "_bin", "_buffer", "_cnt", "_e", "_m0", "_m1", "_ms", "_n", "_pc", "_pm", "_px", "_q", "_sc",
-        "_step", "_sv", "_why", "tail", "warm_up",
+        "_cause", "_counts", "_day", "_excess", "_gaps", "_n", "_noise", "_origin", "_recent", "_s",
+        "_usual", "_values", "_visits", "_where", "season_seconds", "warm_up",
     )  # fmt: skip
 
-    def __init__(self, warm_up: int = 100, tail: float = 0.03) -> None:
+    def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
+        if warm_up < 10:
+            raise ValueError(f"warm_up must be at least 10 readings, got {warm_up}")
+        if season_seconds < 0.0:
+            raise ValueError(f"season_seconds must not be negative, got {season_seconds}")
         self.warm_up = warm_up
-        self.tail = tail
+        self.season_seconds = season_seconds
         self._n = 0
-        self._px = self._step = self._m0 = self._m1 = self._ms = self._sv = self._acc = 0.0
-        self._bin = self._why = -1
-        self._cnt = 0
-        self._pm = array("d", bytes(8 * 24))
-        self._pc = array("d", bytes(8 * 24))
-        self._q = array("d", bytes(8 * _TRACKERS))
-        self._e = array("d", bytes(8 * _TRACKERS))
-        self._sc = array("d", bytes(8 * _TRACKERS))
-        self._buffer: array[float] | None = array("d")
+        self._values: array[float] | None = array("d")  # the readings of the warm-up; None after it
+        self._gaps = array("I")  # milliseconds before each of them
+        self._s = [0.0] * _SIZE
+        self._excess = array("f", [0.0] * 11)  # mean logarithmic excess of each tail
+        self._counts = bytearray(11)  # readings seen in each tail, up to 255
+        self._origin = 0.0
+        self._usual = array("f", [0.0] * _BINS)  # by time of day, relative to the origin
+        self._noise = array("f", [0.0] * _BINS)  # mean absolute deviation from it
+        self._visits = bytearray(_BINS)
+        self._recent = bytearray(3 * _SLOTS)  # surprise by time of day: today, yesterday, the day before
+        self._day = 0
+        self._where = -1  # present bin of the profile
+        self._cause = 0  # tail that was most surprised last: twice the residual, plus one for the lower side
 
     @property
     def seen(self) -> int:
@@ -47,135 +140,446 @@ class TailWatch(Detector):
     @property
     def ready(self) -> bool:
         """Whether the warm-up is over."""
-        return self._n >= self.warm_up
+        return self._values is None
+
+    # -- the hot path -------------------------------------------------------------------------------------
 
     def surprise(self, value: float, time: float) -> float:
-        """Score a reading, then learn it: surprise in nats."""
-        x = value
-        n = self._n
-        self._n = n + 1
-        if n == 0:
-            self._m0 = self._m1 = self._ms = x
-        inv = 1.0 / (n + 1)
-        r0 = x - self._m0
-        r1 = x - self._m1
-        self._m0 += (0.002 if inv < 0.002 else inv) * r0
-        a = 0.03 if inv < 0.03 else inv
-        self._m1 += a * r1
-        r2 = self._m1 - self._ms
-        self._ms += (0.001 if inv < 0.001 else inv) * (x - self._ms)
-        self._sv += a * (r1 * r1 * (1 - a) - self._sv)
-        r4 = sqrt(self._sv) if self._sv > 0.0 else 0.0
-        b = int(time % 86400.0) // 3600
-        r3 = x - self._pm[b] if self._pc[b] else 0.0
-        if b != self._bin:
-            last = self._bin
-            if last >= 0:
-                self._pc[last] += 1.0
-                g = 1.0 / self._pc[last]
-                self._pm[last] += (0.05 if g < 0.05 else g) * (self._acc / self._cnt - self._pm[last])
-            self._bin = b
-            self._acc = x
-            self._cnt = 1
-        else:
-            self._acc += x
-            self._cnt += 1
-        resolution = self._step if self._step > 1e-12 else 1e-12
-        dx = abs(x - self._px)
-        self._px = x
-        if n and dx > 0.0 and (dx < self._step or self._step == 0.0):
-            self._step = dx
-        residuals = (r0, -r0, r1, -r1, r2, -r2, r3, -r3, r4)
-        if n < self.warm_up:
-            self._learn_warm_up(residuals)
+        """Score a reading, then learn it: surprise in nats, 0.0 in warm-up and inside the usual range."""
+        if self._values is not None:
+            self._warm(value, time)
             return 0.0
-        q = self._q
-        e = self._e
-        sc = self._sc
+        s = self._s
+        self._n = n = self._n + 1
         best = 0.0
-        p = self.tail / 2
-        for k, v in enumerate(residuals):
-            if v < 0.0:
-                v = 0.0
-            if k == 8:
-                p = self.tail
-            s = sc[k]
-            qk = q[k]
-            if v > qk:
-                if qk < resolution:
-                    qk = resolution
-                ex = log(v / qk) if v > qk else 0.0
-                ek = e[k]
-                if ek < 0.07:
-                    ek = 0.07
-                u = ex / ek
-                if u > MAX_NATS:
-                    u = MAX_NATS
-                u -= log(p)
-                if u > best:
-                    best = u
-                    self._why = k
-                c = 4.0 * ek
-                e[k] += 0.02 * ((ex if ex < c else c) - e[k])
-                q[k] += 0.02 * s * (1 - p)
-            else:
-                qk -= 0.02 * s * p
-                q[k] = qk if qk > 0 else 0.0
-            sc[k] = s + 0.002 * (v - s)
+
+        interval = s[17]
+        gap = time - s[18]
+        s[18] = time
+        if gap > 8.0 * interval:
+            self._bridge(value, gap / interval)
+            gap = 8.0 * interval
+        s[17] = interval + 0.01 * (gap - interval)
+
+        step = value - s[5]
+        if step == 0.0:
+            s[14] = run = s[14] + 1.0
+            if run > s[15]:
+                best = self._flatness(run)
+        else:
+            s[5] = value
+            s[16] += 1.0
+            if s[14] != 0.0:
+                run = s[14]
+                longest = s[15]
+                s[15] = run if run > longest else 0.9995 * longest
+                s[14] = 0.0
+            if step < 0.0:
+                step = -step
+            if step < s[6]:
+                s[6] = step
+
+        fast = s[0]
+        mid = s[1]
+        short = s[2]
+        slow = s[3]
+        jump = value - mid
+        spike = value - fast
+        s[0] = fast = fast + 0.2 * spike
+        s[1] = mid = mid + 0.03 * jump
+        s[2] = short + 0.02 * (value - short)
+        s[3] = slow + (0.001 if n > 1000 else 1.0 / n) * (value - slow)
+        level = mid - slow
+        shift = fast - short
+        s[4] = variance = s[4] + 0.03 * (0.97 * jump * jump - s[4])
+        spread = sqrt(variance)
+
+        if time >= s[7]:
+            self._turn(time)
+        off = value - s[11]
+        season = off * s[12]
+        s[8] += off
+        s[9] += off if off > 0.0 else -off
+        s[10] += 1.0
+
+        # A quantile q sinks by a little of the scale at each reading and rises when it is exceeded. What all
+        # readings let it sink is summed up once per residual (s[19], s[23], ...); q plus that sum is kept, so
+        # that a usual reading costs two comparisons and two stores.
+        scale = s[20]
+        s[19] = sunk = s[19] + _DOWN * scale
+        if jump > 0.0:
+            s[20] = scale + QUANTILE_RATE * (jump - scale)
+            if jump + sunk > s[21]:
+                best = self._exceed(0, jump, scale, best)
+        else:
+            s[20] = scale - QUANTILE_RATE * (jump + scale)
+            if sunk - jump > s[22]:
+                best = self._exceed(1, -jump, scale, best)
+
+        scale = s[24]
+        s[23] = sunk = s[23] + _DOWN * scale
+        if spike > 0.0:
+            s[24] = scale + QUANTILE_RATE * (spike - scale)
+            if spike + sunk > s[25]:
+                best = self._exceed(2, spike, scale, best)
+        else:
+            s[24] = scale - QUANTILE_RATE * (spike + scale)
+            if sunk - spike > s[26]:
+                best = self._exceed(3, -spike, scale, best)
+
+        scale = s[28]
+        s[27] = sunk = s[27] + _DOWN * scale
+        if level > 0.0:
+            s[28] = scale + QUANTILE_RATE * (level - scale)
+            if level + sunk > s[29]:
+                best = self._exceed(4, level, scale, best)
+        else:
+            s[28] = scale - QUANTILE_RATE * (level + scale)
+            if sunk - level > s[30]:
+                best = self._exceed(5, -level, scale, best)
+
+        scale = s[32]
+        s[31] = sunk = s[31] + _DOWN * scale
+        if shift > 0.0:
+            s[32] = scale + QUANTILE_RATE * (shift - scale)
+            if shift + sunk > s[33]:
+                best = self._exceed(6, shift, scale, best)
+        else:
+            s[32] = scale - QUANTILE_RATE * (shift + scale)
+            if sunk - shift > s[34]:
+                best = self._exceed(7, -shift, scale, best)
+
+        scale = s[36]
+        s[35] = sunk = s[35] + _DOWN * scale
+        if season > 0.0:
+            s[36] = scale + QUANTILE_RATE * (season - scale)
+            if season + sunk > s[37]:
+                best = self._exceed(8, season, scale, best)
+        else:
+            s[36] = scale - QUANTILE_RATE * (season + scale)
+            if sunk - season > s[38]:
+                best = self._exceed(9, -season, scale, best)
+
+        scale = s[40]
+        s[39] = sunk = s[39] + _SPREAD_DOWN * scale
+        s[40] = scale + QUANTILE_RATE * (spread - scale)
+        if spread + sunk > s[41]:
+            best = self._exceed(10, spread, scale, best)
+
+        return self._temper(best, time, n) if best > _KNOWN else 0.0
+
+    def _exceed(self, tail: int, deviation: float, scale: float, best: float) -> float:
+        """Judge and learn a deviation in a tail; return the larger of its surprise and ``best``."""
+        s = self._s
+        at = _TRACKERS + 4 * (tail >> 1)
+        sunk = s[at]
+        at += 2 + (tail & 1)
+        quantile = s[at] - sunk
+        if quantile < 0.0:
+            quantile = 0.0
+        usual = quantile if quantile > s[6] else s[6]
+        excess = log(deviation / usual) if deviation > usual > 0.0 else 0.0
+        mean = self._excess[tail]
+        if mean < EXCESS_FLOOR:
+            mean = EXCESS_FLOOR
+        nats = excess / mean
+        if nats > MAX_NATS:
+            nats = MAX_NATS
+        nats += _BASES[tail]
+        s[at] = sunk + quantile + (_SPREAD_UP if tail == 10 else _UP) * scale
+        count = self._counts[tail]
+        if count < 255:
+            self._counts[tail] = count + 1
+        rate = 1.0 / (count + 1)
+        if rate < TAIL_RATE:
+            rate = TAIL_RATE
+        if excess > EXCESS_CLIP * mean:
+            excess = EXCESS_CLIP * mean
+        self._excess[tail] += rate * (excess - self._excess[tail])
+        if nats > best:
+            self._cause = tail
+            return nats
         return best
 
-    def _learn_warm_up(self, residuals: tuple[float, ...]) -> None:
-        buffer = self._buffer
-        assert buffer is not None
-        buffer.extend(v if v > 0.0 else 0.0 for v in residuals)
-        if self._n < self.warm_up:
+    def _flatness(self, run: float) -> float:
+        """Judge a value that has stood still for longer than ever before in a series that usually moves.
+
+        With c changes seen, a standstill longer than all had a chance of about 1/c; how much longer counts on
+        top of that.
+        """
+        longest = self._s[_LONGEST]
+        changes = self._s[_CHANGES]
+        if changes < 30.0:
+            return 0.0
+        nats = log(changes) - 3.0 + 8.0 * (run - longest) / (longest + 8.0)
+        if nats <= _KNOWN:
+            return 0.0
+        self._cause = 12
+        return nats if nats < 20.0 else 20.0
+
+    def _temper(self, nats: float, time: float, n: int) -> float:
+        """Discount what recurs daily and what so few readings cannot support; calibrate."""
+        if self.season_seconds:
+            nats -= self._recurring(nats, time)
+        claim = log(CLAIM * n)
+        if nats > claim:
+            nats = claim + 0.5 * (nats - claim)
+        nats = CALIBRATION[0] * nats - CALIBRATION[1]
+        return nats if nats > 0.0 else 0.0
+
+    def _recurring(self, nats: float, time: float) -> float:
+        """Remember today's surprise; return how surprising both last days were at this time of day."""
+        recent = self._recent
+        day = int(time // self.season_seconds)
+        if day != self._day:
+            for _ in range(min(day - self._day, 3)):
+                recent[_SLOTS:] = recent[:-_SLOTS]
+                recent[:_SLOTS] = bytes(_SLOTS)
+            self._day = day
+        slot = int(time % self.season_seconds * _SLOTS / self.season_seconds)
+        before = slot - 1 if slot else _SLOTS - 1
+        after = slot + 1 if slot < _SLOTS - 1 else 0
+        strength = int(4.0 * (nats - RECURRENCE_FROM))
+        if strength > recent[slot]:
+            recent[slot] = min(strength, 255)
+        one = max(recent[_SLOTS + before], recent[_SLOTS + slot], recent[_SLOTS + after])
+        two = max(recent[2 * _SLOTS + before], recent[2 * _SLOTS + slot], recent[2 * _SLOTS + after])
+        return 0.25 * (one if one < two else two)
+
+    def _turn(self, time: float) -> None:
+        """Enter another bin of the daily profile: learn the one that is left, look up the one that begins."""
+        s = self._s
+        width = self.season_seconds / _BINS
+        old = self._where
+        if old >= 0 and s[_COUNT] > 0.0:
+            visits = self._visits[old]
+            if visits < 255:
+                self._visits[old] = visits + 1
+            mean_off = s[_SUM] / s[_COUNT]
+            usual = s[_CENTRE] + mean_off
+            rate = max(1.0 / (visits + 1), PROFILE_RATE)
+            if visits:
+                noise = s[_SUM_ABS] / s[_COUNT]
+                self._noise[old] += max(1.0 / visits, PROFILE_RATE) * (noise - self._noise[old])
+                s[_NOISE] += max(1.0 / (visits * _BINS), 0.02) * (noise - s[_NOISE])
+                usual = self._usual[old] + self._origin + rate * mean_off
+            self._usual[old] = usual - self._origin
+        bin_ = int(time % self.season_seconds / width) % _BINS
+        self._where = bin_
+        s[_BIN_END] = (time // width + 1.0) * width
+        s[_SUM] = s[_SUM_ABS] = s[_COUNT] = 0.0
+        if not self._visits[bin_]:
+            s[_CENTRE] = s[_MID]
+            s[_FACTOR] = 0.0
             return
-        n = self.warm_up
-        for k in range(_TRACKERS):
-            w = sorted(buffer[k::_TRACKERS])
-            p = self.tail / 2 if k < 8 else self.tail
-            q = w[min(n - 1, int((1 - p) * n))]
-            ex = [log(v / q) for v in w if v > q > 0]
-            self._q[k] = q
-            self._e[k] = sum(ex) / len(ex) if ex else 0.1
-            self._sc[k] = sum(w) / n
-        self._buffer = None
+        s[_CENTRE] = self._usual[bin_] + self._origin
+        overall = s[_NOISE]
+        ratio = (self._noise[bin_] + 0.1 * overall) / (1.1 * overall) if overall > 0.0 else 1.0
+        s[_FACTOR] = ratio**-CONTRAST if self._visits[bin_] > 1 and ratio > 0.0 else 1.0
+
+    def _bridge(self, value: float, steps: float) -> None:
+        """After a long gap let the means forget as much as the missing readings would have made them."""
+        s = self._s
+        for i, rate in ((_FAST, 0.2), (_MID, 0.03), (_SHORT, 0.02), (_SLOW, 0.001)):
+            s[i] += (1.0 - exp(-rate * steps)) * (value - s[i])
+
+    # -- warm-up ------------------------------------------------------------------------------------------
+
+    def _warm(self, value: float, time: float) -> None:
+        """Keep a reading of the warm-up; with the last one, estimate everything from them."""
+        values = self._values
+        assert values is not None
+        s = self._s
+        gap = time - s[_LAST] if self._n else 0.0
+        if not self._n:
+            s[_FIRST] = time
+        s[_LAST] = time
+        self._gaps.append(min(round(1000.0 * gap), 0xFFFF_FFFF))
+        values.append(value)
+        self._n += 1
+        if self._n >= self.warm_up:
+            self._values = None
+            self._estimate(self._gaps, values)
+            self._gaps = array("I")
+            s[_LAST] = time
+
+    def _estimate(self, gaps: "array[int]", values: "array[float]") -> None:
+        """Run the means over the warm-up, and take each tail's first estimate from the residuals seen."""
+        s = self._s
+        n = len(values)
+        time = s[_FIRST]
+        s[_INTERVAL] = max(sorted(gaps[1:])[n // 2], 1) / 1000.0
+        self._origin = s[_FAST] = s[_MID] = s[_SHORT] = s[_SLOW] = s[_PREVIOUS] = values[0]
+        s[_STEP] = inf
+        s[_BIN_END] = -inf if self.season_seconds else inf
+        residuals: list[list[float]] = [[] for _ in range(6)]
+        for i, (gap, x) in enumerate(zip(gaps, values, strict=True)):
+            time += gap / 1000.0
+            if i:
+                self._move(x)
+            equal = 1.0 / (i + 1)
+            jump = x - s[_MID]
+            spike = x - s[_FAST]
+            s[_FAST] += max(0.2, equal) * spike
+            s[_MID] += max(0.03, equal) * jump
+            residuals[_LEVEL].append(s[_MID] - s[_SLOW])
+            residuals[_SHIFT].append(s[_FAST] - s[_SHORT])
+            s[_SHORT] += max(0.02, equal) * (x - s[_SHORT])
+            s[_SLOW] += equal * (x - s[_SLOW])
+            rate = max(0.03, equal)
+            s[_VARIANCE] += rate * (jump * jump * (1.0 - rate) - s[_VARIANCE])
+            if time >= s[_BIN_END]:
+                self._turn(time)
+            off = x - s[_CENTRE]
+            s[_SUM] += off
+            s[_SUM_ABS] += abs(off)
+            s[_COUNT] += 1.0
+            residuals[_JUMP].append(jump)
+            residuals[_SPIKE].append(spike)
+            residuals[_SEASON].append(off * s[_FACTOR])
+            residuals[_SPREAD].append(sqrt(s[_VARIANCE]))
+        for tail in range(11):
+            sign = -1.0 if tail & 1 else 1.0
+            deviations = sorted(max(sign * r, 0.0) for r in residuals[tail >> 1])
+            share = 2.0 * TAIL if tail == 10 else TAIL
+            quantile = deviations[min(n - 1, int((1.0 - share) * n))]
+            beyond = [log(v / quantile) for v in deviations if v > quantile > 0.0]
+            at = _TRACKERS + 4 * (tail >> 1)
+            s[at + 1] = sum(abs(r) for r in residuals[tail >> 1]) / n
+            s[at + 2 + (tail & 1)] = quantile
+            self._counts[tail] = len(beyond) + EXCESS_PRIOR_COUNT
+            self._excess[tail] = (sum(beyond) + EXCESS_PRIOR * EXCESS_PRIOR_COUNT) / self._counts[tail]
+
+    def _move(self, value: float) -> None:
+        """Learn from a step of the warm-up how finely the series is resolved, how long it stands still."""
+        s = self._s
+        step = abs(value - s[_PREVIOUS])
+        if step == 0.0:
+            s[_RUN] += 1.0
+            return
+        s[_PREVIOUS] = value
+        s[_CHANGES] += 1.0
+        s[_LONGEST] = max(s[_LONGEST], s[_RUN])
+        s[_RUN] = 0.0
+        s[_STEP] = min(s[_STEP], step)
+
+    # -- asking -------------------------------------------------------------------------------------------
 
     def peek_surprise(self, value: float, time: float) -> float:
         """Return what `surprise` would return, and change nothing."""
-        twin = TailWatch(self.warm_up, self.tail)
+        twin = TailWatch(self.warm_up, self.season_seconds)
         twin.decode(self.encode())
         return twin.surprise(value, time)
 
+    def band(self, nats: float) -> tuple[float, float, float]:
+        """Return what value was expected last, and between which bounds it would not have been surprising."""
+        if self._values is not None:
+            last = self._values[-1] if self._values else 0.0
+            return last, -inf, inf
+        s = self._s
+        value = s[_PREVIOUS]
+        # The means have learned the last value: take it out of them again.
+        mid = (s[_MID] - 0.03 * value) / 0.97
+        fast = (s[_FAST] - 0.2 * value) / 0.8
+        lower = max(mid - self._reach(1, nats), fast - self._reach(3, nats))
+        upper = min(mid + self._reach(0, nats), fast + self._reach(2, nats))
+        expected = mid
+        if s[_FACTOR] > 0.0:
+            expected = s[_CENTRE]
+            lower = max(lower, expected - self._reach(9, nats) / s[_FACTOR])
+            upper = min(upper, expected + self._reach(8, nats) / s[_FACTOR])
+        if lower > upper:
+            lower, upper = upper, lower
+        return min(max(expected, lower), upper), lower, upper
+
+    def level(self) -> float:
+        """Return the mean of the last few readings."""
+        return self._s[_FAST]
+
     def explain(self, nats: float) -> Expectation:
-        """Tell what was expected of the reading seen last."""
-        k = max(self._why, 0)
-        reach = max(self._q[0], self._q[1], self._step)
-        direction = "above" if k in (0, 2, 4, 6, 8) else "below"
-        return Expectation(self._m0, self._m0 - reach, self._m0 + reach, direction, _CAUSES[k])
+        """Tell what was expected of the reading that was surprising last, and by which residual."""
+        expected, lower, upper = self.band(nats)
+        s = self._s
+        residual = self._cause >> 1
+        direction = "below" if self._cause & 1 else "above"
+        if residual in (_LEVEL, _SHIFT):
+            expected = s[_SLOW] if residual == _LEVEL else (s[_SHORT] - 0.02 * s[_PREVIOUS]) / 0.98
+            lower = expected - self._reach(2 * residual + 1, nats)
+            upper = expected + self._reach(2 * residual, nats)
+        elif residual == _FLAT:
+            direction = "flat"
+        return Expectation(expected, lower, upper, direction, _CAUSES[residual])
+
+    def _reach(self, tail: int, nats: float) -> float:
+        """Return the deviation at which a tail's calibrated surprise reaches ``nats``."""
+        raw = (nats + CALIBRATION[1]) / CALIBRATION[0]
+        claim = log(CLAIM * self._n)
+        if raw > claim:
+            raw = claim + 2.0 * (raw - claim)
+        s = self._s
+        at = _TRACKERS + 4 * (tail >> 1)
+        usual = max(s[at + 2 + (tail & 1)] - s[at], 0.0)
+        if s[_STEP] < inf:
+            usual = max(usual, s[_STEP])
+        return usual * exp(max(raw - _BASES[tail], 0.0) * max(self._excess[tail], EXCESS_FLOOR))
+
+    def accept(self) -> None:
+        """Take the present level and the present standstill as normal: what was a fault is the new regime."""
+        if self._values is not None:
+            return
+        s = self._s
+        shift = s[_MID] - s[_SLOW]
+        self._usual = array("f", [usual + shift for usual in self._usual])
+        s[_CENTRE] += shift
+        s[_SHORT] = s[_SLOW] = s[_FAST] = s[_MID]
+        s[_LONGEST] = max(s[_LONGEST], s[_RUN])
+
+    # -- the state as bytes -------------------------------------------------------------------------------
 
     def encode(self) -> bytes:
-        """Return the state."""
-        head = _HEAD.pack(
-            _VERSION, self._bin & 0xFF, self._cnt & 0xFFFF, self._n, self._px, self._step, self._m0, self._m1,
-            self._ms, self._sv, self._acc, float(self._why), 0.0, 0.0, 0.0,
+        """Return the state: about 0.8 kB; in warm-up 12 bytes a reading."""
+        head = _HEAD.pack(_VERSION, self._where, self._cause, self._n, self._day)
+        if self._values is not None:
+            times = _TIMES.pack(self._s[_FIRST], self._s[_LAST])
+            return b"".join((head, times, self._gaps.tobytes(), self._values.tobytes()))
+        return b"".join(
+            (
+                head, _STATE.pack(self._origin, *self._s), self._excess.tobytes(), self._counts,
+                self._usual.tobytes(), self._noise.tobytes(), self._visits, self._recent,
+            )
         )  # fmt: skip
-        parts = [head, *(part.tobytes() for part in (self._pm, self._pc, self._q, self._e, self._sc))]
-        if self._buffer is not None:
-            parts.append(self._buffer.tobytes())
-        return b"".join(parts)
 
     def decode(self, data: bytes) -> None:
-        """Take over an encoded state."""
-        size = _HEAD.size + 8 * (48 + 3 * _TRACKERS)
-        if len(data) < size or data[0] != _VERSION:
-            raise ValueError(f"not a state of TailWatch: {len(data)} bytes")
-        (_, bin_, self._cnt, self._n, self._px, self._step, self._m0, self._m1, self._ms, self._sv, self._acc,
-         why, _, _, _) = _HEAD.unpack_from(data)  # fmt: skip
-        self._bin = -1 if bin_ == 0xFF else bin_
-        self._why = int(why)
-        at = _HEAD.size
-        for name, count in (("_pm", 24), ("_pc", 24), ("_q", 9), ("_e", 9), ("_sc", 9)):
-            setattr(self, name, array("d", data[at : at + 8 * count]))
-            at += 8 * count
-        self._buffer = array("d", data[at:]) if self._n < self.warm_up else None
+        """Take over an encoded state.
+
+        Raises:
+            ValueError: If the bytes are not a state of TailWatch with this warm-up.
+        """
+        try:
+            version, self._where, self._cause, self._n, self._day = _HEAD.unpack_from(data)
+            if version != _VERSION:
+                raise ValueError(f"state of version {version}, this is {_VERSION}")
+            at = _HEAD.size
+            if self._n < self.warm_up:
+                if len(data) != at + _TIMES.size + 12 * self._n:
+                    raise ValueError(f"{len(data)} bytes are not {self._n} readings of a warm-up")
+                self._s[_FIRST], self._s[_LAST] = _TIMES.unpack_from(data, at)
+                at += _TIMES.size
+                self._gaps = array("I", data[at : at + 4 * self._n])
+                self._values = array("d", data[at + 4 * self._n :])
+                return
+            if len(data) != _HEAD.size + _STATE.size + _ARRAYS:
+                raise ValueError(f"expected {_HEAD.size + _STATE.size + _ARRAYS} bytes, got {len(data)}")
+            self._origin, *self._s = _STATE.unpack_from(data, at)
+        except StructError as error:
+            raise ValueError(str(error)) from None
+        at += _STATE.size
+        self._values = None
+        self._excess = array("f", data[at : at + 44])
+        self._counts = bytearray(data[at + 44 : at + 55])
+        at += 55
+        self._usual = array("f", data[at : at + 4 * _BINS])
+        self._noise = array("f", data[at + 4 * _BINS : at + 8 * _BINS])
+        at += 8 * _BINS
+        self._visits = bytearray(data[at : at + _BINS])
+        self._recent = bytearray(data[at + _BINS :])
