@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agents.lane.batch import Batch
+from streams.topics import TopicSpec
 
 
 @dataclass(slots=True)
@@ -14,9 +15,12 @@ class _Position:
 class Continuity:
     """Follow the offsets of each partition of one topic, as one agent sees them.
 
-    Offsets of Weir's topics have no gaps (no transactions, no compaction), so within one generation of the
-    consumer group each batch begins where the one before ended. Between generations another worker may have gone
-    on (a jump ahead), or what was not committed comes again (a jump back).
+    Offsets of a topic that is neither compacted nor written in transactions have no gaps, so within one generation
+    of the consumer group each batch begins where the one before ended. Between generations another worker may have
+    gone on (a jump ahead), or what was not committed comes again (a jump back).
+
+    Args:
+        topic: Which topic; in a transactional one nothing can be said about missing records.
 
     Attributes:
         taken: Records seen.
@@ -24,7 +28,8 @@ class Continuity:
         missing: Records that were skipped over: lost in here, or deleted by retention before they were read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, topic: TopicSpec) -> None:
+        self._has_gaps = topic.transactional or topic.compacted
         self.taken = 0
         self.repeated = 0
         self.missing = 0
@@ -40,7 +45,8 @@ class Continuity:
             self.repeated += max(0, min(position.next_offset, batch.last_offset + 1) - first)
             if generation == position.generation:
                 inside += max(0, first - position.next_offset)
-        self.missing += inside
+        if not self._has_gaps:
+            self.missing += inside
         self._positions[batch.partition] = _Position(batch.last_offset + 1, generation)
 
     def positions(self) -> dict[int, int]:

@@ -15,13 +15,13 @@ Json = dict[str, Any]
 ANOMALIES = 25
 
 
-def worker_part(app: Any, watch: Watch) -> Json:
+async def worker_part(app: Any, watch: Watch) -> Json:
     """Return this worker's share."""
     return {
         "worker": own_url(app),
         "not_ready": health.why_not_ready(app),
         "partitions": sorted(app.owned_partitions()),
-        "lag": {topic: sum(partitions.values()) for topic, partitions in health.lag(app).items()},
+        "lag": {topic: sum(partitions.values()) for topic, partitions in (await health.lag(app)).items()},
         "totals": watch.totals(),
         "sensors": _sensors(app),
         "open_anomalies": _open_anomalies(app),
@@ -33,7 +33,7 @@ def worker_part(app: Any, watch: Watch) -> Json:
 async def whole(app: Any, watch: Watch) -> Json:
     """Return the sums over all workers, and each worker's state."""
     answers = await ask_all(app, "/api/overview")
-    parts = [worker_part(app, watch), *(answers.found[url] for url in sorted(answers.found))]
+    parts = [await worker_part(app, watch), *(answers.found[url] for url in sorted(answers.found))]
     return {
         "workers": [
             {name: part[name] for name in ("worker", "not_ready", "partitions", "lag")}

@@ -52,7 +52,7 @@ def add_to(app: Any, watch: Watch) -> None:
     async def api_overview(self: Any, request: Any) -> Any:
         """Return rates, totals, lag, workers and the newest anomalies."""
         if is_local(request.query):
-            return answer(self, overview.worker_part(app, watch))
+            return answer(self, await overview.worker_part(app, watch))
         return answer(self, await overview.whole(app, watch))
 
     @page("/api/sensors")
@@ -143,7 +143,7 @@ def add_to(app: Any, watch: Watch) -> None:
     @page("/metrics")
     async def metrics_page(self: Any, request: Any) -> Any:
         """Return all metrics in Prometheus' text format."""
-        health.refresh_gauges(app)
+        await health.refresh_gauges(app)
         return self.bytes(metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _listed(request: Any, path: str, listing: Listing, own: Page) -> Json:

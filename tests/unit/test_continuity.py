@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from agents.lane.batch import Batch
 from agents.lane.continuity import Continuity
+from streams.topics import AGGREGATES, READINGS, TopicSpec
 
 
 @dataclass
@@ -20,8 +21,8 @@ def batch(first: int, last: int, partition: int = 0) -> Batch:
     return Batch("readings", partition, [_Record(offset) for offset in range(first, last + 1)])
 
 
-def follow(*steps: tuple[Batch, int]) -> tuple[int, int, int]:
-    continuity = Continuity()
+def follow(*steps: tuple[Batch, int], topic: TopicSpec = READINGS) -> tuple[int, int, int]:
+    continuity = Continuity(topic)
     for each, generation in steps:
         continuity.follow(each, generation)
     return continuity.taken, continuity.repeated, continuity.missing
@@ -33,6 +34,10 @@ def test_batches_that_follow_each_other_miss_nothing() -> None:
 
 def test_a_jump_ahead_within_a_generation_is_a_hole() -> None:
     assert follow((batch(0, 9), 1), (batch(15, 19), 1)) == (15, 0, 5)
+
+
+def test_the_marker_of_a_transaction_is_not_a_hole() -> None:
+    assert follow((batch(0, 9), 1), (batch(11, 19), 1), topic=AGGREGATES) == (19, 0, 0)
 
 
 def test_a_hole_inside_a_batch_is_a_hole() -> None:
@@ -50,6 +55,6 @@ def test_what_was_not_committed_comes_again_after_a_rebalance() -> None:
 
 
 def test_positions_say_what_comes_next() -> None:
-    continuity = Continuity()
+    continuity = Continuity(READINGS)
     continuity.follow(batch(5, 9, partition=2), 1)
     assert continuity.positions() == {2: 10}
