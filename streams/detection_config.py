@@ -1,10 +1,10 @@
 """How series are watched: the parameters of detection, and which series has which.
 
-    [detection]                                   every series
-    raise_at = 0.99998
+[detection]                                   every series
+raise_at = 0.99998
 
-    [detection.series."boiler-*/temperature"]     exceptions by pattern: the first match counts
-    high = 120
+[detection.series."boiler-*/temperature"]     exceptions by pattern: the first match counts
+high = 120
 """
 
 from collections.abc import Mapping

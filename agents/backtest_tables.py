@@ -1,0 +1,123 @@
+"""A backtest on the terminal: a table of figures, and what would change."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from streams.backtest.difference import Difference
+from streams.backtest.intervals import Interval
+from streams.backtest.outcome import Judged, Outcome
+from streams.backtest.report import BacktestReport
+from streams.signals.wire import iso
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SHOWN = 10
+
+
+def show(console: "Console", report: BacktestReport) -> None:
+    """Print a backtest.
+
+    Args:
+        console: Where to.
+        report: What was found.
+    """
+    outcome = report.outcome
+    sensors = outcome.sensors.values()
+    first, last = min(each.first for each in sensors), max(each.last for each in sensors)
+    console.print(
+        f"{outcome.readings:,} readings of {len(outcome.sensors):,} sensors from {_moment(first)} to {_moment(last)}"
+        f" ({outcome.sensor_days:,.1f} sensor-days)"
+        + (f"; {outcome.unreadable:,} unreadable passed over" if outcome.unreadable else ""),
+        soft_wrap=True,
+    )
+    console.print(figures_table(report))
+    for before, after, found in report.differences:
+        _show_difference(console, before, after, found)
+
+
+def figures_table(report: BacktestReport) -> "object":
+    """Make the table of figures: one line a configuration, then the baselines."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    labelled = report.labels is not None
+    headers = ["", "anomalies", "/sensor-day", "alarm time", "flaps", "late"]
+    if labelled:
+        headers += ["recall", "precision", "F1", "delay", "missed"]
+    for at, header in enumerate([*headers, "µs/reading"]):
+        table.add_column(header, justify="left" if at == 0 else "right", no_wrap=True)
+    costs = costs_of(report)
+    for judged in (*report.judged, *report.baselines):
+        figures = judged.figures
+        cells = [
+            judged.name,
+            _count(figures["anomalies"]),
+            _decimal(figures["alarms_per_sensor_day"], 3),
+            _span(figures["alarm_seconds"]),
+            _count(figures["flaps"]),
+            _count(figures["late"]),
+        ]
+        if labelled:
+            cells += [_decimal(figures[name], 2) for name in ("recall", "precision", "f1")]
+            cells += [_span(figures["median_delay_seconds"]), _count(figures["missed"])]
+        table.add_row(*cells, f"{costs[judged.name]:.2f}")
+    return table
+
+
+def costs_of(report: BacktestReport) -> dict[str, float]:
+    """Return the CPU time of each configuration and baseline, in microseconds a reading; without reading itself."""
+    outcome: Outcome = report.outcome
+    readings = max(1, outcome.readings)
+    seconds: Mapping[str, float] = outcome.seconds
+    costs = {
+        each.name: seconds.get(each.windows_key, 0.0) + seconds.get(each.detection_key, 0.0)
+        for each in report.configurations
+    }
+    costs |= {each.name: seconds.get(each.name, 0.0) for each in report.baselines}
+    return {name: 1e6 * cost / readings for name, cost in costs.items()}
+
+
+def _show_difference(console: "Console", before: Judged, after: Judged, found: Difference) -> None:
+    console.print(
+        f"\n[bold]{before.name} → {after.name}[/bold]: {len(found.appeared)} anomalies appear, "
+        f"{len(found.vanished)} vanish, {len(found.moved)} move, {found.same} stay as they are"
+    )
+    _list(console, "+", found.appeared)
+    _list(console, "-", found.vanished)
+    _list(console, "~", [new for _, new in found.moved], [old for old, _ in found.moved])
+
+
+def _list(
+    console: "Console", sign: str, intervals: Sequence[Interval], former: Sequence[Interval] = ()
+) -> None:
+    for at, each in enumerate(intervals[:_SHOWN]):
+        until = "still open" if each.cleared_at is None else f"to {_moment(each.cleared_at)}"
+        was = f" (raised at {_moment(former[at].raised_at)})" if former else ""
+        console.print(
+            f"  {sign} {each.sensor_id}/{each.quantity} {_moment(each.raised_at)} {until}, value {each.value:g}{was}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if len(intervals) > _SHOWN:
+        console.print(f"  {sign} … {len(intervals) - _SHOWN} more")
+
+
+def _moment(event_time: float) -> str:
+    return iso(event_time)[:19] + "Z"
+
+
+def _count(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _decimal(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    days, rest = divmod(round(seconds), 86400)
+    hours = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days} d {hours}" if days else hours

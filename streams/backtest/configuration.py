@@ -1,0 +1,58 @@
+"""One set of settings to try: windows and detection, with a name."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from streams.series_model import DetectionPlan
+from streams.windows import WindowPolicy
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings of windows and detection, as plain values, so that another process can take them.
+
+    Args:
+        name: Shown in reports, and used in gates.
+        windows: As in section ``windows`` of the settings: ``size_seconds``, ``step_seconds``, ``grace_seconds``,
+            ``idle_seconds``, ``quantiles``.
+        detection: As in section ``detection``.
+    """
+
+    name: str
+    windows: dict[str, Any] = field(default_factory=dict)
+    detection: dict[str, Any] = field(default_factory=dict)
+
+    def policy(self) -> WindowPolicy:
+        """Make the window policy.
+
+        Raises:
+            ConfigurationError: If the settings make none.
+        """
+        windows = self.windows
+        return WindowPolicy.of(
+            size=windows.get("size_seconds", 60.0),
+            step=windows.get("step_seconds"),
+            grace=windows.get("grace_seconds", 10.0),
+            idle=windows.get("idle_seconds", 60.0),
+            quantiles=tuple(windows.get("quantiles", ())),
+        )
+
+    def plan(self) -> DetectionPlan:
+        """Make the detection plan.
+
+        Raises:
+            ConfigurationError: If the settings make none.
+        """
+        return DetectionPlan(self.detection)
+
+    @property
+    def windows_key(self) -> str:
+        """Equal for configurations whose windows are the same: those need to run only once."""
+        return repr(self.policy())
+
+    @property
+    def detection_key(self) -> str:
+        """Equal for configurations whose detection is the same."""
+        return msgspec.json.encode(self.detection, order="sorted").decode()

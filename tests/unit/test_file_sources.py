@@ -1,0 +1,175 @@
+"""Readings from files: what is read, what is refused, and with which words."""
+
+from pathlib import Path
+
+import pytest
+
+from bridges.backtesting import Backtest, UnreadableRecords
+from bridges.configurations import read, read_all
+from bridges.settings import Settings
+from bridges.sources import Selection, open_source
+from bridges.sources.base import NothingToRead
+from bridges.sources.labels import labels_for, read_labels
+from streams.backtest.configuration import Configuration
+from streams.errors import ConfigurationError
+from streams.records import Reading, Tick
+
+PLAIN = (Configuration("plain"),)
+CSV = """sensor_id,collected_at,temperature,humidity
+boiler-1,2026-10-01T00:00:00Z,21.5,40
+boiler-1,2026-10-01T00:01:00Z,21.6,
+pump-1,1790812860,5.5,41
+"""
+
+
+def contents(path: Path, selection: Selection | None = None) -> list[Reading | Tick]:
+    source = open_source(str(path), Settings(), selection or Selection())
+    return sorted(
+        (record for chunk in source.read(source.partitions) for _, _, record in chunk.records), key=str
+    )
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_csv_file_gives_the_quantities_that_each_row_has(tmp_path):
+    first, second, third = contents(written(tmp_path / "hall.csv", CSV))
+    assert first == Reading("boiler-1", 1790812800.0, {"temperature": 21.5, "humidity": 40.0})
+    assert second.values == {"temperature": 21.6}
+    assert third.sensor_id == "pump-1"
+
+
+def test_a_file_without_a_sensor_column_is_one_sensor_of_its_name(tmp_path):
+    (reading,) = contents(written(tmp_path / "hall-7.csv", "timestamp,value\n2026-10-01 00:00:00,3\n"))
+    assert reading == Reading("hall-7", 1790812800.0, {"value": 3.0})
+
+
+def test_json_lines_are_read_in_each_form_in_which_weir_writes_readings(tmp_path):
+    lines = """
+{"sensor_id": "a", "collected_at": 1790812800, "temperature": 21.5}
+{"sensor_id": "a", "collected_at": 1790812801.0, "values": {"temperature": 22.5}, "sequence": 7}
+{"_id": {"$oid": "66"}, "temperature": 23.5, "time": {"$date": "2026-10-01T00:00:02Z"}, "metadata": {"sensor_id": "a"}}
+{"tick_at": 1790812803}
+"""
+    found = [each for each in contents(written(tmp_path / "x.jsonl", lines)) if isinstance(each, Reading)]
+    assert [(each.collected_at - 1790812800, each.values["temperature"]) for each in found] == [
+        (0, 21.5), (1, 22.5), (2, 23.5),
+    ]  # fmt: skip
+
+
+def test_a_range_is_half_open_and_patterns_choose_sensors(tmp_path):
+    path = written(tmp_path / "hall.csv", CSV)
+    assert len(contents(path, Selection(since=1790812800.0, until=1790812860.0))) == 1
+    assert {each.sensor_id for each in contents(path, Selection(("boiler-*",)))} == {"boiler-1"}
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_rows_that_cannot_be_read_end_the_backtest_with_the_first_of_them(tmp_path, processes):
+    rows = "boiler-1,2026-10-01T00:02:00Z,nan,1\nboiler-1,yesterday,1,1\n bad id,2026-10-01T00:02:00Z,1,1\npump-1,2\n"
+    source = open_source(str(written(tmp_path / "hall.csv", CSV + rows)), Settings(), Selection())
+    with pytest.raises(
+        UnreadableRecords, match=r"4 records cannot be read, the first is .*hall.csv:5: .*finite"
+    ):
+        Backtest(source, PLAIN).run(processes)
+    outcome = Backtest(source, PLAIN, skip_unreadable=True).run(processes)
+    assert (outcome.unreadable, outcome.readings) == (4, 3)
+
+
+def test_an_empty_range_says_what_the_file_holds(tmp_path):
+    source = open_source(
+        str(written(tmp_path / "hall.csv", CSV)), Settings(), Selection(since=1.0, until=2.0)
+    )
+    with pytest.raises(NothingToRead, match=r"holds 2 sensors \(boiler-1, pump-1\) from 2026-10-01T00:00:00"):
+        Backtest(source, PLAIN).run()
+    with pytest.raises(ConfigurationError, match="range is empty"):
+        Selection(since=2.0, until=2.0)
+
+
+def test_a_pattern_that_matches_no_sensor_is_named(tmp_path):
+    source = open_source(
+        str(written(tmp_path / "hall.csv", CSV)), Settings(), Selection(("boiler-*", "pmup-*"))
+    )
+    with pytest.raises(NothingToRead, match=r"no sensor matches pmup-\*.*there are boiler-1"):
+        Backtest(source, PLAIN).run()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("empty.csv", "", "empty"),
+        ("a.csv", "sensor_id,value\na,1\n", "expected a column named one of collected_at"),
+        ("a.csv", "time\n1\n", "at least one column with a quantity"),
+        ("a.csv", "time,a b\n1,2\n", "quantity"),
+        ("a.txt", "", r"expected a folder or one of \.csv"),
+    ],
+)
+def test_a_file_that_is_not_readings_is_refused(tmp_path, name, text, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        contents(written(tmp_path / name, text))
+
+
+def test_parquet_needs_its_extra_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'weir\[parquet\]'"):
+        contents(written(tmp_path / "a.parquet", "PAR1"))
+
+
+def test_labels_are_read_from_csv_and_from_nab(tmp_path):
+    csv = written(
+        tmp_path / "labels.csv", "sensor_id,quantity,start,end,kind\na,t,2026-10-01T00:00,1790812900,spike\n"
+    )
+    (label,) = read_labels(str(csv), Settings())
+    assert (label.sensor_id, label.start, label.end) == ("a", 1790812800.0, 1790812900.0)
+    nab = written(
+        tmp_path / "w.json",
+        '{"g/x.csv": [["2026-10-01 00:00:00.000000", "2026-10-01 00:01:00"]], "g/y.csv": []}',
+    )
+    (label,) = read_labels(str(nab), Settings())
+    assert (label.sensor_id, label.quantity, label.end - label.start) == ("x", "*", 60.0)
+
+
+def test_labels_that_match_nothing_are_refused_and_those_outside_are_left_out(tmp_path):
+    source = open_source(str(written(tmp_path / "hall.csv", CSV)), Settings(), Selection())
+    outcome = Backtest(source, PLAIN).run()
+    head = "sensor_id,start,end\n"
+    inside, outside = "boiler-1,1790812800,1790812850\n", "boiler-1,1,2\n"
+    labels = read_labels(str(written(tmp_path / "l.csv", head + inside + outside)), Settings())
+    assert len(labels_for(labels, Selection(), outcome)) == 1
+    labels = read_labels(
+        str(written(tmp_path / "l.csv", head + inside + "boiler-9,1790812800,1790812850\n")), Settings()
+    )
+    with pytest.raises(
+        ConfigurationError, match=r"1 of 2 labels match nothing that was read \(boiler-9/\*\)"
+    ):
+        labels_for(labels, Selection(), outcome)
+    assert len(labels_for(labels, Selection(), outcome, ignore_unmatched=True)) == 1
+    labels = read_labels(str(written(tmp_path / "l.csv", head + outside)), Settings())
+    with pytest.raises(ConfigurationError, match="no label matches what was read"):
+        labels_for(labels, Selection(), outcome)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("windows = [", "not TOML"),
+        ("[windos]\n", "unknown section windos"),
+        ("[windows]\nsize = 5\n", "windows.size"),
+        ("[windows]\nsize_seconds = 60\nstep_seconds = 90\n", "step"),
+        ("[detection]\nraise_att = 0.9\n", "raise_att"),
+        ("[detection]\nraise_at = 2\n", "raise_at|detection"),
+    ],
+)
+def test_a_configuration_that_does_not_parse_names_file_and_setting(tmp_path, text, complaint):
+    path = written(tmp_path / "b.toml", text)
+    with pytest.raises(ConfigurationError, match=rf"b\.toml.*({complaint})"):
+        read(path)
+
+
+def test_one_configuration_alone_is_compared_with_the_settings_in_force(tmp_path):
+    path = written(tmp_path / "b.toml", "[detection]\nraise_at = 0.999\n")
+    assert [each.name for each in read_all([str(path)], Settings())] == ["current", "b"]
+    assert [each.name for each in read_all([], Settings())] == ["current"]
+    with pytest.raises(ConfigurationError, match="two configurations are called b"):
+        read_all([str(path), str(path)], Settings())
