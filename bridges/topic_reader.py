@@ -28,6 +28,7 @@ class TopicReader:
         self._settings = settings
         self._names = {settings.topic(spec.name): spec.name for spec in specs}
         self._next: dict[Place, int] = {}
+        self._assigned: set[Place] = set()
 
     def read(self, take: Take, seconds: float) -> bool:
         """Read what is new, each partition in the order of its offsets, each record once.
@@ -41,15 +42,16 @@ class TopicReader:
         """
         from confluent_kafka import KafkaException, TopicPartition
 
-        deadline = time.monotonic() + seconds
         try:
             ends = self._ends()
             if not self._behind(ends):
                 return bool(ends)
-            # Assigned anew each time: a topic that was created again has another identity, and starts over.
-            self._consumer.assign([TopicPartition(*place, self._next.get(place, 0)) for place in ends])
+            if self._assigned != ends.keys():
+                self._consumer.assign([TopicPartition(*place, self._next.get(place, 0)) for place in ends])
+                self._assigned = set(ends)
         except KafkaException:
             return False
+        deadline = time.monotonic() + seconds
         while self._behind(ends):
             if time.monotonic() > deadline:
                 return False
@@ -69,18 +71,34 @@ class TopicReader:
         return any(self._next.get(place, 0) < end for place, end in ends.items())
 
     def _ends(self) -> dict[Place, int]:
-        """Return the end of each partition of the topics that exist."""
-        from confluent_kafka import TopicPartition
+        """Return the end of each partition of the topics that exist.
 
-        listed = self._consumer.list_topics(timeout=ANSWER_SECONDS).topics
-        return {
-            (topic, number): self._consumer.get_watermark_offsets(
-                TopicPartition(topic, number), timeout=ANSWER_SECONDS
-            )[1]
+        By a client of its own: on the consumer's connection each question waits behind a fetch that waits for
+        data, 24 of them for 10 s.
+        """
+        from confluent_kafka import TopicPartition
+        from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+        listed = self._admin.list_topics(timeout=ANSWER_SECONDS).topics
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {
+            TopicPartition(topic, number): latest
             for topic in self._names
             if topic in listed
             for number in listed[topic].partitions
         }
+        if not asked:
+            return {}
+        answers = self._admin.list_offsets(asked, request_timeout=ANSWER_SECONDS)
+        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+    @cached_property
+    def _admin(self) -> Any:
+        from confluent_kafka.admin import AdminClient
+
+        from bridges.kafka_edge import librdkafka_options
+
+        return AdminClient({**librdkafka_options(self._settings), "log_level": 0})
 
     @cached_property
     def _consumer(self) -> Any:
