@@ -198,7 +198,7 @@ class MqttSession:
         self._found = []
         if client is not None and client.frames is not None:
             client.on_disconnect = None
-            client.frames.close()
+            client.frames.abandon()
 
     def _new_client(self) -> _Client:
         settings = self._settings

@@ -11,6 +11,7 @@ given a `FrameSocket` in place of its socket, which shows it only the other fram
 
 import socket
 import ssl
+import time
 from contextlib import suppress
 
 import msgspec
@@ -260,10 +261,24 @@ class FrameSocket:
         self._socket.setblocking(flag)
 
     def close(self) -> None:
-        """Send what waits (acknowledgements, DISCONNECT) as far as that goes in two seconds, and close."""
-        with suppress(OSError):
-            if self._out and not self.ended:
+        """Send what waits (acknowledgements, DISCONNECT), as far as that goes in two seconds, and close.
+
+        What the broker still sends is read and forgotten, up to its own end of the connection: closing a socket
+        with unread bytes resets the connection, and a reset can overtake the acknowledgements (seen: 499 of 4,000
+        messages delivered twice after a clean stop). What was not acknowledged comes again anyway.
+        """
+        if not self.ended:
+            with suppress(OSError):
                 self._socket.settimeout(_CLOSE_SECONDS)
                 self._socket.sendall(self._out)
+                self._socket.shutdown(socket.SHUT_WR)
+                deadline = time.monotonic() + _CLOSE_SECONDS
+                while self._socket.recv(RECEIVE_BYTES) and time.monotonic() < deadline:
+                    pass
         self._out.clear()
         self._socket.close()
+
+    def abandon(self) -> None:
+        """Close without a word: the connection is lost or of no use any more."""
+        self.ended = True
+        self.close()

@@ -47,7 +47,8 @@ def reading_id(
     '66deffa50c33f3a4ef7c02c5'
     """
     counter = "" if sequence is None else sequence
-    text = f"{sensor_id}\0{event_ms(event_time)}\0{counter}\0{','.join(sorted(quantities))}"
+    names = quantities[0] if len(quantities) == 1 else ",".join(sorted(quantities))
+    text = f"{sensor_id}\0{event_ms(event_time)}\0{counter}\0{names}"
     return _derive(event_time, _READING_PERSON, text)
 
 

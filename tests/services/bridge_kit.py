@@ -10,7 +10,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import paho.mqtt.client as paho
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridges.stack.process import Program, free_port
@@ -99,9 +99,8 @@ class Publisher:
         self._client.loop_stop()
 
 
-def records_of(brokers: str, topic: str) -> list[Any]:
-    """Return every record that stands on a topic now, partition by partition."""
-    consumer = Consumer(
+def _consumer(brokers: str) -> Consumer:
+    return Consumer(
         {
             "bootstrap.servers": brokers,
             "group.id": "unused",
@@ -109,23 +108,42 @@ def records_of(brokers: str, topic: str) -> list[Any]:
             "fetch.wait.max.ms": 50,
         }
     )
+
+
+def _places(consumer: Consumer, topic: str) -> list[tuple[TopicPartition, int, int]]:
+    """Return the partitions of a topic with their first and next offsets."""
+    partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+    places = [TopicPartition(topic, number) for number in sorted(partitions)]
+    return [(place, *consumer.get_watermark_offsets(place, timeout=20)) for place in places]
+
+
+def records_when(brokers: str, topic: str, count: int) -> list[Any]:
+    """Wait until at least so many records stand on a topic, and return all of them, partition by partition."""
+    consumer = _consumer(brokers)
+
+    def enough() -> bool:
+        try:
+            return sum(high - low for _, low, high in _places(consumer, topic)) >= count
+        except KafkaException:  # the topic is a moment old, or Kafka is just coming back
+            return False
+
     try:
-        found: list[Any] = []
-        partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-        for number in sorted(partitions):
-            place = TopicPartition(topic, number, 0)
-            low, high = consumer.get_watermark_offsets(place, timeout=20)
-            if low == high:
-                continue
-            place.offset = low
-            consumer.assign([place])
-            at = low
-            deadline = time.monotonic() + DEADLINE_SECONDS
-            while at < high and time.monotonic() < deadline:
-                for message in consumer.consume(10_000, 0.5):
-                    assert message.error() is None, message.error()
-                    found.append(message)
-                    at = message.offset() + 1
-        return found
+        until(enough, f"{count} records on {topic}")
+        return _read(consumer, topic)
     finally:
         consumer.close()
+
+
+def _read(consumer: Consumer, topic: str) -> list[Any]:
+    found: list[Any] = []
+    for place, at, high in _places(consumer, topic):
+        place.offset = at
+        consumer.assign([place])
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while at < high:
+            assert time.monotonic() < deadline, f"{place} stands at {at} of {high}"
+            for message in consumer.consume(10_000, 0.2):
+                assert message.error() is None, message.error()
+                found.append(message)
+                at = message.offset() + 1
+    return found

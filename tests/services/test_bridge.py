@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaException
 
 from streams.errors import Reason
 from streams.identity import dead_letter_id, reading_id
 from streams.records import DeadLetter, Label, Reading, Tick, decode_as, decode_reading
-from tests.services.bridge_kit import BridgeProcess, Publisher, records_of, until
+from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
 
 EVENT = 1_725_890_469.0
 StartBridge = Callable[..., BridgeProcess]
@@ -28,15 +27,7 @@ def arrived(kafka: str, unique_name: str) -> Arrived:
     """Wait until so many records stand on a topic of the catalogue, and return them."""
 
     def wait_for(topic: str, count: int) -> list[Any]:
-        def found() -> list[Any] | None:
-            try:
-                records = records_of(kafka, f"{unique_name}.{topic}")
-            except KafkaException:  # the topic is a moment old: no leader yet
-                return None
-            return records if len(records) >= count else None
-
-        records: list[Any] = until(found, f"{count} records on {topic}")
-        return records
+        return records_when(kafka, f"{unique_name}.{topic}", count)
 
     return wait_for
 
