@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from mode import CrashingSupervisor
+
 from agents.lane.batch import Batch
 from agents.lane.state import WriteBehindState
 from bridges.settings import Settings
@@ -53,7 +55,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
         counts.aggregated(outcome, len(batch.unreadable))
         return outcome.changed
 
-    @app.agent(app.readings_topic, name="aggregate_readings")  # type: ignore[untyped-decorator]
+    @app.agent(app.readings_topic, name="aggregate_readings", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
     async def aggregate_readings(stream: Any) -> AsyncIterator[None]:
         """Put each reading into its windows and publish the windows that close.
 
@@ -61,8 +63,10 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
         async for event in stream.noack().events():
-            state.applied(event, apply(event.value))
-            await app.lane.checkpoint_if_full()
+            if app.lane.accepts(event):
+                state.check(event.value)
+                state.applied(event, apply(event.value))
+                await app.lane.checkpoint_if_full()
             yield
 
     return state

@@ -1,6 +1,7 @@
 """The Faust application: ``faust -A agents.app:app worker``, or ``weir worker``."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from agents.lane.checkpoint import Lane
 from agents.lane.consumer import BatchTransport
 from agents.lane.internals import check_internals
 from agents.lane.state import WriteBehindState
-from agents.lane.writer import BatchWriter
+from agents.lane.writer import PartitionWriters, PlainWriter
 from bridges import logs
 from bridges.kafka_edge import ensure_topics, faust_options, producer_options
 from bridges.settings import Settings, load
@@ -35,7 +36,8 @@ class WeirApp(faust.App):
         check_internals()
         worker = settings.worker
         super().__init__(
-            f"{settings.kafka.namespace}{worker.application}",
+            # Workers of one group must read the same topics: sinks alone are a group of their own.
+            f"{settings.kafka.namespace}{worker.application}{'' if worker.processing else '-sinks'}",
             broker=[URL(f"kafka://{broker.strip()}") for broker in settings.kafka.brokers.split(",")],
             **faust_options(settings),
             datadir=Path(worker.data_dir),
@@ -56,7 +58,7 @@ class WeirApp(faust.App):
             broker_max_poll_interval=86_400.0,
             consumer_max_fetch_size=4 * 1024 * 1024,
             consumer_auto_offset_reset="earliest",
-            consumer_group_instance_id=worker.instance or None,
+            consumer_group_instance_id=worker.instance or f"{socket.gethostname()}-{settings.web.port}",
             producer_acks=-1,
             producer_request_timeout=60.0,
             web_host=settings.web.host,
@@ -67,8 +69,9 @@ class WeirApp(faust.App):
         )
         self.settings = settings
         self.counts = Counts()
-        self.writer = BatchWriter(producer_options(settings))
-        self.lane = Lane(self, self.writer, interval=worker.checkpoint_seconds)
+        self.plain_writer = PlainWriter(producer_options(settings))
+        self.writers = PartitionWriters(producer_options(settings), self.conf.id, self.plain_writer)
+        self.lane = Lane(self, self.writers, interval=worker.checkpoint_seconds)
         # A transport of our own kind: the scheme of a broker's URL can only name one that Faust knows.
         self.transport = BatchTransport(self.conf.broker_consumer, self)
         self.windows: WriteBehindState[SensorWindows] | None = None
@@ -82,17 +85,23 @@ class WeirApp(faust.App):
         self.lane.batched(topic)
         return self.topic(topic, schema=BatchSchema(), partitions=self.settings.kafka.partitions)
 
+    async def on_first_start(self) -> None:
+        """Make the data folder."""
+        self.settings.worker.data_dir.mkdir(parents=True, exist_ok=True)
+        await super().on_first_start()
+
     async def on_start(self) -> None:
         """Make sure that the topics are as they must be, before anything subscribes to them."""
         await asyncio.to_thread(ensure_topics, self.settings)
         await super().on_start()
 
     async def on_shutdown(self) -> None:
-        """Close the writer last: the consumer's own stop still makes a checkpoint."""
+        """Close the writers last: the consumer's own stop still makes a checkpoint."""
         await super().on_shutdown()
         if self.sinks is not None:
             await self.sinks.close()
-        await self.writer.stop()
+        await self.writers.close()
+        await self.plain_writer.close()
 
     def owned_partitions(self) -> set[int]:
         """Return the partitions of `readings` that this worker owns now."""

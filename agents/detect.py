@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from mode import CrashingSupervisor
+
 from agents.lane.batch import Batch
 from agents.lane.state import WriteBehindState
 from bridges.settings import Settings
@@ -33,7 +35,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
         counts.detected(outcome)
         return outcome.changed
 
-    @app.agent(app.readings_topic, name="detect_anomalies")  # type: ignore[untyped-decorator]
+    @app.agent(app.readings_topic, name="detect_anomalies", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
     async def detect_anomalies(stream: Any) -> AsyncIterator[None]:
         """Score each reading with its series' model, learn it, and publish what changes in an anomaly's life.
 
@@ -41,8 +43,10 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
         async for event in stream.noack().events():
-            state.applied(event, apply(event.value))
-            await app.lane.checkpoint_if_full()
+            if app.lane.accepts(event):
+                state.check(event.value)
+                state.applied(event, apply(event.value))
+                await app.lane.checkpoint_if_full()
             yield
 
     return state

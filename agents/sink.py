@@ -179,8 +179,8 @@ class CollectionSink:
             log.error("dead_letter.not_stored", partition=batch.partition, last_offset=batch.last_offset)
             return
         key = batch.topic.encode()
-        await self.app.writer.write(
-            {(self._dead_letters, batch.partition): [(key, encode(letter)) for letter in letters]}
+        await self.app.plain_writer.write(
+            ((self._dead_letters, batch.partition), (key, encode(letter))) for letter in letters
         )
 
     def acknowledge(self, event: Any) -> None:

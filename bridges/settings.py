@@ -175,7 +175,10 @@ class WorkerSettings(Section):
     application: str = "weir"
     """Faust application id: consumer group and prefix of changelog topics."""
     instance: str = ""
-    """Static membership: a fixed name of this worker, so that a restart gets its partitions back at once."""
+    """Static membership: a fixed name of this worker, so that a restart gets its partitions back at once.
+
+    Host name and web port when not set.
+    """
     checkpoint_seconds: Seconds = 1.0
     """How often state and results are made durable: latency of results against work per reading."""
     fetch_records: Count = 5000

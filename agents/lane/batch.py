@@ -33,12 +33,17 @@ class Batch:
     Args:
         topic, partition: Where they come from.
         records: aiokafka records in offset order: ``offset``, ``timestamp`` (ms), ``key``, ``value``, ``headers``.
+        start, end: The batch holds every record of the partition from ``start`` up to ``end`` (exclusive).
     """
 
-    def __init__(self, topic: str, partition: int, records: Sequence[KafkaRecord]) -> None:
+    def __init__(
+        self, topic: str, partition: int, records: Sequence[KafkaRecord], start: int, end: int
+    ) -> None:
         self.topic = topic
         self.partition = partition
         self.records = records
+        self.start = start
+        self.end = end
 
     def __len__(self) -> int:
         return len(self.records)

@@ -2,22 +2,24 @@
 
 A checkpoint happens every ``checkpoint_seconds``, when much is held, before partitions are revoked, and at shutdown:
 
-    1. results of all agents   -> Kafka, confirmed
-    2. changed rows            -> changelogs, confirmed
-    3. the held batches        -> acknowledged; Faust commits their offsets
+    1. for each partition, in one transaction: results, and the rows that changed   -> Kafka, committed
+    2. the batches whose effects these are                                          -> acknowledged
+    3. Faust commits their offsets
 
-A crash between 1 and 2 repeats results, with the same ids and the same bytes; between 2 and 3 it repeats readings,
-which ``applied_through`` in each row recognises.
+A crash before 1 has committed leaves nothing of it; a crash later repeats readings, which ``applied_through`` in
+each row recognises. So a reading has its effects once, whenever the worker dies.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from faust.types import TP
+
 from agents.lane.consumer import BatchConsumer
-from agents.lane.state import WriteBehindState
-from agents.lane.writer import BatchWriter
+from agents.lane.state import Pending, WriteBehindState
+from agents.lane.writer import KeyValue, PartitionWriters
 from bridges.logs import get_logger
 from bridges.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
 
@@ -29,22 +31,25 @@ class Lane:
 
     Args:
         app: The Faust application.
-        writer: Writes results and rows.
+        writers: Write results and rows.
         interval: Seconds between checkpoints.
         max_held: Records held at most before a checkpoint is made at once: bounds memory.
     """
 
-    def __init__(self, app: Any, writer: BatchWriter, *, interval: float, max_held: int = 100_000) -> None:
+    def __init__(
+        self, app: Any, writers: PartitionWriters, *, interval: float, max_held: int = 100_000
+    ) -> None:
         self.app = app
-        self.writer = writer
-        self.interval = interval
+        self.writers = writers
         self.max_held = max_held
         self.states: list[WriteBehindState[Any]] = []
         self.before_handover: list[Callable[[], Awaitable[None]]] = []
         """Called before partitions are given away and before the worker stops; bounded in time."""
         self._topics: set[str] = set()
         self._lock = asyncio.Lock()
-        app.timer(interval=interval)(self._tick)
+        self._generation: int | None = None
+        self.interval = interval
+        app.task(self._checkpoint_by_time)
 
     def batched(self, topic: str) -> None:
         """Have a topic delivered in batches."""
@@ -53,8 +58,27 @@ class Lane:
     def attach(self, consumer: BatchConsumer) -> None:
         """Connect the consumer: called by the consumer itself when Faust makes it."""
         consumer.batched_topics = frozenset(self._topics)
-        consumer.checkpoint = self.checkpoint
-        consumer.before_handover = self._before_handover
+        consumer.lane = self
+
+    async def own(self, assigned: Iterable[TP]) -> None:
+        """Take over the changelogs among the assigned partitions, before their recovery begins."""
+        changelogs = {state.changelog for state in self.states}
+        async with self._lock:
+            await self.writers.own(
+                sorted((tp.topic, tp.partition) for tp in assigned if tp.topic in changelogs)
+            )
+
+    def open(self) -> None:
+        """Accept batches of the present assignment: its state has been recovered."""
+        self._generation = self.app.consumer_generation_id
+
+    def close(self) -> None:
+        """Accept no batch any more: the partitions are about to be revoked, or the worker stops."""
+        self._generation = None
+
+    def accepts(self, event: Any) -> bool:
+        """Tell whether a batch belongs to the present assignment; if not, it will be delivered again."""
+        return bool(event.message.generation_id == self._generation)
 
     async def checkpoint_if_full(self) -> None:
         """Make a checkpoint if more is held than memory should hold."""
@@ -65,33 +89,40 @@ class Lane:
         """Make everything held durable, then acknowledge it.
 
         Raises:
-            aiokafka.errors.KafkaError: If Kafka did not confirm; nothing has been acknowledged then, and the
-                worker must stop: a restart continues from the last checkpoint.
+            LostPartitionError: If another worker owns a partition now.
+            aiokafka.errors.KafkaError: If Kafka did not confirm. In both cases nothing has been acknowledged, and
+                the worker must stop: a restart continues from the last checkpoint.
         """
         async with self._lock:
             begun = time.perf_counter()
             taken = [(state, state.take()) for state in self.states]
-            await self.writer.write(_merged(pending.results for _, pending in taken))
-            await self.writer.write(_merged(pending.rows for _, pending in taken))
+            offsets = await self.writers.write(_merged(pending for _, pending in taken))
             for state, pending in taken:
-                state.written(pending)
+                state.written(pending, offsets)
             CHECKPOINTS.inc()
             CHECKPOINT_SECONDS.observe(time.perf_counter() - begun)
 
-    async def _before_handover(self) -> None:
+    async def hand_over(self) -> None:
+        """Finish what is under way, as far as it can be in a bounded time, and make the last checkpoint."""
         await asyncio.gather(*(hook() for hook in self.before_handover))
+        await self.checkpoint()
 
-    async def _tick(self) -> None:
-        try:
-            await self.checkpoint()
-        except Exception as error:
-            _log.error("checkpoint.failed", error=repr(error))
-            await self.app.crash(error)
+    async def _checkpoint_by_time(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(self.interval)
+            try:
+                await self.checkpoint()
+            except Exception as error:
+                _log.error("checkpoint.failed", error=repr(error))
+                await self.app.crash(error)
+                return
 
 
-def _merged(parts: Any) -> dict[Any, list[Any]]:
-    merged: dict[Any, list[Any]] = {}
+def _merged(parts: Iterable[Pending]) -> dict[int, dict[str, list[KeyValue]]]:
+    merged: dict[int, dict[str, list[KeyValue]]] = {}
     for part in parts:
-        for tp, records in part.items():
-            merged.setdefault(tp, []).extend(records)
+        for partition, topics in part.records.items():
+            into = merged.setdefault(partition, {})
+            for topic, records in topics.items():
+                into.setdefault(topic, []).extend(records)
     return merged

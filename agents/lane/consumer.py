@@ -9,67 +9,176 @@ Safe: stock Faust 0.15.3 loses events when workers come and go while tables reco
    committed. Here nothing flows between the seek and the clearing.
 2. On revocation it forgets acknowledged offsets before committing them. Here a checkpoint and a commit come first.
 3. It may commit past a message that is still in flight. Here never.
+
+Committed: results and changelogs are written in transactions, and this consumer reads committed records only.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, cast
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from agents.lane.batch import Batch
+from bridges.logs import get_logger
+
+log = get_logger(__name__)
+
+if TYPE_CHECKING:
+    from agents.lane.checkpoint import Lane
+
+
+class Fetched(dict[TP, list[Any]]):
+    """Records by partition, with the stretch of the log that they cover.
+
+    ``spans[tp]`` is ``(start, end)``: every record of the partition from ``start`` up to ``end`` (exclusive) that a
+    consumer is given is among them. Offsets may be absent inside: compaction, the markers of transactions.
+    """
+
+    def __init__(self, records: Mapping[TP, list[Any]], spans: dict[TP, tuple[int | None, int]]) -> None:
+        super().__init__(records)
+        self.spans = spans
+
+
+class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, which reads committed records only and knows which stretch each fetch covers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Where the last fetch or seek left each partition; the assignment's own state object tells assignments apart.
+        self._reached: dict[TP, tuple[Any, int]] = {}
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        records = await super()._fetch_records(consumer, *args, **kwargs)
+        spans = {}
+        for tp in records:
+            if (state := self._state_of(consumer, tp)) is not None:
+                known, start = self._reached.get(tp, (None, None))
+                spans[tp] = (start if known is state else None, state.position)
+                self._reached[tp] = (state, state.position)
+        return Fetched(records, spans)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every source partition to its committed offset, or to its beginning if it has none.
+
+        Returns:
+            Where each of them stands now.
+        """
+        return await self.call_thread(self._seek_to_committed)  # type: ignore[no-any-return]
+
+    async def _seek_to_committed(self) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        sources = [tp for tp in consumer.assignment() if tp.topic in self.app.topics.acking_topics]
+        offsets = dict(zip(sources, await asyncio.gather(*map(consumer.committed, sources)), strict=True))
+        if fresh := [tp for tp, offset in offsets.items() if offset is None]:
+            offsets |= await consumer.beginning_offsets(fresh)
+        for tp, offset in offsets.items():
+            self._seek_now(consumer, tp, offset)
+        return offsets
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        for tp, offset in partitions.items():
+            self._seek_now(consumer, tp, offset)
+        await super()._seek_wait(consumer, partitions)
+
+    def _seek_now(self, consumer: Any, tp: TP, offset: int) -> None:
+        if (state := self._state_of(consumer, tp)) is not None:
+            consumer.seek(tp, offset)
+            self._reached[tp] = (state, offset)
+
+    @staticmethod
+    def _state_of(consumer: Any, tp: TP) -> Any:
+        subscription = consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        return None if assignment is None or tp not in assignment.tps else assignment.state_value(tp)
+
+
+class Place:
+    """Where a partition's next records must start: a new object after each seek, moved on by each delivery."""
+
+    __slots__ = ("offset",)
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
 
 
 class BatchConsumer(driver.Consumer):
     """The consumer of a worker on the batch lane.
 
-    `batched_topics` and the two callbacks are set by `agents.lane.checkpoint.Lane` before the worker starts.
+    `batched_topics` and `lane` are set by `agents.lane.checkpoint.Lane` before the worker starts.
     """
 
     batched_topics: frozenset[str] = frozenset()
-    checkpoint: Callable[[], Awaitable[None]] | None = None
-    before_handover: Callable[[], Awaitable[None]] | None = None
+    lane: "Lane | None" = None
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
+        self._places: dict[TP, Place] = {}
         lane = getattr(self.app, "lane", None)
         if lane is not None:
             lane.attach(self)
 
+    def _new_consumer_thread(self) -> CommittedConsumerThread:
+        return CommittedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
     # -- batched -------------------------------------------------------------------------------------------------
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Yield one message per fetch and partition for the lane's topics, one per record for the others."""
+        """Yield one message per fetch and partition for the lane's topics, one per record for the others.
+
+        Only what continues where the last seek or the last fetch ended: a fetch that was under way during a seek
+        would otherwise leave a hole.
+        """
         records, active = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
+        if records is None or self.should_stop or not records:
             return
         if not self.flow_active:
             await self.perform_seek()
             return
         for tp, fetched in records.items():
-            if not fetched:
-                continue
+            start, end = records.spans.get(tp, (None, 0))
+            place = self._places.get(tp)
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
+            if place is None or place.offset != start:
+                await self._seek_back(tp, place)
+                continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            batched = tp.topic in self.batched_topics
             messages = (
-                (self._batch_message(tp, fetched, generation),)
-                if tp.topic in self.batched_topics
-                else (self._to_message(tp, record) for record in fetched)
+                [self._batch_message(tp, fetched, place.offset, end)]
+                if batched
+                else [self._to_message(tp, r) for r in fetched]
             )
             for message in messages:
-                if not self.flow_active or self.app.consumer_generation_id != generation:
+                if not self.flow_active or self._places.get(tp) is not place:
                     return
+                if batched:
+                    # Faust drops what ends before the newest offset that it has handed on. Batches have no fixed
+                    # ends, and a stream queue may have been cleared since: what comes after a seek is always wanted.
+                    self._read_offset[tp] = None
                 yield tp, message
+            place.offset = end  # of the fetch's own place: after a seek meanwhile there is another
 
-    def _batch_message(self, tp: TP, fetched: list[Any], generation: int) -> ConsumerMessage:
+    async def _seek_back(self, tp: TP, place: "Place | None") -> None:
+        """Discard a fetch that does not continue where it should, and fetch again from there."""
+        log.debug("fetch.discarded", topic=tp.topic, partition=tp.partition)
+        if place is not None and tp in self.assignment():
+            await self.seek_wait({tp: place.offset})
+
+    def _batch_message(self, tp: TP, fetched: list[Any], start: int, end: int) -> ConsumerMessage:
         last = fetched[-1]
         return ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type,
-            [], None, cast(Any, Batch(tp.topic, tp.partition, fetched)), None, 0, 0, tp, generation_id=generation,
+            [], None, cast(Any, Batch(tp.topic, tp.partition, fetched, start, end)), None, 0, 0, tp,
+            generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
@@ -134,36 +243,51 @@ class BatchConsumer(driver.Consumer):
             new = self._committed_offset[tp]
             if old is not None and (new is None or new < old):
                 self._committed_offset[tp] = old
-        await self._seek_uncommitted_to_beginning()
 
-    async def _seek_uncommitted_to_beginning(self) -> None:
-        # aiokafka's seek_to_committed leaves a partition without a commit where it happens to be.
-        acking = self.app.topics.acking_topics
-        fresh = [tp for tp in self.assignment() if tp.topic in acking and self._committed_offset[tp] is None]
-        if fresh:
-            await self._thread.seek_to_beginning(
-                *[self._new_topicpartition(tp.topic, tp.partition) for tp in fresh]
-            )
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek the source partitions, and expect their next records from there."""
+        offsets = await super().seek_to_committed()
+        self._expect(offsets)
+        return offsets
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek partitions (the changelogs of a recovery), and expect their next records from there."""
+        await super().seek_wait(partitions)
+        self._expect(partitions)
+
+    def _expect(self, offsets: Mapping[TP, int]) -> None:
+        self._places.update({tp: Place(offset) for tp, offset in offsets.items()})
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Make durable what is held and commit it, before Faust forgets the acknowledgements."""
         if revoked and not self.should_stop:
             await self._checkpoint_and_commit()
+        self._places.clear()
         await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Take the partitions over from their former owner, before the recovery of their state begins."""
+        if self.lane is not None and not self.should_stop:
+            try:
+                await self.lane.own(assigned)
+            except Exception as error:
+                await self.app.crash(error)
+                return
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def wait_empty(self) -> None:
         """Checkpoint instead of waiting for every agent: effects are repeatable, so nothing need be waited for.
 
         A sink that waits out an outage of MongoDB would otherwise block the rebalance or the shutdown.
         """
+        if self.lane is not None:
+            self.lane.close()
         await self._checkpoint_and_commit()
         self._unacked_messages.clear()
 
     async def _checkpoint_and_commit(self) -> None:
-        if self.before_handover is not None:
-            await self.before_handover()
-        if self.checkpoint is not None:
-            await self.checkpoint()
+        if self.lane is not None:
+            await self.lane.hand_over()
         await self.commit()
 
 

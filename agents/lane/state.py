@@ -1,8 +1,8 @@
 """Write-behind state of one agent: plain Python objects, made durable in a Faust table's changelog at checkpoints.
 
-    events ──▶ rows (live objects) ──▶ dirty sensors ─┐
-                    ▲                                 ├─ checkpoint: results, then rows, to Kafka; then acknowledge
-    changelog ──▶ recovery                results ────┘
+    events ──▶ rows (live objects) ──▶ changed sensors ─┐
+                    ▲                                   ├─ checkpoint: one transaction a partition; then acknowledge
+    changelog ──▶ recovery                  results ────┘
 
 A batch is applied in one go, without an ``await``: at any moment rows contain a batch wholly or not at all.
 """
@@ -13,10 +13,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from agents.lane.writer import KeyValue, TopicPartition
+from faust.types import TP
+
+from agents.lane.batch import Batch
+from agents.lane.writer import CLAIM_KEY, KeyValue
+from streams.errors import WeirError
 from streams.rows import Row, decode_row, encode_row
 
 S = TypeVar("S")
+
+
+class HoleError(WeirError):
+    """A batch does not continue where the state ends: the worker must stop, and start from its checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +32,11 @@ class Pending:
     """What one checkpoint takes from one state: to be written, then acknowledged.
 
     Args:
-        results: Records for result topics.
-        rows: Rows for the changelog.
-        events: Faust events whose effects are in the two.
+        records: By partition and topic: results, and rows for the changelog.
+        events: Faust events whose effects are in them.
     """
 
-    results: dict[TopicPartition, list[KeyValue]]
-    rows: dict[TopicPartition, list[KeyValue]]
+    records: dict[int, dict[str, list[KeyValue]]]
     events: list[Any]
 
 
@@ -54,65 +60,104 @@ class WriteBehindState(Generic[S]):
         from_state: Callable[[str, Any], S],
     ) -> None:
         self.name = name
+        self._app = app
         self._to_state = to_state
         self._from_state = from_state
         self.rows: dict[int, dict[str, Row[S]]] = defaultdict(dict)
-        self._dirty: dict[int, set[str]] = defaultdict(set)
-        self._results: dict[TopicPartition, list[KeyValue]] = defaultdict(list)
-        self._events: list[Any] = []
-        self.pending_records = 0
+        self._reached: dict[int, int] = {}
+        self.forget_pending()
         self.table = app.Table(
             name, key_type=bytes, value_type=bytes, partitions=partitions, on_recover=self._recover
         )
 
+    @property
+    def changelog(self) -> str:
+        """Return the name of the changelog topic."""
+        name: str = self.table.changelog_topic.get_topic_name()
+        return name
+
+    def check(self, batch: Batch) -> None:
+        """Make sure that a batch continues where the rows end; to be called before it is applied.
+
+        Raises:
+            HoleError: If readings are missing in between: the rows would then take the missing ones for old.
+        """
+        reached = self._reached.get(batch.partition)
+        if reached is not None and batch.start > reached:
+            raise HoleError(
+                f"{batch.topic}-{batch.partition}: the batch starts at {batch.start}, {self.name} has reached {reached}"
+            )
+        self._reached[batch.partition] = max(reached or 0, batch.end)
+
     def applied(self, event: Any, changed: set[str]) -> None:
         """Note that a batch has been applied to the rows, and which sensors it changed."""
         batch = event.value
-        self._dirty[batch.partition] |= changed
+        self._changed[batch.partition] |= changed
         self._events.append(event)
         self.pending_records += len(batch)
 
     def result(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
         """Add a record to be written to a result topic at the next checkpoint."""
-        self._results[topic, partition].append((key, value))
+        self._results[partition][topic].append((key, value))
 
     def take(self) -> Pending:
         """Take what is to be made durable; what comes later belongs to the next checkpoint."""
-        changelog = self.table.changelog_topic.get_topic_name()
-        rows: dict[TopicPartition, list[KeyValue]] = {}
-        for partition, sensors in self._dirty.items():
+        changelog = self.changelog
+        records: dict[int, dict[str, list[KeyValue]]] = self._results
+        for partition, sensors in self._changed.items():
             live = self.rows[partition]
-            rows[changelog, partition] = [
+            records[partition][changelog] = [
                 (sensor.encode(), encode_row(live[sensor], self._to_state)) for sensor in sorted(sensors)
             ]
-        pending = Pending(self._results, rows, self._events)
-        self._forget_pending()
+        pending = Pending(records, self._events)
+        self.forget_pending()
         return pending
 
-    def written(self, pending: Pending) -> None:
-        """Note that Kafka has everything: the table shows it, and the batches are acknowledged."""
+    def written(self, pending: Pending, offsets: dict[tuple[str, int], int]) -> None:
+        """Note that Kafka has everything: the table shows it, and the batches are acknowledged.
+
+        Args:
+            pending: What `take` returned.
+            offsets: Of the last record written to each topic and partition.
+        """
+        changelog = self.changelog
         store = self.table.data
-        for (_, partition), rows in pending.rows.items():
+        recovered = self._app.tables.recovery.active_offsets
+        for partition, topics in pending.records.items():
+            rows = topics.get(changelog, ())
             for key, value in rows:
-                # Faust's memory store learns a key's partition from recovery only, and forgets lost partitions by it.
+                # Faust's memory store learns a key's partition from recovery only, and forgets lost ones by it.
                 store.data[key] = value
                 store._key_partition[key] = partition
+            if rows:
+                # The table holds these rows: the next rebalance need not read them back.
+                recovered[TP(changelog, partition)] = offsets[changelog, partition]
         for event in pending.events:
             event.ack()
 
-    def _forget_pending(self) -> None:
-        self._dirty = defaultdict(set)
-        self._results = defaultdict(list)
-        self._events = []
+    def forget_pending(self) -> None:
+        """Drop what is not durable: its readings will be read again."""
+        self._changed: dict[int, set[str]] = defaultdict(set)
+        self._results: dict[int, dict[str, list[KeyValue]]] = defaultdict(lambda: defaultdict(list))
+        self._events: list[Any] = []
         self.pending_records = 0
 
     async def _recover(self) -> None:
+        try:
+            self._rebuild()
+        except Exception as error:  # Faust would swallow it, and go on with empty rows
+            await self._app.crash(error)
+
+    def _rebuild(self) -> None:
         """Make the rows anew from the recovered table: live objects of an earlier ownership are not the truth."""
-        self._forget_pending()
+        self.forget_pending()
         self.rows.clear()
+        self._reached.clear()
         store = self.table.data
         for key, value in store.data.items():
-            sensor_id = key.decode()
-            self.rows[store._key_partition[key]][sensor_id] = decode_row(
-                value, partial(self._from_state, sensor_id)
-            )
+            if key != CLAIM_KEY:
+                sensor_id = key.decode()
+                self.rows[store._key_partition[key]][sensor_id] = decode_row(
+                    value, partial(self._from_state, sensor_id)
+                )
+        self._app.lane.open()

@@ -1,0 +1,130 @@
+"""A log of readings as a bad day makes it, and what an undisturbed worker makes of it."""
+
+import asyncio
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
+
+from agents.aggregate import policy_of
+from bridges.kafka_edge import aiokafka_options
+from bridges.settings import Settings
+from streams.aggregation import AggregationOutcome, aggregate
+from streams.dead_letters import from_kafka
+from streams.detection import DetectionOutcome, SensorModels, detect
+from streams.errors import InputError
+from streams.records import Reading, Tick, decode_reading, encode
+from streams.rows import Row
+from streams.series_model import DetectionPlan
+from streams.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
+from streams.windows import SensorWindows
+
+EPOCH = 1_725_890_400.0
+RESULT_TOPICS = (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name, DEAD_LETTERS.name)
+
+
+def bad_day(
+    *, sensors: int, readings: int, seed: int, interval: float = 10.0
+) -> list[tuple[bytes | None, bytes]]:
+    """Make keys and values for `readings`: out of order, late, twice, spiking, idle for a while, and unreadable.
+
+    A value of ``None`` as key stands for a tick, which goes to every partition.
+    """
+    rng = random.Random(seed)
+    names = [f"sensor-{number:04}" for number in range(sensors)]
+    records: list[tuple[bytes | None, bytes]] = []
+    for step in range(readings // sensors):
+        now = EPOCH + step * interval
+        if step % 20 == 19:
+            records.append((None, encode(Tick(tick_at=now))))
+        for name in names:
+            if rng.random() < 0.02:
+                continue  # lost on the way
+            event_time = now - rng.choice((0, 0, 0, 0, 0, 3.5, 12.0, 600.0)) * (rng.random() < 0.2)
+            value = round(20 + rng.gauss(0, 0.5) + (15 if rng.random() < 0.001 else 0), 2)
+            record = (name.encode(), encode(Reading(name, max(event_time, EPOCH), {"temperature": value})))
+            records.append(record)
+            if rng.random() < 0.02:
+                records.append(record)
+        if rng.random() < 0.05:
+            records.append((names[0].encode(), b"\xff not a reading"))
+    return records
+
+
+async def write(settings: Settings, records: list[tuple[bytes | None, bytes]]) -> None:
+    """Write the log to Kafka, each sensor in its partition, ticks in all."""
+    partitions = list(range(settings.kafka.partitions))
+    partitioner = DefaultPartitioner()
+    async with AIOKafkaProducer(
+        **aiokafka_options(settings), linger_ms=5, enable_idempotence=True
+    ) as producer:
+        confirmations = []
+        for key, value in records:
+            targets = partitions if key is None else [partitioner(key, partitions, partitions)]
+            for partition in targets:
+                confirmations.append(
+                    await producer.send(settings.topic(READINGS.name), value, key, partition)
+                )
+        await asyncio.gather(*confirmations)
+
+
+async def read(settings: Settings, topic: str) -> dict[int, list[tuple[bytes | None, bytes]]]:
+    """Read all committed records of a topic: key and value, by partition, in order."""
+    return {
+        partition: [(record.key, record.value) for record in records]
+        for partition, records in (await _read(settings, settings.topic(topic))).items()
+    }
+
+
+async def _read(settings: Settings, topic: str) -> dict[int, list]:  # type: ignore[type-arg]
+    found: dict[int, list] = defaultdict(list)  # type: ignore[type-arg]
+    partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
+    async with AIOKafkaConsumer(
+        **aiokafka_options(settings),
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    ) as consumer:
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
+            for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+                found[tp.partition].extend(records)
+    return found
+
+
+@dataclass(slots=True)
+class Expected:
+    """What an undisturbed worker writes: values by result topic and partition, in order."""
+
+    values: dict[str, dict[int, list[bytes]]] = field(
+        default_factory=lambda: {topic: defaultdict(list) for topic in RESULT_TOPICS}
+    )
+
+
+async def undisturbed(settings: Settings) -> Expected:
+    """Read the log, and compute in this process what a worker must have made of it."""
+    policy = policy_of(settings)
+    plan = DetectionPlan(settings.detection)
+    expected = Expected()
+    topic = settings.topic(READINGS.name)
+    for partition, records in (await _read(settings, topic)).items():
+        windows: dict[str, Row[SensorWindows]] = {}
+        models: dict[str, Row[SensorModels]] = {}
+        aggregation, detection = AggregationOutcome(), DetectionOutcome()
+        for record in records:
+            try:
+                content = decode_reading(record.value)
+            except InputError as error:
+                letter = from_kafka(topic, partition, record, error)
+                expected.values[DEAD_LETTERS.name][partition].append(encode(letter))
+                continue
+            item = [(record.offset, record.timestamp, content)]
+            aggregate(policy, windows, item, aggregation)
+            detect(plan, models, item, detection)
+        expected.values[AGGREGATES.name][partition] = [encode(result) for result in aggregation.aggregates]
+        expected.values[LATE_READINGS.name][partition] = [encode(late) for late in aggregation.late]
+        expected.values[ANOMALIES.name][partition] = [encode(anomaly) for anomaly in detection.anomalies]
+    return expected

@@ -1,0 +1,114 @@
+"""Real workers in processes of their own, to be killed, frozen and restarted."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bridges.kafka_edge import aiokafka_options
+from bridges.settings import Settings
+from bridges.stack.process import free_port
+from streams.topics import READINGS
+
+
+def environment(settings: dict[str, str]) -> dict[str, str]:
+    """Return this process's environment with only the given WEIR settings."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
+    return {**clean, **settings}
+
+
+class WorkerProcess:
+    """``weir worker`` as a process.
+
+    Args:
+        settings: WEIR variables.
+        folder: For its data and its log.
+        name: Static membership: the same name continues where it was.
+    """
+
+    def __init__(self, settings: dict[str, str], folder: Path, name: str) -> None:
+        self.name = name
+        self.port = free_port()
+        self._settings = {
+            **settings,
+            "WEIR_WORKER__INSTANCE": name,
+            "WEIR_WORKER__DATA_DIR": str(folder / name),
+            "WEIR_WEB__PORT": str(self.port),
+        }
+        self.log = folder / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it, if it does not run."""
+        if self.running:
+            return
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "agents", "worker"],
+                env=environment(self._settings),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it runs."""
+        if self.running and self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(10)
+
+    def stop(self, seconds: float = 30) -> int:
+        """Ask it to stop, and wait; returns its exit code."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(
+                f"{self.name} did not stop within {seconds} s; see its log:\n{self.tail()}"
+            ) from None
+
+    def tail(self, lines: int = 30) -> str:
+        """Return the end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+async def until_consumed(settings: Settings, workers: list[WorkerProcess], seconds: float = 90) -> None:
+    """Wait until the workers' group has committed every record of `readings`; they are restarted if they end."""
+    topic = settings.topic(READINGS.name)
+    partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
+    group = f"{settings.kafka.namespace}{settings.worker.application}"
+    deadline = time.monotonic() + seconds
+    async with AIOKafkaConsumer(
+        **aiokafka_options(settings), group_id=group, enable_auto_commit=False
+    ) as consumer:
+        consumer.assign(partitions)
+        while True:
+            ends = await consumer.end_offsets(partitions)
+            committed = {tp: await consumer.committed(tp) or 0 for tp in partitions}
+            behind = {tp.partition: ends[tp] - committed[tp] for tp in partitions if committed[tp] < ends[tp]}
+            if not behind:
+                return
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"--- {worker.name}\n{worker.tail()}" for worker in workers)
+                raise AssertionError(f"not consumed after {seconds} s, behind by {behind}\n{logs}")
+            for worker in workers:
+                worker.start()
+            await asyncio.sleep(0.2)
