@@ -76,7 +76,7 @@ class KafkaServer(Server):
         say: Called with a line of progress while the jars are downloaded.
     """
 
-    start_seconds = 60
+    start_seconds = 120  # takes 3 s on an idle machine; seen: 32 s at a load of 40 for each core
     stop_seconds = 20
 
     def __init__(

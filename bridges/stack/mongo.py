@@ -34,7 +34,7 @@ class MongoServer(Server):
         ConfigurationError: If the program is not installed, or something unknown is asked for.
     """
 
-    start_seconds = 60
+    start_seconds = 120
     stop_seconds = 15
 
     def __init__(

@@ -60,7 +60,7 @@ class MqttServer(Server):
         ConfigurationError: If ``mosquitto`` is asked for and not installed, or something unknown is asked for.
     """
 
-    start_seconds = 20
+    start_seconds = 60
     stop_seconds = 10
 
     def __init__(

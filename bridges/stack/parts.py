@@ -23,7 +23,8 @@ from bridges.stack.profiles import PROFILES
 from streams.errors import ConfigurationError
 
 DEFAULT_PORTS: Mapping[str, int] = {"kafka": 9092, "mqtt": 1883, "mongo": 27017}
-# rumqttd forgets what it had acknowledged when it dies: the sensors send the last seconds again.
+# A local broker that is killed forgets what it had acknowledged and not delivered: rumqttd all of it, Mosquitto
+# what came after its last save. The sensors send the last seconds again; reading ids make that harmless.
 OVERLAP_SECONDS = 10
 
 
@@ -154,7 +155,7 @@ def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part],
     }
     if bridge:
         variables["WEIR_SIMULATOR__READY_URL"] = f"http://{bridge}/health/ready"
-    if any(isinstance(part.program, MqttServer) and part.program.program == "rumqttd" for part in servers):
+    if any(isinstance(part.program, MqttServer) for part in servers):
         variables["WEIR_SIMULATOR__OVERLAP_SECONDS"] = str(OVERLAP_SECONDS)
     program = Service(
         "sensor",
@@ -171,7 +172,7 @@ def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part],
 class Service(Server):
     """A process of Weir itself: serves its health and metrics over HTTP."""
 
-    start_seconds = 60
+    start_seconds = 90
     stop_seconds = 25  # the bridge itself waits up to 20 s for Kafka
 
     def why_not_ready(self) -> str:

@@ -135,7 +135,7 @@ class Supervisor:
             self._look_after(self.all)
 
     def _holds_up(self, watched: Watched) -> bool:
-        """Tell whether the next level has to wait for this part; a server is waited for, a program not for ever."""
+        """Tell whether the next level has to wait for this part: until it is ready, and not for ever."""
         if watched.ever_ready or watched.state is State.DONE:
             return False
         program = watched.part.program
