@@ -71,13 +71,19 @@ class Drawn:
         self._live = live
         self._head = head
         self._drawn_at = 0.0
+        self._shown: Supervisor | None = None
 
     def show(self, supervisor: Supervisor) -> None:
         """Draw it, if the last time was long enough ago."""
-        now = time.monotonic()
-        if now - self._drawn_at >= 1 / DRAWN_A_SECOND:
-            self._drawn_at = now
-            self._live.update(render(supervisor, self._head), refresh=True)
+        self._shown = supervisor
+        if time.monotonic() - self._drawn_at >= 1 / DRAWN_A_SECOND:
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw what was shown last."""
+        self._drawn_at = time.monotonic()
+        if self._shown is not None:
+            self._live.update(render(self._shown, self._head), refresh=True)
 
 
 @contextmanager
@@ -90,7 +96,11 @@ def opened(head: str, console: Console) -> Iterator[Screen]:
     """
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=False) as live:
-            yield Drawn(live, head)
+            drawn = Drawn(live, head)
+            try:
+                yield drawn
+            finally:
+                drawn.draw()  # the last state stays on the terminal
     else:
         console.print(head, markup=False, highlight=False, soft_wrap=True)
         yield Plain(console)

@@ -26,6 +26,9 @@ LOOK_SECONDS = 0.1
 ASK_SECONDS = 1.0
 CONFIGURATION_EXIT = 2  # what `weir` ends with when an operator must change something
 EVENTS_KEPT = 200
+SILENCES = (
+    3  # so many bad answers in a row before a part that was ready is not: one may be late on a busy machine
+)
 FIRST_STARTS = 3
 
 
@@ -218,7 +221,7 @@ class Supervisor:
         for level in reversed(self.levels):
             running = [one for one in level if one.part.program is not None and one.part.program.is_running()]
             for watched in running:
-                watched.state, watched.note = State.STOPPING, ""
+                watched.state, watched.note, watched.rate = State.STOPPING, "", None
                 if watched.part.program is not None:
                     watched.part.program.terminate()
             self._show(self)
@@ -245,11 +248,15 @@ class Supervisor:
 
     def _ask(self, watched: Watched) -> None:
         part = watched.part
+        silences = 0
         while not self._stopping.wait(ASK_SECONDS if watched.state is State.RUNNING else LOOK_SECONDS):
             asked_of = watched.started_at
             if watched.state not in (State.STARTING, State.RUNNING, State.NOT_READY):
                 continue
             answer = part.why_not_ready()
+            silences = silences + 1 if answer else 0
+            if watched.state is State.RUNNING and 0 < silences < SILENCES:
+                continue
             rate = part.rate.look(time.monotonic()) if part.rate is not None and not answer else None
             if asked_of == watched.started_at:  # otherwise this was said by the process before
                 watched.why_not_ready, watched.rate = answer, rate
