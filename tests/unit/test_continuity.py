@@ -18,7 +18,8 @@ class _Record:
 
 
 def batch(first: int, last: int, partition: int = 0) -> Batch:
-    return Batch("readings", partition, [_Record(offset) for offset in range(first, last + 1)])
+    records = [_Record(offset) for offset in range(first, last + 1)]
+    return Batch("readings", partition, records, first, last + 1)
 
 
 def follow(*steps: tuple[Batch, int], topic: TopicSpec = READINGS) -> tuple[int, int, int]:
@@ -41,7 +42,7 @@ def test_the_marker_of_a_transaction_is_not_a_hole() -> None:
 
 
 def test_a_hole_inside_a_batch_is_a_hole() -> None:
-    broken = Batch("readings", 0, [_Record(0), _Record(3)])
+    broken = Batch("readings", 0, [_Record(0), _Record(3)], 0, 4)
     assert follow((broken, 1)) == (2, 0, 2)
 
 
