@@ -1,0 +1,119 @@
+"""From records of `readings` to aggregates, late readings and rows."""
+
+import pytest
+
+from streams.aggregation import AggregationOutcome, aggregate, close_all
+from streams.errors import ConfigurationError
+from streams.identity import aggregate_id, reading_id
+from streams.records import Reading, Tick, decode_readings, encode
+from streams.rows import Row, decode_row, encode_row
+from streams.windows import SensorWindows, WindowPolicy
+
+POLICY = WindowPolicy.of(size=60, grace=0, idle=30)
+Rows = dict[str, Row[SensorWindows]]
+
+
+def reading(
+    event_time: float, value: float = 1.0, sensor: str = "s1", sequence: int | None = None
+) -> Reading:
+    return Reading(sensor, event_time, {"temperature": value}, sequence)
+
+
+def run(
+    *records: tuple[int, int, Reading | Tick], rows: Rows | None = None
+) -> tuple[AggregationOutcome, Rows]:
+    rows = {} if rows is None else rows
+    outcome = AggregationOutcome()
+    aggregate(POLICY, rows, records, outcome)
+    return outcome, rows
+
+
+def test_a_window_that_closes_becomes_an_aggregate_with_a_derived_id() -> None:
+    outcome, _ = run((0, 0, reading(1.0, 2.0)), (1, 0, reading(2.0, 4.0)), (2, 0, reading(60.0, 9.0)))
+    (result,) = outcome.aggregates
+    assert result.id == aggregate_id("s1", "temperature", 0, 60).hex()
+    assert (result.count, result.mean, result.variance, result.min, result.max) == (2, 3.0, 2.0, 2.0, 4.0)
+    assert (result.first, result.last, result.quantiles) == (2.0, 4.0, None)
+    assert (outcome.applied, outcome.duplicates, outcome.changed) == (3, 0, {"s1"})
+
+
+def test_a_late_reading_is_returned_with_its_id_and_the_watermark() -> None:
+    outcome, _ = run((0, 0, reading(120.0)), (1, 0, reading(5.0, 7.0, sequence=3)))
+    (late,) = outcome.late
+    assert late.id == reading_id("s1", 5.0, ("temperature",), 3).hex()
+    assert (late.value, late.collected_at, late.watermark) == (7.0, 5.0, 120.0)
+    assert outcome.applied == 1
+
+
+def test_what_a_row_contains_already_is_skipped() -> None:
+    records = [(0, 0, reading(1.0)), (1, 0, reading(2.0))]
+    _, rows = run(*records)
+    again, rows = run(*records, (2, 0, reading(3.0)), rows=rows)
+    assert (again.skipped, again.applied) == (2, 1)
+    assert rows["s1"].applied_through == 2
+
+
+def test_a_redelivered_reading_with_a_new_offset_is_a_duplicate() -> None:
+    outcome, _ = run((0, 0, reading(1.0)), (7, 0, reading(1.0)))
+    assert (outcome.applied, outcome.duplicates) == (1, 1)
+
+
+def test_a_tick_closes_the_windows_of_idle_sensors_only() -> None:
+    outcome, rows = run(
+        (0, 1_000, reading(1.0, sensor="b")),
+        (1, 1_000, reading(1.0, sensor="a")),
+        (2, 40_000, reading(1.0, sensor="busy")),
+        (3, 41_000, Tick(41.0)),
+    )
+    assert [result.sensor_id for result in outcome.aggregates] == ["a", "b"]
+    assert outcome.ticks == 1
+    assert rows["a"].applied_through == 3
+    assert rows["busy"].applied_through == 2
+
+
+def test_a_tick_that_a_row_contains_already_changes_nothing() -> None:
+    records = [(0, 1_000, reading(1.0)), (1, 41_000, Tick(41.0))]
+    _, rows = run(*records)
+    again, _ = run(*records, rows=rows)
+    assert again.aggregates == []
+    assert again.changed == set()
+
+
+def test_the_end_of_a_recording_closes_everything_in_the_order_of_sensors() -> None:
+    _, rows = run((0, 0, reading(1.0, sensor="b")), (1, 0, reading(1.0, sensor="a")))
+    outcome = AggregationOutcome()
+    close_all(POLICY, rows, outcome)
+    assert [result.sensor_id for result in outcome.aggregates] == ["a", "b"]
+
+
+def test_quantiles_are_in_the_aggregate_where_the_policy_asks_for_them() -> None:
+    policy = WindowPolicy.of(size=60, grace=0, quantiles=(0.5, 0.95))
+    outcome = AggregationOutcome()
+    records = [(number, 0, reading(number / 10, float(number))) for number in range(1, 101)]
+    rows: Rows = {}
+    aggregate(policy, rows, records, outcome)
+    close_all(policy, rows, outcome)
+    quantiles = outcome.aggregates[0].quantiles
+    assert quantiles is not None
+    assert quantiles["0.95"] == pytest.approx(95, rel=0.03)
+
+
+def test_a_row_survives_its_encoding() -> None:
+    _, rows = run((0, 0, reading(1.0)), (9, 0, reading(2.0)))
+    data = encode_row(rows["s1"], SensorWindows.to_state)
+    restored = decode_row(data, SensorWindows.from_state)
+    assert restored.applied_through == 9
+    assert restored.state.to_state() == rows["s1"].state.to_state()
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x93\x63\x00\xc0", b"not a row"])
+def test_a_row_of_another_release_or_a_broken_one_stops_the_worker(data: bytes) -> None:
+    with pytest.raises(ConfigurationError, match="rebuild the table"):
+        decode_row(data, SensorWindows.from_state)
+
+
+def test_many_records_are_decoded_at_once_or_not_at_all() -> None:
+    records = [reading(1.0), Tick(2.0)]
+    assert decode_readings([encode(record) for record in records]) == records
+    assert decode_readings([encode(reading(1.0)), b"{"]) is None
+    assert decode_readings([None]) is None
