@@ -137,7 +137,8 @@ class Bridge:
         elif self._is_full():
             session.idle(_BUSY_SECONDS)
         else:
-            messages = session.receive(0 if self._flights else _IDLE_SECONDS)
+            owing = bool(self._flights)
+            messages = session.receive(0 if owing else _IDLE_SECONDS, owing=owing)
             if messages:
                 self._take(messages)
             if self._flights and len(messages) < _SMALL_READ:
@@ -325,8 +326,10 @@ class Bridge:
         waiting = time.monotonic() - self._flights[0].received_at if self._flights else 0.0
         if self._stopping:
             self._not_ready = "stopping"
-        elif not self._session.subscribed:
+        elif not self._session.connected:
             self._not_ready = "MQTT broker is not connected"
+        elif not self._session.subscribed:
+            self._not_ready = "MQTT broker has not confirmed the subscriptions"
         elif self._producer.problem:
             self._not_ready = f"Kafka refuses records: {self._producer.problem}"
         elif waiting > _BEHIND_SECONDS:

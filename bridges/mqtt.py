@@ -73,7 +73,8 @@ class MqttSession:
         self._found: list[Publish] = []
         self._poll = select.poll()
         self._watched = 0
-        self._pinged_at = 0.0
+        self._pinged_at = self._heard_at = 0.0
+        self._accepted = False
         self.subscribed = False
         """Whether the broker has confirmed the subscriptions on this connection."""
         self.resumed = False
@@ -85,11 +86,11 @@ class MqttSession:
         return self._client is not None and self._client.is_connected()
 
     def connect(self) -> None:
-        """Connect and subscribe; messages of a resumed session may come from here on.
+        """Connect and ask for the subscriptions; messages of a resumed session may come from here on.
 
         Raises:
             TransientError: If the broker cannot be reached or does not answer.
-            ConfigurationError: If it refuses the client id, the credentials or a topic filter, or TLS files are wrong.
+            ConfigurationError: If it refuses the client id or the credentials, or TLS files are wrong.
         """
         self.drop()
         settings = self._settings
@@ -119,37 +120,41 @@ class MqttSession:
                 "this version of paho-mqtt makes its socket in another way; install 2.1 or 2.2"
             )
         self._watch(select.POLLIN)
-        self._pinged_at = time.monotonic()
+        self._pinged_at = self._heard_at = time.monotonic()
         deadline = time.monotonic() + _CONNECT_SECONDS
-        while not self.subscribed:
-            if (left := deadline - time.monotonic()) < 0:
+        # Not up to the subscription: a broker with a full window may answer it only after an acknowledgement.
+        while not client.is_connected():
+            self._found += self._step(_CONNECT_SECONDS)
+            if time.monotonic() > deadline and not client.is_connected():
                 raise TransientError(f"MQTT broker at {settings.host}:{settings.port} does not answer")
-            self._found += self._step(left)
 
-    def receive(self, timeout: float) -> list[Publish]:
+    def receive(self, timeout: float, *, owing: bool = False) -> list[Publish]:
         """Wait for messages and return those that came; keeps the connection alive meanwhile.
 
         Args:
             timeout: Seconds.
+            owing: Whether acknowledgements are due: the broker may be silent because it waits for them
+                (rumqttd answers not even a ping while its window is full).
 
         Raises:
             TransientError: If the connection is lost.
+            ConfigurationError: If the broker refuses a topic filter.
         """
         if self._found:
             found, self._found = self._found, []
             return found
-        return self._step(timeout)
+        return self._step(timeout, owing=owing)
 
-    def _step(self, timeout: float) -> list[Publish]:
+    def _step(self, timeout: float, *, owing: bool = False) -> list[Publish]:
         client, frames = self._standing()
         events = select.POLLIN | (select.POLLOUT if frames.wants_write else 0)
         if events != self._watched:
             self._watch(events)
         if not frames.has_more and not self._poll.poll(timeout * 1000):
-            client.loop_misc()
-            self._check()
+            self._keep_alive(frames, owing=owing)
             return []
         messages = frames.receive()
+        self._heard_at = time.monotonic()
         if frames.has_others:
             while frames.has_others and client.loop_read() == paho.MQTT_ERR_SUCCESS:
                 pass
@@ -164,16 +169,26 @@ class MqttSession:
     def idle(self, timeout: float) -> None:
         """Wait without reading: the broker's messages stay in the network, then with the broker.
 
-        The broker would take silence for death, and its answer to a ping may stand behind messages that are not
-        read now: so pings go out, and nobody waits for the answers.
+        Pings go out all the same; the answers may stand behind messages that are not read now.
         """
         _, frames = self._standing()
+        self._keep_alive(frames, owing=True)
+        time.sleep(timeout)
+
+    def _keep_alive(self, frames: FrameSocket, *, owing: bool) -> None:
+        """Show the broker that the bridge is there, and notice when the broker is not.
+
+        paho's own rule would take a broker for dead that is not read, or that waits for acknowledgements.
+        """
         now = time.monotonic()
+        if owing:
+            self._heard_at = now
+        if now - self._heard_at > 1.5 * self._settings.keepalive_seconds:
+            raise TransientError(f"MQTT broker is silent for {now - self._heard_at:.0f} s")
         if now - self._pinged_at > self._settings.keepalive_seconds / 2:
             self._pinged_at = now
             frames.write_later(PINGREQ)
         frames.flush()
-        time.sleep(timeout)
 
     def acknowledge(self, mids: list[int]) -> None:
         """Tell the broker that these messages, in this order, are safe."""
@@ -193,7 +208,7 @@ class MqttSession:
         client, self._client = self._client, None
         self._watched = 0
         self._poll = select.poll()
-        self.subscribed = self.resumed = False
+        self.subscribed = self.resumed = self._accepted = False
         self._problem = None
         self._found = []
         if client is not None and client.frames is not None:
@@ -248,7 +263,7 @@ class MqttSession:
         """Raise what a callback of paho found."""
         if self._problem is not None:
             raise self._problem
-        if self.subscribed and not self.connected:
+        if self._accepted and not self.connected:
             raise TransientError("MQTT connection lost")
 
     def _on_connect(
@@ -260,6 +275,7 @@ class MqttSession:
             else:
                 self._problem = TransientError(f"MQTT broker refuses the connection: {code}")
             return
+        self._accepted = True
         self.resumed = flags.session_present
         # Again on every connection: filters may have been added, and a broker may have lost its sessions.
         if self._settings.protocol == "5":

@@ -179,7 +179,8 @@ def test_a_message_at_qos_0_is_carried_too(
     publisher.publish(f"{unique_name}/sensors/a1/reading", payload_of(22, EVENT + 1), qos=2)
     assert len(arrived("readings", 2)) == 2
     until(lambda: bridge.ledger()["messages"]["confirmed"] == 2, "both confirmed")
-    assert bridge.ledger()["messages"]["acknowledged"] == 1
+    # Mosquitto passes QoS 0 on as it is, with nothing to acknowledge; rumqttd makes QoS 1 of it.
+    assert bridge.ledger()["messages"]["acknowledged"] in (1, 2)
 
 
 def test_two_bridges_share_the_messages_of_a_group(

@@ -72,6 +72,17 @@ def scripted() -> Iterator[StartBroker]:
         broker.close()
 
 
+def join(session: MqttSession) -> list[Publish]:
+    """Connect, and receive until the broker has confirmed the subscriptions."""
+    session.connect()
+    found: list[Publish] = []
+    for _ in range(100):
+        if session.subscribed:
+            return found
+        found += session.receive(0.1)
+    raise AssertionError("not subscribed in 10 s")
+
+
 def receive(session: MqttSession) -> list[Publish]:
     """Receive until something came."""
     for _ in range(100):
@@ -82,7 +93,7 @@ def receive(session: MqttSession) -> list[Publish]:
 
 def test_mqtt_5_asks_for_its_old_session_at_qos_1(scripted: StartBroker) -> None:
     broker, session = scripted(CONNACK_5_RESUMED, SUBACK_5)
-    session.connect()
+    join(session)
     assert session.resumed
     connect, subscribe = broker.got
     assert connect[:1] == b"\x10"
@@ -96,7 +107,7 @@ def test_mqtt_5_asks_for_its_old_session_at_qos_1(scripted: StartBroker) -> None
 
 def test_mqtt_3_1_1_asks_for_its_old_session_at_qos_1(scripted: StartBroker) -> None:
     broker, session = scripted(b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01", protocol="3.1.1")
-    session.connect()
+    join(session)
     assert not session.resumed
     connect, subscribe = broker.got
     assert connect[8] == 4
@@ -106,16 +117,29 @@ def test_mqtt_3_1_1_asks_for_its_old_session_at_qos_1(scripted: StartBroker) -> 
 
 def test_messages_that_come_before_the_subscription_is_confirmed_are_not_lost(scripted: StartBroker) -> None:
     _, session = scripted(CONNACK_5_RESUMED + PUBLISH_5 + PUBLISH_5, SUBACK_5 + PUBLISH_5)
-    session.connect()
-    found = receive(session)
+    found = join(session)
     while len(found) < 3:
         found += receive(session)
     assert found == [Publish(b"t", b"x", 7, 2, 1)] * 3
 
 
+def test_a_broker_may_confirm_the_subscription_only_after_an_acknowledgement(scripted: StartBroker) -> None:
+    # rumqttd does, when it resumes a session whose window is full.
+    _, session = scripted(CONNACK_5_RESUMED + PUBLISH_5, b"", SUBACK_5)
+    session.connect()
+    assert receive(session) == [Publish(b"t", b"x", 7, 2, 1)]
+    assert not session.subscribed
+    session.acknowledge([7])
+    for _ in range(100):
+        session.receive(0.1)
+        if session.subscribed:
+            break
+    assert session.subscribed
+
+
 def test_acknowledgements_go_out_in_order_and_in_one_piece(scripted: StartBroker) -> None:
     broker, session = scripted(CONNACK_5, SUBACK_5)
-    session.connect()
+    join(session)
     broker.changed.clear()
     session.acknowledge([7, 300, 65_535])
     assert broker.changed.wait(10)
@@ -124,7 +148,7 @@ def test_acknowledgements_go_out_in_order_and_in_one_piece(scripted: StartBroker
 
 def test_a_disconnect_keeps_the_session(scripted: StartBroker) -> None:
     broker, session = scripted(CONNACK_5, SUBACK_5)
-    session.connect()
+    join(session)
     broker.changed.clear()
     session.disconnect()
     assert broker.changed.wait(10)
@@ -151,7 +175,7 @@ def test_what_waiting_does_not_cure_is_the_operators(
 ) -> None:
     _, session = scripted(*answers, **changes)
     with pytest.raises(ConfigurationError, match=complaint):
-        session.connect()
+        join(session)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +193,7 @@ def test_what_may_pass_is_tried_again(
 ) -> None:
     _, session = scripted(*answers)
     with pytest.raises(TransientError, match=complaint):
-        session.connect()
+        join(session)
     assert not session.subscribed
 
 
@@ -184,7 +208,7 @@ def test_a_broker_that_is_not_there_may_come(scripted: StartBroker) -> None:
 
 def test_a_connection_that_ends_is_noticed_and_made_again(scripted: StartBroker) -> None:
     _, session = scripted(CONNACK_5, SUBACK_5, None)
-    session.connect()
+    join(session)
     session.acknowledge([1])
     with pytest.raises(TransientError, match="lost"):
         for _ in range(100):
@@ -195,7 +219,7 @@ def test_a_connection_that_ends_is_noticed_and_made_again(scripted: StartBroker)
 
 def test_a_session_that_another_client_took_over_is_reported(scripted: StartBroker) -> None:
     _, session = scripted(CONNACK_5, SUBACK_5, b"\xe0\x02\x8e\x00")
-    session.connect()
+    join(session)
     session.acknowledge([1])
     with pytest.raises(TransientError, match="Session taken over"):
         for _ in range(100):
@@ -204,13 +228,30 @@ def test_a_session_that_another_client_took_over_is_reported(scripted: StartBrok
 
 def test_a_bridge_that_does_not_read_still_pings(scripted: StartBroker) -> None:
     broker, session = scripted(CONNACK_5, SUBACK_5, keepalive_seconds=1)
-    session.connect()
+    join(session)
     broker.changed.clear()
     for _ in range(2000):
         session.idle(0.005)
         if broker.changed.is_set():
             break
     assert broker.got[-1] == b"\xc0\x00"
+
+
+def test_a_broker_that_falls_silent_is_left(scripted: StartBroker) -> None:
+    broker, session = scripted(CONNACK_5, SUBACK_5, keepalive_seconds=1)
+    join(session)
+    with pytest.raises(TransientError, match="silent"):
+        for _ in range(1000):
+            session.receive(0.05)
+    assert broker.got[-1] == b"\xc0\x00"
+
+
+def test_a_broker_that_waits_for_acknowledgements_may_be_silent(scripted: StartBroker) -> None:
+    broker, session = scripted(CONNACK_5, SUBACK_5, keepalive_seconds=1)
+    join(session)
+    while broker.got.count(b"\xc0\x00") < 4:  # two seconds of silence
+        session.receive(0.05, owing=True)
+    assert session.connected
 
 
 def test_tls_files_that_are_not_there_are_the_operators(scripted: StartBroker) -> None:
