@@ -13,6 +13,7 @@ _READING_PERSON = b"weir.reading"
 _AGGREGATE_PERSON = b"weir.aggregate"
 _ANOMALY_PERSON = b"weir.anomaly"
 _DEAD_LETTER_PERSON = b"weir.deadletter"
+_INSIGHT_PERSON = b"weir.insight"
 _SECONDS_MASK = 0xFFFF_FFFF
 
 
@@ -60,6 +61,18 @@ def aggregate_id(sensor_id: str, quantity: str, start: float, end: float) -> byt
 def anomaly_id(sensor_id: str, quantity: str, raised_at: float) -> bytes:
     """Derive the id of an anomaly from its series and the event time at which it was raised (seconds)."""
     return _derive(raised_at, _ANOMALY_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(raised_at)}")
+
+
+def insight_id(kind: str, sensor_id: str, quantity: str, at: float, state: str, about: str = "") -> bytes:
+    """Derive the id of an insight from what it is about and the event time to which it belongs (seconds).
+
+    Args:
+        kind, sensor_id, quantity, at, state: As in the record.
+        about: What else tells it from others: the group and the other sensor of a correlation.
+    """
+    return _derive(
+        at, _INSIGHT_PERSON, "\0".join((kind, sensor_id, quantity, str(event_ms(at)), state, about))
+    )
 
 
 def dead_letter_id(origin: str, topic: str, payload: bytes, position: str = "") -> bytes:

@@ -5,7 +5,7 @@ the 12 bytes that `streams.identity` derives.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -148,7 +148,45 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     kind: str
 
 
-Record = Reading | Tick | Aggregate | Anomaly | LateReading | DeadLetter | Label
+class Insight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One thing that model analysis found about a sensor or one of its series.
+
+    Args:
+        kind: One of `streams.analysis.findings.Kind`: ``profile``, ``forecast``, ``drift``, ``correlation``,
+            ``stalled``, ``stuck``, ``unit``, ``clock`` or ``gaps``.
+        quantity: The quantity; empty if it is about the whole sensor.
+        at: Event time to which it belongs (``stalled``: ingest time).
+        state: ``raised`` and ``cleared`` for what has a duration, otherwise ``observed``.
+        summary: A sentence for people.
+        details: Plain values by name; see docs/reference/insights.md.
+    """
+
+    id: str
+    kind: str
+    sensor_id: str
+    quantity: str
+    at: float
+    state: str
+    summary: str
+    details: dict[str, Any]
+
+
+class GroupBucket(msgspec.Struct, frozen=True, gc=False):
+    """Five minutes of one series of a group of sensors: what the comparison of sensors is made of.
+
+    Args:
+        number: Event time of its start over 300 s.
+        deviation: Its mean without what is usual at that time of day.
+    """
+
+    group: str
+    quantity: str
+    sensor_id: str
+    number: int
+    deviation: float
+
+
+Record = Reading | Tick | Aggregate | Anomaly | LateReading | DeadLetter | Label | Insight | GroupBucket
 
 T = TypeVar("T")
 

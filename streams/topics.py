@@ -33,5 +33,6 @@ LATE_READINGS = TopicSpec("late-readings", "sensor id", "LateReading", 30 * DAY_
 DEAD_LETTERS = TopicSpec("dead-letters", "where it came from", "DeadLetter", 90 * DAY_MS, transactional=True)
 LABELS = TopicSpec("labels", "sensor id", "Label", -1)
 INSIGHTS = TopicSpec("insights", "sensor id", "Insight", 30 * DAY_MS)
+GROUP_BUCKETS = TopicSpec("group-buckets", "group of sensors", "GroupBucket", 2 * DAY_MS)
 
-ALL_TOPICS = (READINGS, AGGREGATES, ANOMALIES, LATE_READINGS, DEAD_LETTERS, LABELS, INSIGHTS)
+ALL_TOPICS = (READINGS, AGGREGATES, ANOMALIES, LATE_READINGS, DEAD_LETTERS, LABELS, INSIGHTS, GROUP_BUCKETS)

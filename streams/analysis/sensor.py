@@ -1,0 +1,152 @@
+"""All that is analysed of one sensor: its health, its series, and the buckets they share.
+
+A bucket is five minutes of event time; it closes when the sensor's newest event time is `GRACE_SECONDS` past its end.
+What comes later than that is counted, and otherwise left alone: the slow statistics here do not need it.
+"""
+
+from array import array
+from typing import Any, NamedTuple
+
+from streams.analysis.findings import Finding
+from streams.analysis.health import SensorHealth
+from streams.analysis.series import BUCKET_MS, HOUR_BUCKETS, SeriesAnalysis
+
+GRACE_SECONDS = 60
+_GRACE_MS = GRACE_SECONDS * 1000
+# More quantities of one sensor are counted and left out: a row of the changelog has to fit into one message.
+MAX_QUANTITIES = 16
+# Readings among which a repetition is recognised.
+_REMEMBERED = 64
+_NEVER = 1 << 62
+
+
+class ClosedBucket(NamedTuple):
+    """Five minutes of a series.
+
+    Args:
+        quantity: Its quantity.
+        number: Event time of its start over 300 s.
+        mean: Mean of its readings.
+        deviation: The mean without what is usual at that time of day; ``nan`` if that is not known yet.
+    """
+
+    quantity: str
+    number: int
+    mean: float
+    deviation: float
+
+
+class SensorAnalysis:
+    """What is known about one sensor. All times are integer milliseconds."""
+
+    __slots__ = (
+        "_keys", "_newest", "_next_close", "_watermark", "duplicates", "health", "late", "left_out", "series",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.health = SensorHealth()
+        self.series: dict[str, SeriesAnalysis] = {}
+        self._newest = -_NEVER
+        self._watermark = -_NEVER
+        self._next_close = _NEVER
+        self._keys: array[int] = array("q")
+        self.late = 0
+        self.duplicates = 0
+        self.left_out = 0
+
+    @property
+    def newest(self) -> float | None:
+        """Newest event time, seconds since the Unix epoch."""
+        return None if self._newest == -_NEVER else self._newest / 1000
+
+    def observe(
+        self,
+        event: int,
+        arrival: int,
+        sequence: int | None,
+        values: dict[str, float],
+        findings: list[Finding],
+        closed: list[ClosedBucket],
+    ) -> None:
+        """Learn one reading.
+
+        Args:
+            event, arrival: Event time and ingest time.
+            sequence: The sensor's own counter, where it has one.
+            values: Quantity -> finite value.
+            findings, closed: Collect what is found, and the buckets that close.
+        """
+        newest = event > self._newest
+        key = event if sequence is None else event * 1024 + sequence % 1023 + 1
+        if not newest and key in self._keys:
+            self.duplicates += 1
+            return
+        self._keys.append(key)
+        if len(self._keys) > _REMEMBERED:
+            del self._keys[: _REMEMBERED // 2]
+        if found := self.health.observe(event, arrival, sequence):
+            findings.extend(found)
+        end = (event // BUCKET_MS + 1) * BUCKET_MS
+        if end <= self._watermark:
+            self.late += 1
+            return
+        for quantity, value in values.items():
+            series = self.series.get(quantity)
+            if series is None:
+                if len(self.series) >= MAX_QUANTITIES:
+                    self.left_out += 1
+                    continue
+                series = self.series[quantity] = SeriesAnalysis(quantity)
+            series.observe(event, value, newest, findings)
+        if end < self._next_close:
+            self._next_close = end
+        if newest:
+            self._newest = event
+            if event - _GRACE_MS > self._watermark:
+                self._watermark = event - _GRACE_MS
+            if self._watermark >= self._next_close:
+                self._close(findings, closed)
+
+    def _close(self, findings: list[Finding], closed: list[ClosedBucket]) -> None:
+        """Close the buckets that the watermark has passed, by quantity, then by time."""
+        due = self._watermark // BUCKET_MS  # the first bucket that stays open
+        self._next_close = _NEVER
+        an_hour_closed = False
+        for quantity, series in self.series.items():
+            for index in sorted(series.open):
+                if index < due:
+                    closed.append(ClosedBucket(quantity, index, *series.close_bucket(index, findings)))
+                    an_hour_closed |= index % HOUR_BUCKETS == HOUR_BUCKETS - 1
+                else:
+                    self._next_close = min(self._next_close, (index + 1) * BUCKET_MS)
+        if an_hour_closed:
+            finding = self.health.take_missing(due // HOUR_BUCKETS * 3600.0)
+            if finding is not None:
+                findings.append(finding)
+
+    def tick(self, now: int) -> Finding | None:
+        """Learn from a tick how late it is (ingest time)."""
+        return self.health.tick(now)
+
+    def to_state(self) -> list[Any]:
+        """Return everything as plain values; `from_state` goes on bit for bit."""
+        return [
+            self.health.to_state(), [series.to_state() for series in self.series.values()],
+            self._newest, self._watermark, self._next_close, self._keys.tobytes(),
+            self.late, self.duplicates, self.left_out,
+        ]  # fmt: skip
+
+    @classmethod
+    def from_state(cls, state: list[Any]) -> "SensorAnalysis":
+        """Restore from `to_state`."""
+        sensor = cls()
+        (
+            health, series, sensor._newest, sensor._watermark, sensor._next_close, keys,
+            sensor.late, sensor.duplicates, sensor.left_out,
+        ) = state  # fmt: skip
+        sensor.health = SensorHealth.from_state(health)
+        for values in series:
+            restored = SeriesAnalysis.from_state(values)
+            sensor.series[restored.quantity] = restored
+        sensor._keys.frombytes(keys)
+        return sensor
