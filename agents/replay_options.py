@@ -14,7 +14,7 @@ from agents.cli.simulate import EventTime
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bridges.backtesting import Progress
+    from bridges.parallel import Progress
     from bridges.settings import Settings
     from bridges.sources import Selection, Source
 

@@ -1,23 +1,16 @@
 """Run a backtest over a source, in several processes if wanted: the same outcome for any number of them."""
 
-import multiprocessing
-import signal
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bridges.parallel import Done, Progress, apart
 from bridges.sources.base import Source, check_found
 from streams.backtest.baselines import BASELINES, BaselineRun
 from streams.backtest.configuration import Configuration
 from streams.backtest.outcome import Outcome
 from streams.backtest.runs import Coverage, DetectionRun, WindowRun
 from streams.errors import WeirError
-
-Progress = Callable[[int, int], None]
-"""Told the units done and the total; units are the source's own."""
 
 
 class UnreadableRecords(WeirError):
@@ -56,13 +49,10 @@ class Backtest:
             UnreadableRecords: With the first of them.
             NothingToRead: If nothing was selected.
         """
-        partitions = self.source.partitions
-        processes = max(1, min(processes, len(partitions)))
-        if processes == 1:
-            total = self.source.total(partitions)
-            outcome = run_partitions(self, partitions, _Summing(progress, total))
-        else:
-            outcome = _run_apart(self, processes, progress)
+        source = self.source
+        outcome = Outcome()
+        for part in apart(run_partitions, self, source.partitions, source.total, processes, progress):
+            outcome.merge(part)
         if outcome.unreadable and not self.skip_unreadable:
             where, detail = outcome.unreadable_shown[0]
             raise UnreadableRecords(
@@ -73,21 +63,7 @@ class Backtest:
         return outcome
 
 
-class _Summing:
-    """Turns units done into a sum, for who shows progress."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._done = 0
-
-    def __call__(self, done: int) -> None:
-        self._done += done
-        if self._progress is not None:
-            self._progress(self._done, self._total)
-
-
-def run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Callable[[int], None]) -> Outcome:
+def run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Done) -> Outcome:
     """Run some partitions of the source, in this process.
 
     Args:
@@ -138,59 +114,3 @@ def _runs_of(backtest: Backtest) -> dict[str, WindowRun | DetectionRun | Baselin
         plan = backtest.configurations[-1].plan()
         runs |= {name: BaselineRun(name, plan, backtest.seed) for name in BASELINES}
     return runs
-
-
-# -- in several processes ------------------------------------------------------------------------------------------
-
-_POLL_SECONDS = 0.2
-_shared: Any = None
-"""In a process of the pool: units done by each share of the work, then a flag that says stop."""
-
-
-class _Stopped(Exception):
-    """The main process has given up."""
-
-
-def _enter_pool(shared: Any) -> None:
-    global _shared
-    _shared = shared
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
-
-
-def _run_share(backtest: Backtest, partitions: Sequence[int], index: int) -> Outcome:
-    def progress(done: int) -> None:
-        _shared[index] += done
-        if _shared[-1]:
-            raise _Stopped
-
-    return run_partitions(backtest, partitions, progress)
-
-
-def _run_apart(backtest: Backtest, processes: int, progress: Progress | None) -> Outcome:
-    partitions = backtest.source.partitions
-    shares = [partitions[index::processes] for index in range(processes)]
-    total = sum(backtest.source.total(share) for share in shares)
-    context = multiprocessing.get_context("spawn")
-    shared = context.Array("q", processes + 1)
-    with ProcessPoolExecutor(processes, context, _enter_pool, (shared,)) as pool:
-        futures: list[Future[Outcome]] = [
-            pool.submit(_run_share, backtest, share, index) for index, share in enumerate(shares)
-        ]
-        try:
-            waiting = set(futures)
-            while waiting:
-                done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-                if progress is not None:
-                    progress(sum(shared[:-1]), total)
-                for future in done:
-                    future.result()  # the first failure ends it all
-        except BaseException:
-            shared[-1] = 1
-            for future in futures:
-                with suppress(BaseException):
-                    future.result()
-            raise
-    outcome = Outcome()
-    for future in futures:
-        outcome.merge(future.result())
-    return outcome

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from bridges.backtesting import Backtest, Progress
+from bridges.backtesting import Backtest
+from bridges.parallel import Progress
 from bridges.sources.base import Source
 from streams.backtest.trace import SeriesTrace, TraceRun
 

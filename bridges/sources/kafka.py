@@ -22,7 +22,7 @@ from streams.signals.wire import iso
 from streams.topics import READINGS
 
 _TIMEOUT_SECONDS = 20.0
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 0.1
 _END = -1  # librdkafka's OFFSET_END: what it answers when no record is so young
 
 

@@ -1,0 +1,254 @@
+"""Compare results that were emitted live with recomputed ones, byte for byte, while both stream by.
+
+Within a partition the worker emits results in the order in which a replay makes them, except that a crash may have
+repeated a stretch, with the same ids and bytes. So few results wait for their counterpart at any time, and memory is
+small however long the range is:
+
+    recomputed   a b c d e f g
+    live         a b c | a b c d | e f x        c, then a crash: a b c again; g missing, x was never recomputed
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from streams.errors import InputError
+from streams.records import Aggregate, Anomaly, LateReading, decode_as
+
+Result = Aggregate | LateReading | Anomaly
+Key = tuple[str, ...]
+
+REMEMBERED = 200_000
+"""Results remembered after they matched, to know a repetition by: more than a worker holds between checkpoints."""
+MOST_DIFFERENCES = 10_000
+_SHOWN = 20
+
+
+def key_of(result: Result) -> Key:
+    """Return what identifies a result: two with the same key must have the same bytes."""
+    if isinstance(result, Anomaly):
+        return result.id, result.state
+    if isinstance(result, LateReading):
+        # A late reading that comes twice is late twice, each time against the watermark of that moment.
+        return result.id, result.quantity, repr(result.watermark)
+    return (result.id,)
+
+
+def event_time_of(result: Result) -> float:
+    """Return the event time by which a result stands in a range: start of a window, time of a change or reading."""
+    if isinstance(result, Anomaly):
+        return result.changed_at
+    if isinstance(result, LateReading):
+        return result.collected_at
+    return result.start
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One result in which live and replay differ.
+
+    Args:
+        event_time: Of the result.
+        topic: Where it was emitted.
+        partition: There.
+        kind: ``missing`` (never emitted live), ``unexpected`` (not recomputed), ``different``.
+        series: Sensor and quantity.
+        live, recomputed: The bytes, where there are any.
+        offset: Of the live record, if there is one.
+    """
+
+    event_time: float
+    topic: str
+    partition: int
+    kind: str
+    series: str
+    live: bytes | None
+    recomputed: bytes | None
+    offset: int | None = None
+
+    @property
+    def order(self) -> tuple[float, str, str, int]:
+        """By this the first difference is the first."""
+        return self.event_time, self.series, self.topic, self.partition
+
+
+@dataclass(slots=True)
+class Agreement:
+    """How far live and replay agree.
+
+    Args:
+        matched: Results with the same bytes.
+        repeated: Live results that came again with the same bytes, after a crash.
+        beyond: Live results of readings after the range that was recomputed: nothing is said about them.
+        mismatches: How many results differ, and the first of them.
+        shown: The first mismatches, by event time.
+    """
+
+    matched: int = 0
+    repeated: int = 0
+    beyond: int = 0
+    mismatches: int = 0
+    shown: list[Mismatch] = field(default_factory=list)
+
+    def note(self, mismatch: Mismatch) -> None:
+        """Count a mismatch, and keep it if it is one of the first."""
+        self.mismatches += 1
+        self.shown.append(mismatch)
+        if len(self.shown) > 2 * _SHOWN:
+            self._keep_first()
+
+    def merge(self, other: "Agreement") -> None:
+        """Add another topic or partition."""
+        self.matched += other.matched
+        self.repeated += other.repeated
+        self.beyond += other.beyond
+        self.mismatches += other.mismatches
+        self.shown += other.shown
+        self._keep_first()
+
+    def _keep_first(self) -> None:
+        self.shown = sorted(self.shown, key=lambda mismatch: mismatch.order)[:_SHOWN]
+
+
+class Comparison:
+    """Compares the results of one topic and partition.
+
+    Args:
+        topic, partition: Where the live results come from.
+        kind: What its records are.
+        wanted: Which results are compared; of both sides.
+        remembered: See `REMEMBERED`.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        kind: type[Result],
+        wanted: Callable[[Result], bool] = lambda _: True,
+        *,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.kind = kind
+        self._wanted = wanted
+        self.agreement = Agreement()
+        self._remembered = remembered
+        self._expected: dict[Key, bytes] = {}
+        self._live: dict[Key, tuple[bytes, int]] = {}
+        self._matched: OrderedDict[Key, bytes] = OrderedDict()
+        self._last_matched = -1
+
+    @property
+    def waiting(self) -> int:
+        """Recomputed results whose live counterpart has not come yet."""
+        return len(self._expected)
+
+    @property
+    def ahead(self) -> int:
+        """Live results that have not been recomputed yet."""
+        return len(self._live)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so much differs that going on tells nothing new."""
+        return self.agreement.mismatches + len(self._expected) > MOST_DIFFERENCES
+
+    def recomputed(self, result: Result, value: bytes) -> None:
+        """Take a result that the replay made."""
+        if not self._wanted(result):
+            return
+        key = key_of(result)
+        known = self._matched.get(key)
+        if known is not None:
+            if known != _digest(value):
+                self._differs(result, None, value, None)
+            return
+        live = self._live.pop(key, None)
+        if live is None:
+            self._expected[key] = value
+        else:
+            self._settle(key, result, live[0], value, live[1])
+
+    def emitted(self, value: bytes, offset: int) -> None:
+        """Take a result that was emitted live."""
+        try:
+            result = decode_as(self.kind, value)
+        except InputError:
+            self.agreement.note(
+                Mismatch(0.0, self.topic, self.partition, "different", "unreadable", value, None, offset)
+            )
+            return
+        if not self._wanted(result):
+            return
+        key = key_of(result)
+        expected = self._expected.pop(key, None)
+        if expected is not None:
+            self._settle(key, result, value, expected, offset)
+            return
+        known = self._matched.get(key)
+        if known is None and key in self._live:
+            known = _digest(self._live[key][0])
+        if known is None:
+            self._live[key] = value, offset
+        elif known == _digest(value):
+            self.agreement.repeated += 1
+        else:
+            self._differs(result, value, None, offset)
+
+    def _settle(self, key: Key, result: Result, live: bytes, expected: bytes, offset: int) -> None:
+        self._last_matched = max(self._last_matched, offset)
+        if live == expected:
+            self.agreement.matched += 1
+        else:
+            self._differs(result, live, expected, offset)
+        self._matched[key] = _digest(live)
+        if len(self._matched) > self._remembered:
+            self._matched.popitem(last=False)
+
+    def _differs(
+        self, result: Result, live: bytes | None, expected: bytes | None, offset: int | None
+    ) -> None:
+        self._note("different", result, live, expected, offset)
+
+    def _note(
+        self, kind: str, result: Result, live: bytes | None, expected: bytes | None, offset: int | None
+    ) -> None:
+        series = f"{result.sensor_id}/{result.quantity}"
+        self.agreement.note(
+            Mismatch(
+                event_time_of(result), self.topic, self.partition, kind, series, live, expected, offset
+            )
+        )  # fmt: skip
+
+    def finish(self, *, more_readings: bool) -> Agreement:
+        """Judge what has no counterpart.
+
+        Args:
+            more_readings: Whether live results of readings after the range may have come meanwhile: those after
+                the last one that matched are then not held against it.
+        """
+        for value in self._expected.values():
+            self._note("missing", decode_as(self.kind, value), None, value, None)
+        for value, offset in self._live.values():
+            if more_readings and offset > self._last_matched:
+                self.agreement.beyond += 1
+            else:
+                self._note("unexpected", decode_as(self.kind, value), value, None, offset)
+        self._expected = {}
+        self._live = {}
+        return self.agreement
+
+
+def _digest(value: bytes) -> bytes:
+    return blake2b(value, digest_size=8).digest()
+
+
+def total(agreements: Iterable[Agreement]) -> Agreement:
+    """Add agreements up."""
+    whole = Agreement()
+    for each in agreements:
+        whole.merge(each)
+    return whole

@@ -1,0 +1,138 @@
+"""What the live worker emitted is what a replay recomputes, byte for byte, whatever happened to the worker."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from agents.cli import main
+from bridges.kafka_edge import ensure_topics, librdkafka_options
+from bridges.settings import KafkaSettings, Settings
+from bridges.sources import Selection
+from bridges.sources.kafka import Log
+from bridges.verifying import Verification
+from streams.records import Aggregate, encode
+from streams.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
+from tests.support.recorded_day import EPOCH, recorded_day, send
+from tests.support.worker_process import WorkerProcess, until_consumed
+
+DETECTION = {"raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0}
+STEPS = 700
+
+
+async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Settings, dict[str, str]]:
+    """Run workers over a bad day, with kills; returns when everything has been consumed and they have stopped."""
+    settings = Settings(
+        kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=4, retention_days=36_500),
+        detection=DETECTION,
+    )
+    variables = {
+        "WEIR_KAFKA__BROKERS": kafka,
+        "WEIR_KAFKA__NAMESPACE": namespace,
+        "WEIR_KAFKA__RETENTION_DAYS": "36500",
+        "WEIR_WORKER__CHECKPOINT_SECONDS": "0.2",
+        "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "2",
+        "WEIR_WORKER__FETCH_RECORDS": "500",
+        "WEIR_WORKER__SINKS": "false",
+        **{f"WEIR_DETECTION__{name.upper()}": str(value) for name, value in DETECTION.items()},
+    }
+    await asyncio.to_thread(ensure_topics, settings)
+    records = recorded_day(sensors=40, steps=STEPS, seed=7)
+    workers = [WorkerProcess(variables, folder, f"worker-{number}") for number in range(2)]
+    try:
+        workers[0].start()
+        for part in range(10):
+            size = len(records) // 10 + 1
+            await asyncio.to_thread(send, settings, records[part * size : (part + 1) * size])
+            await asyncio.sleep(0.5)  # spread over the workers' lives: what is tested does not depend on it
+            if part in (2, 6):
+                workers[0].kill()
+                workers[part // 6].start()
+        await until_consumed(settings, workers)
+        for worker in workers:
+            if worker.running:
+                await asyncio.to_thread(worker.stop)
+    finally:
+        for worker in workers:
+            worker.kill()
+    return settings, variables
+
+
+@pytest.mark.timeout(300)
+async def test_live_equals_replay_through_disorder_silence_and_crashes(
+    kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, variables = await live_system(kafka, topic_prefix, tmp_path)
+
+    verified = await asyncio.to_thread(Verification.plan(settings, Selection()).run)
+    assert not verified.whole.mismatches, verified.whole.shown[0]
+    for name in (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name):
+        assert verified.by_topic[settings.topic(name)].matched > 10, f"the log must give {name} to compare"
+    assert verified.unreadable > 0, "the log must have unreadable records"
+    in_processes = await asyncio.to_thread(Verification.plan(settings, Selection()).run, 2)
+    assert in_processes == verified
+
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    told = await weir("replay", "--verify")
+    assert (told.exit_code, "live equals replay" in told.output) == (0, True), told.output
+
+    # A range and a choice of sensors: fewer results, and they still agree.
+    day = Selection(("sensor-00*",), EPOCH + 1000, EPOCH + 3000)
+    some = await asyncio.to_thread(Verification.plan(settings, day).run)
+    assert not some.whole.mismatches, some.whole.shown[0]
+    assert 0 < some.whole.matched < verified.whole.matched / 4
+
+    # Under other settings live and replay differ, and the first difference is named.
+    monkeypatch.setenv("WEIR_WINDOWS__GRACE_SECONDS", "40")
+    told = await weir("replay", "--verify")
+    assert told.exit_code == 3
+    assert "live and replay differ first at 2024-09-09T14:0" in told.output, told.output
+    monkeypatch.delenv("WEIR_WINDOWS__GRACE_SECONDS")
+
+    # One result that no reading accounts for is found.
+    forged = Aggregate("0" * 24, "sensor-001", "temperature", EPOCH, EPOCH + 60, 1, 0, 0, 0, 0, 0, 0)
+    append(settings, AGGREGATES.name, encode(forged))
+    told = await weir("replay", "--verify")
+    assert told.exit_code == 3
+    assert "sensor-001/temperature: unexpected" in told.output, told.output
+
+
+@pytest.mark.timeout(300)
+async def test_where_retention_has_deleted_the_beginning_only_windows_beyond_its_reach_are_compared(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings, _ = await live_system(kafka, topic_prefix, tmp_path)
+    await asyncio.to_thread(forget_beginning, settings, 0.2)
+
+    verification = await asyncio.to_thread(Verification.plan, settings, Selection())
+    assert not verification.models
+    assert "anomalies are not compared" in " ".join(verification.describe())
+    verified = await asyncio.to_thread(verification.run)
+    assert not verified.whole.mismatches, verified.whole.shown[0]
+    assert verified.by_topic[settings.topic(AGGREGATES.name)].matched > 10
+    assert settings.topic(ANOMALIES.name) not in verified.by_topic
+
+
+async def weir(*arguments: str):
+    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
+
+
+def append(settings: Settings, name: str, value: bytes) -> None:
+    producer = Producer(librdkafka_options(settings))
+    producer.produce(settings.topic(name), value, b"sensor-001", 0)
+    assert producer.flush(30) == 0
+
+
+def forget_beginning(settings: Settings, share: float) -> None:
+    """Delete the first records of each partition of `readings`, as retention does."""
+    topic = settings.topic(READINGS.name)
+    with Log(settings) as log:
+        ends = {partition: log.ends(topic, partition)[1] for partition in log.partitions_of(topic)}
+    asked = [TopicPartition(topic, partition, int(end * share)) for partition, end in ends.items()]
+    admin = AdminClient(librdkafka_options(settings))
+    for future in admin.delete_records(asked).values():
+        future.result(30)
