@@ -1,0 +1,106 @@
+"""What a reading costs in the worker, beside an ordinary Faust agent on the same log in the same run.
+
+WEIR_BENCH_READINGS sets the size of the backlog (default 1,000,000); the ordinary agent gets a twentieth of it.
+"""
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from bridges.kafka_edge import ensure_topics, producer_options
+from bridges.settings import KafkaSettings, Settings
+from bridges.stack.process import free_port
+from streams.records import Reading, encode
+from streams.topics import READINGS
+from tests.support.worker_process import environment
+
+READINGS_IN_BACKLOG = int(os.environ.get("WEIR_BENCH_READINGS", "1_000_000"))
+SENSORS = 1000
+INTERVAL_SECONDS = 10.0
+
+
+@pytest.mark.timeout(1800)
+def test_cost_of_a_reading_with_windows_with_detection_and_in_an_ordinary_agent(
+    kafka: str, unique_name: str, tmp_path: Path
+) -> None:
+    results = {}
+    for which, readings in (
+        ("naive", READINGS_IN_BACKLOG // 20),
+        ("windows", READINGS_IN_BACKLOG),
+        ("detection", READINGS_IN_BACKLOG),
+    ):
+        settings = Settings(
+            kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.{which}.", partitions=4)
+        )
+        ensure_topics(settings)
+        asyncio.run(_fill(settings, readings))
+        results[which] = _measure(settings, which, readings, tmp_path / which)
+    print(f"\n{'worker':<34}{'CPU µs/reading':>16}{'readings/s':>14}{'memory MB':>12}{'ratio of CPU':>14}")
+    for which, label in (
+        ("naive", "ordinary Faust agent and table"),
+        ("windows", "Weir: windows"),
+        ("detection", "Weir: windows and detection"),
+    ):
+        cost = results[which]
+        ratio = results["naive"]["cpu_us_per_reading"] / cost["cpu_us_per_reading"]
+        print(
+            f"{label:<34}{cost['cpu_us_per_reading']:>16.1f}{cost['readings_per_second']:>14,.0f}"
+            f"{cost['memory_mb']:>12.0f}{ratio:>13.0f}x"
+        )
+    assert results["detection"]["readings"] > 0.9 * READINGS_IN_BACKLOG
+
+
+async def _fill(settings: Settings, readings: int) -> None:
+    """Write a backlog: each sensor in its partition, a reading every ten seconds of event time."""
+    rng = random.Random(1)
+    partitions = list(range(settings.kafka.partitions))
+    partitioner = DefaultPartitioner()
+    topic = settings.topic(READINGS.name)
+    sensors = [f"sensor-{number:05}" for number in range(SENSORS)]
+    homes = {sensor: partitioner(sensor.encode(), partitions, partitions) for sensor in sensors}
+    async with AIOKafkaProducer(**producer_options(settings), max_batch_size=512 * 1024) as producer:
+        builders = {partition: producer.create_batch() for partition in partitions}
+        sent = []
+        for step in range(readings // SENSORS):
+            event_time = 1_725_890_400.0 + step * INTERVAL_SECONDS
+            for sensor in sensors:
+                home, key = homes[sensor], sensor.encode()
+                value = encode(Reading(sensor, event_time, {"temperature": round(20 + rng.gauss(0, 1), 2)}))
+                if builders[home].append(timestamp=None, key=key, value=value) is None:
+                    builders[home].close()
+                    sent.append(await producer.send_batch(builders[home], topic, partition=home))
+                    builders[home] = producer.create_batch()
+                    builders[home].append(timestamp=None, key=key, value=value)
+        for home, builder in builders.items():
+            builder.close()
+            sent.append(await producer.send_batch(builder, topic, partition=home))
+        await asyncio.gather(*sent)
+
+
+def _measure(settings: Settings, which: str, readings: int, folder: Path) -> dict[str, float]:
+    folder.mkdir()
+    variables = {
+        "WEIR_KAFKA__BROKERS": settings.kafka.brokers,
+        "WEIR_KAFKA__NAMESPACE": settings.kafka.namespace,
+        "WEIR_WORKER__DATA_DIR": str(folder),
+        "WEIR_WEB__PORT": str(free_port()),
+        "WEIR_LOG_LEVEL": "WARNING",
+    }
+    # A builder refuses the first record of a full batch only, so each sensor's readings all arrive.
+    expected = readings // SENSORS * SENSORS
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.measured_worker", which, str(expected)],
+        env=environment(variables), capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert lines, f"{which} measured nothing:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    cost: dict[str, float] = json.loads(lines[-1])
+    return cost
