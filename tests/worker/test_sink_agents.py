@@ -1,0 +1,368 @@
+"""The sink's agents and the views, in real workers on a real Kafka and a real MongoDB."""
+
+import asyncio
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from aiokafka import AIOKafkaProducer
+from bson import ObjectId
+from bson.errors import BSONError
+from pymongo.errors import PyMongoError
+
+from bridges.kafka_edge import aiokafka_options, ensure_topics
+from bridges.settings import KafkaSettings, Settings
+from bridges.stack.mongo import MongoServer
+from streams.errors import Reason
+from streams.identity import reading_id
+from streams.records import Label, Reading, Tick, encode
+from streams.topics import LABELS, READINGS
+from tests.support.worker_process import WorkerProcess
+
+MOMENT = 1_725_890_400.0
+
+Database = pymongo.database.Database[dict[str, Any]]
+Found = tuple[int, Any]
+
+
+class Place:
+    """A namespace on Kafka and a database of its own, with workers.
+
+    Args:
+        kafka: Bootstrap servers.
+        uri: MongoDB.
+        folder: For logs.
+    """
+
+    def __init__(self, kafka: str, uri: str, folder: Path) -> None:
+        self.name = f"t{secrets.token_hex(5)}"
+        self.settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{self.name}.", partitions=4))
+        self.client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri, tz_aware=True)
+        self.database: Database = self.client[self.name]
+        self._variables = {
+            "WEIR_KAFKA__BROKERS": kafka,
+            "WEIR_KAFKA__NAMESPACE": f"{self.name}.",
+            "WEIR_KAFKA__PARTITIONS": "4",
+            "WEIR_MONGO__URI": uri,
+            "WEIR_MONGO__DATABASE": self.name,
+            "WEIR_MONGO__TIMEOUT_SECONDS": "2",
+            "WEIR_WORKER__CHECKPOINT_SECONDS": "0.2",
+            "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "4",
+            "WEIR_WINDOWS__GRACE_SECONDS": "0",
+            "WEIR_LOG_FORMAT": "json",
+        }
+        self._folder = folder
+        self.workers: list[WorkerProcess] = []
+        ensure_topics(self.settings)
+
+    def worker(self) -> WorkerProcess:
+        """Start a worker; its partitions come when it is ready."""
+        worker = WorkerProcess(self._variables, self._folder, f"worker-{len(self.workers)}")
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    def publish(self, *records: Any, topic: str = READINGS.name) -> None:
+        """Write records, or bytes, to a topic, as the bridge does."""
+        asyncio.run(self._publish(records, self.settings.topic(topic)))
+
+    async def _publish(self, records: tuple[Any, ...], topic: str) -> None:
+        async with AIOKafkaProducer(**aiokafka_options(self.settings), linger_ms=5) as producer:
+            for record in records:
+                value = record if isinstance(record, bytes) else encode(record)
+                key, headers = None, []
+                if isinstance(record, Reading):
+                    identity = reading_id(
+                        record.sensor_id, record.collected_at, tuple(record.values), record.sequence
+                    )
+                    key, headers = record.sensor_id.encode(), [("id", identity)]
+                await producer.send(topic, value, key=key, headers=headers)
+
+    def get(self, worker: WorkerProcess, path: str) -> Found:
+        """Get a page of a worker: status and content."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{path}", timeout=10) as answer:
+                return answer.status, _content(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, _content(error.read())
+        except OSError as error:
+            return 0, str(error)
+
+    def close(self) -> None:
+        """Stop the workers."""
+        for worker in self.workers:
+            worker.kill()
+        self.client.close()
+
+    def logs(self) -> str:
+        """Return the ends of the workers' logs."""
+        return "\n".join(f"--- {worker.name}\n{worker.tail()}" for worker in self.workers)
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if condition():
+                    return
+            except (PyMongoError, BSONError, KeyError, TypeError):
+                pass
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.logs()}"
+            time.sleep(0.1)
+
+    def until_ready(self, worker: WorkerProcess) -> None:
+        """Wait until a worker does all of its work."""
+        self.until(lambda: self.get(worker, "/health/ready")[0] == 200, f"{worker.name} ready")
+
+    def count(self, collection: str) -> int:
+        """Count the documents of a collection."""
+        return self.database[collection].count_documents({})
+
+
+def _content(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode()
+
+
+def readings(count: int, sensors: int = 10, start: float = MOMENT) -> list[Reading]:
+    """Make readings of several sensors, one a second each."""
+    return [
+        Reading(f"s{number % sensors}", start + number // sensors, {"temperature": 20 + number % 7 / 10})
+        for number in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def place(kafka: str, mongo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place(kafka, mongo, tmp_path_factory.mktemp("place"))
+    try:
+        place.until_ready(place.worker())
+        yield place
+        place.client.drop_database(place.name)
+    finally:
+        place.close()
+
+
+def test_a_reading_that_comes_three_times_is_one_document(place: Place) -> None:
+    reading = Reading("464fc87d3c5a", 1725890469.0, {"temperature": 21.5})
+    place.publish(reading, reading, Tick(MOMENT), reading)
+    place.until(lambda: place.count("sensors") > 0, "the reading in MongoDB")
+    place.publish(Reading("last", MOMENT, {"temperature": 1.0}))
+    place.until(
+        lambda: place.database["sensors"].find_one({"metadata.sensor_id": "last"}) is not None, "the last one"
+    )
+    found = list(place.database["sensors"].find({"metadata.sensor_id": "464fc87d3c5a"}))
+    assert [each["_id"] for each in found] == [ObjectId("66deffa50c33f3a4ef7c02c5")]
+    assert (found[0]["temperature"], found[0]["collected_at"].timestamp()) == (21.5, 1725890469.0)
+
+
+def test_what_cannot_be_read_or_stored_is_a_dead_letter_and_its_neighbours_are_stored(place: Place) -> None:
+    good = readings(50, start=MOMENT + 10_000)
+    unreadable = b"\xff not a reading"
+    too_large = Reading("big", MOMENT, {"temperature": 1.0}, sequence=2**70)
+    odd_name = Reading("odd", MOMENT, {"metadata": 1.0})
+    place.publish(*good[:25], unreadable, too_large, odd_name, *good[25:])
+    place.until(lambda: place.count("dead_letters") >= 3, "three dead letters")
+    letters = {letter["reason"]: letter for letter in place.database["dead_letters"].find()}
+    assert set(letters) >= {
+        Reason.UNREADABLE_RECORD.value,
+        Reason.REFUSED_BY_MONGO.value,
+        Reason.WRONG_SHAPE.value,
+    }
+    assert bytes(letters["unreadable_record"]["payload"]) == unreadable
+    refused = letters["refused_by_mongo"]
+    assert (refused["origin"], bytes(refused["payload"])) == ("mongo", encode(too_large))
+    assert refused["topic"] == place.settings.topic("readings")
+    assert isinstance(refused["partition"], int) and isinstance(refused["offset"], int)
+    place.until(
+        lambda: (
+            place.database["sensors"].count_documents({"collected_at": {"$gte": _date(MOMENT + 10_000)}})
+            == len(good)
+        ),
+        "the neighbours",
+    )
+
+
+def _date(seconds: float) -> Any:
+    from streams.documents import date
+
+    return date(seconds)
+
+
+def test_results_reach_their_collections_and_quality_compares_them_with_labels(place: Place) -> None:
+    calm = [Reading("probe", MOMENT + n, {"level": 10 + (n % 5) / 10}) for n in range(400)]
+    spike = [Reading("probe", MOMENT + 400 + n, {"level": 90.0}) for n in range(3)]
+    end = [Reading("probe", MOMENT + 403 + n, {"level": 10 + (n % 5) / 10}) for n in range(60)]
+    place.publish(Label("probe", "level", MOMENT + 398, MOMENT + 410, "spike"), topic=LABELS.name)
+    place.publish(*calm, *spike, *end, Reading("probe", MOMENT + 300, {"level": 1.0}))
+    probe = {"metadata.sensor_id": "probe"}
+    for collection, least in (("aggregates", 6), ("anomalies", 1), ("labels", 1), ("late_readings", 1)):
+        place.until(
+            lambda collection=collection, least=least: (  # type: ignore[misc]
+                place.database[collection].count_documents(probe) >= least
+            ),
+            collection,
+        )
+    status, quality = place.get(place.workers[0], "/api/quality?tolerance=5")
+    assert status == 200
+    assert (quality["labels"], quality["found"], quality["recall"]) == (1, 1, 1.0)
+    assert quality["by_kind"] == {"spike": {"labels": 1, "found": 1}}
+
+
+def test_the_views_show_what_is_live(place: Place) -> None:
+    worker = place.workers[0]
+    place.publish(*readings(200, start=MOMENT + 20_000))
+    place.until(
+        lambda: (place.get(worker, "/api/sensors/s3")[1]["last"] or {})["collected_at"] == MOMENT + 20_019,
+        "s3",
+    )
+    _, sensor = place.get(worker, "/api/sensors/s3")
+    assert sensor["windows"]["stream_time"] == MOMENT + 20_019
+    assert sensor["detector"]["series"]["temperature"]["warm_up"] > 0
+    assert sensor["windows"]["open"][0]["quantity"] == "temperature"
+    _, listing = place.get(worker, "/api/sensors?prefix=s&limit=3")
+    assert [row["key"] for row in listing["rows"]] == ["s0", "s1", "s2"]
+    _, following = place.get(worker, f"/api/sensors?prefix=s&limit=100&after={listing['next']}")
+    assert [row["key"] for row in following["rows"]] == [f"s{number}" for number in range(3, 10)]
+    assert following["next"] is None
+    _, table = place.get(worker, "/api/tables/models?prefix=s&limit=1")
+    assert table["rows"][0]["key"] == "s0" and table["next"] == "s0"
+    status, page = place.get(worker, "/")
+    assert status == 200 and "<title>Weir</title>" in page
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", ""), "the page must not load anything"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/api/tables/nonsense", 404, "there are windows, models"),
+        ("/api/sensors/nonsense", 404, "no such sensor: nonsense"),
+        ("/api/sensors?limit=0", 400, "limit must be a number from 1 to 1000"),
+        ("/api/sensors?limit=many", 400, "got 'many'"),
+        ("/api/quality?tolerance=-1", 400, "tolerance"),
+    ],
+)
+def test_a_request_that_cannot_be_answered_says_why(place: Place, path: str, status: int, says: str) -> None:
+    found, answer = place.get(place.workers[0], path)
+    assert (found, says in answer["error"]) == (status, True), answer
+
+
+def test_metrics_have_the_lag_and_the_sink_s_counts(place: Place) -> None:
+    _, text = place.get(place.workers[0], "/metrics")
+    topic = place.settings.topic("readings")
+    assert f'weir_consumer_lag_records{{partition="0",topic="{topic}"}}' in text
+    assert 'weir_sink_documents_total{collection="sensors",outcome="stored"}' in text
+    assert "weir_mongo_available 1.0" in text
+
+
+def test_the_ledger_balances_when_all_is_done(place: Place) -> None:
+    worker = place.workers[0]
+    place.until(
+        lambda: (
+            (ledger := place.get(worker, "/api/ledger")[1])["pending"] == {"worker": 0, "sink": 0}
+            and all(sink["under_way"] == 0 for sink in ledger["workers"][0]["sinks"].values())
+        ),
+        "nothing pending",
+    )
+    _, ledger = place.get(worker, "/api/ledger")
+    own = ledger["workers"][0]
+    assert ledger["balanced"], ledger
+    assert own["readings"]["taken"] == ledger["kafka"][place.settings.topic("readings")]["records"]
+    sensors = own["sinks"]["sensors"]
+    assert sensors["stored"] == place.count("sensors")
+    assert sensors["taken"] == sum(
+        sensors[name] for name in ("stored", "already_there", "refused", "unreadable", "not_kept")
+    )
+
+
+@pytest.mark.timeout(240)
+def test_an_outage_of_mongodb_loses_nothing_and_stops_no_rebalance(kafka: str, tmp_path: Path) -> None:
+    server = MongoServer(tmp_path / "mongo")
+    server.start()
+    place = Place(kafka, server.uri, tmp_path)
+    try:
+        first = place.worker()
+        place.until_ready(first)
+        place.publish(*readings(1000))
+        place.until(lambda: place.count("sensors") == 1000, "the first thousand")
+        server.kill()
+        place.publish(*readings(3000, start=MOMENT + 5000))
+        place.until(
+            lambda: "MongoDB" in str(place.get(first, "/health/ready")[1].get("reason")), "not ready, and why"
+        )
+        assert place.get(first, "/health/live")[0] == 200
+        second = place.worker()
+        place.until(
+            lambda: (
+                len(place.get(second, "/api/overview")[1]["workers"]) == 2
+                and len(place.get(second, "/api/overview?local=1")[1]["partitions"]) == 2
+            ),
+            "the second worker has its share although MongoDB is away",
+        )
+        server.start()
+        place.until(lambda: place.count("sensors") == 4000, "all readings")
+        for worker in (first, second):
+            place.until_ready(worker)
+        place.until(
+            lambda: place.get(second, "/api/ledger")[1]["pending"] == {"worker": 0, "sink": 0}, "pending"
+        )
+        _, ledger = place.get(second, "/api/ledger")
+        assert ledger["balanced"], json.dumps(ledger, indent=1)
+        for worker in (first, second):
+            assert worker.running, worker.tail()
+            assert worker.stop() == 0
+    finally:
+        place.close()
+        server.stop()
+
+
+@pytest.mark.timeout(240)
+def test_two_workers_answer_for_each_other_and_one_that_is_killed_is_named(
+    kafka: str, mongo: str, tmp_path: Path
+) -> None:
+    place = Place(kafka, mongo, tmp_path)
+    try:
+        first, second = place.worker(), place.worker()
+        for worker in (first, second):
+            place.until_ready(worker)
+        place.publish(*readings(2000, sensors=40))
+        place.until(
+            lambda: all(
+                len(place.get(worker, "/api/tables/windows?limit=100")[1]["rows"]) == 40
+                for worker in (first, second)
+            ),
+            "each worker lists the rows of both",
+        )
+        shares = [
+            place.get(worker, "/api/tables/windows?limit=100&local=1")[1]["rows"]
+            for worker in (first, second)
+        ]
+        assert all(shares) and sum(len(share) for share in shares) == 40
+        foreign = shares[1][0]["key"]
+        assert place.get(first, f"/api/sensors/{foreign}")[1]["sensor_id"] == foreign
+        pages, after = [], ""
+        while after is not None:
+            _, page = place.get(first, f"/api/sensors?limit=7&after={after}")
+            pages += [row["key"] for row in page["rows"]]
+            after = page["next"]
+        assert pages == sorted(f"s{number}" for number in range(40))
+        place.until(lambda: place.count("sensors") == 2000, "all readings stored")
+        second.kill()
+        _, overview = place.get(first, "/api/overview")
+        assert overview["missing"] == [f"http://127.0.0.1:{second.port}"]
+        place.publish(*readings(2000, sensors=40, start=MOMENT + 5000))
+        place.until(lambda: place.count("sensors") == 4000, "the first worker takes over")
+        place.until(lambda: place.get(first, "/api/overview")[1]["missing"] == [], "nothing missing")
+        assert len(place.get(first, "/api/tables/windows?limit=100")[1]["rows"]) == 40
+    finally:
+        place.client.drop_database(place.name)
+        place.close()
