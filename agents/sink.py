@@ -124,7 +124,7 @@ class CollectionSink:
         self.app = app
         self.destination = destination
         self.counts = SinkCounts()
-        self.continuity = Continuity(destination.topic)
+        self.continuity = Continuity()
         self._mongo = mongo
         self._dead_letters = settings.topic(DEAD_LETTERS.name)
         self._outbox_options: dict[str, Any] = {

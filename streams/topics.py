@@ -15,7 +15,6 @@ class TopicSpec:
         holds: The record type in `streams.records`.
         retention_ms: How long records are kept; ``-1`` keeps them for ever.
         compacted: Keep the newest record of each key instead of deleting by age.
-        transactional: Written in transactions, whose markers take offsets: these have gaps.
     """
 
     name: str
@@ -23,14 +22,13 @@ class TopicSpec:
     holds: str
     retention_ms: int
     compacted: bool = False
-    transactional: bool = False
 
 
 READINGS = TopicSpec("readings", "sensor id (none for a tick)", "Reading | Tick", 30 * DAY_MS)
-AGGREGATES = TopicSpec("aggregates", "sensor id", "Aggregate", 30 * DAY_MS, transactional=True)
-ANOMALIES = TopicSpec("anomalies", "sensor id", "Anomaly", -1, transactional=True)
-LATE_READINGS = TopicSpec("late-readings", "sensor id", "LateReading", 30 * DAY_MS, transactional=True)
-DEAD_LETTERS = TopicSpec("dead-letters", "where it came from", "DeadLetter", 90 * DAY_MS, transactional=True)
+AGGREGATES = TopicSpec("aggregates", "sensor id", "Aggregate", 30 * DAY_MS)
+ANOMALIES = TopicSpec("anomalies", "sensor id", "Anomaly", -1)
+LATE_READINGS = TopicSpec("late-readings", "sensor id", "LateReading", 30 * DAY_MS)
+DEAD_LETTERS = TopicSpec("dead-letters", "where it came from", "DeadLetter", 90 * DAY_MS)
 LABELS = TopicSpec("labels", "sensor id", "Label", -1)
 INSIGHTS = TopicSpec("insights", "sensor id", "Insight", 30 * DAY_MS)
 GROUP_BUCKETS = TopicSpec("group-buckets", "group of sensors", "GroupBucket", 2 * DAY_MS)

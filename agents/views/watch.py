@@ -11,7 +11,7 @@ from bridges.logs import get_logger
 from bridges.mongo_history import newest_anomalies
 from streams.errors import InputError
 from streams.records import Anomaly, Tick, decode_as
-from streams.topics import ANOMALIES, READINGS
+from streams.topics import ANOMALIES
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ class Watch:
         self.recent = Recent()
         self.anomalies = RecentAnomalies()
         self.rates = Rates()
-        self.continuity = Continuity(READINGS)
+        self.continuity = Continuity()
         self.readings = 0
         self.ticks = 0
 

@@ -64,6 +64,7 @@ def _readings(first: int) -> list[Reading]:
 
 
 def _batches(readings: list[Reading]) -> list[_Event]:
+    size = RECORDS_IN_A_BATCH
     records = [
         _Record(
             offset,
@@ -75,8 +76,8 @@ def _batches(readings: list[Reading]) -> list[_Event]:
         for offset, each in enumerate(readings)
     ]
     return [
-        _Event(Batch("readings", 0, records[start : start + RECORDS_IN_A_BATCH]))
-        for start in range(0, len(records), RECORDS_IN_A_BATCH)
+        _Event(Batch("readings", 0, records[start : start + size], start, start + size))
+        for start in range(0, len(records), size)
     ]
 
 
