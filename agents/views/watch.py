@@ -79,8 +79,10 @@ def add_to(app: Any) -> Watch:
         Back pressure: none of its own.
         """
         async for event in stream.noack().events():
-            watch.saw_readings(event.value, event.message.generation_id)
-            event.ack()
+            try:
+                watch.saw_readings(event.value, event.message.generation_id)
+            finally:  # a fault in here must not hold up the others
+                event.ack()
 
     @app.agent(app.batched_topic(ANOMALIES.name), name="watch_anomalies")  # type: ignore[untyped-decorator]
     async def watch_anomalies(stream: Any) -> None:
@@ -90,8 +92,10 @@ def add_to(app: Any) -> Watch:
         Back pressure: none of its own.
         """
         async for event in stream.noack().events():
-            watch.saw_anomalies(event.value)
-            event.ack()
+            try:
+                watch.saw_anomalies(event.value)
+            finally:
+                event.ack()
 
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def sample_rates() -> None:

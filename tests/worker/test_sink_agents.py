@@ -52,7 +52,7 @@ class Place:
             "WEIR_KAFKA__PARTITIONS": "4",
             "WEIR_MONGO__URI": uri,
             "WEIR_MONGO__DATABASE": self.name,
-            "WEIR_MONGO__TIMEOUT_SECONDS": "2",
+            "WEIR_MONGO__TIMEOUT_SECONDS": "10",
             "WEIR_WORKER__CHECKPOINT_SECONDS": "0.2",
             "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "4",
             "WEIR_WINDOWS__GRACE_SECONDS": "0",
@@ -105,7 +105,7 @@ class Place:
         """Return the ends of the workers' logs."""
         return "\n".join(f"--- {worker.name}\n{worker.tail()}" for worker in self.workers)
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds
         while True:
