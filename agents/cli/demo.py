@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agents.cli.simulate import Duration
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -30,8 +32,9 @@ Examples:
     "--data", type=click.Path(file_okay=False, path_type=Path), default=Path(".weir/demo"), show_default=True,
     help="Folder of everything that is written; made anew each time.",
 )  # fmt: skip
+@click.option("--for", "length", type=Duration(), help="Only the beginning of the recorded data: 14d, 200h.")
 @click.option("--free-ports", is_flag=True, help="Take any free ports instead of the usual ones.")
-def demo(once: bool, data: Path, free_ports: bool) -> None:
+def demo(once: bool, data: Path, length: float | None, free_ports: bool) -> None:
     """Run the whole system on real data: Kafka, MQTT, MongoDB, bridge, server, and sensors with known faults.
 
     River's WaterFlow (hourly flow in a water pipeline in 2022, with four known anomalies) is replayed over MQTT in
@@ -51,14 +54,15 @@ def demo(once: bool, data: Path, free_ports: bool) -> None:
     profile = "demo-once" if once else "demo"
     console = Console()
     begin_anew(data)
-    plan = Plan(data=data, free_ports=free_ports, profile=profile)
+    further = () if length is None else ("--for", f"{length}s")
+    plan = Plan(data=data, free_ports=free_ports, profile=profile, sensor_arguments=further)
     if not once:
         guarded = watching.Guarded(watching.Narrator(data))
         run_stack(settings, plan, console, beside=guarded)
         if guarded.error:
             raise guarded.error
         return
-    context = simulate.make_context("simulate", list(PROFILES[profile].sensor_arguments))
+    context = simulate.make_context("simulate", [*PROFILES[profile].sensor_arguments, *further])
     scenario = scenario_of(context.params, settings.simulator)
     sent = scenario.totals()
     reckoning = watching.Reckoning(data, sent, slack=1 / scenario.rate)

@@ -39,6 +39,7 @@ class Plan:
         programs: Which program a server is, where not the best that is installed: ``{"mqtt": "rumqttd"}``.
         free_ports: Take free ports where `ports` says nothing.
         profile: What the sensors send; one of `PROFILES`.
+        sensor_arguments: Further arguments of ``weir simulate``.
         say: Called with a line of progress.
     """
 
@@ -48,6 +49,7 @@ class Plan:
     programs: Mapping[str, str] = field(default_factory=dict)
     free_ports: bool = False
     profile: str = "default"
+    sensor_arguments: Sequence[str] = ()
     say: Callable[[str], None] = lambda _: None
 
     def port(self, name: str, usual: int) -> int | None:
@@ -162,7 +164,7 @@ def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part],
         directory,
         port,
         remedy="choose another port with --port sensor=PORT",
-        command=_weir("simulate", *PROFILES[plan.profile].sensor_arguments),
+        command=_weir("simulate", *PROFILES[plan.profile].sensor_arguments, *plan.sensor_arguments),
         environment=variables,
     )
     rate = program.rate("weir_simulator_messages_acknowledged_total")
