@@ -56,11 +56,19 @@ class TopicReader:
             if time.monotonic() > deadline:
                 return False
             for message in self._consumer.consume(POLL_RECORDS, POLL_SECONDS):
-                place = (message.topic(), message.partition())
-                if message.error() is None and message.offset() >= self._next.get(place, 0):
-                    self._next[place] = message.offset() + 1
-                    take(self._names[place[0]], message)
+                self._arrived(message, take)
         return True
+
+    def _arrived(self, message: Any, take: Take) -> None:
+        from confluent_kafka import KafkaError
+
+        place = (message.topic(), message.partition())
+        if message.error() is None and message.offset() >= self._next.get(place, 0):
+            self._next[place] = message.offset() + 1
+            take(self._names[place[0]], message)
+        elif message.error() is not None and message.error().code() == KafkaError._PARTITION_EOF:
+            # The end of a transaction is a record, too, that is never delivered: only this tells of it.
+            self._next[place] = max(message.offset(), self._next.get(place, 0))
 
     def close(self) -> None:
         """Disconnect."""
@@ -76,7 +84,7 @@ class TopicReader:
         By a client of its own: on the consumer's connection each question waits behind a fetch that waits for
         data, 24 of them for 10 s.
         """
-        from confluent_kafka import TopicPartition
+        from confluent_kafka import IsolationLevel, TopicPartition
         from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
         listed = self._admin.list_topics(timeout=ANSWER_SECONDS).topics
@@ -89,7 +97,9 @@ class TopicReader:
         }
         if not asked:
             return {}
-        answers = self._admin.list_offsets(asked, request_timeout=ANSWER_SECONDS)
+        answers = self._admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_SECONDS
+        )
         return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
 
     @cached_property
@@ -112,6 +122,7 @@ class TopicReader:
                 "group.id": "weir-reader",  # the client wants one; it neither joins a group nor commits
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
                 "log_level": 0,  # an outage is expected, and told by those who ask
             }
         )
