@@ -12,7 +12,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,21 @@ def kafka_jars(say: Callable[[str], None] = lambda _: None) -> list[Path]:
     Raises:
         TransientError: If a jar cannot be downloaded, or does not have the locked checksum.
     """
-    jars = downloads_dir() / "kafka-jars"
-    locked = read_lock(LOCK_FILE)
+    return locked_jars(LOCK_FILE, downloads_dir() / "kafka-jars", say)
+
+
+def locked_jars(lock: Path, jars: Path, say: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Return the jars of a lock file in a folder, downloading those that are not there yet.
+
+    Args:
+        lock: Written by `write_lock`.
+        jars: Where the jars are kept.
+        say: Called with a line of progress, only when something has to be downloaded.
+
+    Raises:
+        TransientError: If a jar cannot be downloaded, or does not have the locked checksum.
+    """
+    locked = read_lock(lock)
     missing = [(coordinate, sha256) for coordinate, sha256 in locked if not _path(jars, coordinate).exists()]
     if missing:
         jars.mkdir(parents=True, exist_ok=True)
@@ -91,8 +104,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_lock(path: Path = LOCK_FILE) -> None:
-    """Resolve `KAFKA` with all it depends on at run time, and write the lock file."""
+def write_lock(path: Path = LOCK_FILE, wanted: Sequence[str] = KAFKA) -> None:
+    """Resolve artifacts (`KAFKA`) with all they depend on at run time, and write the lock file."""
     from jgo.parse import Coordinate
 
     with tempfile.TemporaryDirectory() as repository:
@@ -100,7 +113,7 @@ def write_lock(path: Path = LOCK_FILE) -> None:
         artifacts: dict[tuple[str, str], Any] = {}
         # One by one, the first wins: resolved together, the version management of log4j's parent overrides
         # Kafka's own (seen: kafka-clients 3.8.0 beside a 4.1.1 server).
-        for text in KAFKA:
+        for text in wanted:
             roots, transitive = context.resolver.resolve([context.create_dependency(Coordinate.parse(text))])
             for one in (*roots, *(one for one in transitive if one.scope in ("compile", "runtime"))):
                 artifacts.setdefault((one.artifact.groupId, one.artifact.artifactId), one.artifact)
