@@ -1,0 +1,235 @@
+"""Walk through a stack of containers as an operator and a device would, and check every promise on the way.
+
+    python tests/containers/journey.py plain|zookeeper COMPOSE...
+
+COMPOSE is the command with its files; see verify.sh, which runs this beside the engine's network.
+"""
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stack import Failed, Reporter, Stack, check, eventually, get
+
+HERE = Path(__file__).parent
+SERVER_PORT = int(os.environ.get("SERVER_PORT", "3000"))
+ANALYSIS_PORT = int(os.environ.get("ANALYSIS_PORT", "8010"))
+EXPRESS_PORT = int(os.environ.get("MONGO_EXPRESS_PORT", "8081"))
+LOGIN = (os.environ["MONGO_EXPRESS_USER"], os.environ["MONGO_EXPRESS_PASSWORD"])
+DEVICE, PASSWORD = os.environ["DEVICE"], os.environ["DEVICE_PASSWORD"]
+WORKERS = 3
+KILLED = {
+    "plain": "mosquitto kafka mongo bridge server model-analysis sensor web mongo-express",
+    "zookeeper": "zookeeper kafka",
+}
+
+
+@dataclass
+class Journey:
+    """One walk.
+
+    Args:
+        stack: The stack.
+        variant: ``plain`` or ``zookeeper``.
+    """
+
+    stack: Stack
+    variant: str
+    say: Reporter = field(default_factory=Reporter)
+    published: int = 0
+    services: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Ask which services there are."""
+        self.services = frozenset(self.stack.do("config", "--services").split())
+
+    def walk(self) -> None:
+        """Do it all."""
+        self.start()
+        self.pages_answer()
+        self.device_is_heard()
+        self.strangers_are_refused()
+        self.ground_truth_arrives()
+        if self.variant == "plain":
+            self.users_can_no_more_than_they_need()
+            self.scale()
+        for service in KILLED[self.variant].split():
+            if service in self.services:
+                self.kill(service)
+        self.down_and_up()
+        self.device_is_heard()
+        self.ledger_balances()
+        self.stop_gracefully()
+        self.remove()
+
+    def start(self) -> None:
+        """Bring everything up."""
+        self.stack.do("up", "--detach", "--no-build", "--wait", "--wait-timeout", "300")
+        self.say("everything comes up healthy, in order")
+
+    def pages_answer(self) -> None:
+        """Fetch the pages that people look at."""
+        for service, port in (("web", SERVER_PORT), ("model-analysis", ANALYSIS_PORT)):
+            if service not in self.services:
+                continue
+            status, page = get(port, "/")
+            check(status == 200 and "<html" in page.lower(), f"a page on {port}", (status, page[:300]))
+            self.say(f"port {port} shows a page")
+        status, page = get(EXPRESS_PORT, "/")
+        check(status == 401, "Mongo Express asks for its login", (status, page[:300]))
+        status, page = get(EXPRESS_PORT, "/", LOGIN)
+        check(status == 200 and "server" in page, "Mongo Express shows the database", (status, page[:300]))
+        self.say(f"port {EXPRESS_PORT} asks for the login and then shows the database")
+
+    def publish(
+        self, topic: str, value: float, user: str = DEVICE, password: str = PASSWORD
+    ) -> tuple[int, str]:
+        """Publish one reading by mosquitto_pub, from inside the devices' network."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        payload = json.dumps({"temperature": value, "collected_at": now})
+        login = ["-u", user, "-P", password] if user else []
+        command = f"mosquitto_pub -V mqttv5 -h mosquitto -p 1883 -i pub{value} -q 1 -t {topic}".split()
+        done = self.stack.run("exec", "-T", "mosquitto", *command, *login, "-m", payload)
+        return done.returncode, done.stdout + done.stderr
+
+    def stored(self, value: float) -> int:
+        """Count the readings with a value in MongoDB."""
+        return int(self.stack.mongo(f"db.sensors.countDocuments({{temperature: {value}}})"))
+
+    def device_is_heard(self) -> None:
+        """Publish as a device, and look for the reading in MongoDB and on Mongo Express's page."""
+        self.published += 1
+        value = 100.25 + self.published
+        code, said = self.publish(f"sensors/{DEVICE}/reading", value)
+        check(code == 0, "a device may publish below its own id", said)
+        eventually(lambda: self.stored(value) == 1, "the device's reading is in MongoDB")
+        self.say("a reading published by mosquitto_pub with the device's password arrives in MongoDB")
+        path = f"/db/server/sensors?key=metadata.sensor_id&value={DEVICE}&type=S"
+        status, page = get(EXPRESS_PORT, path, LOGIN)
+        check(
+            status == 200 and str(value) in page,
+            "the reading is on Mongo Express's page",
+            (status, page[-2000:]),
+        )
+        self.say("and is shown by Mongo Express")
+
+    def strangers_are_refused(self) -> None:
+        """Publish without a password, with a wrong one, and below another sensor's id."""
+        mine = f"sensors/{DEVICE}/reading"
+        for what, topic, user, password in (
+            ("without a password", mine, "", ""),
+            ("with a wrong password", mine, DEVICE, "wrong"),
+            ("as an unknown device", mine, "stranger", PASSWORD),
+            ("below another sensor's id", "sensors/another/reading", DEVICE, PASSWORD),
+            ("ground truth", f"labels/{DEVICE}/temperature", DEVICE, PASSWORD),
+        ):
+            code, said = self.publish(topic, -273.0, user, password)
+            check(code or "not authori" in said.lower(), f"publishing {what} is refused", (code, said))
+        # What is published later on the same way has arrived: so would these.
+        self.device_is_heard()
+        check(self.stored(-273.0) == 0, "nothing of it arrives")
+        self.say(
+            "publishing without or with a wrong password, or on another's topic, is refused, and nothing arrives"
+        )
+
+    def ground_truth_arrives(self) -> None:
+        """See the simulator's labels as live numbers."""
+        eventually(lambda: self.stack.mongo("db.labels.countDocuments({})"), "labels are in MongoDB", 120)
+        status, body = get(SERVER_PORT, "/api/quality")
+        check(status == 200 and json.loads(body), "/api/quality answers", (status, body[:500]))
+        self.say("the ground truth of the simulator's faults arrives, and /api/quality answers")
+
+    def users_can_no_more_than_they_need(self) -> None:
+        """Try to do more than is granted, with the passwords that the services have."""
+        program = (
+            "const read = n => require('fs').readFileSync('/run/secrets/' + n, 'utf8').trim();"
+            "const at = (u, p) => new Mongo(`mongodb://${u}:${encodeURIComponent(p)}@mongo:27017/"
+            "?authSource=server&directConnection=true`);"
+            "const weir = at('weir', read('mongo_password')), viewer = at('viewer', read('mongo_viewer_password'));"
+            "const tries = [() => viewer.getDB('server').x.insertOne({}), () => weir.getDB('other').x.insertOne({}),"
+            "() => weir.getDB('admin').runCommand({listDatabases: 1}).databases.length,"
+            "() => new Mongo('mongodb://mongo:27017/?directConnection=true').getDB('server').sensors.findOne()];"
+            "print(tries.map(t => { try { t(); return 'done'; } catch (e) { return 'refused'; } }).join(' '))"
+        )
+        said = self.stack.do("exec", "-T", "mongo", "mongosh", "--quiet", "--nodb", "--eval", program).split()
+        check(said == ["refused"] * 4, "MongoDB refuses what nobody needs", said)
+        self.say(
+            "MongoDB refuses the viewer's writes, Weir's reach beyond its database, and who has no password"
+        )
+
+    def scale(self) -> None:
+        """Share the work between several workers."""
+        self.stack.do("up", "--detach", "--no-build", "--no-recreate", "--scale", f"server={WORKERS}")
+        self.stack.until_healthy()
+        servers = [each for each in self.stack.containers() if each["Service"] == "server"]
+        check(len(servers) == WORKERS, f"there are {WORKERS} workers", servers)
+        self.say(f"--scale server={WORKERS}: all healthy, on one published port")
+
+    def kill(self, service: str) -> None:
+        """Kill all processes of a service at once, without warning, and start it again."""
+        first = next(each["Name"] for each in self.stack.containers() if each["Service"] == service)
+        self.stack.do("kill", "--signal", "KILL", service)
+        self.stack.do("start", service)
+        self.stack.until_healthy()
+        self.say(f"{service} ({first}) is killed and started again: everything is healthy again")
+
+    def down_and_up(self) -> None:
+        """Take everything down, keeping the volumes, and bring it up again."""
+        before = self.stack.mongo("db.sensors.countDocuments({})")
+        self.stack.do("down")
+        check(not self.stack.containers(), "nothing runs after down")
+        self.start()
+        after = self.stack.mongo("db.sensors.countDocuments({})")
+        check(after >= before > 0, "MongoDB has what it had", (before, after))
+        self.say(f"down and up: MongoDB has its {before:,} readings again")
+
+    def ledger_balances(self) -> None:
+        """Stop the simulator and account for everything that was ever sent."""
+        self.stack.do("stop", "sensor")
+        show = "run --rm --no-deps -T --entrypoint cat sensor /var/lib/weir/simulator.json"
+        state = json.loads(self.stack.do(*show.split()))
+        expected = json.dumps({"state": state, "devices": self.published, "refused": 0})
+        program = (HERE / "ledger.py").read_text(encoding="utf-8")
+        done = self.stack.run(
+            "exec", "-T", "--env", f"EXPECTED={expected}", "server", "python", "-", stdin=program
+        )
+        sys.stdout.write(done.stdout)
+        check(done.returncode == 0, "every hop balances", done.stderr[-3000:])
+        self.say("everything that was sent is in Kafka and MongoDB, each reading counted once")
+
+    def stop_gracefully(self) -> None:
+        """Stop Weir's own processes: they must end by themselves within their grace period."""
+        ours = sorted({"server", "bridge", "model-analysis", "web"} & self.services)
+        self.stack.do("stop", *ours)
+        codes = {
+            each["Name"]: each["ExitCode"] for each in self.stack.containers() if each["Service"] in ours
+        }
+        check(set(codes.values()) <= {0}, "each ends with code 0 when it is asked to", codes)
+        self.say(f"{', '.join(ours)} end in order when they are asked to")
+
+    def remove(self) -> None:
+        """Take it all down with the data."""
+        self.stack.do("--profile", "*", "down", "--volumes")
+        self.say("down --volumes removes it all")
+
+
+def main() -> None:
+    """Walk; on failure tell why, with the last lines of every log."""
+    variant, *compose = sys.argv[1:]
+    stack = Stack(compose)
+    journey = Journey(stack, variant)
+    try:
+        journey.walk()
+    except Failed as failure:
+        sys.stdout.write(f"FAILED: {failure}\n")
+        sys.stdout.write(stack.run("ps", "--all").stdout)
+        sys.stdout.write(stack.run("logs", "--no-color", "--tail", "25").stdout)
+        sys.exit(1)
+    sys.stdout.write(f"{variant}: {journey.say.count} checks passed\n")
+
+
+if __name__ == "__main__":
+    main()
