@@ -72,7 +72,7 @@ def protocol_level(start: bytes) -> int | None:
 
 
 async def relay(client: socket.socket, backends: dict[int, int]) -> None:
-    """Connect a client with the listener of its protocol version until either side closes.
+    """Connect a client with the listener of its protocol version until both sides have closed.
 
     Args:
         client: A fresh connection.
@@ -92,16 +92,8 @@ async def relay(client: socket.socket, backends: dict[int, int]) -> None:
                     start += more
             await loop.sock_connect(server, (LOOPBACK, backends[level]))
             await loop.sock_sendall(server, start)
-            directions = {
-                asyncio.create_task(_pump(client, server)),
-                asyncio.create_task(_pump(server, client)),
-            }
-            try:
-                await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for direction in directions:
-                    direction.cancel()
-                await asyncio.gather(*directions, return_exceptions=True)
+            # Each to its own end: what a client sent before it left must still reach the broker.
+            await asyncio.gather(_pump(client, server), _pump(server, client))
 
 
 async def _pump(source: socket.socket, target: socket.socket) -> None:
@@ -111,6 +103,8 @@ async def _pump(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while size := await loop.sock_recv_into(source, buffer):
             await loop.sock_sendall(target, view[:size])
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 async def serve(port: int, backends: dict[int, int]) -> None:

@@ -181,3 +181,33 @@ def test_asking_for_a_program_that_is_not_installed_is_an_error_of_configuration
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigurationError, match="mongod"):
         MongoServer(stack_dir, program="mongod")
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_mqtt_takes_what_a_client_sent_just_before_it_left(
+    running: Any, stack_dir: Path, broker: Any
+) -> None:
+    server = running(MqttServer(stack_dir, program=broker))
+    complete, subscribed = threading.Event(), threading.Event()
+    received: list[bytes] = []
+
+    def keep(_client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        received.append(message.payload)
+        if len(received) == 50:
+            complete.set()
+
+    subscriber = _connect(server, "bridge", paho.MQTTv5, fresh=True, on_message=keep)
+    subscriber.on_subscribe = lambda *_: subscribed.set()
+    subscriber.subscribe("sensors/#", qos=1)
+    assert subscribed.wait(10)
+    # A device that wakes, publishes at QoS 0, and sleeps: CONNECT, PUBLISH and the end of the connection in one go.
+    connect = bytes.fromhex("100d00044d5154540402003c000161")
+    publish = b"\x30\x0c\x00\x09sensors/a1"
+    for _ in range(50):
+        with socket.create_connection((server.host, server.port), 5) as device:
+            device.sendall(connect)
+            assert device.recv(4) == bytes.fromhex("20020000")
+            device.sendall(publish)
+    assert complete.wait(20), f"only {len(received)} of 50 came"
+    subscriber.disconnect()
+    subscriber.loop_stop()
