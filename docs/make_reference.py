@@ -1,0 +1,216 @@
+"""Write the pages of the reference that follow from the code: ``python docs/make_reference.py``.
+
+``--check`` writes nothing, and fails if a page is not what the code says now.
+"""
+
+import inspect
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bridges import metrics  # noqa: E402
+from bridges.settings import Section, Settings  # noqa: E402
+from streams import records  # noqa: E402
+from streams.topics import ALL_TOPICS, DAY_MS  # noqa: E402
+
+HEAD = "<!-- made by docs/make_reference.py; change the code, then run it -->\n"
+
+
+def settings_page() -> str:
+    """List every setting with its variable, type, default and meaning."""
+    lines = [
+        HEAD,
+        "# Settings",
+        "",
+        "A setting comes from, first found wins: the environment variable, a file that `<VARIABLE>_FILE` names (for",
+        "secrets), the TOML file that `WEIR_CONFIG` names, the default. A name that does not exist is refused.",
+        "",
+    ]
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            lines += [
+                f"## {name}",
+                "",
+                _one_line(kind.__doc__),
+                "",
+                "| variable | default | meaning |",
+                "|---|---|---|",
+            ]
+            lines += [
+                f"| `WEIR_{name}__{each}`".upper() + f" | {_default(item)} | {_one_line(item.description)} |"
+                for each, item in kind.model_fields.items()
+            ]
+            lines.append("")
+    lines += ["## Others", "", "| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+            lines.append(f"| `WEIR_{name.upper()}` | {_default(field)} | {_one_line(field.description)} |")
+    lines += ["", *_detection_lines()]
+    return "\n".join(lines)
+
+
+def _detection_lines() -> Iterator[str]:
+    from streams.series_model import DetectionConfig
+
+    yield "## detection"
+    yield ""
+    yield '`WEIR_DETECTION__<NAME>`, or the table `[detection]` of the TOML file; `[detection.series."boiler-*/temperature"]`'
+    yield "changes single values for the series that match. See [detection](../explanation/detection.md)."
+    yield ""
+    yield "| name | default |"
+    yield "|---|---|"
+    for field in msgspec.structs.fields(DetectionConfig):
+        default = field.default if field.default is not msgspec.NODEFAULT else None
+        if default is None and field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()  # type: ignore[operator]
+        yield f"| `{field.name}` | `{default!r}` |"
+    yield ""
+    yield from ("```", inspect.cleandoc(DetectionConfig.__doc__ or ""), "```", "")
+
+
+def _default(field: typing.Any) -> str:
+    value = field.default
+    if value is PydanticUndefined:
+        value = field.default_factory() if field.default_factory else "required"
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, tuple):
+        value = ", ".join(str(each) for each in value)
+    return f"`{value}`" if value != "" else "none"
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("``", "`").replace("|", "\\|")
+
+
+def topics_page() -> str:
+    """List the Kafka topics."""
+    lines = [
+        HEAD,
+        "# Kafka topics",
+        "",
+        "All names carry the prefix `WEIR_KAFKA__NAMESPACE`; all topics have `WEIR_KAFKA__PARTITIONS` partitions. Keys go",
+        "to partitions by Kafka's default partitioner (murmur2), so that a sensor's readings, state and results stand",
+        "in partitions of the same number. Values are JSON: see [records](records.md).",
+        "",
+        "| topic | key | holds | kept |",
+        "|---|---|---|---|",
+    ]
+    for topic in ALL_TOPICS:
+        kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // DAY_MS} days"
+        lines.append(f"| `{topic.name}` | {topic.key} | {topic.holds.replace('|', 'or')} | {kept} |")
+    lines += [
+        "",
+        "The worker's state stands in `<namespace><application>-windows-changelog` and `…-models-changelog`:",
+        "compacted, one row a sensor. Results and state are written in transactions: read them with",
+        "`isolation.level=read_committed`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def records_page() -> str:
+    """Describe the records, from their docstrings."""
+    lines = [HEAD, "# Records", "", _one_line(records.__doc__), ""]
+    for name, kind in vars(records).items():
+        if (
+            isinstance(kind, type)
+            and issubclass(kind, msgspec.Struct)
+            and kind.__module__ == records.__name__
+        ):
+            lines += [f"## {name}", "", "```", inspect.cleandoc(kind.__doc__ or ""), "```", ""]
+            lines += ["| field | type |", "|---|---|"]
+            lines += [f"| `{field.name}` | `{_type(field.type)}` |" for field in msgspec.structs.fields(kind)]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _type(kind: typing.Any) -> str:
+    text = kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
+    return text.replace("typing.", "").replace("|", "or")
+
+
+def metrics_page() -> str:
+    """List the metrics of all processes."""
+    lines = [
+        HEAD,
+        "# Metrics",
+        "",
+        "Prometheus, at `/metrics` of each process: the bridge on 9108, the worker on 3000, model analysis on 8010.",
+        "",
+        "| name | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for each in vars(metrics).values():
+        if hasattr(each, "_labelnames") and hasattr(each, "_documentation"):
+            name = each._name + ("_total" if each._type == "counter" else "")
+            labels = ", ".join(f"`{label}`" for label in each._labelnames) or "none"
+            lines.append(f"| `{name}` | {each._type} | {labels} | {_one_line(each._documentation)} |")
+    return "\n".join([*lines, ""])
+
+
+def cli_page() -> str:
+    """Show the help of every command."""
+    from agents.cli import main
+
+    lines = [HEAD, "# Commands", "", "`weir COMMAND`, or `python -m agents COMMAND`.", ""]
+    context = click.Context(main, info_name="weir", terminal_width=100)
+    for path, command, parent in _commands(main, context):
+        with click.Context(
+            command, info_name=path.rsplit(" ", 1)[-1], parent=parent, terminal_width=100
+        ) as own:
+            lines += [f"## {path}", "", "```", command.get_help(own).rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _commands(
+    group: click.Group, context: click.Context
+) -> Iterator[tuple[str, click.Command, click.Context]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None:
+            continue
+        yield f"{context.command_path} {name}", command, context
+        if isinstance(command, click.Group):
+            yield from _commands(command, click.Context(command, info_name=name, parent=context))
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "topics.md": topics_page,
+    "records.md": records_page,
+    "metrics.md": metrics_page,
+    "cli.md": cli_page,
+}
+
+
+def main() -> int:
+    """Write the pages, or compare them."""
+    stale = []
+    for name, make in PAGES.items():
+        path, text = ROOT / "docs" / "reference" / name, make()
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+    if stale:
+        print(
+            f"docs/reference is not what the code says: {', '.join(stale)}; run python docs/make_reference.py"
+        )
+    return bool(stale)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
