@@ -106,6 +106,8 @@ class MqttSession:
                 )
             else:
                 client.connect(settings.host, settings.port, settings.keepalive_seconds)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+            raise TransientError(f"MQTT broker ended the TLS handshake: {error}") from None
         except ssl.SSLError as error:
             raise ConfigurationError(
                 f"TLS with the MQTT broker at {settings.host}:{settings.port} fails: {error}; check "

@@ -260,6 +260,12 @@ def test_tls_files_that_are_not_there_are_the_operators(scripted: StartBroker) -
         session.connect()
 
 
+def test_a_broker_that_ends_in_the_tls_handshake_may_come_back(scripted: StartBroker) -> None:
+    _, session = scripted(None, tls=True)
+    with pytest.raises(TransientError):
+        session.connect()
+
+
 def test_tls_with_a_broker_that_does_not_speak_it_is_the_operators(scripted: StartBroker) -> None:
     _, session = scripted(CONNACK_5, tls=True)
     with pytest.raises(ConfigurationError, match="TLS with the MQTT broker"):

@@ -1,6 +1,7 @@
 """Payloads: each form has one stated outcome, and nothing but an InputError comes out of arbitrary bytes."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,3 +299,8 @@ def test_arbitrary_bytes_raise_nothing_but_an_input_error(
         assert error.detail
     else:
         assert items
+
+
+def test_the_reference_explains_every_reason() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "payloads.md").read_text(encoding="utf-8")
+    assert [reason for reason in Reason if f"| `{reason.value}` |" not in text] == []

@@ -1,0 +1,111 @@
+"""Ticks: one per partition when due, and none that would close windows whose readings are still to come."""
+
+from typing import cast
+
+from confluent_kafka import KafkaError
+
+from bridges.kafka_producer import KafkaProducer, Outgoing
+from bridges.ticker import Ticker
+from streams.records import Tick, decode_reading
+
+
+class RecordingProducer:
+    """Keep what is sent, and let the test decide when it is stored."""
+
+    def __init__(self) -> None:
+        self.known: list[int] = [0, 1, 2]
+        self.sent: list[Outgoing] = []
+
+    def partitions(self, topic: str, timeout: float) -> list[int]:
+        return self.known
+
+    def send(self, record: Outgoing) -> None:
+        self.sent.append(record)
+
+    def settle(self, error: KafkaError | None = None) -> list[Outgoing]:
+        """Settle all that was sent, and return it."""
+        sent, self.sent = self.sent, []
+        for record in sent:
+            record.settled(record, error)
+        return sent
+
+
+class Bench:
+    """A ticker with a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.producer = RecordingProducer()
+        self.ticker = Ticker(
+            cast(KafkaProducer, self.producer), "readings", 5.0, lambda: 1000.0 + self.now, lambda: self.now
+        )
+
+    def after(self, seconds: float, *, caught_up: bool = True) -> list[int]:
+        """Move the clock, give the ticker its turn, and return the partitions that got a tick."""
+        self.now += seconds
+        self.ticker.tick(caught_up=caught_up)
+        return [record.partition for record in self.producer.settle()]
+
+
+def test_each_partition_gets_a_tick_when_it_is_due() -> None:
+    bench = Bench()
+    assert bench.after(4.9) == []
+    assert bench.after(0.1) == [0, 1, 2]
+    assert bench.after(4.9) == []
+    assert bench.after(0.2) == [0, 1, 2]
+    assert bench.ticker.stored == 6
+
+
+def test_a_tick_carries_the_ingest_time_of_its_record() -> None:
+    bench = Bench()
+    bench.now += 5.0004
+    bench.ticker.tick(caught_up=True)
+    for record in bench.producer.settle():
+        assert decode_reading(record.value) == Tick(tick_at=1105.0)
+        assert (record.key, record.time_ms) == (None, 1_105_000)
+
+
+def test_no_tick_passes_readings_that_still_wait_with_the_broker() -> None:
+    bench = Bench()
+    assert bench.after(6, caught_up=False) == []  # just started, with a backlog
+    assert bench.after(1, caught_up=True) == [0, 1, 2]
+    bench.ticker.hold_back()
+    assert bench.after(6, caught_up=False) == []
+    assert bench.after(3, caught_up=False) == []
+
+
+def test_under_a_steady_load_ticks_come_again_after_ten_seconds() -> None:
+    bench = Bench()
+    assert bench.after(9.9, caught_up=False) == []
+    assert bench.after(0.2, caught_up=False) == [0, 1, 2]
+    assert bench.after(5, caught_up=False) == [0, 1, 2]
+
+
+def test_ticks_do_not_pile_up_while_kafka_is_away() -> None:
+    bench = Bench()
+    bench.now += 5
+    bench.ticker.tick(caught_up=True)
+    for _ in range(10):
+        bench.now += 5
+        bench.ticker.tick(caught_up=True)
+    assert len(bench.producer.settle()) == 3
+    assert bench.after(5) == [0, 1, 2]
+
+
+def test_a_tick_that_is_refused_is_not_counted() -> None:
+    bench = Bench()
+    bench.now += 5
+    bench.ticker.tick(caught_up=True)
+    bench.producer.settle(KafkaError(KafkaError.INVALID_TIMESTAMP))
+    assert bench.ticker.stored == 0
+    assert bench.after(5) == [0, 1, 2]
+
+
+def test_new_partitions_are_found_and_old_ones_kept_when_kafka_does_not_answer() -> None:
+    bench = Bench()
+    assert bench.after(5) == [0, 1, 2]
+    bench.producer.known = [0, 1, 2, 3]
+    assert bench.after(30) == [0, 1, 2]
+    assert bench.after(31) == [0, 1, 2, 3]
+    bench.producer.known = []
+    assert bench.after(61) == [0, 1, 2, 3]
