@@ -22,6 +22,7 @@ from bridges.settings import Section, Settings  # noqa: E402
 from streams import records  # noqa: E402
 from streams.topics import ALL_TOPICS, DAY_MS  # noqa: E402
 
+_TABLE_HEAD = ("| variable | default | meaning |", "|---|---|---|")
 HEAD = "<!-- made by docs/make_reference.py; change the code, then run it -->\n"
 
 
@@ -51,7 +52,7 @@ def settings_page() -> str:
                 for each, item in kind.model_fields.items()
             ]
             lines.append("")
-    lines += ["## Others", "", "| variable | default | meaning |", "|---|---|---|"]
+    lines += ["## Others", "", *_TABLE_HEAD]
     for name, field in Settings.model_fields.items():
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
             lines.append(f"| `WEIR_{name.upper()}` | {_default(field)} | {_one_line(field.description)} |")
@@ -64,8 +65,9 @@ def _detection_lines() -> Iterator[str]:
 
     yield "## detection"
     yield ""
-    yield '`WEIR_DETECTION__<NAME>`, or the table `[detection]` of the TOML file; `[detection.series."boiler-*/temperature"]`'
-    yield "changes single values for the series that match. See [detection](../explanation/detection.md)."
+    yield "`WEIR_DETECTION__<NAME>`, or the table `[detection]` of the TOML file. A table"
+    yield '`[detection.series."boiler-*/temperature"]` changes single values for the series that match.'
+    yield "See [detection](../explanation/detection.md)."
     yield ""
     yield "| name | default |"
     yield "|---|---|"
@@ -101,7 +103,7 @@ def topics_page() -> str:
         HEAD,
         "# Kafka topics",
         "",
-        "All names carry the prefix `WEIR_KAFKA__NAMESPACE`; all topics have `WEIR_KAFKA__PARTITIONS` partitions. Keys go",
+        "All names carry the prefix `WEIR_KAFKA__NAMESPACE`; all have `WEIR_KAFKA__PARTITIONS` partitions. Keys go",
         "to partitions by Kafka's default partitioner (murmur2), so that a sensor's readings, state and results stand",
         "in partitions of the same number. Values are JSON: see [records](records.md).",
         "",
