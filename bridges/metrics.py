@@ -106,6 +106,12 @@ WORKER_ANOMALIES = _counter("weir_worker_anomalies_total", "Changes in the life 
 CHECKPOINTS = _counter("weir_checkpoints_total", "Checkpoints made.")
 CHECKPOINT_SECONDS = _histogram("weir_checkpoint_seconds", "From taking a checkpoint to its acknowledgement.")
 
+# Model analysis: the second Faust application.
+ANALYSIS_READINGS = _counter("weir_analysis_readings_total", "Readings by what became of them.", "outcome")
+ANALYSIS_INSIGHTS = _counter("weir_analysis_insights_total", "Insights found.", "kind")
+ANALYSIS_SERIES = _gauge("weir_analysis_series", "Series that this worker analyses.")
+ANALYSIS_APPLY_SECONDS = _histogram("weir_analysis_apply_seconds", "Learning one batch of readings.")
+
 # Simulator: what it published over MQTT.
 SIMULATOR_PUBLISHED = _counter(
     "weir_simulator_messages_published_total", "MQTT messages handed to the broker.", "kind"

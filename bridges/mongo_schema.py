@@ -38,6 +38,10 @@ INDEXES: dict[str, list[Keys]] = {
     "late_readings": [[("metadata.sensor_id", ASCENDING), ("collected_at", ASCENDING)]],
     "dead_letters": [[("received_at", DESCENDING)], [("reason", ASCENDING), ("received_at", DESCENDING)]],
     "labels": [[("metadata.sensor_id", ASCENDING), ("start", ASCENDING)]],
+    "insights": [
+        [("metadata.sensor_id", ASCENDING), ("metadata.quantity", ASCENDING), ("at", DESCENDING)],
+        [("kind", ASCENDING), ("at", DESCENDING)],
+    ],
 }
 
 

@@ -30,6 +30,19 @@ def _split(value: Any) -> Any:
 
 
 CommaSeparated = BeforeValidator(_split)
+
+
+def _pairs(value: Any) -> Any:
+    """Accept ``name=value, name=value`` where a mapping is wanted."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in _split(value)]
+    if any(not sign for _, sign, _ in pairs):
+        raise ValueError(f"expected name=value, comma separated, got {value!r}")
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
+CommaSeparatedPairs = BeforeValidator(_pairs)
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -206,6 +219,28 @@ class WebSettings(Section):
     """Where the bridge's ``/api/ledger`` is; not set: at its own metrics address on this machine."""
 
 
+class AnalysisSettings(Section):
+    """Model analysis: the second Faust application."""
+
+    application: str = "weir-analysis"
+    """Faust application id: consumer group and prefix of changelog topics."""
+    instance: str = ""
+    """Static membership, as ``WEIR_WORKER__INSTANCE``."""
+    checkpoint_seconds: Seconds = 30
+    """How often models and insights are made durable. A model is up to 17 kB a series, so more often costs more;
+    what a crash loses of it is learned again from the log."""
+    host: str = "127.0.0.1"
+    """Address to listen on; the pages have no login, so put a proxy with one in front before opening it."""
+    port: Port = 8010
+    """Port."""
+    advertised_host: str = "127.0.0.1"
+    """How other analysis workers reach this one."""
+    data_dir: Path = Path(".weir/analysis")
+    """Faust's local files."""
+    groups: Annotated[dict[str, str], CommaSeparatedPairs] = {"all": "*"}
+    """Which sensors are compared with which: name of a group = pattern of sensor ids (``boilers=boiler-*,all=*``)."""
+
+
 class SimulatorSettings(Section):
     """The sensor simulator."""
 
@@ -258,6 +293,7 @@ class Settings(BaseSettings):
     """Detection; see `streams.series_model.DetectionConfig`."""
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: console on a terminal, JSON lines otherwise."""

@@ -7,6 +7,7 @@
     late-readings   late_readings   reading and quantity
     dead-letters    dead_letters    origin and bytes
     labels          labels          everything in it
+    insights        insights        what it is about and the event time to which it belongs
 
 Times become Dates (to the millisecond, as MongoDB keeps them); what a document is about is in ``metadata``.
 """
@@ -26,6 +27,7 @@ from streams.records import (
     Aggregate,
     Anomaly,
     DeadLetter,
+    Insight,
     Label,
     LateReading,
     Reading,
@@ -117,7 +119,7 @@ def reading_document(reading: Reading, identity: bytes | None = None) -> Documen
     return document
 
 
-def _series(record: Aggregate | Anomaly | LateReading | Label) -> Document:
+def _series(record: Aggregate | Anomaly | LateReading | Label | Insight) -> Document:
     return {"sensor_id": record.sensor_id, "quantity": record.quantity}
 
 
@@ -132,12 +134,13 @@ def aggregate_document(aggregate: Aggregate) -> Document:
     for name in ("count", "mean", "variance", "min", "max", "first", "last"):
         document[name] = getattr(aggregate, name)
     if aggregate.quantiles is not None:
-        # A list, since a probability such as 0.5 makes a poor field name: queries read a dot as a path.
-        document["quantiles"] = [
-            {"probability": float(probability), "value": value}
-            for probability, value in aggregate.quantiles.items()
-        ]
+        document["quantiles"] = _quantiles(aggregate.quantiles)
     return document
+
+
+def _quantiles(quantiles: Mapping[str, float]) -> list[Document]:
+    # A list, since a probability such as 0.5 makes a poor field name: queries read a dot as a path.
+    return [{"probability": float(probability), "value": value} for probability, value in quantiles.items()]
 
 
 def anomaly_document(anomaly: Anomaly) -> Document:
@@ -233,6 +236,22 @@ def label_document(label: Label) -> Document:
     }
 
 
+def insight_document(insight: Insight) -> Document:
+    """Make the document of an insight for collection ``insights``."""
+    details = dict(insight.details)
+    if isinstance(quantiles := details.get("quantiles"), dict):
+        details["quantiles"] = _quantiles(quantiles)
+    return {
+        "_id": _object_id(insight.id),
+        "metadata": _series(insight),
+        "kind": insight.kind,
+        "state": insight.state,
+        "at": date(insight.at),
+        "summary": insight.summary,
+        "details": details,
+    }
+
+
 def _from_reading(value: bytes, identity: bytes | None) -> Document | None:
     record = decode_reading(value)
     return None if isinstance(record, Tick) else reading_document(record, identity)
@@ -256,6 +275,10 @@ def _from_dead_letter(value: bytes, identity: bytes | None) -> Document | None:
 
 def _from_label(value: bytes, identity: bytes | None) -> Document | None:
     return label_document(decode_as(Label, value))
+
+
+def _from_insight(value: bytes, identity: bytes | None) -> Document | None:
+    return insight_document(decode_as(Insight, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,4 +306,5 @@ DESTINATIONS = (
     Destination(topics.LATE_READINGS, "late_readings", _from_late_reading),
     Destination(topics.DEAD_LETTERS, "dead_letters", _from_dead_letter),
     Destination(topics.LABELS, "labels", _from_label),
+    Destination(topics.INSIGHTS, "insights", _from_insight),
 )

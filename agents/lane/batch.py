@@ -45,8 +45,18 @@ class Batch:
         self.start = start
         self.end = end
 
+        self._count = len(records)
+
     def __len__(self) -> int:
-        return len(self.records)
+        return self._count
+
+    def release(self) -> None:
+        """Let go of all records but the last: for a topic's only agent, which has applied them.
+
+        A batch that waits for a checkpoint then costs as good as no memory.
+        """
+        self.records = self.records[-1:]
+        self.__dict__.pop("_decoded", None)
 
     @property
     def last_offset(self) -> int:

@@ -19,7 +19,7 @@ from faust.types import TP
 
 from agents.lane.consumer import BatchConsumer
 from agents.lane.state import Pending, WriteBehindState
-from agents.lane.writer import KeyValue, PartitionWriters
+from agents.lane.writer import KeyValue, PartitionWriters, TopicPartition
 from bridges.logs import get_logger
 from bridges.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
 
@@ -118,11 +118,11 @@ class Lane:
                 return
 
 
-def _merged(parts: Iterable[Pending]) -> dict[int, dict[str, list[KeyValue]]]:
-    merged: dict[int, dict[str, list[KeyValue]]] = {}
+def _merged(parts: Iterable[Pending]) -> dict[int, dict[TopicPartition, list[KeyValue]]]:
+    merged: dict[int, dict[TopicPartition, list[KeyValue]]] = {}
     for part in parts:
         for partition, topics in part.records.items():
             into = merged.setdefault(partition, {})
-            for topic, records in topics.items():
-                into.setdefault(topic, []).extend(records)
+            for target, records in topics.items():
+                into.setdefault(target, []).extend(records)
     return merged

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from faust.types import TP
 
 from agents.lane.batch import Batch
-from agents.lane.writer import CLAIM_KEY, KeyValue
+from agents.lane.writer import CLAIM_KEY, KeyValue, TopicPartition
 from streams.errors import WeirError
 from streams.rows import Row, decode_row, encode_row
 
@@ -32,11 +32,11 @@ class Pending:
     """What one checkpoint takes from one state: to be written, then acknowledged.
 
     Args:
-        records: By partition and topic: results, and rows for the changelog.
+        records: By source partition, then by topic and partition: results, and rows for the changelog.
         events: Faust events whose effects are in them.
     """
 
-    records: dict[int, dict[str, list[KeyValue]]]
+    records: dict[int, dict[TopicPartition, list[KeyValue]]]
     events: list[Any]
 
 
@@ -96,17 +96,26 @@ class WriteBehindState(Generic[S]):
         self._events.append(event)
         self.pending_records += len(batch)
 
-    def result(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
-        """Add a record to be written to a result topic at the next checkpoint."""
-        self._results[partition][topic].append((key, value))
+    def result(
+        self, topic: str, partition: int, key: bytes, value: bytes, *, into: int | None = None
+    ) -> None:
+        """Add a record to be written to a result topic at the next checkpoint.
+
+        Args:
+            topic: The result topic.
+            partition: The source partition, whose transaction it belongs to.
+            key, value: The record.
+            into: The partition that it goes to, if another: for a record that is keyed anew.
+        """
+        self._results[partition][topic, partition if into is None else into].append((key, value))
 
     def take(self) -> Pending:
         """Take what is to be made durable; what comes later belongs to the next checkpoint."""
         changelog = self.changelog
-        records: dict[int, dict[str, list[KeyValue]]] = self._results
+        records: dict[int, dict[TopicPartition, list[KeyValue]]] = self._results
         for partition, sensors in self._changed.items():
             live = self.rows[partition]
-            records[partition][changelog] = [
+            records[partition][changelog, partition] = [
                 (sensor.encode(), encode_row(live[sensor], self._to_state)) for sensor in sorted(sensors)
             ]
         pending = Pending(records, self._events)
@@ -124,7 +133,7 @@ class WriteBehindState(Generic[S]):
         store = self.table.data
         recovered = self._app.tables.recovery.active_offsets
         for partition, topics in pending.records.items():
-            rows = topics.get(changelog, ())
+            rows = topics.get((changelog, partition), ())
             for key, value in rows:
                 # Faust's memory store learns a key's partition from recovery only, and forgets lost ones by it.
                 store.data[key] = value
@@ -138,7 +147,9 @@ class WriteBehindState(Generic[S]):
     def forget_pending(self) -> None:
         """Drop what is not durable: its readings will be read again."""
         self._changed: dict[int, set[str]] = defaultdict(set)
-        self._results: dict[int, dict[str, list[KeyValue]]] = defaultdict(lambda: defaultdict(list))
+        self._results: dict[int, dict[TopicPartition, list[KeyValue]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         self._events: list[Any] = []
         self.pending_records = 0
 

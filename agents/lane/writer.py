@@ -97,14 +97,14 @@ class PartitionWriter:
         """Take the partition over: what a former owner has not committed is aborted, and it cannot write again."""
         await self._producer.start()
 
-    async def write(self, records: Mapping[str, Sequence[KeyValue]]) -> dict[str, int]:
+    async def write(self, records: Mapping[TopicPartition, Sequence[KeyValue]]) -> dict[TopicPartition, int]:
         """Write records of several topics, in order within each, and wait until Kafka has committed them all.
 
         Args:
-            records: By topic; all go to this writer's partition.
+            records: By topic and partition: this writer's, or for what is keyed anew, any.
 
         Returns:
-            The offset of the last record of each topic.
+            The offset of the last record of each.
 
         Raises:
             LostPartitionError: If another worker has taken the partition over; nothing was written.
@@ -113,13 +113,15 @@ class PartitionWriter:
         try:
             async with self._producer.transaction():
                 offsets = await asyncio.gather(
-                    *(self._send(topic, part) for topic, part in records.items() if part)
+                    *(self._send(*target, part) for target, part in records.items() if part)
                 )
         except ProducerFenced as error:
             raise LostPartitionError(f"partition {self._partition} belongs to another worker now") from error
         return dict(offsets)
 
-    async def _send(self, topic: str, records: Sequence[KeyValue]) -> tuple[str, int]:
+    async def _send(
+        self, topic: str, partition: int, records: Sequence[KeyValue]
+    ) -> tuple[TopicPartition, int]:
         producer = self._producer
         confirmations = []
         builder = producer.create_batch()
@@ -127,7 +129,7 @@ class PartitionWriter:
         for key, value in records:
             if builder.append(timestamp=None, key=key, value=value) is None:
                 builder.close()
-                confirmations.append(await producer.send_batch(builder, topic, partition=self._partition))
+                confirmations.append(await producer.send_batch(builder, topic, partition=partition))
                 builder = producer.create_batch()
                 count = 0
                 if builder.append(timestamp=None, key=key, value=value) is None:
@@ -136,9 +138,9 @@ class PartitionWriter:
                     )
             count += 1
         builder.close()
-        confirmations.append(await producer.send_batch(builder, topic, partition=self._partition))
+        confirmations.append(await producer.send_batch(builder, topic, partition=partition))
         metadata = await asyncio.gather(*confirmations)
-        return topic, metadata[-1].offset + count - 1
+        return (topic, partition), metadata[-1].offset + count - 1
 
     async def close(self) -> None:
         """Close the connection; everything written has been committed already."""
@@ -178,12 +180,12 @@ class PartitionWriters:
         await self._plain.write((changelog, (CLAIM_KEY, b"\1")) for changelog in changelogs)
 
     async def write(
-        self, records: Mapping[int, Mapping[str, Sequence[KeyValue]]]
+        self, records: Mapping[int, Mapping[TopicPartition, Sequence[KeyValue]]]
     ) -> dict[TopicPartition, int]:
         """Write one transaction for each partition; see `PartitionWriter.write`.
 
         Returns:
-            The offset of the last record written to each topic and partition.
+            The offset of the last record written to each topic and partition of a writer's own.
 
         Raises:
             LostPartitionError: Also if this worker does not own one of the partitions.
@@ -195,9 +197,10 @@ class PartitionWriters:
             *(self._writers[partition].write(topics) for partition, topics in todo.items())
         )
         return {
-            (topic, partition): offset
+            target: offset
             for partition, offsets in zip(todo, written, strict=True)
-            for topic, offset in offsets.items()
+            for target, offset in offsets.items()
+            if target[1] == partition
         }
 
     async def close(self) -> None:

@@ -90,6 +90,8 @@ def analyse(
             round(record.collected_at * 1000), ingest_ms, record.sequence, record.values, findings, closed
         )
         if findings:
+            for finding in findings:
+                row.state.note(finding)
             outcome.insights.extend(to_insight(sensor_id, finding) for finding in findings)
             findings.clear()
         if closed:
@@ -104,6 +106,7 @@ def _notice_stalled(
     for sensor_id, row in rows.items():
         if offset > row.applied_through and (finding := row.state.tick(tick_ms)) is not None:
             row.applied_through = offset
+            row.state.note(finding)
             stalled.append((sensor_id, finding))
     for sensor_id, finding in sorted(
         stalled, key=lambda each: each[0]

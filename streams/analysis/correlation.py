@@ -227,9 +227,8 @@ def _compare(names: list[str], values: Values) -> Iterable[Relation]:
 
 def _memory(filled: Values, present: Values) -> Values:
     """Correlate each row with itself 1, 2, ... `_MEMORY` columns before; noisy far ones fade out."""
-    centred = np.where(
-        present > 0, filled - filled.sum(axis=1, keepdims=True) / present.sum(axis=1, keepdims=True), 0
-    )
+    counts = np.maximum(present.sum(axis=1, keepdims=True), 1.0)
+    centred = np.where(present > 0, filled - filled.sum(axis=1, keepdims=True) / counts, 0.0)
     energy = np.maximum((centred * centred).sum(axis=1), 1e-12)
     own = [(centred[:, lag:] * centred[:, :-lag]).sum(axis=1) / energy for lag in range(1, _MEMORY + 1)]
     return np.stack(own, axis=1)

@@ -154,21 +154,23 @@ class RunningProfile:
 class Forecasters:
     """All of them, for one series."""
 
-    __slots__ = ("_holt_winters", "_profile")
+    __slots__ = ("_holt_winters", "_last", "_profile")
 
     def __init__(self) -> None:
+        self._last = nan
         self._holt_winters = HoltWinters()
         self._profile = RunningProfile()
 
     def learn(self, hour: int, value: float) -> None:
         """Learn an hour's mean; a missing hour must be given a guess, so that none loses its place in the day."""
+        self._last = value
         self._holt_winters.learn(value)
         self._profile.learn(hour, value)
 
     def points(self, history: History, shape: DayShape | None, horizon: int) -> list[float]:
         """Forecast ``horizon`` hours after the history's last hour, by each forecaster; ``nan`` where it cannot."""
         means = history.means
-        last = means[-1] if means else nan
+        last = self._last
         yesterday = _before(means, DAY_HOURS, horizon)
         return [
             last,
@@ -182,14 +184,15 @@ class Forecasters:
 
     def to_state(self) -> list[Any]:
         """Return the models as plain values."""
-        return [self._holt_winters.to_state(), self._profile.to_state()]
+        return [self._last, self._holt_winters.to_state(), self._profile.to_state()]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "Forecasters":
         """Restore the models from `to_state`."""
         restored = cls()
-        restored._holt_winters = HoltWinters.from_state(state[0])
-        restored._profile = RunningProfile.from_state(state[1])
+        restored._last = state[0]
+        restored._holt_winters = HoltWinters.from_state(state[1])
+        restored._profile = RunningProfile.from_state(state[2])
         return restored
 
 

@@ -7,7 +7,7 @@ What comes later than that is counted, and otherwise left alone: the slow statis
 from array import array
 from typing import Any, NamedTuple
 
-from streams.analysis.findings import Finding
+from streams.analysis.findings import Finding, Kind, State
 from streams.analysis.health import SensorHealth
 from streams.analysis.series import BUCKET_MS, HOUR_BUCKETS, SeriesAnalysis
 
@@ -18,6 +18,9 @@ MAX_QUANTITIES = 16
 # Readings among which a repetition is recognised.
 _REMEMBERED = 64
 _NEVER = 1 << 62
+# Findings that are remembered of one sensor.
+NOTED = 16
+_ROUTINE = frozenset({Kind.FORECAST, Kind.PROFILE, Kind.GAPS})
 
 
 class ClosedBucket(NamedTuple):
@@ -40,7 +43,8 @@ class SensorAnalysis:
     """What is known about one sensor. All times are integer milliseconds."""
 
     __slots__ = (
-        "_keys", "_newest", "_next_close", "_watermark", "duplicates", "health", "late", "left_out", "series",
+        "_keys", "_newest", "_next_close", "_watermark", "duplicates", "health", "late", "left_out", "noted",
+        "series",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,6 +57,8 @@ class SensorAnalysis:
         self.late = 0
         self.duplicates = 0
         self.left_out = 0
+        self.noted: list[Finding] = []
+        """The last things that were found, forecasts and profiles apart; newest last."""
 
     @property
     def newest(self) -> float | None:
@@ -124,6 +130,11 @@ class SensorAnalysis:
             if finding is not None:
                 findings.append(finding)
 
+    def note(self, finding: Finding) -> None:
+        """Remember something that was found, for those who look."""
+        if finding.kind not in _ROUTINE:
+            self.noted = [*self.noted[1 - NOTED :], finding]
+
     def tick(self, now: int) -> Finding | None:
         """Learn from a tick how late it is (ingest time)."""
         return self.health.tick(now)
@@ -134,6 +145,7 @@ class SensorAnalysis:
             self.health.to_state(), [series.to_state() for series in self.series.values()],
             self._newest, self._watermark, self._next_close, self._keys.tobytes(),
             self.late, self.duplicates, self.left_out,
+            [(kind.value, quantity, at, state.value, *rest) for kind, quantity, at, state, *rest in self.noted],
         ]  # fmt: skip
 
     @classmethod
@@ -142,8 +154,12 @@ class SensorAnalysis:
         sensor = cls()
         (
             health, series, sensor._newest, sensor._watermark, sensor._next_close, keys,
-            sensor.late, sensor.duplicates, sensor.left_out,
+            sensor.late, sensor.duplicates, sensor.left_out, noted,
         ) = state  # fmt: skip
+        sensor.noted = [
+            Finding(Kind(kind), quantity, at, State(progress), *rest)
+            for kind, quantity, at, progress, *rest in noted
+        ]
         sensor.health = SensorHealth.from_state(health)
         for values in series:
             restored = SeriesAnalysis.from_state(values)

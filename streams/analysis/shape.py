@@ -16,6 +16,8 @@ MIN_SHAPE_DAYS = 2
 MIN_DAILY_DAYS = 3
 MIN_WEEKLY_DAYS = 21
 MIN_TREND_DAYS = 7
+# Hours with readings that a day needs to have a mean.
+MIN_DAY_HOURS = 3
 # Below this an estimate of persistence is kept from being a unit root, whose long forecasts would never return.
 _MAX_PERSISTENCE = 0.995
 
@@ -168,7 +170,7 @@ def daily_means(values: Values, last_hour: int) -> tuple[Values, int]:
         return grid.mean(axis=1), first_day
     present = (~missing).sum(axis=1)
     means = np.where(missing, 0.0, grid).sum(axis=1) / np.maximum(present, 1)
-    return np.where(present >= DAY_HOURS // 2, means, np.nan), first_day
+    return np.where(present >= MIN_DAY_HOURS, means, np.nan), first_day
 
 
 class Trend(NamedTuple):

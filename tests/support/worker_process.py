@@ -31,14 +31,17 @@ class WorkerProcess:
         name: Static membership: the same name continues where it was.
     """
 
+    command = "worker"
+    worker_section, web_section = "WORKER", "WEB"
+
     def __init__(self, settings: dict[str, str], folder: Path, name: str) -> None:
         self.name = name
         self.port = free_port()
         self._settings = {
             **settings,
-            "WEIR_WORKER__INSTANCE": name,
-            "WEIR_WORKER__DATA_DIR": str(folder / name),
-            "WEIR_WEB__PORT": str(self.port),
+            f"WEIR_{self.worker_section}__INSTANCE": name,
+            f"WEIR_{self.worker_section}__DATA_DIR": str(folder / name),
+            f"WEIR_{self.web_section}__PORT": str(self.port),
         }
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,7 +57,7 @@ class WorkerProcess:
             return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agents", "worker"],
+                [sys.executable, "-m", "agents", self.command],
                 env=environment(self._settings),
                 stdout=log,
                 stderr=log,
@@ -88,6 +91,13 @@ class WorkerProcess:
     def tail(self, lines: int = 30) -> str:
         """Return the end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class AnalysisProcess(WorkerProcess):
+    """``weir analyse`` as a process."""
+
+    command = "analyse"
+    worker_section = web_section = "ANALYSIS"
 
 
 async def until_consumed(settings: Settings, workers: list[WorkerProcess], seconds: float = 90) -> None:

@@ -19,8 +19,8 @@ from streams.documents import (
     reading_document,
 )
 from streams.errors import InputError, Reason
-from streams.identity import aggregate_id, anomaly_id, reading_id
-from streams.records import Aggregate, Anomaly, DeadLetter, Label, LateReading, Reading, Tick, encode
+from streams.identity import aggregate_id, anomaly_id, insight_id, reading_id
+from streams.records import Aggregate, Anomaly, DeadLetter, Insight, Label, LateReading, Reading, Tick, encode
 
 MOMENT = 1_725_890_469.0
 BY_COLLECTION = {destination.collection: destination for destination in DESTINATIONS}
@@ -66,6 +66,16 @@ RECORDS = {
         reading_id("x", MOMENT).hex(), "not_json", "no JSON", "mqtt", "sensors/x/reading", MOMENT, b"\xff{"
     ),
     "labels": Label("s1", "temperature", MOMENT, MOMENT + 30, "spike"),
+    "insights": Insight(
+        insight_id("profile", "s1", "temperature", MOMENT, "observed").hex(),
+        "profile",
+        "s1",
+        "temperature",
+        MOMENT,
+        "observed",
+        "usually 21 ± 0.5",
+        {"location": 21.0, "quantiles": {"0.05": 20.0, "0.95": 22.0}, "trend": None},
+    ),
 }
 
 

@@ -1,0 +1,70 @@
+"""The agent that compares the sensors of a group with each other."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from mode import CrashingSupervisor
+
+from agents.lane.batch import Batch
+from agents.lane.state import WriteBehindState
+from bridges import metrics
+from bridges.logs import get_logger
+from bridges.settings import Settings
+from streams.analysis.analyse import compare
+from streams.analysis.correlation import Group
+from streams.errors import InputError
+from streams.records import GroupBucket, decode_as, encode
+from streams.topics import GROUP_BUCKETS, INSIGHTS
+
+_log = get_logger(__name__)
+
+
+def add_to(app: Any, settings: Settings) -> WriteBehindState[Group]:
+    """Add the agent to the application; returns its state, for the pages."""
+    state = WriteBehindState[Group](
+        app,
+        "groups",
+        partitions=settings.kafka.partitions,
+        to_state=Group.to_state,
+        from_state=lambda _, values: Group.from_state(values),
+    )
+    insights = settings.topic(INSIGHTS.name)
+
+    def apply(batch: Batch) -> set[str]:
+        buckets = list(_decoded(batch))
+        for insight in compare(state.rows[batch.partition], buckets):
+            state.result(insights, batch.partition, insight.sensor_id.encode(), encode(insight))
+            metrics.ANALYSIS_INSIGHTS.labels(insight.kind).inc()
+        return {bucket.group for _, bucket in buckets}
+
+    @app.agent(
+        app.batched_topic(GROUP_BUCKETS.name), name="compare_sensors", supervisor_strategy=CrashingSupervisor
+    )  # type: ignore[untyped-decorator]
+    async def compare_sensors(stream: Any) -> AsyncIterator[None]:
+        """Keep two days of each group's sensors, and publish which of them move together.
+
+        Delivery: each bucket counts once; rows remember the offset they contain, insights have derived ids.
+        Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
+        """
+        async for event in stream.noack().events():
+            if app.lane.accepts(event):
+                state.check(event.value)
+                state.applied(event, apply(event.value))
+                event.value.release()
+                await app.lane.checkpoint_if_full()
+            yield
+
+    return state
+
+
+def _decoded(batch: Batch) -> Any:
+    for record in batch.records:
+        try:
+            yield record.offset, decode_as(GroupBucket, record.value or b"")
+        except InputError as error:  # no one but this application writes there
+            _log.warning(
+                "group_bucket.ignored",
+                partition=batch.partition,
+                offset=record.offset,
+                detail=error.detail,
+            )

@@ -1,0 +1,200 @@
+"""Model analysis on a real Kafka: what it publishes, through crashes, and what its pages say."""
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from agents.analysis.app import as_worker
+from bridges.kafka_edge import aiokafka_options, ensure_topics
+from bridges.settings import KafkaSettings, Settings
+from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse, compare
+from streams.analysis.correlation import Group
+from streams.analysis.sensor import SensorAnalysis
+from streams.event_times import event_time
+from streams.identity import anomaly_id
+from streams.records import (
+    Anomaly,
+    GroupBucket,
+    Insight,
+    Label,
+    Reading,
+    Tick,
+    decode_as,
+    decode_reading,
+    encode,
+)
+from streams.rows import Row
+from streams.signals import Fleet, MessageKind, parse_faults
+from streams.topics import ANOMALIES, GROUP_BUCKETS, INSIGHTS, LABELS, READINGS
+from tests.support.readings_log import read, write
+from tests.support.worker_process import AnalysisProcess, until_consumed
+
+START = 1_750_003_200.0
+DAYS = 7
+PARTITIONS = 4
+
+
+def fleet_records() -> list[tuple[bytes | None, bytes]]:
+    """A week of six simulated sensors with faults; a tick every simulated hour."""
+    fleet = Fleet(
+        sensors=6,
+        start=START,
+        interval=300.0,
+        faults=parse_faults("shift:0.02,flatline:0.02,duplicate:0.02,reorder:0.02"),
+        until=START + DAYS * 86_400,
+        calm=288,
+    )
+    records: list[tuple[bytes | None, bytes]] = []
+    for number, message in enumerate(fleet.messages()):
+        if message.kind is MessageKind.READING:
+            fields = json.loads(message.payload)
+            collected_at = event_time(fields.pop("collected_at"))
+            values = {name: float(value) for name, value in fields.items() if name != "sensor_id"}
+            sensor_id = message.topic.split("/")[1]
+            records.append((sensor_id.encode(), encode(Reading(sensor_id, collected_at, values))))
+        if number % 72 == 0:
+            records.append((None, encode(Tick(message.key.at))))
+    return records
+
+
+async def others(settings: Settings, sensor_id: str) -> None:
+    """Write one anomaly and one label."""
+    at = START + 5 * 86_400
+    anomaly = Anomaly(
+        anomaly_id(sensor_id, "temperature", at).hex(), sensor_id, "temperature", "raised", at, at, 0.9999,
+        30.0, 20.0, 18.0, 22.0, "above", "value", 500,
+    )  # fmt: skip
+    async with AIOKafkaProducer(**aiokafka_options(settings)) as producer:
+        key = sensor_id.encode()
+        await producer.send_and_wait(settings.topic(ANOMALIES.name), encode(anomaly), key)
+        label = Label(sensor_id, "temperature", at, at + 600, "spike")
+        await producer.send_and_wait(settings.topic(LABELS.name), encode(label), key)
+
+
+async def expected(settings: Settings) -> dict[int, list[bytes]]:
+    """Compute in this process what must have been published about readings, by partition."""
+    wanted: dict[int, list[bytes]] = {}
+    for partition, records in (await read(settings, READINGS.name)).items():
+        rows: dict[str, Row[SensorAnalysis]] = {}
+        outcome = AnalysisOutcome()
+        # The ingest time that Kafka noted is that of the test: clocks and stalls are looked at elsewhere.
+        items = [(offset, 0, decode_reading(value)) for offset, (_, value) in enumerate(records)]
+        analyse(AnalysisPlan({"all": "*"}), rows, items, outcome)
+        wanted[partition] = [encode(insight) for insight in outcome.insights if is_about_values(insight)]
+    return wanted
+
+
+def is_about_values(insight: Insight) -> bool:
+    return insight.kind not in ("stalled", "clock", "correlation")
+
+
+async def published(settings: Settings) -> dict[int, list[bytes]]:
+    return {
+        partition: [value for _, value in records if is_about_values(decode_as(Insight, value))]
+        for partition, records in (await read(settings, INSIGHTS.name)).items()
+    }
+
+
+def fetch(url: str) -> Any:
+    with urlopen(url, timeout=20) as response:
+        body = response.read().decode()
+    return json.loads(body) if "json" in response.headers["Content-Type"] else body
+
+
+async def ask(process: AnalysisProcess, path: str, seconds: float = 60) -> Any:
+    """Ask until it answers."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return await asyncio.to_thread(fetch, f"http://127.0.0.1:{process.port}{path}")
+        except OSError:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{path} is not answered:\n{process.tail()}") from None
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.timeout(400)
+async def test_insights_after_kills_are_those_of_an_undisturbed_run_and_the_pages_show_them(
+    kafka: str, unique_name: str, tmp_path: Path
+) -> None:
+    namespace = f"{unique_name}."
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=PARTITIONS))
+    variables = {
+        "WEIR_KAFKA__BROKERS": kafka,
+        "WEIR_KAFKA__NAMESPACE": namespace,
+        "WEIR_ANALYSIS__CHECKPOINT_SECONDS": "0.5",
+        "WEIR_WORKER__FETCH_RECORDS": "200",
+        "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "2",
+    }
+    await asyncio.to_thread(ensure_topics, settings)
+    records = fleet_records()
+    sensor_id = next(key for key, _ in records if key is not None).decode()
+    process = AnalysisProcess(variables, tmp_path, "analysis-0")
+    try:
+        third = len(records) // 3
+        for part in (records[:third], records[third : 2 * third], records[2 * third :]):
+            await write(settings, part)
+            process.start()
+            await ask(process, "/health/ready")
+            process.kill()
+        await others(settings, sensor_id)
+        process.start()
+        await until_consumed(as_worker(settings), [process])
+        await pages_tell(process, sensor_id)
+        await asyncio.to_thread(process.stop)
+    finally:
+        process.kill()
+    wanted, got = await expected(settings), await published(settings)
+    assert any(wanted.values())
+    for partition, values in wanted.items():
+        assert got.get(partition, []) == values, f"partition {partition}"
+    await groups_got_each_bucket_once(settings)
+
+
+async def pages_tell(process: AnalysisProcess, sensor_id: str) -> None:
+    assert (await ask(process, "/health/ready")) == {"ready": True}
+    assert (await ask(process, "/health/live")) == {"live": True}
+    assert "weir_analysis_readings_total" in await ask(process, "/metrics")
+    home = await ask(process, "/")
+    assert "model analysis" in home
+    assert "http://" not in home.replace("http://www.w3.org/2000/svg", "") and "https://" not in home
+    listed = await ask(process, "/api/series?limit=5")
+    assert len(listed["rows"]) == 5 and listed["next"] == listed["rows"][-1]["id"]
+    following = await ask(process, f"/api/series?limit=1000&after={listed['next']}")
+    assert len(following["rows"]) + 5 == 12 and following["next"] is None
+    assert (await ask(process, "/api/overview"))["series"] == 12
+    found = await ask(process, f"/api/series/{sensor_id}")
+    assert set(found["series"]) == {"temperature", "battery"}
+    series = found["series"]["temperature"]
+    assert len(series["history"]["means"]) >= 24 * DAYS - 2
+    assert [forecast["hours"] for forecast in series["forecasts"]] == [1, 6, 24]
+    assert len(series["path"]) == 24
+    deadline = time.monotonic() + 30
+    while not (series["anomalies"] and series["labels"]) and time.monotonic() < deadline:
+        series = (await ask(process, f"/api/series/{sensor_id}/temperature"))["series"]["temperature"]
+    assert [mark["what"] for mark in series["anomalies"]] == ["raised above"]
+    assert [mark["what"] for mark in series["labels"]] == ["spike"]
+    groups = await ask(process, "/api/groups")
+    assert [group["group"] for group in groups["rows"]] == ["all"]
+
+
+async def groups_got_each_bucket_once(settings: Settings) -> None:
+    """All buckets of a group stand in one partition, each once; the relations found follow from them."""
+    records = await read(settings, GROUP_BUCKETS.name)
+    assert sum(bool(each) for each in records.values()) == 1
+    buckets = [decode_as(GroupBucket, value) for each in records.values() for _, value in each]
+    times = [(bucket.quantity, bucket.sensor_id, bucket.number) for bucket in buckets]
+    assert len(times) == len(set(times)) > 1000
+    groups: dict[str, Row[Group]] = {}
+    wanted = [encode(insight) for insight in compare(groups, enumerate(buckets))]
+    told: dict[int, list[bytes]] = defaultdict(list)
+    for partition, values in (await read(settings, INSIGHTS.name)).items():
+        told[partition] = [value for _, value in values if decode_as(Insight, value).kind == "correlation"]
+    assert [value for values in told.values() for value in values] == wanted
