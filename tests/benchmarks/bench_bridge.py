@@ -1,21 +1,18 @@
-"""What a message costs on its way from MQTT into Kafka.
+"""What a message costs on its way from MQTT into Kafka: `weir bridge` beside a plain paho + librdkafka loop.
 
-    python tests/benchmarks/bench_bridge.py [--messages 200000] [--rate 15000]
+    python -m pytest tests/benchmarks/bench_bridge.py -s
 
-Starts Kafka and an MQTT broker of its own on this machine, publishes readings of about 105 bytes from 1,000
-sensors at QoS 1, and prints for `weir bridge` and for a plain paho + librdkafka loop: messages a second,
-processor time per message (user and system, all threads), memory, and the time from publishing to standing in
-Kafka at a steady rate.
+Publishes readings of about 105 bytes from 1,000 sensors at QoS 1 and prints messages a second, processor time
+per message (user and system, all threads), memory, and the time from publishing to standing in Kafka at a steady
+rate. Only processor time is asserted: the others depend on what else the machine does.
 """
 
-import argparse
 import json
 import os
 import secrets
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import timeit
 from collections import deque
@@ -29,9 +26,7 @@ import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bridges.stack.kafka import KafkaServer
-from bridges.stack.mqtt import MqttServer
-from bridges.stack.process import Program, free_port
+from bridges.stack.process import ROOT, Program, free_port
 from streams.identity import reading_id
 from streams.payloads import Limits, decode
 from streams.records import Reading, encode
@@ -40,6 +35,10 @@ from tests.services.bridge_kit import BridgeProcess, until
 SENSORS = 1000
 PARTITIONS = 4
 WINDOW = 1000
+MESSAGES = int(os.environ.get("WEIR_TEST_BENCH_MESSAGES", "200000"))
+RATE = float(os.environ.get("WEIR_TEST_BENCH_RATE", "15000"))
+RATE_SECONDS = 10.0
+MOST_CPU_SECONDS = 25e-6
 
 
 def publish(address: str, name: str, messages: int, rate: float) -> None:
@@ -155,10 +154,13 @@ def cpu_seconds(pid: int | None) -> float:
 
 def measure(
     title: str, process: Program, confirmed: Callable[[], int], address: str, name: str, messages: int
-) -> None:
-    """Publish at full speed and print what each message cost the process."""
+) -> float:
+    """Publish at full speed, print what each message cost the process, and return its processor seconds."""
     began, cpu = time.monotonic(), cpu_seconds(process.pid)
-    publisher = subprocess.Popen([sys.executable, __file__, "--publish", address, name, str(messages), "0"])
+    publisher = subprocess.Popen(
+        [sys.executable, __file__, "--publish", address, name, str(messages), "0"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     peak = 0
 
     def done() -> bool:
@@ -174,6 +176,7 @@ def measure(
         f"{title:<44} {messages / wall:>9,.0f}/s {cost / messages * 1e6:>6.1f} µs CPU {peak / 1e6:>6.0f} MB",
         flush=True,
     )
+    return cost / messages
 
 
 def latencies(brokers: str, topic: str) -> list[float]:
@@ -224,43 +227,14 @@ def decoding() -> None:
         print(f"{title:<44} {'':>11} {best * 1e6:>6.2f} µs")
 
 
-def main() -> None:
-    """Run all of it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--messages", type=int, default=200_000)
-    parser.add_argument(
-        "--rate", type=float, default=15_000, help="messages a second while latency is measured"
-    )
-    parser.add_argument("--seconds", type=float, default=10, help="how long latency is measured")
-    parser.add_argument("--publish", nargs=4, help=argparse.SUPPRESS)
-    parser.add_argument("--be-plain", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.publish:
-        address, name, messages, rate = arguments.publish
-        publish(address, name, int(messages), float(rate))
-        return
-    if arguments.be_plain:
-        plain_loop(*arguments.be_plain)
-        return
-    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+def test_a_message_costs_at_most_25_microseconds(kafka: str, mqtt: tuple[str, int], tmp_path: Path) -> None:
+    print(f"\nload before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     decoding()
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder)
-        kafka, mqtt = KafkaServer(directory / "kafka", say=print), MqttServer(directory / "mqtt")
-        try:
-            kafka.start()
-            mqtt.start()
-            print(f"MQTT broker: {mqtt.program}")
-            run(directory, kafka.address, mqtt.address, arguments)
-        finally:
-            mqtt.stop()
-            kafka.stop()
+    assert run(tmp_path, kafka, f"{mqtt[0]}:{mqtt[1]}") <= MOST_CPU_SECONDS
 
 
-def run(directory: Path, kafka: str, mqtt: str, arguments: argparse.Namespace) -> None:
-    """Measure both bridges on running servers."""
+def run(directory: Path, kafka: str, mqtt: str) -> float:
+    """Measure both bridges on running servers; return the processor seconds of a message in ours."""
     host, _, port = mqtt.partition(":")
     admin = AdminClient({"bootstrap.servers": kafka})
 
@@ -291,27 +265,27 @@ def run(directory: Path, kafka: str, mqtt: str, arguments: argparse.Namespace) -
     plain = PlainLoop(directory / name, mqtt, kafka, name)
     plain.start()
     until(lambda: plain.log_file.exists() and plain.log_file.stat().st_size, "the plain loop runs")
-    measure("paho + librdkafka, payload not read", plain, plain.confirmed, mqtt, name, arguments.messages)
+    measure("paho + librdkafka, payload not read", plain, plain.confirmed, mqtt, name, MESSAGES)
     plain.stop()
 
     name = f"weir{secrets.token_hex(3)}"
     weir = bridge(name)
-    measure(
+    price = measure(
         "weir bridge, payload validated",
         weir,
         lambda: int(weir.ledger().get("messages", {}).get("confirmed", 0)),
         mqtt,
         name,
-        arguments.messages,
+        MESSAGES,
     )
     weir.stop()
 
     name = f"rate{secrets.token_hex(3)}"
     topic_of(name, **{"message.timestamp.type": "LogAppendTime"})
     weir = bridge(name)
-    count = int(arguments.rate * arguments.seconds)
+    count = int(RATE * RATE_SECONDS)
     cpu = cpu_seconds(weir.pid)
-    publish(mqtt, name, count, arguments.rate)
+    publish(mqtt, name, count, RATE)
     until(lambda: weir.ledger()["messages"]["confirmed"] >= count, "all confirmed")
     cost = (cpu_seconds(weir.pid) - cpu) / count
     ledger = weir.ledger()
@@ -319,11 +293,15 @@ def run(directory: Path, kafka: str, mqtt: str, arguments: argparse.Namespace) -
     found = latencies(kafka, f"{name}.readings")
     shares = {q: found[min(int(len(found) * q), len(found) - 1)] * 1000 for q in (0.5, 0.95, 0.99, 0.999)}
     print(
-        f"{f'weir bridge at {arguments.rate:,.0f}/s':<44} {'':>11} {cost * 1e6:>6.1f} µs CPU; publish to Kafka: "
+        f"{f'weir bridge at {RATE:,.0f}/s':<44} {'':>11} {cost * 1e6:>6.1f} µs CPU; publish to Kafka: "
         + ", ".join(f"p{q * 100:g} {ms:.0f} ms" for q, ms in shares.items())
     )
-    print(f"ledger: {json.dumps(ledger)}")
+    assert ledger["balanced"], json.dumps(ledger)
+    return price
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # the processes that the benchmark starts
+    if sys.argv[1] == "--publish":
+        publish(sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5]))
+    elif sys.argv[1] == "--be-plain":
+        plain_loop(*sys.argv[2:5])
