@@ -1,0 +1,72 @@
+"""How fast a backtest is in one process: readings a second of CPU time, from encoded records to figures.
+
+    python tests/benchmarks/bench_backtest.py [READINGS]
+
+Measures CPU time of this process, so that a busy machine disturbs little. Reading from Kafka or a file comes on top:
+``weir backtest`` prints microseconds a reading for each configuration on your own data.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from streams.backtest.configuration import Configuration
+from streams.backtest.runs import Coverage, DetectionRun, LogRecord, WindowRun
+from streams.records import Reading, decode_readings, encode
+
+SENSORS = 1000
+CHUNK = 5000
+START = 1_760_000_000.0
+MUST = {"windows": 150_000, "windows and default detector": 60_000}
+
+
+def encoded(count: int) -> list[bytes]:
+    """Make records of `readings`: 1,000 sensors in turn, a reading every 10 s each, a daily season and noise."""
+    values = []
+    for index in range(count):
+        step, sensor = divmod(index, SENSORS)
+        noise = math.sin(index * 12.9898) * 43758.5453 % 1.0
+        temperature = round(20 + 5 * math.sin((step * 10 + sensor * 60) / 86400 * 2 * math.pi) + noise, 2)
+        reading = Reading(f"sensor-{sensor:05}", START + 10.0 * step, {"temperature": temperature})
+        values.append(encode(reading))
+    return values
+
+
+def chunks(values: list[bytes]) -> Iterator[list[LogRecord]]:
+    """Decode as the Kafka source does."""
+    for at in range(0, len(values), CHUNK):
+        decoded = decode_readings(values[at : at + CHUNK])
+        assert decoded is not None
+        yield [(at + i, 1000 * (at + i), record) for i, record in enumerate(decoded)]
+
+
+def measured(values: list[bytes], runs: list[Callable[[int, list[LogRecord]], None]]) -> float:
+    """Return readings a second of CPU time."""
+    coverage = Coverage()
+    begun = time.process_time()
+    for records in chunks(values):
+        coverage.apply(records)
+        for run in runs:
+            run(0, records)
+    return len(values) / (time.process_time() - begun)
+
+
+def main() -> int:
+    """Print the figures as JSON; exit code 1 if one is below what must be."""
+    values = encoded(int(sys.argv[1]) if len(sys.argv) > 1 else 500_000)
+    plain = Configuration("plain")
+    rates = {
+        "reading and decoding": measured(values, []),
+        "windows": measured(values, [WindowRun(plain.policy()).apply]),
+        "windows and default detector": measured(
+            values, [WindowRun(plain.policy()).apply, DetectionRun(plain.plan()).apply]
+        ),
+    }
+    print(json.dumps({name: round(rate) for name, rate in rates.items()}))
+    return int(any(rates[name] < least for name, least in MUST.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
