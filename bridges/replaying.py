@@ -4,6 +4,7 @@ Publishing keeps key, value, partition and ingest time, so that a worker there s
 says in a header which source record it was: a replay that was interrupted goes on after the last one that arrived.
 """
 
+import logging
 import shutil
 import struct
 import tempfile
@@ -259,7 +260,8 @@ class _Publisher:
                 "linger.ms": 20,
                 "compression.type": target.kafka.compression,
                 "message.timeout.ms": 60_000,
-            }
+            },
+            logger=logging.getLogger("librdkafka"),
         )
 
     def publish(self, chunk: Chunk) -> None:

@@ -11,18 +11,21 @@ No reading before ``low`` can have an event time later than T0 + max_future (the
 begin a window's length after that contain none of them, and no watermark of that time reaches into them.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from bridges.configurations import current
+from bridges.kafka_edge import librdkafka_options
 from bridges.parallel import Done, Progress, apart
 from bridges.settings import Settings
 from bridges.sources.base import Filter, Selection
 from bridges.sources.kafka import KafkaSource, Log, OffsetRange
 from streams.backtest.runs import DetectionRun, WindowRun
 from streams.backtest.verification import Agreement, Comparison, Key, Result, event_time_of, key_of, total
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, TransientError
 from streams.records import Aggregate, Anomaly, LateReading, decode_as, encode
 from streams.signals.wire import iso
 from streams.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
@@ -43,6 +46,7 @@ class Verification:
         compared_since: By partition: results of windows before this event time are not comparable.
         models: Whether anomalies can be compared.
         more_readings: By partition: whether the log goes on after what is verified.
+        fill: Write what is missing to the topic that misses it.
     """
 
     settings: Settings
@@ -51,6 +55,7 @@ class Verification:
     compared_since: dict[int, float]
     models: bool
     more_readings: dict[int, bool]
+    fill: bool = False
 
     @classmethod
     def plan(cls, settings: Settings, selection: Selection) -> "Verification":
@@ -61,7 +66,7 @@ class Verification:
             TransientError: If Kafka cannot be reached.
         """
         if selection.by != "event":
-            raise ConfigurationError("results are verified by event time: use --by event")
+            raise ConfigurationError("results are compared by event time: use --by event")
         group = f"{settings.kafka.namespace}{settings.worker.application}"
         topic = settings.topic(READINGS.name)
         whole = KafkaSource.open(settings, Selection())
@@ -143,11 +148,21 @@ class _Side:
     """One topic and partition: what was recomputed against what was emitted live."""
 
     def __init__(
-        self, verification: Verification, name: str, partition: int, kind: type[Result], log: Log
+        self,
+        verification: Verification,
+        name: str,
+        partition: int,
+        kind: type[Result],
+        log: Log,
+        filler: "_Filler | None",
     ) -> None:
         settings, selection = verification.settings, verification.selection
         self.topic = settings.topic(name)
-        self.comparison = Comparison(self.topic, partition, kind, self._is_compared)
+        self._filler = filler
+        self._partition = partition
+        self.comparison = Comparison(
+            self.topic, partition, kind, self._is_compared, on_missing=self._fill if filler else None
+        )
         self._filter = Filter(selection)
         self._since = verification.compared_since[partition] if kind is not Anomaly else -inf
         low, high = log.ends(self.topic, partition)
@@ -172,6 +187,10 @@ class _Side:
             self._first = None
         self.comparison.recomputed(result, encode(result))
 
+    def _fill(self, result: Result, value: bytes) -> None:
+        assert self._filler is not None
+        self._filler.write(self.topic, self._partition, result.sensor_id, value)
+
     def _is_compared(self, result: Result) -> bool:
         at = event_time_of(result)
         return (
@@ -185,6 +204,7 @@ class _Side:
         comparison = self.comparison
         while comparison.waiting and comparison.ahead < _AHEAD and self._read_one():
             pass
+        comparison.give_up_waiting()
 
     def read_all(self) -> None:
         """Read the live results that are left."""
@@ -208,19 +228,61 @@ class _Side:
         return self.comparison.finish(more_readings=more_readings)
 
 
+class _Filler:
+    """Writes missing results to the partition in which the worker would have written them."""
+
+    def __init__(self, settings: Settings) -> None:
+        from confluent_kafka import Producer
+
+        self._error: Any = None
+        self._producer = Producer(
+            {**librdkafka_options(settings), "enable.idempotence": True, "linger.ms": 20},
+            logger=logging.getLogger("librdkafka"),
+        )
+
+    def write(self, topic: str, partition: int, sensor_id: str, value: bytes) -> None:
+        """Write one result."""
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value, sensor_id.encode(), partition, on_delivery=self._delivered
+                )
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        self._error = self._error or error
+
+    def flush(self) -> None:
+        """Wait until Kafka has everything.
+
+        Raises:
+            TransientError: If it has not.
+        """
+        if self._producer.flush(60) or self._error is not None:
+            raise TransientError(f"Kafka did not take all results: {self._error}; run it again")
+
+
 def _verify(verification: Verification, partitions: Sequence[int], done: Done) -> Verified:
     verified = Verified()
+    filler = _Filler(verification.settings) if verification.fill else None
     for partition in partitions:
-        _verify_partition(verification, partition, done, verified)
+        _verify_partition(verification, partition, done, verified, filler)
+    if filler is not None:
+        filler.flush()
     return verified
 
 
-def _verify_partition(verification: Verification, partition: int, done: Done, verified: Verified) -> None:
+def _verify_partition(
+    verification: Verification, partition: int, done: Done, verified: Verified, filler: _Filler | None
+) -> None:
     configuration = current(verification.settings)
     logs = [Log(verification.settings) for _ in range(3)]
     try:
-        aggregates = _Side(verification, AGGREGATES.name, partition, Aggregate, logs[0])
-        late = _Side(verification, LATE_READINGS.name, partition, LateReading, logs[1])
+        aggregates = _Side(verification, AGGREGATES.name, partition, Aggregate, logs[0], filler)
+        late = _Side(verification, LATE_READINGS.name, partition, LateReading, logs[1], filler)
         sides = [aggregates, late]
         windows = WindowRun(
             configuration.policy(),
@@ -228,7 +290,7 @@ def _verify_partition(verification: Verification, partition: int, done: Done, ve
         )
         runs: list[WindowRun | DetectionRun] = [windows]
         if verification.models:
-            anomalies = _Side(verification, ANOMALIES.name, partition, Anomaly, logs[2])
+            anomalies = _Side(verification, ANOMALIES.name, partition, Anomaly, logs[2], filler)
             sides.append(anomalies)
             emit: Callable[[int, Result], None] = lambda _, result: anomalies.recomputed(result)  # noqa: E731
             runs.append(DetectionRun(configuration.plan(), emit))
@@ -239,7 +301,7 @@ def _verify_partition(verification: Verification, partition: int, done: Done, ve
             for side in sides:
                 side.catch_up()
             done(chunk.done)
-            if any(side.comparison.hopeless for side in sides):
+            if filler is None and any(side.comparison.hopeless for side in sides):
                 break
         for side in sides:
             agreement = side.finish(more_readings=verification.more_readings[partition])

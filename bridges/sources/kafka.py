@@ -9,6 +9,7 @@ The range of offsets of each partition is fixed when the source is opened, so th
 """
 
 import logging
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -278,7 +279,8 @@ class Log:
         from confluent_kafka import Consumer, TopicPartition
 
         asker = Consumer(
-            {**librdkafka_options(self._settings), "group.id": group, "enable.auto.commit": False}
+            {**librdkafka_options(self._settings), "group.id": group, "enable.auto.commit": False},
+            logger=logging.getLogger("librdkafka"),
         )
         try:
             asked = [TopicPartition(topic, partition) for partition in sorted(partitions)]
@@ -332,10 +334,28 @@ class Log:
     def _ask(self, call: Any, *args: Any, **named: Any) -> Any:
         from confluent_kafka import KafkaException
 
-        try:
-            return call(*args, **named)
-        except KafkaException as error:
-            raise TransientError(
-                f"Kafka does not answer at {self._settings.kafka.brokers} ({error.args[0].str()}): start it, or set "
-                "WEIR_KAFKA__BROKERS"
-            ) from None
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            try:
+                return call(*args, **named)
+            except KafkaException as error:
+                reason = error.args[0]
+                if reason.code() not in _passing() or time.monotonic() > deadline:
+                    raise TransientError(
+                        f"Kafka does not answer at {self._settings.kafka.brokers} ({reason.str()}): start it, or set "
+                        "WEIR_KAFKA__BROKERS"
+                    ) from None
+            time.sleep(_PATIENCE_SECONDS)
+
+
+def _passing() -> tuple[int, ...]:
+    """Return the errors that pass by themselves: a topic was just made, or a broker just started."""
+    from confluent_kafka import KafkaError
+
+    return (
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    )

@@ -81,7 +81,7 @@ class Agreement:
         matched: Results with the same bytes.
         repeated: Live results that came again with the same bytes, after a crash.
         beyond: Live results of readings after the range that was recomputed: nothing is said about them.
-        mismatches: How many results differ, and the first of them.
+        mismatches: How many results differ; ``missing``: how many of them were never emitted live.
         shown: The first mismatches, by event time.
     """
 
@@ -89,11 +89,13 @@ class Agreement:
     repeated: int = 0
     beyond: int = 0
     mismatches: int = 0
+    missing: int = 0
     shown: list[Mismatch] = field(default_factory=list)
 
     def note(self, mismatch: Mismatch) -> None:
         """Count a mismatch, and keep it if it is one of the first."""
         self.mismatches += 1
+        self.missing += mismatch.kind == "missing"
         self.shown.append(mismatch)
         if len(self.shown) > 2 * _SHOWN:
             self._keep_first()
@@ -104,6 +106,7 @@ class Agreement:
         self.repeated += other.repeated
         self.beyond += other.beyond
         self.mismatches += other.mismatches
+        self.missing += other.missing
         self.shown += other.shown
         self._keep_first()
 
@@ -118,6 +121,7 @@ class Comparison:
         topic, partition: Where the live results come from.
         kind: What its records are.
         wanted: Which results are compared; of both sides.
+        on_missing: Called with each result that was never emitted live, and its bytes.
         remembered: See `REMEMBERED`.
     """
 
@@ -128,12 +132,14 @@ class Comparison:
         kind: type[Result],
         wanted: Callable[[Result], bool] = lambda _: True,
         *,
+        on_missing: Callable[[Result, bytes], None] | None = None,
         remembered: int = REMEMBERED,
     ) -> None:
         self.topic = topic
         self.partition = partition
         self.kind = kind
         self._wanted = wanted
+        self._on_missing = on_missing
         self.agreement = Agreement()
         self._remembered = remembered
         self._expected: dict[Key, bytes] = {}
@@ -154,7 +160,7 @@ class Comparison:
     @property
     def hopeless(self) -> bool:
         """Whether so much differs that going on tells nothing new."""
-        return self.agreement.mismatches + len(self._expected) > MOST_DIFFERENCES
+        return self.agreement.mismatches > MOST_DIFFERENCES
 
     def recomputed(self, result: Result, value: bytes) -> None:
         """Take a result that the replay made."""
@@ -223,6 +229,15 @@ class Comparison:
             )
         )  # fmt: skip
 
+    def give_up_waiting(self) -> None:
+        """Take what was recomputed and has no counterpart for missing: all live results it could be are read."""
+        for value in self._expected.values():
+            result = decode_as(self.kind, value)
+            self._note("missing", result, None, value, None)
+            if self._on_missing is not None:
+                self._on_missing(result, value)
+        self._expected = {}
+
     def finish(self, *, more_readings: bool) -> Agreement:
         """Judge what has no counterpart.
 
@@ -230,14 +245,12 @@ class Comparison:
             more_readings: Whether live results of readings after the range may have come meanwhile: those after
                 the last one that matched are then not held against it.
         """
-        for value in self._expected.values():
-            self._note("missing", decode_as(self.kind, value), None, value, None)
+        self.give_up_waiting()
         for value, offset in self._live.values():
             if more_readings and offset > self._last_matched:
                 self.agreement.beyond += 1
             else:
                 self._note("unexpected", decode_as(self.kind, value), value, None, offset)
-        self._expected = {}
         self._live = {}
         return self.agreement
 

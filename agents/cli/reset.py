@@ -1,0 +1,34 @@
+"""``weir reset``: have the worker rebuild its tables and results from the log."""
+
+import click
+
+_EXAMPLES = """
+\b
+Examples:
+  weir reset                    says what it would do
+  weir reset --yes              does it: tables anew, results emitted again
+  weir reset --results --yes    deletes the old results first: after a change of windows or detection
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "--results", is_flag=True, help="Delete aggregates, anomalies and late readings, on Kafka and MongoDB."
+)
+@click.option("--yes", is_flag=True, help="Do it. Without this, only say what would be done.")
+def reset(results: bool, yes: bool) -> None:
+    """Reset offsets, changelogs and local state, so that the next worker builds everything anew from `readings`.
+
+    Workers must be stopped. Readings, labels and dead letters are never touched.
+    """
+    from agents.rebuilding import Reset
+    from bridges import settings as all_settings
+
+    plan = Reset.plan(all_settings.load(), results=results)
+    for number, line in enumerate(plan.describe(), start=1):
+        click.echo(f"{number}. {line}")
+    if not yes:
+        click.echo("nothing has been done: run it with --yes")
+        return
+    plan.run()
+    click.echo("done: start a worker to rebuild")
