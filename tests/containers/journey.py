@@ -7,16 +7,20 @@ COMPOSE is the command with its files; see verify.sh, which runs this beside the
 
 import json
 import os
+import socket
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
 from stack import Failed, Reporter, Stack, check, eventually, get
 
 HERE = Path(__file__).parent
 SERVER_PORT = int(os.environ.get("SERVER_PORT", "3000"))
 ANALYSIS_PORT = int(os.environ.get("ANALYSIS_PORT", "8010"))
+MQTT_PORT = int(os.environ.get("MQTT_PORT", "1883"))
+KAFKA_PORT = int(os.environ.get("KAFKA_PORT", "9092"))
 EXPRESS_PORT = int(os.environ.get("MONGO_EXPRESS_PORT", "8081"))
 LOGIN = (os.environ["MONGO_EXPRESS_USER"], os.environ["MONGO_EXPRESS_PASSWORD"])
 DEVICE, PASSWORD = os.environ["DEVICE"], os.environ["DEVICE_PASSWORD"]
@@ -53,6 +57,8 @@ class Journey:
         self.device_is_heard()
         self.strangers_are_refused()
         self.ground_truth_arrives()
+        if self.variant == "zookeeper":
+            self.outside_listens()
         if self.variant == "plain":
             self.users_can_no_more_than_they_need()
             self.scale()
@@ -85,13 +91,13 @@ class Journey:
         self.say(f"port {EXPRESS_PORT} asks for the login and then shows the database")
 
     def publish(
-        self, topic: str, value: float, user: str = DEVICE, password: str = PASSWORD
+        self, topic: str, value: float, user: str = DEVICE, password: str = PASSWORD, options: str = "-p 1883"
     ) -> tuple[int, str]:
         """Publish one reading by mosquitto_pub, from inside the devices' network."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         payload = json.dumps({"temperature": value, "collected_at": now})
         login = ["-u", user, "-P", password] if user else []
-        command = f"mosquitto_pub -V mqttv5 -h mosquitto -p 1883 -i pub{value} -q 1 -t {topic}".split()
+        command = f"mosquitto_pub -V mqttv5 -h mosquitto {options} -i pub{value} -q 1 -t {topic}".split()
         done = self.stack.run("exec", "-T", "mosquitto", *command, *login, "-m", payload)
         return done.returncode, done.stdout + done.stderr
 
@@ -133,6 +139,23 @@ class Journey:
         check(self.stored(-273.0) == 0, "nothing of it arrives")
         self.say(
             "publishing without or with a wrong password, or on another's topic, is refused, and nothing arrives"
+        )
+
+    def outside_listens(self) -> None:
+        """Use the ways in that compose.outside.yaml and compose.tls.yaml open."""
+        self.published += 1
+        value = 100.25 + self.published
+        mine, secret = f"sensors/{DEVICE}/reading", "/run/secrets/mqtt_certificate"
+        code, said = self.publish(mine, value, options=f"-p 8883 --cafile {secret}")
+        check(code == 0, "a device may publish by TLS", said)
+        eventually(lambda: self.stored(value) == 1, "the device's reading is in MongoDB")
+        self.say("a reading published by TLS on 8883 arrives in MongoDB")
+        socket.create_connection(("127.0.0.1", MQTT_PORT), timeout=10).close()
+        self.say("1883 is open on the loopback interface")
+        topics = AdminClient({"bootstrap.servers": f"127.0.0.1:{KAFKA_PORT}"}).list_topics(timeout=30).topics
+        check("readings" in topics, "Kafka answers on the loopback interface", topics)
+        self.say(
+            "Kafka's outside listener answers a client on this machine, under the address that it advertises"
         )
 
     def ground_truth_arrives(self) -> None:

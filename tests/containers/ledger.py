@@ -61,6 +61,8 @@ def main() -> int:
             seen, moved_at = now_seen, time.monotonic()
         time.sleep(0.5)
     audit.close()
+    if not entries:
+        print("  Kafka could not be read to its end, or MongoDB did not count, within the time")
     for entry in entries:
         verdict = "ok   " if entry.balances else "WRONG"
         print(f"  {verdict} {entry.what}: expected {entry.expected:,}, found {entry.found:,}  {entry.note}")

@@ -15,7 +15,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
 CACHE=$(realpath -m "${WEIR_CONTAINER_CACHE:-/var/tmp/weir-containers}")
 WHAT=${1:-all}
-# A Python with Weir's locked dependencies, for the jars of the stand-ins.
+# A Python with Weir's locked dependencies.
 PYTHON=$(realpath -s "${PYTHON:-$ROOT/.venv/bin/python}")
 mkdir -p "$CACHE/log"
 # shellcheck source=tests/containers/engine.sh
@@ -61,7 +61,15 @@ IDLE_SECONDS=5
 SENSORS=20
 RATE=5
 FAULTS=all
+HEALTH_INTERVAL=5s
+MQTT_PORT=11883
+MQTT_TLS_PORT=18883
+KAFKA_PORT=19092
 SETTINGS
+  # A certificate for the TLS listener, which the ZooKeeper variant opens, too.
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mosquitto -addext subjectAltName=DNS:mosquitto \
+    -keyout "$RUN/secrets/mqtt_key" -out "$RUN/secrets/mqtt_certificate" 2>"$RUN/openssl"
+  chmod 444 "$RUN/secrets/mqtt_key" "$RUN/secrets/mqtt_certificate"
   set -a
   # shellcheck source=/dev/null
   . "$RUN/env"
@@ -113,10 +121,10 @@ build() {
 
 walk() {
   local files=(compose.yaml)
-  [ "$1" = plain ] || files+=("compose.$1.yaml")
+  [ "$1" = plain ] || files+=(compose.zookeeper.yaml compose.outside.yaml compose.tls.yaml)
   compose "${files[@]}"
   "${COMPOSE[@]}" --profile '*' down --volumes >/dev/null 2>&1 || :
-  "${ENTER[@]}" python3 "$HERE/journey.py" "$1" "${COMPOSE[@]}"
+  "${ENTER[@]}" "$PYTHON" "$HERE/journey.py" "$1" "${COMPOSE[@]}"
 }
 
 choose_engine
@@ -147,6 +155,7 @@ else
   build --network=host
   engine_stop
   engine_start running
+  "$ENGINE_DOCKER" ps -aq | xargs -r "$ENGINE_DOCKER" rm -f >/dev/null # what a run that was cut off has left
 fi
 for variant in plain zookeeper; do
   if [ "$WHAT" = all ] || [ "$WHAT" = "$variant" ]; then
