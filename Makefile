@@ -19,11 +19,12 @@ test: $(INSTALLED)  ## all tests, with real servers that the tests start
 test-containers: $(INSTALLED)  ## the stack of docker/ in containers: with Docker, or on Debian as root with an engine of our own
 	PYTHON=$(BIN)/python tests/containers/verify.sh $(ARGS)
 
-lint: $(INSTALLED)  ## style, formatting, types, and which package may import which
+lint: $(INSTALLED)  ## style, formatting, types, which package may import which, and the reference made from the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/make_reference.py --check
 
 bench: $(INSTALLED)  ## measure; takes minutes
 	$(BIN)/python -m pytest tests/benchmarks -s $(ARGS)

@@ -7,7 +7,7 @@ import click
 _EXAMPLES = """
 \b
 Examples:
-  weir up                                     Kafka, MQTT, MongoDB, bridge, server and simulated sensors
+  weir up                                     everything, with simulated sensors
   weir up --profile demo                      the same, with recorded sensors and faults that are known
   weir up --with kafka,mqtt,mongo             only the servers
   weir up --without sensor                    everything but the simulator
@@ -90,7 +90,7 @@ def up(
     programs: tuple[tuple[str, str], ...],
     profile: str,
 ) -> None:
-    """Run Kafka, MQTT, MongoDB, the bridge, the server and sensors on this machine, until Ctrl-C.
+    """Run Kafka, MQTT, MongoDB, bridge, server, model analysis and sensors on this machine, until Ctrl-C.
 
     Nothing has to be installed for it: no Docker, no Java, no root. What is written goes to the data folder;
     a later start goes on with it. A server that the settings name (WEIR_KAFKA__BROKERS, WEIR_MQTT__HOST,

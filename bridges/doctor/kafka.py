@@ -5,12 +5,12 @@ from typing import Any
 from bridges.doctor.finding import Finding, Findings, failure, judged, ok, warning
 from bridges.kafka_edge import librdkafka_options, topic_config
 from bridges.settings import Settings
+from streams.documents import DESTINATIONS
 from streams.topics import ALL_TOPICS, READINGS, TopicSpec
 
 SECONDS = 3.0
 # What a record may have beside the payload: key, headers, and JSON around the bytes of a dead letter.
 OVERHEAD_BYTES = 4096
-KEPT = {READINGS.name: "readings_seconds"}
 
 
 def examine(settings: Settings) -> tuple[Findings, dict[str, Any]]:
@@ -112,7 +112,8 @@ def _kept(configuration: dict[str, str]) -> str:
 
 def _limits(retention: list[tuple[TopicSpec, float]]) -> dict[str, float]:
     readings = next(ms for spec, ms in retention if spec is READINGS)
-    stored = [ms for _, ms in retention if ms >= 0]
+    kept_in_mongo = [destination.topic for destination in DESTINATIONS]
+    stored = [ms for spec, ms in retention if spec in kept_in_mongo and ms >= 0]
     return {
         "readings_seconds": readings / 1000,
         "results_seconds": min(stored) / 1000 if stored else -1.0,

@@ -25,6 +25,7 @@ def examine(settings: Settings, data: Path, rate: float) -> Findings:
         _port(
             "bridge", settings.bridge.metrics_host, settings.bridge.metrics_port, "WEIR_BRIDGE__METRICS_PORT"
         ),
+        _port("analysis", settings.analysis.host, settings.analysis.port, "WEIR_ANALYSIS__PORT"),
         _port("server", settings.web.host, settings.web.port, "WEIR_WEB__PORT"),
         _disk(settings, data, rate),
     ]

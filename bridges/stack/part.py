@@ -7,7 +7,7 @@ from bridges.stack.probes import Rate
 from bridges.stack.process import Program
 
 SERVERS = ("kafka", "mqtt", "mongo")
-PROGRAMS = ("bridge", "server", "sensor")
+PROGRAMS = ("bridge", "server", "analysis", "sensor")
 PARTS = (*SERVERS, *PROGRAMS)
 
 

@@ -70,13 +70,14 @@ def plan_parts(settings: Settings, plan: Plan) -> tuple[list[list[Part]], dict[s
     profile = PROFILES[plan.profile]
     environment = {name: value for name, value in profile.environment.items() if name not in os.environ}
     environment |= _environment(servers)
+    wanted = [name for name in plan.parts if name not in profile.without]
     readers = [
         make(settings, plan, environment)
-        for name, make in (("bridge", _bridge), ("server", _worker))
-        if name in plan.parts
+        for name, make in (("bridge", _bridge), ("server", _worker), ("analysis", _analysis))
+        if name in wanted
     ]
     bridge = next((part.address for part in readers if part.name == "bridge"), None)
-    sensors = [_sensor(plan, environment, servers, bridge)] if "sensor" in plan.parts else []
+    sensors = [_sensor(plan, environment, servers, bridge)] if "sensor" in wanted else []
     levels = [servers, readers, sensors]
     return [level for level in levels if level], environment
 
@@ -139,12 +140,29 @@ def _worker(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> P
             **environment,
             "WEIR_WEB__PORT": str(port),
             "WEIR_WORKER__DATA_DIR": str(directory),
-            # Static membership: after a kill -9 it has its partitions back at once, not after a time-out.
-            "WEIR_WORKER__INSTANCE": settings.worker.instance or "worker-1",
         },
     )
     rate = program.rate("weir_worker_values_total")
     return Part("server", program.address, "Faust worker and web views", program, program.why_not_ready, rate)
+
+
+def _analysis(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:
+    port = plan.port("analysis", settings.analysis.port) or free_port()
+    directory = (plan.data / "analysis").resolve()
+    program = Service(
+        "analysis",
+        directory,
+        port,
+        remedy="choose another port with WEIR_ANALYSIS__PORT",
+        command=_weir("analyse"),
+        environment={
+            **environment,
+            "WEIR_ANALYSIS__PORT": str(port),
+            "WEIR_ANALYSIS__DATA_DIR": str(directory),
+        },
+    )
+    rate = program.rate("weir_analysis_readings_total")
+    return Part("analysis", program.address, "model analysis", program, program.why_not_ready, rate)
 
 
 def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part], bridge: str | None) -> Part:

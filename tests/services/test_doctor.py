@@ -34,6 +34,7 @@ def here(
         "WEIR_MONGO__DATABASE": mongo_database,
         "WEIR_BRIDGE__METRICS_PORT": str(free_port()),
         "WEIR_WEB__PORT": str(free_port()),
+        "WEIR_ANALYSIS__PORT": str(free_port()),
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -120,12 +120,12 @@ def test_parts_start_servers_first_and_sensors_last(tmp_path: Path) -> None:
     levels, environment = plan_parts(Settings(), Plan(tmp_path, free_ports=True))
     assert [[part.name for part in level] for level in levels] == [
         ["kafka", "mqtt", "mongo"],
-        ["bridge", "server"],
+        ["bridge", "server", "analysis"],
         ["sensor"],
     ]
     addresses = {part.name: part.address for level in levels for part in level}
     assert environment["WEIR_KAFKA__BROKERS"] == addresses["kafka"]
-    assert len(set(addresses.values())) == 6
+    assert len(set(addresses.values())) == 7
 
 
 def test_an_existing_server_is_not_started_and_not_pointed_at(tmp_path: Path) -> None:
