@@ -25,6 +25,7 @@ from typing import Any
 from bridges.kafka_admin import KafkaAdmin
 from bridges.settings import Settings
 from bridges.sources.kafka import Log
+from bridges.toml_text import toml_of
 from streams.documents import DESTINATIONS
 from streams.errors import ConfigurationError, TransientError
 from streams.topics import AGGREGATES, ALL_TOPICS, ANOMALIES, LATE_READINGS, READINGS
@@ -328,26 +329,3 @@ def _merged_toml(base: str | None, sections: dict[str, Any]) -> str:
     if base is not None:
         found = tomllib.loads(Path(base).read_text(encoding="utf-8"))
     return toml_of({**found, **sections})
-
-
-def toml_of(table: dict[str, Any], path: str = "") -> str:
-    """Write plain values as TOML; what is ``None`` is left out.
-
-    >>> print(toml_of({"detection": {"raise_at": 0.999, "series": {"a*/t": {"high": 3}}}}), end="")
-    [detection]
-    "raise_at" = 0.999
-    [detection."series"."a*/t"]
-    "high" = 3
-    """
-    lines = [
-        f"{json.dumps(key)} = {json.dumps(value)}\n"
-        for key, value in table.items()
-        if value is not None and not isinstance(value, dict)
-    ]
-    if lines and path:
-        lines.insert(0, f"[{path}]\n")
-    for key, value in table.items():
-        if isinstance(value, dict):
-            name = json.dumps(key) if path else key
-            lines.append(toml_of(value, f"{path}.{name}" if path else name))
-    return "".join(lines)
