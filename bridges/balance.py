@@ -46,41 +46,38 @@ def balance(sent: Totals, audit: Audit) -> list[Entry]:
     log, published, stored = audit.log, audit.published, audit.stored
     windows, changes, late = log.aggregates(), log.anomalies(), log.late()
     return [
-        Entry("readings in Kafka, of those sent", sent.readings, log.distinct, f"{log.repeated:,} repeated"),
-        Entry("readings in MongoDB", log.distinct, stored["sensors"]),
-        Entry("values received, of those sent", sum(sent.values.values()), log.values),
+        Entry("readings: sent to Kafka", sent.readings, log.distinct, f"{log.repeated:,} more than once"),
+        Entry("readings: Kafka to MongoDB", log.distinct, stored["sensors"]),
+        Entry("values: sent to Kafka", sum(sent.values.values()), log.values),
         Entry(
-            "values in windows or late",
+            "values: in windows or late",
             log.values,
             published.counted + log.late_at_first,
             f"{log.late_at_first:,} late",
         ),
         Entry(
-            "windows that differ from the log recomputed",
+            "windows: unlike the log replayed",
             0,
             _differences(windows, published.aggregates),
             f"{len(windows):,} windows",
         ),
-        Entry("windows in MongoDB", len(published.aggregates), stored["aggregates"]),
-        Entry("late values that differ from the log recomputed", 0, len(late ^ published.late)),
-        Entry("late values in MongoDB", len(published.late), stored["late_readings"]),
+        Entry("windows: Kafka to MongoDB", len(published.aggregates), stored["aggregates"]),
+        Entry("late values: unlike the log replayed", 0, len(late ^ published.late)),
+        Entry("late values: Kafka to MongoDB", len(published.late), stored["late_readings"]),
         Entry(
-            "changes of anomalies that differ from the log recomputed",
+            "anomalies: unlike the log replayed",
             0,
             _differences(changes, published.anomalies),
             f"{len(changes):,} changes",
         ),
-        Entry("anomalies in MongoDB", len(published.anomaly_ids), stored["anomalies"]),
+        Entry("anomalies: Kafka to MongoDB", len(published.anomaly_ids), stored["anomalies"]),
         Entry(
-            "dead letters, of malformed messages",
-            sent.malformed,
-            len(published.dead_letters),
-            _reasons(audit),
+            "malformed: sent to dead letters", sent.malformed, len(published.dead_letters), _reasons(audit)
         ),
-        Entry("dead letters in MongoDB", len(published.dead_letters), stored["dead_letters"]),
-        Entry("labels in Kafka, of those sent", sent.labels, len(published.labels)),
-        Entry("labels in MongoDB", len(published.labels), stored["labels"]),
-        Entry("results published with two contents", 0, published.conflicts),
+        Entry("dead letters: Kafka to MongoDB", len(published.dead_letters), stored["dead_letters"]),
+        Entry("labels: sent to Kafka", sent.labels, len(published.labels)),
+        Entry("labels: Kafka to MongoDB", len(published.labels), stored["labels"]),
+        Entry("results with two contents", 0, published.conflicts),
     ]
 
 

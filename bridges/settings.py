@@ -5,6 +5,7 @@ A setting comes from, first found wins: an environment variable ``WEIR_<SECTION>
 An unknown ``WEIR_*`` variable is an error: a typo must not pass silently.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +28,20 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 def _split(value: Any) -> Any:
     """Accept a comma-separated text where a list is wanted, as environment variables need."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _decode_tables(value: Any) -> Any:
+    """Accept a JSON object where a table is wanted, as environment variables need: their names have no ``/``."""
+    if not isinstance(value, dict):
+        return value
+    tables = {}
+    for name in ("series", "parameters"):
+        if isinstance(text := value.get(name), str):
+            try:
+                tables[name] = json.loads(text)
+            except ValueError as error:
+                raise ValueError(f"{name} must be a JSON object: {error}") from None
+    return {**value, **tables}
 
 
 CommaSeparated = BeforeValidator(_split)
@@ -289,8 +304,9 @@ class Settings(BaseSettings):
     mongo: MongoSettings = MongoSettings()
     bridge: BridgeSettings = BridgeSettings()
     windows: WindowSettings = WindowSettings()
-    detection: dict[str, Any] = Field(default_factory=dict)
-    """Detection; see `streams.series_model.DetectionConfig`."""
+    detection: Annotated[dict[str, Any], BeforeValidator(_decode_tables)] = Field(default_factory=dict)
+    """Detection; see `streams.detection_config.DetectionConfig`. ``WEIR_DETECTION__SERIES`` is a JSON object:
+    ``{"boiler-*/temperature": {"high": 120}}``."""
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()
     analysis: AnalysisSettings = AnalysisSettings()

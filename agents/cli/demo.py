@@ -103,31 +103,29 @@ def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", second
     """Print what was sent, where it is now, and what was found."""
     from rich.table import Table
 
-    console.print(
-        f"\nSent in {seconds:.0f} s (starting and stopping included): {sent.readings:,} readings of {sent.sensors} "
-        f"sensors, {sent.duplicates:,} of them twice, {sent.malformed:,} malformed messages, {sent.labels:,} labels",
-        highlight=False,
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    say(
+        f"\nIn {seconds:.0f} s, starting and stopping included: {sent.readings:,} readings of {sent.sensors} sensors, "
+        f"{sent.duplicates:,} of them twice, {sent.malformed:,} malformed messages, {sent.labels:,} labels\n"
     )
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    table.add_column("expected", justify="right")
-    table.add_column("found", justify="right")
-    table.add_column("")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
+    for column in ("expected", "found"):
+        table.add_column(column, justify="right")
+    for column in ("", "of which"):
+        table.add_column(column)
     for entry in reckoning.entries:
         verdict = "ok" if entry.balances else "WRONG"
         table.add_row(entry.what, f"{entry.expected:,}", f"{entry.found:,}", verdict, entry.note)
     console.print(table)
     if found := reckoning.findings:
         kinds = ", ".join(f"{kind} {hits} of {known}" for kind, (hits, known) in found.by_kind.items())
-        console.print(
-            f"anomalies: {found.raised:,} raised; {found.found} found of {found.known} known ({kinds}); "
-            f"{found.unknown} where nothing is known",
-            highlight=False,
+        say(
+            f"\nanomalies: {found.raised:,} raised; {found.found} of {found.known} known ones found ({kinds});"
         )
-    killed = ", ".join(f"{name} {count}" for name, count in reckoning.restarts.items() if count)
-    if killed:
-        console.print(f"restarted: {killed}", highlight=False)
-    console.print(
-        "the counts balance" if reckoning.balances else "THE COUNTS DO NOT BALANCE", highlight=False
-    )
+        say(f"           {found.unknown} raised where nothing is known")
+    if killed := ", ".join(f"{name} {count} times" for name, count in reckoning.restarts.items() if count):
+        say(f"started again: {killed}")
+    say("the counts balance" if reckoning.balances else "THE COUNTS DO NOT BALANCE")

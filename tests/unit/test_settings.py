@@ -73,3 +73,12 @@ def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("WEIR_MONGO__URI_FILE", "/nowhere/uri")
     with pytest.raises(ConfigurationError, match="WEIR_MONGO__URI_FILE must name a readable file"):
         load()
+
+
+def test_tables_of_detection_are_json_objects_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_DETECTION__SERIES", '{"boiler-*/temperature": {"high": 120}}')
+    monkeypatch.setenv("WEIR_DETECTION__WARM_UP", "72")
+    assert load().detection == {"series": {"boiler-*/temperature": {"high": 120}}, "warm_up": "72"}
+    monkeypatch.setenv("WEIR_DETECTION__SERIES", "boiler")
+    with pytest.raises(ConfigurationError, match="series must be a JSON object"):
+        load()

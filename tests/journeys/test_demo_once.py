@@ -1,0 +1,133 @@
+"""`weir demo --once`: the whole system on real data, twice in a row, and with a kill -9 of every process."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# A quiet machine with two cores needs 80 s for a run; a busy one several times as long.
+RUN_SECONDS = 480.0
+# The sensor first: what Mosquitto loses when it is killed is sent again only by a sensor that is still there.
+KILLED_IN_TURN = ("sensor", "mqtt", "bridge", "server", "mongo", "kafka")
+
+READY = re.compile(r" (\w+) is ready .*\(process (\d+)\)")
+PROGRESS = re.compile(r"([\d,]+) of ([\d,]+) readings in Kafka")
+
+
+class Demo:
+    """A running demo, and what it has said so far."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.lines: list[str] = []
+        self._pids: dict[str, list[int]] = {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "agents", "demo", "--once", "--free-ports", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = Thread(target=self._read)
+        self._reader.start()
+
+    @property
+    def text(self) -> str:
+        """Everything said so far."""
+        return "".join(self.lines)
+
+    def starts_of(self, part: str) -> int:
+        """How often a part has become ready."""
+        return len(self._pids.get(part, ()))
+
+    def kill(self, part: str) -> None:
+        """Kill a part with SIGKILL."""
+        os.kill(self._pids[part][-1], signal.SIGKILL)
+
+    def share_in_kafka(self) -> float:
+        """Share of the readings sent that Kafka has."""
+        found = PROGRESS.findall(self.text)
+        received, sent = (int(number.replace(",", "")) for number in found[-1]) if found else (0, 1)
+        return received / sent
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for something that the demo says."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while not condition():
+            assert self._process.poll() is None, f"the demo ended before {what}:\n{self.text}"
+            assert time.monotonic() < deadline, f"not in time: {what}:\n{self.text}"
+            time.sleep(0.1)
+
+    def end(self) -> int:
+        """Wait for its end; return the exit code."""
+        code = self._process.wait(RUN_SECONDS)
+        self._reader.join()
+        return code
+
+    def left_running(self) -> list[int]:
+        """List processes of the demo that are still there."""
+        return [pid for pids in self._pids.values() for pid in pids if Path(f"/proc/{pid}").exists()]
+
+    def stop(self) -> None:
+        """Stop it, if it still runs."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self.end()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line)
+            if found := READY.search(line):
+                pids = self._pids.setdefault(found[1], [])
+                if int(found[2]) not in pids:
+                    pids.append(int(found[2]))
+
+
+@pytest.mark.timeout(2 * RUN_SECONDS)
+def test_the_demo_balances_and_leaves_nothing_running(tmp_path: Path) -> None:
+    demo = Demo(tmp_path)
+    try:
+        assert demo.end() == 0, demo.text
+    finally:
+        demo.stop()
+    assert "everything that was sent has arrived, and all counts balance" in demo.text
+    assert "69,811 readings of 51 sensors, 97 of them twice, 45 malformed messages, 360 labels" in demo.text
+    assert "WRONG" not in demo.text
+    for start_of_a_known_anomaly in ("2022-03-24T07:00Z", "2022-03-29T06:00Z", "2022-04-27T13:00Z"):
+        assert f"anomaly raised: waterflow/flow at {start_of_a_known_anomaly}" in demo.text
+    assert "anomaly cleared: waterflow/flow" in demo.text
+    assert demo.left_running() == []
+
+
+@pytest.mark.timeout(3 * RUN_SECONDS)
+def test_a_second_run_in_the_same_folder_balances_although_every_process_is_killed_once(
+    tmp_path: Path,
+) -> None:
+    first = Demo(tmp_path, "--for", "2d")
+    try:
+        assert first.end() == 0, first.text
+    finally:
+        first.stop()
+    demo = Demo(tmp_path)
+    try:
+        demo.wait_until(lambda: demo.share_in_kafka() > 0.08, "readings arrive")
+        for part in KILLED_IN_TURN:
+            before = demo.starts_of(part)
+            demo.kill(part)
+            demo.wait_until(lambda: demo.starts_of(part) > before, f"{part} is ready again")  # noqa: B023
+        assert demo.end() == 0, demo.text
+    finally:
+        demo.stop()
+    assert "all counts balance" in demo.text
+    for part in KILLED_IN_TURN:
+        assert f"{part} was killed by SIGKILL" in demo.text
+    assert demo.left_running() == []
