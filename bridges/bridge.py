@@ -44,6 +44,7 @@ _FIRST_BACK_OFF_SECONDS = 0.2
 _BEHIND_SECONDS = 10.0
 # A dead letter that Kafka itself finds too large is cut to this.
 _LAST_RESORT_BYTES = 1024
+_DETAIL_CHARACTERS = 500
 
 
 class _Flight:
@@ -84,7 +85,7 @@ class Bridge:
             receive_maximum=bridge.max_inflight,
             max_payload_bytes=bridge.max_payload_bytes,
         )
-        self._producer = KafkaProducer(settings, max_records=bridge.max_inflight)
+        self._producer = KafkaProducer(settings, max_records=bridge.max_inflight, clock=clock)
         self._ticker = Ticker(self._producer, self._readings, bridge.tick_seconds, clock)
         self._flights: deque[_Flight] = deque()
         self._items_open = 0
@@ -260,11 +261,16 @@ class Bridge:
             if error is None:
                 self._ledger.add_dead_letter(refusal.reason)
                 self._settle(flight)
-            else:
-                # Only its size can be at fault: the broker allows less than this bridge's bound.
+            elif refusal.payload:
+                # Only its size can be at fault: the topic takes less than this bridge's bound.
                 shorter = refusal.payload[: min(_LAST_RESORT_BYTES, len(refusal.payload) // 2)]
                 detail = f"{refusal.detail} (payload of {len(refusal.payload)} bytes cut: {error.str()})"
-                self._set_aside(flight, Refusal(refusal.reason, detail[:2000], shorter), record.time_ms)
+                self._set_aside(
+                    flight, Refusal(refusal.reason, detail[:_DETAIL_CHARACTERS], shorter), record.time_ms
+                )
+            else:
+                # Not even a letter without a payload: an operator must let the topic take more.
+                self._producer.hold(record, error)
 
         self._producer.send(
             Outgoing(self._dead_letters, topic.encode(), encode(letter), time_ms, None, settled)

@@ -4,6 +4,7 @@ librdkafka retries on its own and keeps the order (idempotence); it has no time 
 holds back the MQTT acknowledgement anyway and has nothing better to do than to wait. What it gives up all the
 same (an authorisation that is missing, a topic that was deleted, a producer that was fenced) is handed to it
 again. Only errors that are the record's own fault end a record's life, and they are reported to its sender.
+A timestamp that Kafka refuses is the fault of this machine's clock: the record gets a new one with each attempt.
 """
 
 import logging
@@ -29,7 +30,6 @@ _RECORDS_OWN = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.RECORD_LIST_TOO_LARGE,
-        KafkaError.INVALID_TIMESTAMP,
         KafkaError.INVALID_RECORD,
         KafkaError.INVALID_MSG,
         KafkaError.INVALID_MSG_SIZE,
@@ -50,7 +50,18 @@ class Outgoing:
         partition: -1 lets the key decide.
     """
 
-    __slots__ = ("headers", "key", "owner", "partition", "producer", "settled", "time_ms", "topic", "value")
+    __slots__ = (
+        "alone",
+        "headers",
+        "key",
+        "owner",
+        "partition",
+        "producer",
+        "settled",
+        "time_ms",
+        "topic",
+        "value",
+    )
 
     def __init__(
         self,
@@ -71,6 +82,7 @@ class Outgoing:
         self.settled = settled
         self.owner = owner
         self.partition = partition
+        self.alone = False
         self.producer: KafkaProducer
 
     def delivered(self, error: KafkaError | None, _message: object) -> None:
@@ -111,11 +123,17 @@ class KafkaProducer:
     Args:
         settings: Brokers and how to produce.
         max_records: How many records may be under way at most.
+        clock: Ingest time: seconds since the Unix epoch.
     """
 
-    def __init__(self, settings: Settings, *, max_records: int) -> None:
+    def __init__(
+        self, settings: Settings, *, max_records: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
         self._options = producer_options(settings, max_records)
         self._producer = Producer(self._options)
+        # Batches of one record: made when it is needed.
+        self._single: Producer | None = None
         self._again: deque[Outgoing] = deque()
         self._again_at = 0.0
         self._complained_at = 0.0
@@ -129,7 +147,7 @@ class KafkaProducer:
         """Hand a record over; its ``settled`` is called from a later `serve`, or from here if it is too large."""
         record.producer = self
         try:
-            self._producer.produce(
+            (self._one_by_one() if record.alone else self._producer).produce(
                 record.topic,
                 record.value,
                 record.key,
@@ -151,6 +169,8 @@ class KafkaProducer:
             timeout: Seconds to wait for the first report.
         """
         self._producer.poll(timeout)
+        if self._single is not None:
+            self._single.poll(0)
         if self._fenced:
             self._replace()
         if self._again and (now := time.monotonic()) >= self._again_at:
@@ -165,8 +185,20 @@ class KafkaProducer:
     def failed(self, record: Outgoing, error: KafkaError) -> None:
         """Decide whether the record is at fault, or is to be handed over again."""
         if error.code() in _RECORDS_OWN:
-            record.settled(record, error)
-            return
+            if record.alone:
+                record.settled(record, error)
+            else:
+                # Kafka refuses whole batches: this record may have been in one with the guilty one, or the batch
+                # as a whole was larger than the topic takes.
+                record.alone = True
+                self.send(record)
+        else:
+            self.hold(record, error)
+
+    def hold(self, record: Outgoing, error: KafkaError) -> None:
+        """Hand the record over again a little later."""
+        if error.code() == KafkaError.INVALID_TIMESTAMP:
+            record.time_ms = round(self._clock() * 1000)
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._fenced = True
         now = time.monotonic()
@@ -189,8 +221,13 @@ class KafkaProducer:
     def _replace(self) -> None:
         """Make a new producer after a fatal error; what the old one held comes back as failed."""
         log.warning("producer.replaced", error=self.problem)
-        old = self._producer
-        old.purge()
-        old.flush(_PURGE_SECONDS)
+        for old in filter(None, (self._producer, self._single)):
+            old.purge()
+            old.flush(_PURGE_SECONDS)
         self._fenced = False
-        self._producer = Producer(self._options)
+        self._producer, self._single = Producer(self._options), None
+
+    def _one_by_one(self) -> Producer:
+        if self._single is None:
+            self._single = Producer({**self._options, "batch.num.messages": 1, "linger.ms": 0})
+        return self._single
