@@ -160,7 +160,7 @@ class BridgeSettings(Section):
     """A larger payload becomes a dead letter."""
     max_inflight: Count = 10_000
     """Messages taken from MQTT that Kafka has not confirmed yet; at this bound the bridge stops reading."""
-    max_inflight_bytes: Count = 16_777_216
+    max_inflight_bytes: Count = 4_194_304
     """The same bound in bytes of payload: what large payloads may take of the bridge's memory."""
     stop_seconds: Seconds = 20
     """How long a stop waits for Kafka to confirm what is under way; the broker sends the rest again."""

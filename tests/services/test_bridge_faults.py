@@ -150,6 +150,23 @@ def test_while_kafka_is_away_the_bridge_holds_a_bounded_number_and_stays_small(
     assert bridge.ledger()["connections"] == 1
 
 
+def test_large_payloads_do_not_make_the_bridge_large(
+    start_bridge: StartBridge, publisher: Publisher, own_kafka: KafkaServer, unique_name: str
+) -> None:
+    bridge = start_bridge(WEIR_KAFKA__BROKERS=own_kafka.address)
+    assert own_kafka.pid
+    os.kill(own_kafka.pid, signal.SIGSTOP)
+    for number in range(1000):
+        payload = f"{number} is no JSON, and long: ".encode() + secrets.token_bytes(50_000)
+        publisher.publish(f"{unique_name}/sensors/a1/reading", payload)
+    until(lambda: bridge.ledger()["messages"]["in_flight"] > 50, "the bridge fills")
+    publisher.wait()
+    os.kill(own_kafka.pid, signal.SIGCONT)
+    until(lambda: bridge.ledger()["messages"]["confirmed"] == 1000, "all confirmed")
+    assert len(records_when(own_kafka.address, f"{unique_name}.dead-letters", 1000)) == 1000
+    assert psutil.Process(bridge.pid).memory_info().rss < 100_000_000
+
+
 def test_the_bridge_waits_for_servers_that_are_not_up_yet(
     start_bridge: StartBridge, tmp_path: Path, unique_name: str
 ) -> None:
