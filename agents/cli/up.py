@@ -7,11 +7,7 @@ import click
 _EXAMPLES = """
 \b
 Examples:
-<<<<<<< HEAD
   weir up                                     everything, with simulated sensors
-=======
-  weir up                                     Kafka, MQTT, MongoDB, bridge, server, analysis and sensors
->>>>>>> b569be5 (stack: weir up runs model analysis, too)
   weir up --profile demo                      the same, with recorded sensors and faults that are known
   weir up --with kafka,mqtt,mongo             only the servers
   weir up --without sensor                    everything but the simulator
@@ -94,11 +90,7 @@ def up(
     programs: tuple[tuple[str, str], ...],
     profile: str,
 ) -> None:
-<<<<<<< HEAD
     """Run Kafka, MQTT, MongoDB, bridge, server, model analysis and sensors on this machine, until Ctrl-C.
-=======
-    """Run Kafka, MQTT, MongoDB, the bridge, the server, model analysis and sensors on this machine, until Ctrl-C.
->>>>>>> b569be5 (stack: weir up runs model analysis, too)
 
     Nothing has to be installed for it: no Docker, no Java, no root. What is written goes to the data folder;
     a later start goes on with it. A server that the settings name (WEIR_KAFKA__BROKERS, WEIR_MQTT__HOST,

@@ -1,7 +1,7 @@
 """What ``weir up`` runs: which parts, in which order, where, and how each is asked how it is.
 
-Servers first (kafka, mqtt, mongo), then what reads from them (bridge, server, analysis), then the sensors: a sensor
-that publishes before the bridge has a session would talk to nobody. A server that the settings point at is an
+Servers first (kafka, mqtt, mongo), then what reads from them (bridge, server), then the sensors: a sensor that
+publishes before the bridge has a session would talk to nobody. A server that the settings point at is an
 existing system: it is watched, not started.
 """
 
@@ -74,11 +74,7 @@ def plan_parts(settings: Settings, plan: Plan) -> tuple[list[list[Part]], dict[s
     readers = [
         make(settings, plan, environment)
         for name, make in (("bridge", _bridge), ("server", _worker), ("analysis", _analysis))
-<<<<<<< HEAD
         if name in wanted
-=======
-        if name in plan.parts
->>>>>>> b569be5 (stack: weir up runs model analysis, too)
     ]
     bridge = next((part.address for part in readers if part.name == "bridge"), None)
     sensors = [_sensor(plan, environment, servers, bridge)] if "sensor" in wanted else []
@@ -163,20 +159,10 @@ def _analysis(settings: Settings, plan: Plan, environment: Mapping[str, str]) ->
             **environment,
             "WEIR_ANALYSIS__PORT": str(port),
             "WEIR_ANALYSIS__DATA_DIR": str(directory),
-<<<<<<< HEAD
         },
     )
     rate = program.rate("weir_analysis_readings_total")
     return Part("analysis", program.address, "model analysis", program, program.why_not_ready, rate)
-=======
-            "WEIR_ANALYSIS__INSTANCE": settings.analysis.instance or "analysis-1",
-        },
-    )
-    rate = program.rate("weir_analysis_readings_total")
-    return Part(
-        "analysis", program.address, "model analysis and its pages", program, program.why_not_ready, rate
-    )
->>>>>>> b569be5 (stack: weir up runs model analysis, too)
 
 
 def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part], bridge: str | None) -> Part:
