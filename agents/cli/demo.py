@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agents.cli.simulate import Duration
+from agents.cli.up import PartProgram
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +34,17 @@ Examples:
     help="Folder of everything that is written; made anew each time.",
 )  # fmt: skip
 @click.option("--for", "length", type=Duration(), help="Only the beginning of the recorded data: 14d, 200h.")
+@click.option(
+    "--program",
+    "programs",
+    type=PartProgram(),
+    multiple=True,
+    help="Which program a server is: mqtt=rumqttd, ...",
+)
 @click.option("--free-ports", is_flag=True, help="Take any free ports instead of the usual ones.")
-def demo(once: bool, data: Path, length: float | None, free_ports: bool) -> None:
+def demo(
+    once: bool, data: Path, length: float | None, programs: tuple[tuple[str, str], ...], free_ports: bool
+) -> None:
     """Run the whole system on real data: Kafka, MQTT, MongoDB, bridge, server, and sensors with known faults.
 
     River's WaterFlow (hourly flow in a water pipeline in 2022, with four known anomalies) is replayed over MQTT in
@@ -55,7 +65,13 @@ def demo(once: bool, data: Path, length: float | None, free_ports: bool) -> None
     console = Console()
     begin_anew(data)
     further = () if length is None else ("--for", f"{length}s")
-    plan = Plan(data=data, free_ports=free_ports, profile=profile, sensor_arguments=further)
+    plan = Plan(
+        data=data,
+        programs=dict(programs),
+        free_ports=free_ports,
+        profile=profile,
+        sensor_arguments=further,
+    )
     if not once:
         guarded = watching.Guarded(watching.Narrator(data))
         run_stack(settings, plan, console, beside=guarded)
@@ -126,6 +142,6 @@ def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", second
             f"\nanomalies: {found.raised:,} raised; {found.found} of {found.known} known ones found ({kinds});"
         )
         say(f"           {found.unknown} raised where nothing is known")
-    if killed := ", ".join(f"{name} {count} times" for name, count in reckoning.restarts.items() if count):
+    if killed := ", ".join(f"{name} ({count})" for name, count in reckoning.restarts.items() if count):
         say(f"started again: {killed}")
     say("the counts balance" if reckoning.balances else "THE COUNTS DO NOT BALANCE")

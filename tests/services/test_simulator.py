@@ -125,6 +125,13 @@ def test_speed_stretches_simulated_time_over_real_time(mqtt: tuple[str, int]) ->
     assert 0.8 < time.monotonic() - began < 5.0, "20 simulated hours at 20 hours a second"
 
 
+def test_another_speed_holds_from_a_simulated_time_on(mqtt: tuple[str, int]) -> None:
+    plan = scenario(seed=109, readings=100)
+    began = time.monotonic()
+    assert simulation(plan, mqtt, speed=0.0, then=(plan.begins + 80 * 3600.0, 20 * 3600.0)).run()
+    assert 0.8 < time.monotonic() - began < 10.0, "80 hours at once, then 20 at 20 hours a second"
+
+
 def test_a_finished_simulation_publishes_nothing_more_when_started_again(
     mqtt: tuple[str, int], tmp_path: Path, subscriber: Callable[[Scenario], Subscriber]
 ) -> None:
