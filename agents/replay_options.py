@@ -46,7 +46,7 @@ def reading_options(command: F) -> F:
                 "--source",
                 default="kafka",
                 show_default=True,
-                help="kafka, mongo, or a file or folder: .csv, .jsonl, .parquet, the layout of NAB.",
+                help="kafka, mongo, waterflow, or a file or folder: .csv, .jsonl, .parquet, the layout of NAB.",
             ),
             click.option("--allow-missing", is_flag=True, help="Read what retention has left of the range."),
         )

@@ -34,7 +34,7 @@ Exit codes: 0 all is well, 1 it could not be run, 2 something given is wrong, 3 
     "--config", "configs", multiple=True, help="TOML file with [windows] and [detection], or: current."
 )
 @reading_options
-@click.option("--labels", help="Ground truth: kafka, mongo, a .csv file, or NAB's .json.")
+@click.option("--labels", help="Ground truth: kafka, mongo, waterflow, a .csv file, or NAB's .json.")
 @click.option(
     "--tolerance", type=float, default=0.0, help="Seconds after a label in which it may still be found."
 )

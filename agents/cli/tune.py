@@ -37,7 +37,9 @@ on the training range, or not by the chosen one on the held-out range.
     "--share", type=click.FloatRange(0.1, 0.9), default=0.7, show_default=True, help="Of time to train on."
 )
 @click.option("--split", type=EventTime(), help="Train before this event time, report from it on.")
-@click.option("--labels", help="Ground truth: kafka, mongo, a .csv file, or NAB's .json. Then F1 decides.")
+@click.option(
+    "--labels", help="Ground truth: kafka, mongo, waterflow, a .csv file, or NAB's .json. Then F1 decides."
+)
 @click.option(
     "--tolerance", type=float, default=0.0, help="Seconds after a label in which it may still be found."
 )

@@ -10,6 +10,7 @@ labels.py   ground truth from CSV, JSON, Kafka or MongoDB
 from pathlib import Path
 
 from bridges.settings import Settings
+from bridges.sources import recorded
 from bridges.sources.base import Selection, Source
 from streams.errors import ConfigurationError
 
@@ -22,7 +23,7 @@ def open_source(
     """Open a source by the name given on the command line.
 
     Args:
-        name: ``kafka``, ``mongo``, or the path of a file or folder.
+        name: ``kafka``, ``mongo``, ``waterflow``, or the path of a file or folder.
         settings: Where Kafka and MongoDB are.
         selection: What is wanted.
         allow_missing: Read what is left of a range whose beginning Kafka's retention has deleted.
@@ -39,6 +40,8 @@ def open_source(
         from bridges.sources.mongo import MongoSource
 
         return MongoSource(settings, selection)
+    if name in recorded.NAMES:
+        return recorded.RecordedSource(name, selection)
     path = Path(name)
     if not path.exists():
         raise ConfigurationError(

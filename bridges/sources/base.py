@@ -8,12 +8,13 @@ sensor id, so that the same sensors always stand in the same partition, whoever 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from math import inf
+from math import inf, isfinite
 from typing import Any, Literal, NamedTuple, Protocol
 from zlib import crc32
 
+from streams.addresses import check_quantity
 from streams.backtest.runs import LogRecord
-from streams.errors import ConfigurationError, WeirError
+from streams.errors import ConfigurationError, InputError, Reason, WeirError, shown
 from streams.records import Reading, Tick
 from streams.signals.wire import iso
 
@@ -146,6 +147,22 @@ class Source(Protocol):
 
     def holds(self) -> str:
         """Tell in words what the source holds, for the message that nothing was found."""
+
+
+def finite_values(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return quantities as a reading has them.
+
+    Raises:
+        InputError: If there is none, or one is not a finite number.
+    """
+    if not values:
+        raise InputError(Reason.MISSING_VALUE, "a reading must have at least one quantity")
+    found = {}
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise InputError(Reason.BAD_VALUE, f"{name} must be a finite number, got {shown(value)}")
+        found[check_quantity(name)] = float(value)
+    return found
 
 
 def virtual_partition(sensor_id: str) -> int:

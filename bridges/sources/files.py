@@ -6,7 +6,7 @@ Rows stand in the order of arrival: it decides what is out of order or late. A f
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bridges.sources.base import CHUNK_RECORDS, VIRTUAL_PARTITIONS, Chunk, Gathering, Selection
+from bridges.sources.base import CHUNK_RECORDS, VIRTUAL_PARTITIONS, Chunk, Gathering, Selection, finite_values
 from streams.addresses import check_quantity, check_sensor_id
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.event_times import event_time
@@ -252,7 +252,7 @@ def _row_of_object(found: Any, stem: str, gathering: Gathering) -> _Row | None:
     ingest = found.get(INGEST_COLUMN)
     return (
         round((at if ingest is None else _time_of(ingest)) * 1000),
-        Reading(sensor_id, at, _finite(values), found.get(SEQUENCE_COLUMN)),
+        Reading(sensor_id, at, finite_values(values), found.get(SEQUENCE_COLUMN)),
     )
 
 
@@ -264,17 +264,6 @@ def _time_of(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(Reason.BAD_TIME, f"expected a time, got {shown(value)}")
     return event_time(value)
-
-
-def _finite(values: Mapping[str, Any]) -> dict[str, float]:
-    if not values:
-        raise InputError(Reason.MISSING_VALUE, "a reading must have at least one quantity")
-    found = {}
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise InputError(Reason.BAD_VALUE, f"{name} must be a finite number, got {shown(value)}")
-        found[check_quantity(name)] = float(value)
-    return found
 
 
 def _parquet_rows(path: Path, gathering: Gathering) -> Rows:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bridges.settings import Settings
 from bridges.sources.base import Selection
+from bridges.sources.recorded import NAMES, recorded_labels
 from streams.backtest.evaluation import ANY_QUANTITY, unmatched
 from streams.backtest.outcome import Outcome
 from streams.errors import ConfigurationError, InputError
@@ -27,7 +28,7 @@ def read_labels(name: str, settings: Settings) -> list[Label]:
     """Read labels by the name given on the command line.
 
     Args:
-        name: ``kafka``, ``mongo``, or the path of a ``.csv`` or ``.json`` file.
+        name: ``kafka``, ``mongo``, ``waterflow``, or the path of a ``.csv`` or ``.json`` file.
         settings: Where Kafka and MongoDB are.
 
     Raises:
@@ -38,6 +39,8 @@ def read_labels(name: str, settings: Settings) -> list[Label]:
         labels = _from_kafka(settings)
     elif name == "mongo":
         labels = _from_mongo(settings)
+    elif name in NAMES:
+        labels = recorded_labels(name)
     elif name.endswith(".json"):
         labels = _from_json(Path(name))
     else:

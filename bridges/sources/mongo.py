@@ -12,9 +12,16 @@ from math import isinf
 from typing import Any
 
 from bridges.settings import Settings
-from bridges.sources.base import CHUNK_RECORDS, VIRTUAL_PARTITIONS, Chunk, Gathering, Selection
+from bridges.sources.base import (
+    CHUNK_RECORDS,
+    VIRTUAL_PARTITIONS,
+    Chunk,
+    Gathering,
+    Selection,
+    finite_values,
+)
 from streams.documents import date
-from streams.errors import ConfigurationError, TransientError
+from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records import Reading
 
 _NOT_QUANTITIES = frozenset({"_id", "collected_at", "metadata", "sequence"})
@@ -85,7 +92,11 @@ class MongoSource:
                 for document in _ties_by_id(sensors.find(query, batch_size=CHUNK_RECORDS).sort(order)):
                     offset += 1
                     held += 1
-                    reading = _reading_of(sensor_id, document)
+                    try:
+                        reading = _reading_of(sensor_id, document)
+                    except InputError as error:
+                        gathering.unreadable(f"{sensors.full_name} {document.get('_id')}", error.detail)
+                        continue
                     if gathering.add(offset, round(reading.collected_at * 1000), reading):
                         yield from gathering.take(held)
                         held = 0
@@ -99,7 +110,7 @@ def _ties_by_id(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]
 
 
 def _reading_of(sensor_id: str, document: dict[str, Any]) -> Reading:
-    values = {name: float(value) for name, value in document.items() if name not in _NOT_QUANTITIES}
+    values = finite_values({name: value for name, value in document.items() if name not in _NOT_QUANTITIES})
     return Reading(sensor_id, seconds_of(document["collected_at"]), values, document.get("sequence"))
 
 

@@ -142,8 +142,8 @@ def tried(
 def best(trials: Sequence[Trial], budget: Budget) -> Trial | None:
     """Choose among thresholds.
 
-    Within the budget: with labels that of the highest F1, of equal ones that with fewer alarms; without labels the
-    most sensitive one above which all keep to the budget, too.
+    Within the budget: with labels that of the highest F1, of equal ones that with fewer alarms, then the most
+    sensitive; without labels the most sensitive one above which all keep to the budget, too.
 
     Returns:
         ``None`` if none keeps to the budget.
@@ -159,7 +159,7 @@ def best(trials: Sequence[Trial], budget: Budget) -> Trial | None:
         return within[-1]
     return max(
         within,
-        key=lambda each: ((each.verdict and each.verdict.f1) or 0.0, -each.burden.anomalies, each.nats),
+        key=lambda each: ((each.verdict and each.verdict.f1) or 0.0, -each.burden.anomalies, -each.nats),
     )
 
 

@@ -1,5 +1,6 @@
 """Readings from files: what is read, what is refused, and with which words."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,33 @@ def test_parquet_needs_its_extra_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'weir\[parquet\]'"):
         contents(written(tmp_path / "a.parquet", "PAR1"))
+
+
+def test_parquet_is_read_with_times_of_any_kind(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    times = [datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 1, 0, 1, tzinfo=UTC), None]
+    table = pa.table(
+        {"sensor_id": ["a", "a", "a"], "time": times, "temperature": [1.5, None, 2.5], "humidity": [1, 2, 3]}
+    )
+    parquet.write_table(table, tmp_path / "hall.parquet")
+    source = open_source(str(tmp_path / "hall.parquet"), Settings(), Selection())
+    with pytest.raises(UnreadableRecords, match="row 3"):
+        Backtest(source, PLAIN).run()
+    first, second = contents(tmp_path / "hall.parquet")
+    assert first == Reading("a", 1790812800.0, {"temperature": 1.5, "humidity": 1.0})
+    assert second.values == {"humidity": 2.0}
+    (tmp_path / "broken.parquet").write_text("PAR1")
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        contents(tmp_path / "broken.parquet")
+
+
+def test_recorded_data_is_a_source_with_labels_of_its_own():
+    source = open_source("waterflow", Settings(), Selection())
+    outcome = Backtest(source, PLAIN).run()
+    assert (outcome.readings, list(outcome.sensors)) == (1268, ["waterflow"])
+    assert len(labels_for(read_labels("waterflow", Settings()), Selection(), outcome)) == 4
 
 
 def test_labels_are_read_from_csv_and_from_nab(tmp_path):
