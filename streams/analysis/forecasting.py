@@ -11,7 +11,7 @@ The interval is a conformal one: quantiles of the errors really made, at a level
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil, floor, isnan, nan
 from typing import Any, NamedTuple
 
@@ -171,6 +171,10 @@ class Horizon:
         self.outcomes.frombytes(outcomes)
 
 
+def _first_known(points: Iterable[float]) -> float:
+    return next((point for point in points if not isnan(point)), nan)
+
+
 def _doubles(data: bytes) -> "array[float]":
     values = array("d")
     values.frombytes(data)
@@ -220,7 +224,7 @@ class Forecasting:
                 else (lead**0.5 - before.hours**0.5) / (after.hours**0.5 - before.hours**0.5)
             )
             points = self._forecasters.points(history, shape, lead)
-            point = points[after.best]
+            point = _first_known((points[after.best], *reversed(points)))
             low = (1 - share) * before.below + share * after.below
             high = (1 - share) * before.above + share * after.above
             path.append(Interval(point + low, point, point + high))

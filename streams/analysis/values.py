@@ -153,6 +153,11 @@ class UnitWatch:
         self._since = 0.0
         self._count = 0
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the last value is in another unit, or may turn out to be: it had better not be learned."""
+        return self.raised or self._count > 0
+
     def learn_usual(self, digest: Digest) -> None:
         """Learn the usual range of values: called now and then."""
         if digest.count >= _MIN_READINGS and not self.raised:
