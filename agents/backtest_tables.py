@@ -26,8 +26,8 @@ def show(console: "Console", report: BacktestReport) -> None:
     sensors = outcome.sensors.values()
     first, last = min(each.first for each in sensors), max(each.last for each in sensors)
     console.print(
-        f"{outcome.readings:,} readings of {len(outcome.sensors):,} sensors from {_moment(first)} to {_moment(last)}"
-        f" ({outcome.sensor_days:,.1f} sensor-days)"
+        f"{outcome.readings:,} readings of {_some(len(outcome.sensors), 'sensor')} "
+        f"from {_moment(first)} to {_moment(last)} ({outcome.sensor_days:,.1f} sensor-days)"
         + (f"; {outcome.unreadable:,} unreadable passed over" if outcome.unreadable else ""),
         soft_wrap=True,
     )
@@ -80,8 +80,8 @@ def costs_of(report: BacktestReport) -> dict[str, float]:
 
 def _show_difference(console: "Console", before: Judged, after: Judged, found: Difference) -> None:
     console.print(
-        f"\n[bold]{before.name} → {after.name}[/bold]: {len(found.appeared)} anomalies appear, "
-        f"{len(found.vanished)} vanish, {len(found.moved)} move, {found.same} stay as they are"
+        f"\n[bold]{before.name} → {after.name}[/bold]: anomalies that appear {len(found.appeared):,}, "
+        f"vanish {len(found.vanished):,}, move {len(found.moved):,}, stay {found.same:,}"
     )
     _list(console, "+", found.appeared)
     _list(console, "-", found.vanished)
@@ -101,6 +101,10 @@ def _list(
         )
     if len(intervals) > _SHOWN:
         console.print(f"  {sign} … {len(intervals) - _SHOWN} more")
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _moment(event_time: float) -> str:
