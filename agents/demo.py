@@ -70,7 +70,6 @@ class Narrator:
     def __init__(self, data: Path) -> None:
         self._data = data
         self._counts: Counter[str] = Counter()
-        self._told: set[tuple[str, str]] = set()
 
     def __call__(self, supervisor: Supervisor) -> None:
         """Read anomalies and aggregates as they come."""

@@ -173,6 +173,7 @@ class Audit:
     def __init__(self, settings: Settings, policy: WindowPolicy, plan: DetectionPlan) -> None:
         self._settings = settings
         self._reader = TopicReader(settings, AUDITED)
+        self.policy = policy
         self.log = ReplayedLog(policy, plan)
         self.published = Published()
         self.stored: dict[str, int] = {}

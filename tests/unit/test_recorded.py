@@ -7,7 +7,7 @@ import pytest
 
 from bridges.recorded import from_csv, waterflow
 from streams.errors import ConfigurationError
-from streams.signals import MessageKind, Recording, totals
+from streams.signals import MessageKind, Recording, Stretch, totals
 
 
 def test_waterflow_has_its_four_known_anomalies_and_every_reading_outside_them_is_usual() -> None:
@@ -75,6 +75,20 @@ def test_a_wrong_file_is_refused_with_the_line_that_is_wrong(
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=complaint):
         from_csv(path)
+
+
+def test_two_anomalies_may_begin_with_the_same_reading_and_each_label_has_its_place() -> None:
+    stretches = (
+        Stretch("x", 1.0, 2.0, "spike"),
+        Stretch("y", 1.0, 3.0, "shift"),
+        Stretch("x", 9.0, 9.5, "late"),
+    )
+    recording = Recording("a", ((0.0, {"x": 1.0}), (1.0, {"x": 2.0, "y": 3.0})), stretches)
+    messages = list(recording.messages())
+    kinds = [message.kind for message in messages]
+    assert kinds == [MessageKind.READING, MessageKind.LABEL, MessageKind.LABEL, MessageKind.READING]
+    assert list(recording.messages(messages[2].key)) == messages[2:]
+    assert (recording.start, recording.end) == (0.0, 1.001)
 
 
 def test_rows_out_of_order_are_refused() -> None:
