@@ -22,7 +22,7 @@ from streams.verdicts import Rules, nats_for_budget
 
 _WEEK = 7 * 86400.0
 
-NAB_RAISE_AT = 0.9985
+NAB_RAISE_AT = 0.9994
 """The threshold for the Numenta Anomaly Benchmark, which pays nine false alarms for one window found.
 
 An operator does not: the default of `DetectionConfig` is for operators.
@@ -47,6 +47,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         min_duration_seconds: The score must have been at ``raise_at`` for so long; 0 raises at once.
         clear_seconds: The score must have been under ``clear_at`` for so long before an anomaly is cleared.
         rest_seconds: Nothing new is raised for so long after a raise.
+        settle_seconds: ... nor for so long after an anomaly ended.
         regime_seconds: An anomaly open for so long is the new normal: closed as ``regime_change``.
         lift_nats: Each raise lifts the threshold by so much ...
         lift_seconds: ... fading with this time constant.
@@ -63,6 +64,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     min_duration_seconds: Seconds = 0.0
     clear_seconds: Seconds = 900.0
     rest_seconds: Seconds = 12 * 3600.0
+    settle_seconds: Seconds = 6 * 3600.0
     regime_seconds: Annotated[float, Meta(gt=0)] = 86400.0
     lift_nats: Annotated[float, Meta(ge=0)] = 0.75
     lift_seconds: Annotated[float, Meta(gt=0)] = 2.5 * 86400.0
@@ -89,6 +91,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             min_duration_seconds=self.min_duration_seconds,
             clear_seconds=self.clear_seconds,
             rest_seconds=self.rest_seconds,
+            settle_seconds=self.settle_seconds,
             regime_seconds=self.regime_seconds,
             lift_nats=self.lift_nats,
             lift_seconds=self.lift_seconds,

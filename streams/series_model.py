@@ -25,6 +25,7 @@ _HEAD = Struct(
     "<2sB4sIddH"
 )  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
 _RANGE = "range"
+_LARGEST = 1e30
 
 
 class SeriesModel:
@@ -36,11 +37,11 @@ class SeriesModel:
     >>> model = SeriesModel(DetectionConfig())
     >>> changes = [model.observe(60.0 * i, 20.0 + i % 3 if i != 900 else 80.0) for i in range(1000)]
     >>> [(c.kind, c.event_time, c.value, c.cause, c.direction) for c in changes if c]
-    [('raised', 54000.0, 80.0, 'jump', 'above'), ('cleared', 57120.0, 80.0, 'jump', 'above')]
+    [('raised', 54000.0, 80.0, 'jump', 'above'), ('cleared', 55320.0, 80.0, 'jump', 'above')]
     """
 
     __slots__ = (
-        "_change", "_detector", "_high", "_last_time", "_low", "_peak", "_quiet", "_surprise", "_verdict",
+        "_change", "_detector", "_high", "_home", "_last_time", "_low", "_peak", "_quiet", "_surprise", "_verdict",
         "config", "nats", "skipped",
     )  # fmt: skip
 
@@ -50,10 +51,11 @@ class SeriesModel:
         self._surprise = self._detector.surprise
         self._verdict = Verdict(config.rules)
         self._quiet = config.rules.raise_nats  # less surprise than this changes nothing
-        self._low = -inf if config.low is None else config.low
-        self._high = inf if config.high is None else config.high
+        self._low = -_LARGEST if config.low is None else config.low
+        self._high = _LARGEST if config.high is None else config.high
         self._last_time = -inf
         self._peak = 0.0
+        self._home = (-inf, inf)  # where the level was when the open anomaly was raised
         self._change: AnomalyChange | None = None
         self.nats = 0.0
         self.skipped = 0
@@ -81,8 +83,8 @@ class SeriesModel:
     def observe(self, event_time: float, value: float) -> AnomalyChange | None:
         """Score a reading, learn it, and judge.
 
-        A reading that is not later than the last one, or not finite, is skipped and counted. One outside the
-        physical range is an anomaly, and is not learned.
+        A reading that is not later than the last one, or not finite (or beyond 1e30), is skipped and counted.
+        One outside the physical range is an anomaly, and is not learned.
 
         Args:
             event_time: Seconds since the Unix epoch.
@@ -91,15 +93,23 @@ class SeriesModel:
         Returns:
             A change in an anomaly's life, if the reading made one.
         """
-        if not event_time > self._last_time or value - value != 0.0:
+        if not event_time > self._last_time:
             self.skipped += 1
             return None
+        if not self._low <= value <= self._high:
+            return self._outside(event_time, value)
         self._last_time = event_time
-        if value < self._low or value > self._high:
-            self.nats = MAX_NATS
-            return self._judge(event_time, value, MAX_NATS)
         self.nats = nats = self._surprise(value, event_time)
         return None if nats < self._quiet else self._judge(event_time, value, nats)
+
+    def _outside(self, time: float, value: float) -> AnomalyChange | None:
+        """Judge a value outside the physical range; skip what is no number, or too large to square."""
+        if not -_LARGEST <= value <= _LARGEST:
+            self.skipped += 1
+            return None
+        self._last_time = time
+        self.nats = MAX_NATS
+        return self._judge(time, value, MAX_NATS)
 
     def _judge(self, time: float, value: float, nats: float) -> AnomalyChange | None:
         verdict = self._verdict
@@ -107,6 +117,7 @@ class SeriesModel:
         result = None
         if kind is Kind.RAISED:
             self._peak = nats
+            self._home = self._detector.home(verdict.rules.raise_nats)
             result = self._change = self._describe(time, value, nats, time, self._detector.seen)
         elif kind is Kind.CLEARED:
             result = self._close(time)
@@ -122,11 +133,10 @@ class SeriesModel:
         assert change is not None
         self._change = None
         self._peak = 0.0
-        settled = time - change.raised_at >= self.config.regime_seconds
+        settled = False
         if change.cause != _RANGE:
-            level = self._detector.level()
-            half = 0.5 * (change.expected + (change.upper if level > change.expected else change.lower))
-            settled = settled or (level > half if level > change.expected else level < half)
+            low, high = self._home
+            settled = not low <= self._detector.level() <= high
             if settled:
                 self._detector.accept()
         kind = Kind.REGIME_CHANGE if settled else Kind.CLEARED
@@ -173,7 +183,7 @@ class SeriesModel:
         change = self._change
         verdict = _encode(
             (
-                *self._verdict.state(), self._peak,
+                *self._verdict.state(), self._peak, *self._home,
                 None if change is None else msgspec.structs.astuple(change),
             )
         )  # fmt: skip
@@ -203,8 +213,9 @@ class SeriesModel:
                 return model
             model.nats = nats
             end = _HEAD.size + size
-            *state, model._peak, change = msgspec.msgpack.decode(data[_HEAD.size : end])
+            *state, model._peak, low, high, change = msgspec.msgpack.decode(data[_HEAD.size : end])
             model._verdict.restore(tuple(state))
+            model._home = (low, high)
             model._change = None if change is None else AnomalyChange(*change)
             model._detector.decode(data[end:])
         except (ValueError, TypeError, StructError, msgspec.MsgspecError) as error:

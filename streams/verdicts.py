@@ -71,6 +71,7 @@ class Rules(msgspec.Struct, frozen=True, gc=False):
     min_duration_seconds: float
     clear_seconds: float
     rest_seconds: float
+    settle_seconds: float
     regime_seconds: float
     lift_nats: float
     lift_seconds: float
@@ -95,7 +96,7 @@ def nats_for_budget(raises: float, per_seconds: float, interval_seconds: float) 
 class Verdict:
     """The state machine of one series: surprise in, raised or cleared out.
 
-    >>> rules = Rules(7.0, 3.0, 0.0, 60.0, 3600.0, 86400.0, 0.0, 1.0)
+    >>> rules = Rules(7.0, 3.0, 0.0, 60.0, 3600.0, 0.0, 86400.0, 0.0, 1.0)
     >>> verdict = Verdict(rules)
     >>> [verdict.step(60.0 * i, nats) for i, nats in enumerate([1.0, 9.0, 8.0, 0.0, 0.0, 9.0])]
     [None, <Kind.RAISED: 'raised'>, None, None, <Kind.CLEARED: 'cleared'>, None]
@@ -163,6 +164,7 @@ class Verdict:
             self.calm_since = time
         if time - self.calm_since >= self.rules.clear_seconds or self.overdue(time):
             self.raised_at = self.calm_since = inf
+            self.resting_until = max(self.resting_until, time + self.rules.settle_seconds)
             return Kind.CLEARED
         return None
 

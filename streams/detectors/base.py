@@ -109,6 +109,11 @@ class Detector(AnomalyDetector):
         """Return the short-term mean: where the series is now."""
         return self.band(0.0)[0]
 
+    def home(self, nats: float) -> tuple[float, float]:
+        """Return between which bounds the level counts as where it was before the reading seen last."""
+        expected, lower, upper = self.band(nats)
+        return 0.5 * (expected + lower), 0.5 * (expected + upper)
+
     def explain(self, nats: float) -> Expectation:
         """Tell what was expected of the reading that was surprising last; as `band`, with the cause."""
         expected, lower, upper = self.band(nats)

@@ -10,63 +10,63 @@ A reading is surprising when it lies far out in a tail of something that is usua
     spread    short-term standard deviation (upper tail only)    bursts of noise
     flat      how long the value stands still                    a stuck sensor
 
-Each of the first five has an upper and a lower tail. A tail is a streaming quantile (the ``TAIL`` most
-extreme share of readings lies beyond it) and the mean of the logarithmic excess over it: Hill's
-estimator, so beyond the quantile q the tail probability is ``TAIL * (v / q) ** (-1 / e)``. Surprise is
-minus its logarithm; the largest of all counts. Nothing depends on unit or offset: the resolution, scale
-and tails are those of the series itself.
+Each of the first five has an upper and a lower tail. A tail is a streaming quantile q, beyond which the ``TAIL`` most
+extreme share of readings lies, and the mean logarithmic excess e over it (Hill 1975, "A simple general approach to
+inference about the tail of a distribution"): a deviation v has the tail probability TAIL (v / q) ** (-1 / e). Surprise
+is minus its logarithm; the largest of all counts. Nothing depends on unit or offset.
 
-Four things temper it: deviations within the smallest step ever seen never count; what came at the same
-time of day on both of the last two days is discounted; a model that has seen n readings cannot fully
-claim what happens less than once in 2 n; and a fixed line maps the maximum of eleven tails to a
-calibrated probability.
+Four things temper it: deviations within the smallest step ever seen never count; what recurs daily is discounted
+(`streams.detectors.recurrence`); a model that has seen few readings cannot claim what hardly ever happens; and a fixed
+line maps the largest of eleven surprises to a calibrated one, flatter for heavy tails.
 
-Every number below was chosen on the 29 labelled NAB files at hand together with the 58 longer series of
-Microsoft's Cloud Monitoring Dataset, under dropped readings and shifted clocks, and lies on a plateau:
-see docs/explanation/detection.md.
+Incidents are learned with restraint: means, scales and profile take a deviation only up to a few times the usual one,
+so that an incident does not become normal at once, and `accept` makes a lasting one normal when the verdict says so.
+
+The file is long because the hot path is unrolled: it is the one function that every reading of every series goes
+through, and a loop over the residuals takes twice the time.
 """
 
 from array import array
-from math import exp, inf, log, sqrt
+from math import copysign, exp, inf, log, sqrt
 from struct import Struct
 from struct import error as StructError
 from typing import Final
 
 from streams.detectors.base import MAX_NATS, Detector, Expectation
-
-TAIL: Final = 0.014
-"""Share of readings beyond the quantile of each side of a residual."""
-QUANTILE_RATE: Final = 0.003
-"""Learning rate of scales and quantiles, per reading."""
-TAIL_RATE: Final = 0.025
-"""Learning rate of a tail's mean excess, per reading in the tail."""
-EXCESS_PRIOR: Final = 0.1
-"""Mean logarithmic excess that a tail starts from: between a normal (0.15) and a bounded variable."""
-EXCESS_PRIOR_COUNT: Final = 10
-"""How many readings in the tail the prior is worth."""
-EXCESS_FLOOR: Final = 0.08
-"""Smallest mean logarithmic excess: no tail is believed to be thinner."""
-EXCESS_CLIP: Final = 4.0
-"""An excess counts for at most so many mean excesses when it is learned."""
-SPIKE_PENALTY: Final = 0.75
-"""Nats taken off the spike residual, which knows least."""
-PROFILE_RATE: Final = 0.08
-"""Learning rate of the daily profile, per day."""
-CONTRAST: Final = 0.3
-"""Power by which the season residual is divided by how noisy the hour usually is."""
-RECURRENCE_FROM: Final = 6.5
-"""What was surprising by more than so many nats at the same time of day on both last days is discounted."""
-CLAIM: Final = 2.0
-"""A model of n readings fully supports claims down to a tail probability of 1 / (CLAIM n)."""
-CALIBRATION: Final = (1.5, 4.0)
-"""Slope and offset from the largest of eleven surprises to calibrated surprise."""
+from streams.detectors.recurrence import Recurrence
+from streams.detectors.tailwatch_numbers import (
+    CLAIM,
+    CONTRAST,
+    DEVIATION_CLIP,
+    EXCESS_CLIP,
+    EXCESS_FLOOR,
+    EXCESS_PRIOR,
+    HEAVY_FROM,
+    HEAVY_LOSS,
+    HEAVY_SHAPE,
+    OFFSET,
+    PRIOR_COUNT,
+    PROFILE_CLIP,
+    PROFILE_RATE,
+    QUANTILE_OF_NOISE,
+    QUANTILE_RATE,
+    SEASON_PRIOR,
+    SHAPE_CLUSTER,
+    SHAPE_PRIOR,
+    SHAPE_RATE,
+    SLOPE,
+    SPIKE_PENALTY,
+    TAIL,
+    TAIL_CLUSTER,
+    TAIL_RATE,
+)
 
 _BINS: Final = 24
-_SLOTS: Final = 48
 _DOWN: Final = 5.0 * QUANTILE_RATE * TAIL
 _UP: Final = 5.0 * QUANTILE_RATE * (1.0 - TAIL)
 _SPREAD_DOWN: Final = 10.0 * QUANTILE_RATE * 2.0 * TAIL
 _SPREAD_UP: Final = 10.0 * QUANTILE_RATE * (1.0 - 2.0 * TAIL)
+_LOG_CLIP: Final = log(DEVIATION_CLIP)
 _KNOWN: Final = 4.0  # a surprise in a tail is at least -ln(2 TAIL) = 3.6
 _BASE: Final = -log(TAIL)
 _BASES: Final = (_BASE, _BASE, *2 * (_BASE - SPIKE_PENALTY,), *6 * (_BASE,), -log(2.0 * TAIL))
@@ -83,10 +83,10 @@ _CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat")
 _JUMP, _SPIKE, _LEVEL, _SHIFT, _SEASON, _SPREAD, _FLAT = range(7)
 
 _VERSION: Final = 1
-_HEAD = Struct("<BbbxIi")  # version, bin, cause, readings, day
+_HEAD = Struct("<BbbxI")  # version, bin, cause, readings
 _TIMES = Struct("<2d")
 _STATE = Struct(f"<{1 + _SIZE}d")
-_ARRAYS: Final = 11 * 5 + _BINS * 9 + 3 * _SLOTS
+_ARRAYS: Final = 11 * 13 + _BINS * 9
 
 
 class TailWatch(Detector):
@@ -106,8 +106,8 @@ class TailWatch(Detector):
     """
 
     __slots__ = (
-        "_cause", "_counts", "_day", "_excess", "_gaps", "_n", "_noise", "_origin", "_recent", "_s",
-        "_usual", "_values", "_visits", "_where", "season_seconds", "warm_up",
+        "_cause", "_counts", "_excess", "_gaps", "_latest", "_n", "_noise", "_origin", "_recurrence", "_s",
+        "_shape", "_usual", "_values", "_visits", "_where", "season_seconds", "warm_up",
     )  # fmt: skip
 
     def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
@@ -122,13 +122,14 @@ class TailWatch(Detector):
         self._gaps = array("I")  # milliseconds before each of them
         self._s = [0.0] * _SIZE
         self._excess = array("f", [0.0] * 11)  # mean logarithmic excess of each tail
-        self._counts = bytearray(11)  # readings seen in each tail, up to 255
+        self._shape = array("f", [0.0] * 11)  # the same, steadier
+        self._counts = bytearray(11)  # readings in each tail, up to 255
+        self._latest = array("I", [0] * 11)  # number of the last reading in each tail
         self._origin = 0.0
         self._usual = array("f", [0.0] * _BINS)  # by time of day, relative to the origin
         self._noise = array("f", [0.0] * _BINS)  # mean absolute deviation from it
         self._visits = bytearray(_BINS)
-        self._recent = bytearray(3 * _SLOTS)  # surprise by time of day: today, yesterday, the day before
-        self._day = 0
+        self._recurrence = Recurrence(season_seconds) if season_seconds else None
         self._where = -1  # present bin of the profile
         self._cause = 0  # tail that was most surprised last: twice the residual, plus one for the lower side
 
@@ -191,7 +192,11 @@ class TailWatch(Detector):
         s[3] = slow + (0.001 if n > 1000 else 1.0 / n) * (value - slow)
         level = mid - slow
         shift = fast - short
-        s[4] = variance = s[4] + 0.03 * (0.97 * jump * jump - s[4])
+        variance = s[4]
+        square = jump * jump
+        if square > 25.0 * variance + s[6] * s[6]:
+            square = 25.0 * variance + s[6] * s[6]
+        s[4] = variance = variance + 0.03 * (0.97 * square - variance)
         spread = sqrt(variance)
 
         if time >= s[7]:
@@ -287,19 +292,39 @@ class TailWatch(Detector):
             nats = MAX_NATS
         nats += _BASES[tail]
         s[at] = sunk + quantile + (_SPREAD_UP if tail == 10 else _UP) * scale
+        if excess > _LOG_CLIP and tail < 10:
+            self._unlearn(tail, deviation, deviation - DEVIATION_CLIP * usual)
+        if excess > EXCESS_CLIP * mean:
+            excess = EXCESS_CLIP * mean
         count = self._counts[tail]
         if count < 255:
             self._counts[tail] = count + 1
-        rate = 1.0 / (count + 1)
-        if rate < TAIL_RATE:
-            rate = TAIL_RATE
-        if excess > EXCESS_CLIP * mean:
-            excess = EXCESS_CLIP * mean
-        self._excess[tail] += rate * (excess - self._excess[tail])
+        shape_rate = max(SHAPE_RATE, 1.0 / (count + 2))
+        if self._n > self._latest[tail] + 1:
+            self._excess[tail] += TAIL_RATE * (excess - self._excess[tail])
+            self._shape[tail] += shape_rate * (excess - self._shape[tail])
+        else:
+            self._excess[tail] += TAIL_CLUSTER * TAIL_RATE * (excess - self._excess[tail])
+            self._shape[tail] += SHAPE_CLUSTER * shape_rate * (excess - self._shape[tail])
+        self._latest[tail] = self._n
         if nats > best:
             self._cause = tail
             return nats
         return best
+
+    def _unlearn(self, tail: int, deviation: float, surplus: float) -> None:
+        """Take back what scale and means have learned from the part of a deviation beyond its clip."""
+        s = self._s
+        s[_TRACKERS + 4 * (tail >> 1) + 1] -= QUANTILE_RATE * surplus
+        if tail >> 1 == _JUMP:
+            if tail & 1:
+                surplus = -surplus
+                deviation = -deviation
+            s[_MID] -= 0.03 * surplus
+            s[_SHORT] -= 0.02 * deviation
+            s[_SLOW] -= (0.001 if self._n > 1000 else 1.0 / self._n) * surplus
+        elif tail >> 1 == _SPIKE:
+            s[_FAST] -= -0.2 * surplus if tail & 1 else 0.2 * surplus
 
     def _flatness(self, run: float) -> float:
         """Judge a value that has stood still for longer than ever before in a series that usually moves.
@@ -319,32 +344,20 @@ class TailWatch(Detector):
 
     def _temper(self, nats: float, time: float, n: int) -> float:
         """Discount what recurs daily and what so few readings cannot support; calibrate."""
-        if self.season_seconds:
-            nats -= self._recurring(nats, time)
+        if self._recurrence is not None:
+            nats -= self._recurrence.discount(nats, time)
         claim = log(CLAIM * n)
         if nats > claim:
             nats = claim + 0.5 * (nats - claim)
-        nats = CALIBRATION[0] * nats - CALIBRATION[1]
+        nats = SLOPE * nats - OFFSET
+        if nats > HEAVY_FROM and self._cause < 11:
+            nats = HEAVY_FROM + (nats - HEAVY_FROM) * self._lightness(self._cause)
         return nats if nats > 0.0 else 0.0
 
-    def _recurring(self, nats: float, time: float) -> float:
-        """Remember today's surprise; return how surprising both last days were at this time of day."""
-        recent = self._recent
-        day = int(time // self.season_seconds)
-        if day != self._day:
-            for _ in range(min(day - self._day, 3)):
-                recent[_SLOTS:] = recent[:-_SLOTS]
-                recent[:_SLOTS] = bytes(_SLOTS)
-            self._day = day
-        slot = int(time % self.season_seconds * _SLOTS / self.season_seconds)
-        before = slot - 1 if slot else _SLOTS - 1
-        after = slot + 1 if slot < _SLOTS - 1 else 0
-        strength = int(4.0 * (nats - RECURRENCE_FROM))
-        if strength > recent[slot]:
-            recent[slot] = min(strength, 255)
-        one = max(recent[_SLOTS + before], recent[_SLOTS + slot], recent[_SLOTS + after])
-        two = max(recent[2 * _SLOTS + before], recent[2 * _SLOTS + slot], recent[2 * _SLOTS + after])
-        return 0.25 * (one if one < two else two)
+    def _lightness(self, tail: int) -> float:
+        """Return 1 for a light tail, less for a heavy one: how far beyond HEAVY_FROM its surprise can be believed."""
+        light, heavy = HEAVY_SHAPE
+        return 1.0 - HEAVY_LOSS * min(max((self._shape[tail] - light) / (heavy - light), 0.0), 1.0)
 
     def _turn(self, time: float) -> None:
         """Enter another bin of the daily profile: learn the one that is left, look up the one that begins."""
@@ -356,10 +369,14 @@ class TailWatch(Detector):
             if visits < 255:
                 self._visits[old] = visits + 1
             mean_off = s[_SUM] / s[_COUNT]
+            noise = s[_SUM_ABS] / s[_COUNT]
+            if visits > 1:
+                limit = PROFILE_CLIP * max(s[_NOISE], self._noise[old])
+                mean_off = max(-limit, min(mean_off, limit))
+                noise = min(noise, limit)
             usual = s[_CENTRE] + mean_off
             rate = max(1.0 / (visits + 1), PROFILE_RATE)
             if visits:
-                noise = s[_SUM_ABS] / s[_COUNT]
                 self._noise[old] += max(1.0 / visits, PROFILE_RATE) * (noise - self._noise[old])
                 s[_NOISE] += max(1.0 / (visits * _BINS), 0.02) * (noise - s[_NOISE])
                 usual = self._usual[old] + self._origin + rate * mean_off
@@ -368,14 +385,18 @@ class TailWatch(Detector):
         self._where = bin_
         s[_BIN_END] = (time // width + 1.0) * width
         s[_SUM] = s[_SUM_ABS] = s[_COUNT] = 0.0
-        if not self._visits[bin_]:
-            s[_CENTRE] = s[_MID]
-            s[_FACTOR] = 0.0
-            return
-        s[_CENTRE] = self._usual[bin_] + self._origin
+        visits = self._visits[bin_]
+        s[_CENTRE] = self._usual[bin_] + self._origin if visits else s[_MID]
         overall = s[_NOISE]
-        ratio = (self._noise[bin_] + 0.1 * overall) / (1.1 * overall) if overall > 0.0 else 1.0
-        s[_FACTOR] = ratio**-CONTRAST if self._visits[bin_] > 1 and ratio > 0.0 else 1.0
+        if visits < 2 or overall == 0.0:
+            s[_FACTOR] = 0.0  # the first day shows what is usual, the second how far readings stray from it
+            return
+        s[_FACTOR] = ((self._noise[bin_] + 0.1 * overall) / (1.1 * overall)) ** -CONTRAST
+        at = _TRACKERS + 4 * _SEASON
+        if s[at + 1] == 0.0:
+            s[at + 1] = overall
+            s[at + 2] = s[at + 3] = s[at] + QUANTILE_OF_NOISE * overall
+            self._excess[8] = self._excess[9] = SEASON_PRIOR
 
     def _bridge(self, value: float, steps: float) -> None:
         """After a long gap let the means forget as much as the missing readings would have made them."""
@@ -447,8 +468,10 @@ class TailWatch(Detector):
             at = _TRACKERS + 4 * (tail >> 1)
             s[at + 1] = sum(abs(r) for r in residuals[tail >> 1]) / n
             s[at + 2 + (tail & 1)] = quantile
-            self._counts[tail] = len(beyond) + EXCESS_PRIOR_COUNT
-            self._excess[tail] = (sum(beyond) + EXCESS_PRIOR * EXCESS_PRIOR_COUNT) / self._counts[tail]
+            count = len(beyond) + PRIOR_COUNT
+            self._excess[tail] = (sum(beyond) + EXCESS_PRIOR * PRIOR_COUNT) / count
+            self._shape[tail] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
+            self._counts[tail] = min(count, 255)
 
     def _move(self, value: float) -> None:
         """Learn from a step of the warm-up how finely the series is resolved, how long it stands still."""
@@ -477,10 +500,8 @@ class TailWatch(Detector):
             last = self._values[-1] if self._values else 0.0
             return last, -inf, inf
         s = self._s
-        value = s[_PREVIOUS]
-        # The means have learned the last value: take it out of them again.
-        mid = (s[_MID] - 0.03 * value) / 0.97
-        fast = (s[_FAST] - 0.2 * value) / 0.8
+        mid = self._before(_MID, 0.03, 0)
+        fast = self._before(_FAST, 0.2, 2)
         lower = max(mid - self._reach(1, nats), fast - self._reach(3, nats))
         upper = min(mid + self._reach(0, nats), fast + self._reach(2, nats))
         expected = mid
@@ -491,6 +512,19 @@ class TailWatch(Detector):
         if lower > upper:
             lower, upper = upper, lower
         return min(max(expected, lower), upper), lower, upper
+
+    def home(self, nats: float) -> tuple[float, float]:
+        """Return between which bounds the level counts as where it was before the reading seen last."""
+        mid = self._before(_MID, 0.03, 0)
+        return mid - 0.5 * self._reach(1, nats), mid + 0.5 * self._reach(0, nats)
+
+    def _before(self, mean: int, rate: float, tail: int) -> float:
+        """Return what a mean was before the last reading: take that out again as it was learned, clipped."""
+        s = self._s
+        value = s[_PREVIOUS]
+        before = (s[mean] - rate * value) / (1.0 - rate)
+        clip = DEVIATION_CLIP * self._usual_deviation(tail if value > before else tail + 1)
+        return before if abs(value - before) <= clip else s[mean] - rate * copysign(clip, value - before)
 
     def level(self) -> float:
         """Return the mean of the last few readings."""
@@ -512,40 +546,48 @@ class TailWatch(Detector):
 
     def _reach(self, tail: int, nats: float) -> float:
         """Return the deviation at which a tail's calibrated surprise reaches ``nats``."""
-        raw = (nats + CALIBRATION[1]) / CALIBRATION[0]
+        if nats > HEAVY_FROM:
+            nats = HEAVY_FROM + (nats - HEAVY_FROM) / self._lightness(tail)
+        raw = (nats + OFFSET) / SLOPE
         claim = log(CLAIM * self._n)
         if raw > claim:
             raw = claim + 2.0 * (raw - claim)
+        return self._usual_deviation(tail) * exp(
+            max(raw - _BASES[tail], 0.0) * max(self._excess[tail], EXCESS_FLOOR)
+        )
+
+    def _usual_deviation(self, tail: int) -> float:
+        """Return a tail's quantile, at least the resolution."""
         s = self._s
         at = _TRACKERS + 4 * (tail >> 1)
         usual = max(s[at + 2 + (tail & 1)] - s[at], 0.0)
-        if s[_STEP] < inf:
-            usual = max(usual, s[_STEP])
-        return usual * exp(max(raw - _BASES[tail], 0.0) * max(self._excess[tail], EXCESS_FLOOR))
+        return max(usual, s[_STEP]) if s[_STEP] < inf else usual
 
     def accept(self) -> None:
         """Take the present level and the present standstill as normal: what was a fault is the new regime."""
         if self._values is not None:
             return
         s = self._s
-        shift = s[_MID] - s[_SLOW]
+        shift = s[_FAST] - s[_SLOW]
         self._usual = array("f", [usual + shift for usual in self._usual])
         s[_CENTRE] += shift
-        s[_SHORT] = s[_SLOW] = s[_FAST] = s[_MID]
+        s[_SHORT] = s[_SLOW] = s[_MID] = s[_FAST]
         s[_LONGEST] = max(s[_LONGEST], s[_RUN])
 
     # -- the state as bytes -------------------------------------------------------------------------------
 
     def encode(self) -> bytes:
-        """Return the state: about 0.8 kB; in warm-up 12 bytes a reading."""
-        head = _HEAD.pack(_VERSION, self._where, self._cause, self._n, self._day)
+        """Return the state: about 0.95 kB; in warm-up 12 bytes a reading."""
+        head = _HEAD.pack(_VERSION, self._where, self._cause, self._n)
         if self._values is not None:
             times = _TIMES.pack(self._s[_FIRST], self._s[_LAST])
             return b"".join((head, times, self._gaps.tobytes(), self._values.tobytes()))
         return b"".join(
             (
-                head, _STATE.pack(self._origin, *self._s), self._excess.tobytes(), self._counts,
-                self._usual.tobytes(), self._noise.tobytes(), self._visits, self._recent,
+                head, _STATE.pack(self._origin, *self._s), self._excess.tobytes(), self._shape.tobytes(),
+                self._latest.tobytes(), self._counts,
+                self._usual.tobytes(), self._noise.tobytes(), self._visits,
+                b"" if self._recurrence is None else self._recurrence.encode(),
             )
         )  # fmt: skip
 
@@ -556,7 +598,7 @@ class TailWatch(Detector):
             ValueError: If the bytes are not a state of TailWatch with this warm-up.
         """
         try:
-            version, self._where, self._cause, self._n, self._day = _HEAD.unpack_from(data)
+            version, self._where, self._cause, self._n = _HEAD.unpack_from(data)
             if version != _VERSION:
                 raise ValueError(f"state of version {version}, this is {_VERSION}")
             at = _HEAD.size
@@ -568,18 +610,22 @@ class TailWatch(Detector):
                 self._gaps = array("I", data[at : at + 4 * self._n])
                 self._values = array("d", data[at + 4 * self._n :])
                 return
-            if len(data) != _HEAD.size + _STATE.size + _ARRAYS:
-                raise ValueError(f"expected {_HEAD.size + _STATE.size + _ARRAYS} bytes, got {len(data)}")
+            size = at + _STATE.size + _ARRAYS + (Recurrence.size if self._recurrence is not None else 0)
+            if len(data) != size:
+                raise ValueError(f"expected {size} bytes, got {len(data)}")
             self._origin, *self._s = _STATE.unpack_from(data, at)
         except StructError as error:
             raise ValueError(str(error)) from None
         at += _STATE.size
         self._values = None
         self._excess = array("f", data[at : at + 44])
-        self._counts = bytearray(data[at + 44 : at + 55])
-        at += 55
+        self._shape = array("f", data[at + 44 : at + 88])
+        self._latest = array("I", data[at + 88 : at + 132])
+        self._counts = bytearray(data[at + 132 : at + 143])
+        at += 143
         self._usual = array("f", data[at : at + 4 * _BINS])
         self._noise = array("f", data[at + 4 * _BINS : at + 8 * _BINS])
         at += 8 * _BINS
         self._visits = bytearray(data[at : at + _BINS])
-        self._recent = bytearray(data[at + _BINS :])
+        if self._recurrence is not None:
+            self._recurrence.decode(data[at + _BINS :])
