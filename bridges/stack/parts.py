@@ -1,7 +1,7 @@
 """What ``weir up`` runs: which parts, in which order, where, and how each is asked how it is.
 
-Servers first (kafka, mqtt, mongo), then what reads from them (bridge, server), then the sensors: a sensor that
-publishes before the bridge has a session would talk to nobody. A server that the settings point at is an
+Servers first (kafka, mqtt, mongo), then what reads from them (bridge, server, analysis), then the sensors: a sensor
+that publishes before the bridge has a session would talk to nobody. A server that the settings point at is an
 existing system: it is watched, not started.
 """
 
