@@ -64,7 +64,7 @@ class WeirApp(faust.App):
             web_host=settings.web.host,
             web_bind=settings.web.host,
             web_port=settings.web.port,
-            canonical_url=f"http://{settings.web.advertised_host}:{settings.web.port}",
+            canonical_url=settings.web.url,
             loghandlers=[],
         )
         self.settings = settings

@@ -8,6 +8,7 @@ from typing import Any
 from bridges.mongo_edge import MongoSink
 from streams.quality import Quality, Series, judge
 from streams.records import Anomaly
+from streams.signals import DELIVERY_FAULTS
 
 # Plenty for a page, and a bound on what a request can cost.
 MOST_ANOMALIES = 50_000
@@ -34,7 +35,7 @@ async def quality(sink: MongoSink, tolerance_seconds: float) -> Quality:
             raised[_series(each)].append(each["raised_at"].timestamp())
         async for each in sink.collection("labels").find().limit(MOST_ANOMALIES):
             labels[_series(each)].append((each["start"].timestamp(), each["end"].timestamp(), each["kind"]))
-        return judge(raised, labels, tolerance_seconds=tolerance_seconds)
+        return judge(raised, labels, tolerance_seconds=tolerance_seconds, not_in_values=DELIVERY_FAULTS)
 
     return await sink.until_answered(ask)
 

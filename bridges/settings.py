@@ -8,6 +8,7 @@ An unknown ``WEIR_*`` variable is an error: a typo must not pass silently.
 import json
 import os
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -228,10 +229,16 @@ class WebSettings(Section):
     """Address to listen on; views have no login, so put a proxy with one in front before opening it."""
     port: Port = 3000
     """Port."""
-    advertised_host: str = "127.0.0.1"
-    """How other workers reach this one."""
+    advertised_host: str = ""
+    """How other workers reach this one; not set: this machine's name, or 127.0.0.1 if it listens there only."""
     bridge_url: str = ""
     """Where the bridge's ``/api/ledger`` is; not set: at its own metrics address on this machine."""
+
+    @property
+    def url(self) -> str:
+        """Where other workers reach this one: different for each, or they cannot tell each other apart."""
+        alone = self.host in ("127.0.0.1", "localhost", "::1")
+        return f"http://{self.advertised_host or ('127.0.0.1' if alone else gethostname())}:{self.port}"
 
 
 class AnalysisSettings(Section):

@@ -8,7 +8,7 @@ Event based: what counts is an anomaly and a label as wholes, not the readings i
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Series = tuple[str, str]
@@ -20,7 +20,7 @@ class Quality:
     """How well anomalies agree with labels, over the series that have labels.
 
     Args:
-        labels, found: Known faults, and those of them during which an anomaly was raised.
+        labels, found: Known faults that show in values, and those of them during which an anomaly was raised.
         anomalies, true: Anomalies raised, and those of them that belong to a known fault.
         delay_seconds: Median time from a fault's start to the first anomaly that belongs to it.
         by_kind: Kind of fault -> labels, found.
@@ -51,6 +51,7 @@ def judge(
     labels: Mapping[Series, Sequence[tuple[float, float, str]]],
     *,
     tolerance_seconds: float,
+    not_in_values: Container[str] = (),
 ) -> Quality:
     """Compare the anomalies of each series with its labels.
 
@@ -58,6 +59,8 @@ def judge(
         raised: Event times (seconds) at which anomalies were raised.
         labels: Start, end and kind of each known fault.
         tolerance_seconds: How far before a label's start or after its end a raise still belongs to it.
+        not_in_values: Kinds of faults that do not show in values (a reading that comes twice): nobody can be asked
+            to find them, but an anomaly during one is no false alarm.
 
     >>> quality = judge(
     ...     {("a", "t"): [12.0, 99.0]},
@@ -81,6 +84,8 @@ def judge(
             first = bisect_left(times, start - tolerance_seconds)
             last = bisect_left(times, end + tolerance_seconds)
             belonging.update(range(first, last))
+            if kind in not_in_values:
+                continue
             hit = first < last
             found += hit
             if hit:
@@ -89,7 +94,7 @@ def judge(
             by_kind[kind] = (labelled + 1, kind_found + hit)
         true += len(belonging)
     return Quality(
-        labels=sum(len(known) for known in labels.values()),
+        labels=sum(labelled for labelled, _ in by_kind.values()),
         found=found,
         anomalies=total,
         true=true,

@@ -106,9 +106,9 @@ async def kafka_part(app: Any) -> Json:
     part: Json = {}
     for tp in partitions:
         if tp in begin and tp in end:
-            topic = part.setdefault(tp.topic, {"records": 0, "begin": {}, "end": {}})
+            topic = part.setdefault(tp.topic, {"offsets": 0, "begin": {}, "end": {}})
             topic["begin"][tp.partition], topic["end"][tp.partition] = begin[tp], end[tp]
-            topic["records"] += end[tp] - begin[tp]
+            topic["offsets"] += end[tp] - begin[tp]
     return part
 
 

@@ -47,6 +47,20 @@ def peer_urls(app: Any) -> list[str]:
     return sorted(urls)
 
 
+def _namesakes(app: Any) -> list[str]:
+    """Name this worker's own URL as missing if another one advertises it, too: that one cannot be asked."""
+    topic = app.readings_topic.get_topic_name()
+    advertised = {
+        partition
+        for host, partitions in app.router.external_topics_metadata().items()
+        if str(host).rstrip("/") == own_url(app)
+        for partition in partitions.get(topic, ())
+    }
+    if advertised - app.owned_partitions() and not app.rebalancing:
+        return [f"{own_url(app)} (of more than one worker: set WEIR_WEB__ADVERTISED_HOST)"]
+    return []
+
+
 async def ask_all(app: Any, path: str, params: Mapping[str, str] | None = None) -> Answers:
     """Get the same page from every other worker, at once.
 
@@ -55,7 +69,7 @@ async def ask_all(app: Any, path: str, params: Mapping[str, str] | None = None) 
         path: Page to ask for, as it is in a URL.
         params: Query parameters.
     """
-    answers = Answers()
+    answers = Answers(missing=_namesakes(app))
     urls = peer_urls(app)
     results = await asyncio.gather(
         *(_ask(app, url, path, params or {}) for url in urls), return_exceptions=True

@@ -71,12 +71,15 @@ def plan_parts(settings: Settings, plan: Plan) -> tuple[list[list[Part]], dict[s
     environment = {name: value for name, value in profile.environment.items() if name not in os.environ}
     environment |= _environment(servers)
     wanted = [name for name in plan.parts if name not in profile.without]
-    readers = [
+    readers = [_bridge(settings, plan, environment)] if "bridge" in wanted else []
+    bridge = readers[0].address if readers else None
+    if bridge and not settings.web.bridge_url:
+        environment["WEIR_WEB__BRIDGE_URL"] = f"http://{bridge}"
+    readers += [
         make(settings, plan, environment)
-        for name, make in (("bridge", _bridge), ("server", _worker), ("analysis", _analysis))
+        for name, make in (("server", _worker), ("analysis", _analysis))
         if name in wanted
     ]
-    bridge = next((part.address for part in readers if part.name == "bridge"), None)
     sensors = [_sensor(plan, environment, servers, bridge)] if "sensor" in wanted else []
     levels = [servers, readers, sensors]
     return [level for level in levels if level], environment

@@ -33,6 +33,13 @@ def test_nothing_known_and_nothing_raised_is_no_number() -> None:
     assert (quality.precision, quality.recall, quality.delay_seconds) == (None, None, None)
 
 
+def test_a_fault_of_delivery_need_not_be_found_and_excuses_an_anomaly() -> None:
+    labels = {SERIES: [(10.0, 20.0, "late"), (50.0, 60.0, "spike")]}
+    quality = judge({SERIES: [15.0]}, labels, tolerance_seconds=0, not_in_values={"late"})
+    assert (quality.labels, quality.found, quality.anomalies, quality.true) == (1, 0, 1, 1)
+    assert quality.by_kind == {"spike": (1, 0)}
+
+
 def test_the_delay_is_the_median_over_found_faults_and_never_negative() -> None:
     labels = {SERIES: [(10.0, 20.0, "spike"), (100.0, 120.0, "drift"), (200.0, 210.0, "spike")]}
     quality = judge({SERIES: [8.0, 104.0, 206.0]}, labels, tolerance_seconds=5)

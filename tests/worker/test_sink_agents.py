@@ -276,7 +276,7 @@ def test_the_ledger_balances_when_all_is_done(place: Place) -> None:
     _, ledger = place.get(worker, "/api/ledger")
     own = ledger["workers"][0]
     assert ledger["balanced"], ledger
-    assert own["readings"]["taken"] == ledger["kafka"][place.settings.topic("readings")]["records"]
+    assert own["readings"]["taken"] == ledger["kafka"][place.settings.topic("readings")]["offsets"]
     sensors = own["sinks"]["sensors"]
     assert sensors["stored"] == place.count("sensors")
     assert sensors["taken"] == sum(
