@@ -1,6 +1,8 @@
 """What a reading costs in the worker, beside an ordinary Faust agent on the same log in the same run.
 
-WEIR_BENCH_READINGS sets the size of the backlog (default 1,000,000); the ordinary agent gets a twentieth of it.
+WEIR_BENCH_READINGS sets the size of the backlog (default 1,000,000); the peers get a part of it. Bytewax keeps no
+state that survives and discards its results; Quix Streams and the ordinary agent write state and results to Kafka, as
+Weir does.
 """
 
 import asyncio
@@ -25,35 +27,36 @@ from tests.support.worker_process import environment
 READINGS_IN_BACKLOG = int(os.environ.get("WEIR_BENCH_READINGS", "1_000_000"))
 SENSORS = 1000
 INTERVAL_SECONDS = 10.0
+WORKERS = (
+    ("naive", "ordinary Faust agent and table", READINGS_IN_BACKLOG // 20),
+    ("quix", "Quix Streams: windows", READINGS_IN_BACKLOG // 40),
+    ("bytewax", "Bytewax: windows, nothing kept", READINGS_IN_BACKLOG // 5),
+    ("windows", "Weir: windows", READINGS_IN_BACKLOG),
+    ("detection", "Weir: windows and detection", READINGS_IN_BACKLOG),
+)
 
 
 @pytest.mark.timeout(1800)
-def test_cost_of_a_reading_with_windows_with_detection_and_in_an_ordinary_agent(
-    kafka: str, unique_name: str, tmp_path: Path
+def test_cost_of_a_reading_beside_an_ordinary_agent_and_other_stream_processors(
+    kafka: str, unique_name: str, tmp_path: Path, peers_python: Path
 ) -> None:
     results = {}
-    for which, readings in (
-        ("naive", READINGS_IN_BACKLOG // 20),
-        ("windows", READINGS_IN_BACKLOG),
-        ("detection", READINGS_IN_BACKLOG),
-    ):
+    for which, _, readings in WORKERS:
         settings = Settings(
             kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.{which}.", partitions=4)
         )
         ensure_topics(settings)
         asyncio.run(_fill(settings, readings, SENSORS))
-        results[which] = _measure(settings, which, readings, tmp_path / which)
-    print(f"\n{'worker':<34}{'CPU µs/reading':>16}{'readings/s':>14}{'memory MB':>12}{'ratio of CPU':>14}")
-    for which, label in (
-        ("naive", "ordinary Faust agent and table"),
-        ("windows", "Weir: windows"),
-        ("detection", "Weir: windows and detection"),
-    ):
+        if which in ("quix", "bytewax"):
+            results[which] = _measure_peer(peers_python, settings, which, readings)
+        else:
+            results[which] = _measure(settings, which, readings, tmp_path / which)
+    print(f"\n{'worker':<34}{'CPU µs/reading':>16}{'readings/s':>14}{'CPU, Weir = 1':>15}")
+    for which, label, _ in WORKERS:
         cost = results[which]
-        ratio = results["naive"]["cpu_us_per_reading"] / cost["cpu_us_per_reading"]
+        ratio = cost["cpu_us_per_reading"] / results["windows"]["cpu_us_per_reading"]
         print(
-            f"{label:<34}{cost['cpu_us_per_reading']:>16.1f}{cost['readings_per_second']:>14,.0f}"
-            f"{cost['memory_mb']:>12.0f}{ratio:>13.0f}x"
+            f"{label:<34}{cost['cpu_us_per_reading']:>16.1f}{cost['readings_per_second']:>14,.0f}{ratio:>15.1f}"
         )
     assert results["detection"]["readings"] > 0.9 * READINGS_IN_BACKLOG
 
@@ -100,6 +103,13 @@ async def _fill(settings: Settings, readings: int, sensor_count: int) -> None:
         await asyncio.gather(*sent)
 
 
+def _measure_peer(python: Path, settings: Settings, which: str, readings: int) -> dict[str, float]:
+    script = Path(__file__).parent / "peers" / f"{which}_windows.py"
+    command = [python, script, settings.kafka.brokers, settings.topic(READINGS.name), str(readings)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    return _cost_in(done, which)
+
+
 def _measure(settings: Settings, which: str, readings: int, folder: Path) -> dict[str, float]:
     folder.mkdir()
     variables = {
@@ -113,6 +123,10 @@ def _measure(settings: Settings, which: str, readings: int, folder: Path) -> dic
         [sys.executable, "-m", "tests.support.measured_worker", which, str(readings)],
         env=environment(variables), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
+    return _cost_in(done, which)
+
+
+def _cost_in(done: subprocess.CompletedProcess[str], which: str) -> dict[str, float]:
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, f"{which} measured nothing:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     cost: dict[str, float] = json.loads(lines[-1])
