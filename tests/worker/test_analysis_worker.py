@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import random
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -39,6 +41,7 @@ from tests.support.worker_process import AnalysisProcess, until_consumed
 START = 1_750_003_200.0
 DAYS = 7
 PARTITIONS = 4
+SCHEDULES = int(os.environ.get("WEIR_TEST_ANALYSIS_SCHEDULES", "1"))
 
 
 def fleet_records() -> list[tuple[bytes | None, bytes]]:
@@ -124,22 +127,13 @@ async def ask(process: AnalysisProcess, path: str, seconds: float = 60) -> Any:
 async def test_insights_after_kills_are_those_of_an_undisturbed_run_and_the_pages_show_them(
     kafka: str, unique_name: str, tmp_path: Path
 ) -> None:
-    namespace = f"{unique_name}."
-    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=PARTITIONS))
-    variables = {
-        "WEIR_KAFKA__BROKERS": kafka,
-        "WEIR_KAFKA__NAMESPACE": namespace,
-        "WEIR_ANALYSIS__CHECKPOINT_SECONDS": "0.5",
-        "WEIR_WORKER__FETCH_RECORDS": "200",
-        "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "2",
-    }
+    settings, variables = prepared(kafka, unique_name)
     await asyncio.to_thread(ensure_topics, settings)
     records = fleet_records()
     sensor_id = next(key for key, _ in records if key is not None).decode()
     process = AnalysisProcess(variables, tmp_path, "analysis-0")
     try:
-        third = len(records) // 3
-        for part in (records[:third], records[third : 2 * third], records[2 * third :]):
+        for part in thirds(records):
             await write(settings, part)
             process.start()
             await ask(process, "/health/ready")
@@ -151,6 +145,75 @@ async def test_insights_after_kills_are_those_of_an_undisturbed_run_and_the_page
         await asyncio.to_thread(process.stop)
     finally:
         process.kill()
+    await everything_was_told_once(settings)
+
+
+@pytest.mark.timeout(SCHEDULES * 150 + 60)
+@pytest.mark.parametrize("seed", range(SCHEDULES))
+async def test_two_workers_that_come_and_go_tell_what_one_would_have_told(
+    kafka: str, unique_name: str, tmp_path: Path, seed: int
+) -> None:
+    rng = random.Random(seed)
+    settings, variables = prepared(kafka, unique_name)
+    await asyncio.to_thread(ensure_topics, settings)
+    processes = [AnalysisProcess(variables, tmp_path, f"analysis-{number}") for number in range(2)]
+    try:
+        for part in thirds(fleet_records()):
+            await write(settings, part)
+            for process in processes:
+                process.start()
+            await ask(rng.choice(processes), "/health/ready")
+            await asyncio.sleep(rng.uniform(0, 2))  # into whatever goes on then
+            victim = rng.choice(processes)
+            if rng.random() < 0.7:
+                victim.kill()
+            else:
+                await asyncio.to_thread(victim.stop)
+        await until_consumed(as_worker(settings), processes)
+        for process in processes:
+            process.start()
+        listed = [await all_series(process) for process in processes]
+        assert listed[0] == listed[1] and len(listed[0]) == 12
+        for process in processes:
+            await asyncio.to_thread(process.stop)
+    finally:
+        for process in processes:
+            process.kill()
+    await everything_was_told_once(settings)
+
+
+def prepared(kafka: str, unique_name: str) -> tuple[Settings, dict[str, str]]:
+    """Make settings of a system of its own, and the variables that say the same to a process."""
+    namespace = f"{unique_name}."
+    variables = {
+        "WEIR_KAFKA__BROKERS": kafka,
+        "WEIR_KAFKA__NAMESPACE": namespace,
+        "WEIR_ANALYSIS__CHECKPOINT_SECONDS": "0.5",
+        "WEIR_WORKER__FETCH_RECORDS": "200",
+        "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "2",
+    }
+    return (
+        Settings(kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=PARTITIONS)),
+        variables,
+    )
+
+
+def thirds(records: list[tuple[bytes | None, bytes]]) -> list[list[tuple[bytes | None, bytes]]]:
+    third = len(records) // 3
+    return [records[:third], records[third : 2 * third], records[2 * third :]]
+
+
+async def all_series(process: AnalysisProcess, seconds: float = 60) -> list[str]:
+    """Ask one worker for the ids of all series, until it knows of every worker's."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = await ask(process, "/api/series?limit=1000")
+        if (len(found["rows"]) == 12 and not found["missing"]) or time.monotonic() > deadline:
+            return [row["id"] for row in found["rows"]]
+        await asyncio.sleep(0.2)
+
+
+async def everything_was_told_once(settings: Settings) -> None:
     wanted, got = await expected(settings), await published(settings)
     assert any(wanted.values())
     for partition, values in wanted.items():
