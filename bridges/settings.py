@@ -255,8 +255,8 @@ class AnalysisSettings(Section):
     """Address to listen on; the pages have no login, so put a proxy with one in front before opening it."""
     port: Port = 8010
     """Port."""
-    advertised_host: str = "127.0.0.1"
-    """How other analysis workers reach this one."""
+    advertised_host: str = ""
+    """How other analysis workers reach this one, as ``WEIR_WEB__ADVERTISED_HOST``."""
     data_dir: Path = Path(".weir/analysis")
     """Faust's local files."""
     groups: Annotated[dict[str, str], CommaSeparatedPairs] = {"all": "*"}
