@@ -34,7 +34,5 @@ def test_names_that_sensors_choose_are_escaped_where_they_become_markup(page):
         "leader",
         "group",
         "forecaster",
-        "kind",
-        "what",
     ):
         assert re.findall(rf"\$\{{[\w.]*\b{name}\}}", page) == [], f"{name} is put into the page as it is"
