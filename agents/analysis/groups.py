@@ -46,12 +46,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[Group]:
         Delivery: each bucket counts once; rows remember the offset they contain, insights have derived ids.
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
-        async for event in stream.noack().events():
-            if app.lane.accepts(event):
-                state.check(event.value)
-                state.applied(event, apply(event.value))
-                event.value.release()
-                await app.lane.checkpoint_if_full()
+        async for _ in state.follow(stream, apply, release=True):
             yield
 
     return state

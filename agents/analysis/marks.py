@@ -61,12 +61,7 @@ def _add(
         Delivery: at least once; the same mark again changes nothing.
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
-        async for event in stream.noack().events():
-            if app.lane.accepts(event):
-                state.check(event.value)
-                state.applied(event, apply(event.value))
-                event.value.release()
-                await app.lane.checkpoint_if_full()
+        async for _ in state.follow(stream, apply, release=True):
             yield
 
     return state

@@ -8,7 +8,7 @@ A batch is applied in one go, without an ``await``: at any moment rows contain a
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -75,6 +75,30 @@ class WriteBehindState(Generic[S]):
         """Return the name of the changelog topic."""
         name: str = self.table.changelog_topic.get_topic_name()
         return name
+
+    async def follow(
+        self, stream: Any, apply: Callable[[Batch], set[str]], *, release: bool = False
+    ) -> AsyncIterator[None]:
+        """Apply the batches of a stream to the rows, one after the other; yields after each.
+
+        Args:
+            stream: The agent's stream.
+            apply: Applies a batch to the rows, adds results, and returns the sensors it changed.
+            release: Let go of each batch's records once applied; only if no other agent reads them.
+
+        Raises:
+            HoleError: If a batch does not continue where the rows end.
+        """
+        lane = self._app.lane
+        async for event in stream.noack().events():
+            if lane.accepts(event):
+                batch: Batch = event.value
+                self.check(batch)
+                self.applied(event, apply(batch))
+                if release:
+                    batch.release()
+                await lane.checkpoint_if_full()
+            yield
 
     def check(self, batch: Batch) -> None:
         """Make sure that a batch continues where the rows end; to be called before it is applied.
