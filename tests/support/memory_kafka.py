@@ -243,14 +243,14 @@ class MemoryWriters:
             self._log.append(topic, partition, CLAIM_KEY, b"\1")
 
     async def write(
-        self, records: Mapping[int, Mapping[str, Sequence[KeyValue]]]
+        self, records: Mapping[int, Mapping[TopicPartition, Sequence[KeyValue]]]
     ) -> dict[TopicPartition, int]:
         await self._log.delay(0.02)
         assert set(records) <= self._owned
         return {
             (topic, partition): [self._log.append(topic, partition, *each)[1] for each in part][-1]
-            for partition, topics in records.items()
-            for topic, part in topics.items()
+            for topics in records.values()
+            for (topic, partition), part in topics.items()
             if part
         }
 
