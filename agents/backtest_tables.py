@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from streams.backtest.difference import Difference
 from streams.backtest.intervals import Interval
-from streams.backtest.outcome import Judged, Outcome
+from streams.backtest.outcome import BY_ROWS, Judged, Outcome
 from streams.backtest.report import BacktestReport
 from streams.signals.wire import iso
 
@@ -45,6 +45,9 @@ def figures_table(report: BacktestReport) -> "object":
     headers = ["", "anomalies", "/sensor-day", "alarm time", "flaps", "late"]
     if labelled:
         headers += ["recall", "precision", "F1", "delay", "missed"]
+    scored = labelled and bool(report.outcome.times)
+    if scored:
+        headers += ["NAB", "low FP", "low FN"]
     for at, header in enumerate([*headers, "µs/reading"]):
         table.add_column(header, justify="left" if at == 0 else "right", no_wrap=True)
     costs = costs_of(report)
@@ -61,6 +64,8 @@ def figures_table(report: BacktestReport) -> "object":
         if labelled:
             cells += [_decimal(figures[name], 2) for name in ("recall", "precision", "f1")]
             cells += [_span(figures["median_delay_seconds"]), _count(figures["missed"])]
+        if scored:
+            cells += [_decimal(figures[name], 1) for name in BY_ROWS]
         table.add_row(*cells, f"{costs[judged.name]:.2f}")
     return table
 

@@ -124,7 +124,7 @@ def weir_version() -> str:
     try:
         return metadata.version("weir")
     except metadata.PackageNotFoundError:
-        return "of a source tree"
+        return "(not installed)"
 
 
 def described(selection: "Selection") -> dict[str, Any]:

@@ -45,6 +45,11 @@ Exit codes: 0 all is well, 1 it could not be run, 2 something given is wrong, 3 
 @click.option(
     "--baselines", is_flag=True, help="Beside them: no detector, a random one, a windowed Gaussian."
 )
+@click.option(
+    "--nab",
+    is_flag=True,
+    help="Scores of NAB, too; keeps all event times in memory.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the random baseline.")
 @click.option(
     "--gate", help="Condition on the figures of the last configuration; exit code 3 if it does not hold."
@@ -76,6 +81,7 @@ def backtest(
     ignore_unmatched: bool,
     skip_unreadable: bool,
     baselines: bool,
+    nab: bool,
     seed: int,
     gate: str | None,
     json_file: Path | None,
@@ -98,16 +104,18 @@ def backtest(
     from streams.backtest.outcome import gate_figures, gate_names
     from streams.backtest.report import BacktestReport, encoded
 
+    if nab and not labels:
+        raise click.UsageError("--nab scores anomalies by labels: give --labels, too")
     settings = all_settings.load()
     chosen = configurations.read_all(configs, settings)
     condition = parse_gate(gate) if gate else None
     if condition is not None:
-        condition.check(gate_names([each.name for each in chosen], labelled=labels is not None))
+        condition.check(gate_names([each.name for each in chosen], labelled=labels is not None, nab=nab))
     truth = read_labels(labels, settings) if labels else None
     selection = selected(since, until, by, sensors)
     opened_source = opened(source, settings, selection, allow_missing)
     run = Backtest(
-        opened_source, tuple(chosen), skip_unreadable=skip_unreadable, baselines=baselines, seed=seed
+        opened_source, tuple(chosen), skip_unreadable=skip_unreadable, baselines=baselines, seed=seed, nab=nab
     )  # fmt: skip
     with progress_bar("backtest") as progress:
         outcome = run.run(processes, progress)

@@ -72,7 +72,7 @@
         ...columns.map(([, key, show]) => element("td", {}, show(each.figures[key])))));
     });
     find("figures-note").textContent = data.labels
-      ? `${data.labels.length} labels. A label is found if an anomaly is raised in it` +
+      ? `${some(data.labels.length, "label", "labels")}. A label is found if an anomaly is raised in it` +
         (data.tolerance_seconds ? ` or within ${span(data.tolerance_seconds)} after it.` : ".")
       : "No labels were given: nothing here says which anomalies are right.";
   }
@@ -80,21 +80,24 @@
     const until = anomaly.cleared_at == null ? "still open" : `for ${span(anomaly.cleared_at - anomaly.raised_at)}`;
     return `${anomaly.sensor_id}/${anomaly.quantity} ${moment(anomaly.raised_at)} ${until}, value ${short(anomaly.value)}`;
   }
-  function listed(title, anomalies) {
+  const some = (number, what, whats) => `${count(number)} ${number === 1 ? what : whats}`;
+  function listed(does, doing, anomalies) {
+    const title = some(anomalies.length, `anomaly ${does}`, `anomalies ${doing}`);
+    if (!anomalies.length) return element("p", { class: "none" }, title);
     const list = element("ul");
     for (const each of anomalies) {
       const plot = plots.get(`${each.sensor_id}/${each.quantity}`);
       const text = describe(each);
       list.append(element("li", {}, plot ? element("button", { class: "link", onclick: () => plot.show(each) }, text) : text));
     }
-    return element("details", anomalies.length && anomalies.length <= 12 ? { open: "" } : {}, element("summary", {}, `${anomalies.length} ${title}`), list);
+    return element("details", anomalies.length <= 12 ? { open: "" } : {}, element("summary", {}, title), list);
   }
   function differences() {
     for (const each of data.differences) {
       find("differences").append(element("h2", {}, `From ${each.before} to ${each.after}`),
-        listed("anomalies appear", each.appeared), listed("anomalies vanish", each.vanished),
-        listed("anomalies move", each.moved.map(([, after]) => after)),
-        element("p", { class: "note" }, `${each.same} stay as they are.`));
+        listed("appears", "appear", each.appeared), listed("vanishes", "vanish", each.vanished),
+        listed("moves", "move", each.moved.map(([, after]) => after)),
+        element("p", { class: "none" }, some(each.same, "anomaly stays as it is", "anomalies stay as they are")));
     }
   }
   function rankingTable() {
@@ -209,7 +212,7 @@
       this.trace.bands.forEach((band, index) => {
         const shown = band.map((each, at) => [each, at]).filter(([each]) => each);
         if (index !== names.length - 1 || shown.length < 2) return;
-        const clamp = (value) => Math.max(-50, Math.min(TOP + HEIGHT, this.y(value))).toFixed(1);
+        const clamp = (value) => Math.max(TOP, Math.min(TOP + HEIGHT, this.y(value))).toFixed(1);
         const x = (at) => this.x(this.trace.t[at] + this.trace.width / 2).toFixed(1);
         const up = shown.map(([[, , upper], at]) => `${x(at)},${clamp(upper)}`);
         const down = shown.map(([[, lower], at]) => `${x(at)},${clamp(lower)}`).reverse();
@@ -281,7 +284,7 @@
 
   // -- the rest of the page --------------------------------------------------------------------------------------------
   find("summary").textContent =
-    `${count(data.readings)} readings of ${count(data.sensors)} sensors (${count(data.series)} series) from ${moment(data.first)} to ` +
+    `${count(data.readings)} readings of ${some(data.sensors, "sensor", "sensors")} (${count(data.series)} series) from ${moment(data.first)} to ` +
     `${moment(data.last)} UTC, ${data.sensor_days.toFixed(1)} sensor-days; source: ${data.source.kind} ${data.source.name}` +
     (data.unreadable ? `; ${count(data.unreadable)} unreadable records were passed over` : "") + `. Weir ${data.weir}.`;
   names.forEach((name, index) => find("legend").append(swatch(index), `anomalies of ${name}   `));

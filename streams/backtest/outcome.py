@@ -1,5 +1,6 @@
 """What a backtest found: put together from partitions, and turned into figures."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -8,6 +9,7 @@ from streams.backtest.configuration import Configuration
 from streams.backtest.evaluation import Verdict, burden, judge
 from streams.backtest.gates import Figures
 from streams.backtest.intervals import Interval, Series
+from streams.backtest.nab_scores import PROFILES, nab_scores
 from streams.backtest.runs import DetectionResults, SensorCoverage, WindowResults
 from streams.records import Label
 
@@ -21,6 +23,8 @@ BY_LABELS = (
     "recall", "precision", "f1", "median_delay_seconds", "mean_delay_seconds", "missed", "false_alarms",
 )  # fmt: skip
 """Figures that need labels."""
+BY_ROWS = tuple(PROFILES)
+"""Figures that need labels and the event times of all readings."""
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class Outcome:
         windows: By `Configuration.windows_key`.
         detections: By `Configuration.detection_key`, or a baseline's name.
         seconds: CPU time of reading (``read``), and of each key.
+        times: Event times by series, where they were kept for NAB's scores.
     """
 
     sensors: dict[str, SensorCoverage] = field(default_factory=dict)
@@ -43,6 +48,7 @@ class Outcome:
     windows: dict[str, WindowResults] = field(default_factory=dict)
     detections: dict[str, DetectionResults] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    times: "dict[Series, array[float]]" = field(default_factory=dict)
 
     @property
     def readings(self) -> int:
@@ -69,6 +75,7 @@ class Outcome:
         """Add what came of other partitions; no sensor stands in two."""
         self.sensors |= other.sensors
         self.ticks += other.ticks
+        self.times |= other.times
         self.unreadable += other.unreadable
         self.unreadable_shown = sorted(self.unreadable_shown + other.unreadable_shown)[:_SHOWN]
         for key, windows in other.windows.items():
@@ -144,6 +151,9 @@ def judge_configuration(
         "missed": len(verdict.missed) if verdict else None,
         "false_alarms": verdict.false if verdict else None,
     }
+    figures |= (
+        nab_scores(outcome.times, intervals, labels) if labels and outcome.times else dict.fromkeys(BY_ROWS)
+    )
     return Judged(name, figures, intervals, verdict)
 
 
@@ -167,9 +177,9 @@ def judge_all(
     ]
 
 
-def gate_names(names: Sequence[str], *, labelled: bool) -> set[str]:
+def gate_names(names: Sequence[str], *, labelled: bool, nab: bool = False) -> set[str]:
     """Return what a gate may name: figures of the configuration judged, or of any after its name and a dot."""
-    figures = (*ALWAYS, *BY_LABELS) if labelled else ALWAYS
+    figures = (*ALWAYS, *(BY_LABELS if labelled else ()), *(BY_ROWS if labelled and nab else ()))
     return {*figures, *(f"{name}.{figure}" for name in names for figure in figures)}
 
 

@@ -8,6 +8,7 @@ Sensors are independent of each other, so partitions can be run apart and their 
 outcome is the same for any batch size and any number of processes.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 from streams.aggregation import AggregationOutcome, aggregate, close_all
-from streams.backtest.intervals import Intervals
+from streams.backtest.intervals import Intervals, Series
 from streams.detection import DetectionOutcome, SensorModels, detect
 from streams.records import Aggregate, Anomaly, LateReading, Reading, Tick, encode
 from streams.rows import Row
@@ -70,6 +71,25 @@ class Coverage:
             quantities = sensor.quantities
             for quantity in record.values:
                 quantities[quantity] = quantities.get(quantity, 0) + 1
+
+
+class RowTimes:
+    """Event time of every reading of each series: eight bytes each, for scores that count in readings."""
+
+    def __init__(self) -> None:
+        self.by_series: dict[Series, array[float]] = {}
+
+    def apply(self, records: Iterable[LogRecord]) -> None:
+        """Note the event times of readings."""
+        for _, _, record in records:
+            if isinstance(record, Tick):
+                continue
+            for quantity in record.values:
+                series = (record.sensor_id, quantity)
+                times = self.by_series.get(series)
+                if times is None:
+                    times = self.by_series[series] = array("d")
+                times.append(record.collected_at)
 
 
 class _Hashes:
