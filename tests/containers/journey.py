@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka.admin import AdminClient
 from stack import Failed, Reporter, Stack, check, eventually, get
@@ -25,6 +26,9 @@ EXPRESS_PORT = int(os.environ.get("MONGO_EXPRESS_PORT", "8081"))
 LOGIN = (os.environ["MONGO_EXPRESS_USER"], os.environ["MONGO_EXPRESS_PASSWORD"])
 DEVICE, PASSWORD = os.environ["DEVICE"], os.environ["DEVICE_PASSWORD"]
 WORKERS = 3
+STATE = "/var/lib/weir/simulator.json"
+# More than what the simulator can have sent, and not yet noted as acknowledged, when it is killed.
+IN_FLIGHT = 1000
 KILLED = {
     "plain": "mosquitto kafka mongo bridge server model-analysis sensor web mongo-express",
     "zookeeper": "zookeeper kafka",
@@ -44,11 +48,7 @@ class Journey:
     variant: str
     say: Reporter = field(default_factory=Reporter)
     published: int = 0
-    services: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        """Ask which services there are."""
-        self.services = frozenset(self.stack.do("config", "--services").split())
+    acknowledged: int = 0
 
     def walk(self) -> None:
         """Do it all."""
@@ -57,14 +57,14 @@ class Journey:
         self.device_is_heard()
         self.strangers_are_refused()
         self.ground_truth_arrives()
+        self.series_are_analysed()
         if self.variant == "zookeeper":
             self.outside_listens()
         if self.variant == "plain":
             self.users_can_no_more_than_they_need()
             self.scale()
         for service in KILLED[self.variant].split():
-            if service in self.services:
-                self.kill(service)
+            self.kill(service)
         self.down_and_up()
         self.device_is_heard()
         self.ledger_balances()
@@ -78,9 +78,7 @@ class Journey:
 
     def pages_answer(self) -> None:
         """Fetch the pages that people look at."""
-        for service, port in (("web", SERVER_PORT), ("model-analysis", ANALYSIS_PORT)):
-            if service not in self.services:
-                continue
+        for port in (SERVER_PORT, ANALYSIS_PORT):
             status, page = get(port, "/")
             check(status == 200 and "<html" in page.lower(), f"a page on {port}", (status, page[:300]))
             self.say(f"port {port} shows a page")
@@ -164,6 +162,27 @@ class Journey:
         status, body = get(SERVER_PORT, "/api/quality")
         check(status == 200 and json.loads(body), "/api/quality answers", (status, body[:500]))
         self.say("the ground truth of the simulator's faults arrives, and /api/quality answers")
+        ledger = eventually(self.balanced, "the workers' own ledger balances, with the bridge's")
+        self.say(f"/api/ledger balances, with {ledger:,} records in Kafka")
+
+    def balanced(self) -> int:
+        """Return how many records of readings are in Kafka once the running processes' counts balance."""
+        status, body = get(SERVER_PORT, "/api/ledger")
+        ledger = json.loads(body) if status == 200 else {}
+        if not ledger or not ledger["balanced"] or not ledger["bridge"]["reachable"]:
+            return 0
+        return int(ledger["kafka"]["readings"]["records"])
+
+    def series_are_analysed(self) -> None:
+        """See what model analysis has learned, in MongoDB and at its own address."""
+        sensor = eventually(
+            lambda: self.stack.mongo("(db.insights.findOne() || {metadata: {}}).metadata.sensor_id || ''"),
+            "insights are in MongoDB",
+            150,
+        )
+        status, body = get(ANALYSIS_PORT, f"/api/series/{sensor}")
+        check(status == 200 and json.loads(body), f"/api/series/{sensor} answers", (status, body[:500]))
+        self.say("insights of model analysis arrive in MongoDB, and /api/series answers")
 
     def users_can_no_more_than_they_need(self) -> None:
         """Try to do more than is granted, with the passwords that the services have."""
@@ -189,11 +208,26 @@ class Journey:
         self.stack.until_healthy()
         servers = [each for each in self.stack.containers() if each["Service"] == "server"]
         check(len(servers) == WORKERS, f"there are {WORKERS} workers", servers)
-        self.say(f"--scale server={WORKERS}: all healthy, on one published port")
+        workers = eventually(self.shared_out, "each worker has a share of the partitions", 120)
+        self.say(
+            f"--scale server={WORKERS}: all healthy, they share the partitions {workers}, on one published port"
+        )
+
+    def shared_out(self) -> list[list[int]] | None:
+        """Ask any worker for the partitions of all; ``None`` while it is not settled."""
+        status, body = get(SERVER_PORT, "/api/overview")
+        if status != 200:
+            return None
+        found = json.loads(body)
+        shares = [each["partitions"] for each in found["workers"]]
+        owned = [partition for share in shares for partition in share]
+        settled = not found["missing"] and len(shares) == WORKERS and all(shares)
+        return sorted(shares) if settled and len(set(owned)) == len(owned) else None
 
     def kill(self, service: str) -> None:
         """Kill all processes of a service at once, without warning, and start it again."""
         first = next(each["Name"] for each in self.stack.containers() if each["Service"] == service)
+        self.remember_simulator()
         self.stack.do("kill", "--signal", "KILL", service)
         self.stack.do("start", service)
         self.stack.until_healthy()
@@ -201,6 +235,7 @@ class Journey:
 
     def down_and_up(self) -> None:
         """Take everything down, keeping the volumes, and bring it up again."""
+        self.remember_simulator()
         before = self.stack.mongo("db.sensors.countDocuments({})")
         self.stack.do("down")
         check(not self.stack.containers(), "nothing runs after down")
@@ -209,11 +244,21 @@ class Journey:
         check(after >= before > 0, "MongoDB has what it had", (before, after))
         self.say(f"down and up: MongoDB has its {before:,} readings again")
 
+    def simulator(self) -> dict[str, Any]:
+        """Return the state that the simulator keeps."""
+        state: dict[str, Any] = json.loads(self.stack.do("exec", "-T", "sensor", "cat", STATE))
+        return state
+
+    def remember_simulator(self) -> None:
+        """Remember how far it was: after a crash it goes back a minute, and sends again what it had sent."""
+        self.acknowledged = max(self.acknowledged, self.simulator()["acknowledged"])
+
     def ledger_balances(self) -> None:
-        """Stop the simulator and account for everything that was ever sent."""
+        """Stop the simulator, once it is beyond all it has ever sent, and account for everything."""
+        beyond = self.acknowledged + IN_FLIGHT
+        eventually(lambda: self.simulator()["acknowledged"] > beyond, f"{beyond} are acknowledged", 240)
         self.stack.do("stop", "sensor")
-        show = "run --rm --no-deps -T --entrypoint cat sensor /var/lib/weir/simulator.json"
-        state = json.loads(self.stack.do(*show.split()))
+        state = json.loads(self.stack.do(*f"run --rm --no-deps -T --entrypoint cat sensor {STATE}".split()))
         expected = json.dumps({"state": state, "devices": self.published, "refused": 0})
         program = (HERE / "ledger.py").read_text(encoding="utf-8")
         done = self.stack.run(
@@ -225,7 +270,7 @@ class Journey:
 
     def stop_gracefully(self) -> None:
         """Stop Weir's own processes: they must end by themselves within their grace period."""
-        ours = sorted({"server", "bridge", "model-analysis", "web"} & self.services)
+        ours = ("server", "bridge", "model-analysis", "web")
         self.stack.do("stop", *ours)
         codes = {
             each["Name"]: each["ExitCode"] for each in self.stack.containers() if each["Service"] in ours

@@ -69,4 +69,5 @@ def main() -> int:
     return 0 if entries and all(entry.balances for entry in entries) else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
