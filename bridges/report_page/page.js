@@ -53,10 +53,10 @@
 
   // -- tables ----------------------------------------------------------------------------------------------------------
   const columns = [
-    ["anomalies", "anomalies", count], ["per sensor-day", "alarms_per_sensor_day", decimal(3)],
+    ["anomalies", "anomalies", count], ["/sensor-day", "alarms_per_sensor_day", decimal(3)],
     ["alarm time", "alarm_seconds", span], ["flaps", "flaps", count], ["late", "late", count],
     ...(data.labels ? [["recall", "recall", decimal(2)], ["precision", "precision", decimal(2)], ["F1", "f1", decimal(2)],
-      ["median delay", "median_delay_seconds", span], ["missed", "missed", count]] : []),
+      ["delay", "median_delay_seconds", span], ["missed", "missed", count]] : []),
     ...(data.configurations.some((each) => each.figures.nab_standard != null)
       ? [["NAB", "nab_standard", decimal(1)], ["low FP", "nab_low_fp", decimal(1)], ["low FN", "nab_low_fn", decimal(1)]] : []),
   ];
