@@ -26,6 +26,7 @@ from streams.analysis.series import BUCKET_SECONDS, HOUR_BUCKETS
 
 SLOTS = 2 * 24 * HOUR_BUCKETS
 MAX_LAG = 2 * HOUR_BUCKETS
+_PATIENCE = 2 * HOUR_BUCKETS
 # Of more sensors (quantities) those with the smallest names are kept: whoever comes first, the choice is the same.
 MAX_SENSORS = 24
 MAX_QUANTITIES = 4
@@ -33,7 +34,7 @@ _MIN_SHARED = SLOTS // 4
 _MEMORY = SLOTS // 4
 _MIN_INDEPENDENT = 4.0
 MIN_CORRELATION = 0.5
-RAISE_Z = 5.0
+RAISE_Z = 4.5
 CLEAR_Z = 3.0
 
 
@@ -102,7 +103,10 @@ class Group:
         self.settled: dict[str, int] = {}
 
     def put(self, quantity: str, sensor_id: str, number: int, deviation: float) -> list[Finding]:
-        """Put in the bucket of one sensor; once an hour, look for relations.
+        """Put in the bucket of one sensor; look for relations when all sensors have come to the end of an hour.
+
+        A sensor that has fallen silent holds the others up for `_PATIENCE`, no longer. One whose partition is still
+        being caught up with joins when it has come near the first: in a backlog partitions do not advance together.
 
         Args:
             quantity: The quantity.
@@ -120,14 +124,18 @@ class Group:
                     return []
                 del rings[max(rings)]
             ring = rings[sensor_id] = Ring()
+        before = ring.newest
         ring.put(number, deviation)
-        # An hour is looked at when a bucket comes that is ten minutes past it: the others' have mostly come by then.
-        hour = (number - 2) // HOUR_BUCKETS
-        settled = self.settled.get(quantity, -1)
-        if hour <= settled:
+        near = max(each.newest for each in rings.values()) - _PATIENCE
+        if before <= near < ring.newest:
+            self.settled.pop(quantity, None)  # the last hours are looked at again, with it
+        elif ring.newest // HOUR_BUCKETS == before // HOUR_BUCKETS:
+            return []
+        hour = (min(each.newest for each in rings.values() if each.newest > near) + 1) // HOUR_BUCKETS
+        if hour <= self.settled.get(quantity, -1):
             return []
         self.settled[quantity] = hour
-        return self._look(quantity, hour * HOUR_BUCKETS - 1) if settled >= 0 else []
+        return self._look(quantity, hour * HOUR_BUCKETS - 1)
 
     @staticmethod
     def _kept(kept: dict[str, dict[str, Ring]], name: str, most: int) -> dict[str, Ring] | None:

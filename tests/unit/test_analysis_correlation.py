@@ -64,6 +64,20 @@ def test_what_a_group_holds_does_not_depend_on_the_order_in_which_values_came():
     assert mixed.relations("temperature", START + 299) == in_order.relations("temperature", START + 299)
 
 
+def test_a_partition_that_is_caught_up_with_last_is_compared_all_the_same():
+    series = pair_with_lag(6)
+    group = Group("pipe")
+    first = put(group, buckets_of({"inlet": series["inlet"]}))
+    then = put(group, buckets_of({"outlet": series["outlet"]}))
+    assert (first, [finding.state.value for finding in then]) == ([], ["raised"])
+
+
+def test_a_sensor_that_falls_silent_does_not_stop_the_others_from_being_compared():
+    group = Group("pipe")
+    put(group, [("temperature", "dead", START + at, 1.0) for at in range(20)])
+    assert [finding.state.value for finding in put(group, buckets_of(pair_with_lag(0)))] == ["raised"]
+
+
 def test_values_that_come_twice_change_nothing():
     buckets = buckets_of(pair_with_lag(6, count=300))
     once, twice = Group("pipe"), Group("pipe")
