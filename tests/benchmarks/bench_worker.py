@@ -46,7 +46,7 @@ def test_cost_of_a_reading_beside_an_ordinary_agent_and_other_stream_processors(
             kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.{which}.", partitions=4)
         )
         ensure_topics(settings)
-        asyncio.run(_fill(settings, readings, SENSORS))
+        asyncio.run(fill(settings, readings, SENSORS))
         if which in ("quix", "bytewax"):
             results[which] = _measure_peer(peers_python, settings, which, readings)
         else:
@@ -67,7 +67,7 @@ def test_memory_of_a_worker_with_ten_thousand_sensors(kafka: str, unique_name: s
     readings = sensors * 150  # past the detector's warm-up
     settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
     ensure_topics(settings)
-    asyncio.run(_fill(settings, readings, sensors))
+    asyncio.run(fill(settings, readings, sensors))
     cost = _measure(settings, "detection", readings, tmp_path / "worker")
     print(
         f"\n{sensors:,} sensors, windows and detection: {cost['memory_mb']:.0f} MB resident at most, "
@@ -76,7 +76,7 @@ def test_memory_of_a_worker_with_ten_thousand_sensors(kafka: str, unique_name: s
     assert cost["memory_mb"] < 400
 
 
-async def _fill(settings: Settings, readings: int, sensor_count: int) -> None:
+async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
     """Write a backlog: each sensor in its partition, a reading every ten seconds of event time."""
     rng = random.Random(1)
     partitions = list(range(settings.kafka.partitions))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -45,6 +46,12 @@ class WorkerProcess:
         }
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; the process must have been started."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -98,6 +105,28 @@ class AnalysisProcess(WorkerProcess):
 
     command = "analyse"
     worker_section = web_section = "ANALYSIS"
+
+
+async def until_ready(workers: list[WorkerProcess], seconds: float = 90) -> None:
+    """Wait until each worker says at its health address that it is ready, all at the same time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        states = await asyncio.gather(*(asyncio.to_thread(_is_ready, worker.port) for worker in workers))
+        if all(states):
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"not ready after {seconds} s: {states}\n" + "\n".join(w.tail() for w in workers)
+            )
+        await asyncio.sleep(0.2)
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 async def until_consumed(settings: Settings, workers: list[WorkerProcess], seconds: float = 90) -> None:

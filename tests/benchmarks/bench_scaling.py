@@ -1,0 +1,111 @@
+"""What a reading costs when several workers share the partitions, and when nothing coalesces (live readings).
+
+CPU time of the worker processes, from ready to all committed: checkpoints and idling included.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from bridges.kafka_edge import ensure_topics, producer_options
+from bridges.settings import KafkaSettings, Settings
+from streams.records import Reading, encode
+from streams.topics import READINGS
+from tests.benchmarks.bench_worker import fill
+from tests.support.worker_process import WorkerProcess, until_consumed, until_ready
+
+READINGS_PER_RUN = int(os.environ.get("WEIR_BENCH_READINGS", "1_000_000")) // 2
+LIVE_SENSORS = 5000
+LIVE_SECONDS = 20
+
+
+def start(settings: Settings, count: int, folder: Path) -> list[WorkerProcess]:
+    variables = {
+        "WEIR_KAFKA__BROKERS": settings.kafka.brokers,
+        "WEIR_KAFKA__NAMESPACE": settings.kafka.namespace,
+        "WEIR_WORKER__SINKS": "false",
+        "WEIR_LOG_LEVEL": "WARNING",
+    }
+    folder.mkdir()
+    workers = [WorkerProcess(variables, folder, f"worker-{number}") for number in range(count)]
+    for worker in workers:
+        worker.start()
+    return workers
+
+
+def cpu_seconds(workers: list[WorkerProcess]) -> float:
+    times = [psutil.Process(worker.pid).cpu_times() for worker in workers]
+    return sum(each.user + each.system for each in times)
+
+
+@pytest.mark.timeout(1800)
+async def test_cost_of_a_reading_with_one_two_and_four_workers(
+    kafka: str, unique_name: str, tmp_path: Path
+) -> None:
+    costs = {}
+    for count in (1, 2, 4):
+        settings = Settings(
+            kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.{count}.", partitions=4)
+        )
+        await asyncio.to_thread(ensure_topics, settings)
+        workers = start(settings, count, tmp_path / str(count))
+        try:
+            await until_ready(workers)
+            before = cpu_seconds(workers)
+            await fill(settings, READINGS_PER_RUN, 1000)
+            await until_consumed(settings, workers, 300)
+            costs[count] = (cpu_seconds(workers) - before) / READINGS_PER_RUN * 1e6
+        finally:
+            for worker in workers:
+                worker.kill()
+    print()
+    for count, cost in costs.items():
+        print(f"{count} workers: {cost:.1f} µs of CPU per reading, {cost / costs[1]:.2f} of one worker's")
+
+
+@pytest.mark.timeout(600)
+async def test_cost_of_a_live_reading(kafka: str, unique_name: str, tmp_path: Path) -> None:
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
+    await asyncio.to_thread(ensure_topics, settings)
+    workers = start(settings, 1, tmp_path / "live")
+    try:
+        await until_ready(workers)
+        await _live(settings, 5)  # past the first rows
+        await until_consumed(settings, workers)
+        before = cpu_seconds(workers)
+        begun = time.perf_counter()
+        await _live(settings, LIVE_SECONDS, first=5)
+        await until_consumed(settings, workers)
+        readings = LIVE_SENSORS * LIVE_SECONDS
+        rate = readings / (time.perf_counter() - begun)
+        cost = (cpu_seconds(workers) - before) / readings * 1e6
+    finally:
+        workers[0].kill()
+    print(
+        f"\n{LIVE_SENSORS} sensors, one reading each a second ({rate:,.0f}/s): {cost:.1f} µs of CPU per reading"
+    )
+
+
+async def _live(settings: Settings, seconds: int, first: int = 0) -> None:
+    """Send one reading of each sensor a second, spread over the second."""
+    partitions = list(range(settings.kafka.partitions))
+    partitioner = DefaultPartitioner()
+    topic = settings.topic(READINGS.name)
+    async with AIOKafkaProducer(**producer_options(settings), linger_ms=10) as producer:
+        begun = time.perf_counter()
+        for second in range(seconds):
+            for number in range(LIVE_SENSORS):
+                key = f"sensor-{number:05}".encode()
+                reading = Reading(
+                    key.decode(), 1_725_890_400.0 + first + second, {"temperature": 20.0 + number % 7}
+                )
+                await producer.send(topic, encode(reading), key, partitioner(key, partitions, partitions))
+                if number % 100 == 99:
+                    due = begun + second + (number + 1) / LIVE_SENSORS
+                    await asyncio.sleep(max(0.0, due - time.perf_counter()))
