@@ -19,6 +19,7 @@ from streams.errors import ConfigurationError
 from streams.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
 
 _RESULTS = (AGGREGATES, ANOMALIES, LATE_READINGS)
+_GOODBYE_SECONDS = 3.0
 _COLLECTIONS = ("aggregates", "anomalies", "late_readings")
 
 
@@ -60,7 +61,7 @@ class Reset:
         """
         group = f"{settings.kafka.namespace}{settings.worker.application}"
         admin = KafkaAdmin(settings)
-        if members := admin.members(group):
+        if members := admin.members_left(group, settings.worker.session_timeout_seconds + _GOODBYE_SECONDS):
             raise ConfigurationError(
                 f"{members} workers of {group} are running: stop them, or they would write the old state again"
             )

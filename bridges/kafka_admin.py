@@ -37,6 +37,16 @@ class KafkaAdmin:
         )
         return len(description.members)
 
+    def members_left(self, group: str, seconds: float) -> int:
+        """Return how many consumers a group still has after so long; 0 as soon as the last has gone.
+
+        A worker with a fixed instance name stays a member until its session times out, although it has stopped.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := self.members(group)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return left
+
     def groups(self, prefix: str) -> list[str]:
         """List the consumer groups whose name begins so."""
         listed = self._ask(lambda: self._admin.list_consumer_groups().result(_TIMEOUT_SECONDS))
@@ -61,13 +71,9 @@ class KafkaAdmin:
         Raises:
             TransientError: If members stay.
         """
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
-        while names and any(self.members(name) for name in names):
-            if time.monotonic() > deadline:
-                raise TransientError(
-                    f"consumer groups {', '.join(names)} still have members: stop their workers"
-                )
-            time.sleep(0.2)
+        for name in names:
+            if self.members_left(name, _TIMEOUT_SECONDS):
+                raise TransientError(f"consumer group {name} still has members: stop its workers")
         if names:
             self._wait(self._admin.delete_consumer_groups(sorted(names)).values())
 

@@ -1,16 +1,17 @@
 """How fast a backtest is in one process: readings a second of CPU time, from encoded records to figures.
 
-    python tests/benchmarks/bench_backtest.py [READINGS]
-
 Measures CPU time of this process, so that a busy machine disturbs little. Reading from Kafka or a file comes on top:
-``weir backtest`` prints microseconds a reading for each configuration on your own data.
+``weir backtest`` prints microseconds a reading for each configuration on your own data. WEIR_BENCH_READINGS sets how
+many readings (default 500,000).
 """
 
 import json
 import math
-import sys
+import os
 import time
 from collections.abc import Callable, Iterator
+
+import pytest
 
 from streams.backtest.configuration import Configuration
 from streams.backtest.runs import Coverage, DetectionRun, LogRecord, WindowRun
@@ -53,20 +54,17 @@ def measured(values: list[bytes], runs: list[Callable[[int, list[LogRecord]], No
     return len(values) / (time.process_time() - begun)
 
 
-def main() -> int:
-    """Print the figures as JSON; exit code 1 if one is below what must be."""
-    values = encoded(int(sys.argv[1]) if len(sys.argv) > 1 else 500_000)
+@pytest.mark.timeout(300)
+def test_readings_a_second_in_one_process() -> None:
+    values = encoded(int(os.environ.get("WEIR_BENCH_READINGS", "500_000")))
     plain = Configuration("plain")
+    windows = measured(values, [WindowRun(plain.policy()).apply])
+    both = measured(values, [WindowRun(plain.policy()).apply, DetectionRun(plain.plan()).apply])
     rates = {
         "reading and decoding": measured(values, []),
-        "windows": measured(values, [WindowRun(plain.policy()).apply]),
-        "windows and default detector": measured(
-            values, [WindowRun(plain.policy()).apply, DetectionRun(plain.plan()).apply]
-        ),
+        "windows": windows,
+        "windows and default detector": both,
     }
     print(json.dumps({name: round(rate) for name, rate in rates.items()}))
-    return int(any(rates[name] < least for name, least in MUST.items()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    for name, least in MUST.items():
+        assert rates[name] >= least, f"{name}: {rates[name]:,.0f} readings/s, must be {least:,}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from bridges.backtesting import Backtest, UnreadableRecords
@@ -15,10 +15,11 @@ from bridges.settings import KafkaSettings, Settings
 from bridges.sources import Selection
 from bridges.sources.base import Chunk, NothingToRead, Source
 from bridges.sources.kafka import KafkaSource, Log
+from bridges.sources.labels import read_labels
 from streams.backtest.configuration import Configuration
 from streams.errors import ConfigurationError, TransientError
-from streams.records import Reading, Tick
-from streams.topics import READINGS
+from streams.records import Label, Reading, Tick, encode
+from streams.topics import LABELS, READINGS
 from tests.support.recorded_day import EPOCH, Sent, recorded_day, send
 
 PLAIN = (Configuration("plain", {"size_seconds": 60.0}, {"raise_at": 0.999, "rest_seconds": 0.0}),)
@@ -195,3 +196,14 @@ def test_nothing_is_published_into_the_topic_it_comes_from(settings, day):
         assert sum(log.ends(topic, each)[1] for each in log.partitions_of(topic)) == source.total(
             source.partitions
         )
+
+
+def test_labels_are_read_from_their_topic_and_none_is_an_error(settings):
+    with pytest.raises(ConfigurationError, match="there are no labels in kafka"):
+        read_labels("kafka", settings)
+    label = Label("sensor-001", "temperature", EPOCH, EPOCH + 60, "spike")
+    producer = Producer(librdkafka_options(settings))
+    for _ in range(2):  # a label that came twice is one
+        producer.produce(settings.topic(LABELS.name), encode(label), b"sensor-001", 0)
+    assert producer.flush(30) == 0
+    assert read_labels("kafka", settings) == [label]
