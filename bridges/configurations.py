@@ -21,11 +21,12 @@ def current(settings: Settings) -> Configuration:
     return _checked(Configuration(CURRENT, windows, settings.detection), "the settings in force")
 
 
-def read(path: Path, name: str | None = None) -> Configuration:
-    """Read a configuration from a TOML file: the one that WEIR_CONFIG names, or only what differs from the defaults.
+def read(path: Path, settings: Settings, name: str | None = None) -> Configuration:
+    """Read a configuration from a TOML file: what it says, and for the rest the settings in force.
 
     Args:
         path: The file; sections other than ``windows`` and ``detection`` are left aside.
+        settings: The settings in force.
         name: Shown in reports; the file's name without suffix when not given.
 
     Raises:
@@ -40,7 +41,10 @@ def read(path: Path, name: str | None = None) -> Configuration:
     if unknown := sorted(found.keys() - Settings.model_fields.keys()):
         raise ConfigurationError(f"configuration {path}: unknown section {', '.join(unknown)}")
     try:
-        windows = WindowSettings.model_validate(found.get("windows", {})).model_dump(mode="python")
+        windows = found.get("windows", {})
+        if isinstance(windows, dict):
+            windows = {**settings.windows.model_dump(mode="python"), **windows}
+        windows = WindowSettings.model_validate(windows).model_dump(mode="python")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -48,7 +52,19 @@ def read(path: Path, name: str | None = None) -> Configuration:
     detection = found.get("detection", {})
     if not isinstance(detection, dict):
         raise ConfigurationError(f"configuration {path}: detection must be a section")
-    return _checked(Configuration(name or path.stem, windows, detection), f"configuration {path}")
+    merged = _over(settings.detection, detection)
+    return _checked(Configuration(name or path.stem, windows, merged), f"configuration {path}")
+
+
+def _over(in_force: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Lay a file's detection over that in force; of two patterns for a series, the file's comes first."""
+    merged = {**in_force, **own}
+    if "raise_at" in own and "budget_per_week" not in own:
+        merged.pop("budget_per_week", None)  # it would win over the file's own threshold
+    if isinstance(series := own.get("series"), dict):
+        others = {name: each for name, each in in_force.get("series", {}).items() if name not in series}
+        merged["series"] = {**series, **others}
+    return merged
 
 
 def read_all(names: Sequence[str], settings: Settings) -> list[Configuration]:
@@ -61,7 +77,7 @@ def read_all(names: Sequence[str], settings: Settings) -> list[Configuration]:
     Raises:
         ConfigurationError: If one cannot be read, or two have the same name.
     """
-    found = [current(settings) if name == CURRENT else read(Path(name)) for name in names]
+    found = [current(settings) if name == CURRENT else read(Path(name), settings) for name in names]
     if len(found) <= 1 and CURRENT not in names:
         found.insert(0, current(settings))
     taken = [each.name for each in found]

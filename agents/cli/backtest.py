@@ -30,9 +30,7 @@ Exit codes: 0 all is well, 1 it could not be run, 2 something given is wrong, 3 
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option(
-    "--config", "configs", multiple=True, help="TOML file with [windows] and [detection], or: current."
-)
+@click.option("--config", "configs", multiple=True, help="TOML file of what is different, or: current.")
 @reading_options
 @click.option("--labels", help="Ground truth: kafka, mongo, waterflow, a .csv file, or NAB's .json.")
 @click.option(

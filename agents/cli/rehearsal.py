@@ -29,9 +29,7 @@ def rehearsal() -> None:
 @rehearsal.command()
 @click.argument("name")
 @reading_options
-@click.option(
-    "--config", help="TOML file with [windows] and [detection]; the settings in force when not given."
-)
+@click.option("--config", help="TOML file of what is different from the settings in force.")
 @click.option(
     "--speed", type=Speed(), default="max", show_default=True, help="Times as fast as it came, or max."
 )
@@ -57,7 +55,7 @@ def start(
     from bridges.replaying import publish
 
     settings = all_settings.load()
-    chosen = configurations.read(Path(config)) if config else None
+    chosen = configurations.read(Path(config), settings) if config else None
     sections = None if chosen is None else {"windows": chosen.windows, "detection": chosen.detection}
     found = opened(source, settings, selected(since, until, by, sensors), allow_missing)
     one = Rehearsal(settings, name)

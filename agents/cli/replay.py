@@ -40,9 +40,7 @@ Exit codes: 0 all is well, 1 it could not be run, 2 something given is wrong, 3 
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write results here, as JSON lines."
 )
-@click.option(
-    "--config", help="TOML file with [windows] and [detection]; the settings in force when not given."
-)
+@click.option("--config", help="TOML file of what is different from the settings in force.")
 @click.option(
     "--skip-unreadable", is_flag=True, help="Pass over records that cannot be read, as the worker does."
 )
@@ -89,7 +87,7 @@ def replay(
         return
     from bridges.replaying import recompute
 
-    chosen = configurations.read(Path(config)) if config else configurations.current(settings)
+    chosen = configurations.read(Path(config), settings) if config else configurations.current(settings)
     with progress_bar("replay") as progress:
         done = recompute(found, chosen, out, speed=speed, skip_unreadable=skip_unreadable, progress=progress)
     console.print(

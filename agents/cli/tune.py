@@ -31,7 +31,9 @@ on the training range, or not by the chosen one on the held-out range.
 @click.option(
     "--budget", required=True, help="'at most 2 alarms per sensor per week'; also hour, day, month, year."
 )
-@click.option("--config", default="current", show_default=True, help="TOML file to start from, or: current.")
+@click.option(
+    "--config", default="current", show_default=True, help="TOML file of what is different, or: current."
+)
 @reading_options
 @click.option(
     "--share", type=click.FloatRange(0.1, 0.9), default=0.7, show_default=True, help="Of time to train on."
@@ -94,7 +96,7 @@ def tune(
     base = (
         configurations.current(settings)
         if config == configurations.CURRENT
-        else configurations.read(Path(config))
+        else configurations.read(Path(config), settings)
     )
     truth = read_labels(labels, settings) if labels else None
     selection = selected(since, until, by, sensors)

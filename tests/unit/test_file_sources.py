@@ -192,7 +192,7 @@ def test_labels_that_match_nothing_are_refused_and_those_outside_are_left_out(tm
 def test_a_configuration_that_does_not_parse_names_file_and_setting(tmp_path, text, complaint):
     path = written(tmp_path / "b.toml", text)
     with pytest.raises(ConfigurationError, match=rf"b\.toml.*({complaint})"):
-        read(path)
+        read(path, Settings())
 
 
 def test_one_configuration_alone_is_compared_with_the_settings_in_force(tmp_path):
@@ -201,3 +201,26 @@ def test_one_configuration_alone_is_compared_with_the_settings_in_force(tmp_path
     assert [each.name for each in read_all([], Settings())] == ["current"]
     with pytest.raises(ConfigurationError, match="two configurations are called b"):
         read_all([str(path), str(path)], Settings())
+
+
+def test_what_a_configuration_does_not_say_is_as_in_force(tmp_path):
+    force = Settings(
+        windows={"size_seconds": 3600.0, "grace_seconds": 7.0},
+        detection={
+            "warm_up": 50,
+            "budget_per_week": 2,
+            "interval_seconds": 60,
+            "series": {"a*/t": {"high": 9}, "b/t": {}},
+        },
+    )
+    path = written(tmp_path / "b.toml", "[windows]\ngrace_seconds = 9\n[detection]\nraise_at = 0.999\n")
+    found = read(path, force)
+    assert (found.policy().size_ms, found.policy().grace_ms) == (3_600_000, 9_000)
+    plan = found.plan()
+    assert (plan.default.warm_up, plan.default.raise_at, plan.default.budget_per_week) == (50, 0.999, None)
+    assert plan.config_for("a1", "t").high == 9
+    path = written(
+        tmp_path / "c.toml", '[detection.series."a*/t"]\nhigh = 5\n[detection.series."*/t"]\nlow = 1\n'
+    )
+    assert list(read(path, force).detection["series"]) == ["a*/t", "*/t", "b/t"]
+    assert read(path, force).plan().default.budget_per_week == 2

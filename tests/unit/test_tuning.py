@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents.cli import main
 from bridges.configurations import read
+from bridges.settings import Settings
 from bridges.sources import Selection
 from bridges.sources.files import FileSource
 from bridges.toml_text import toml_of
@@ -141,7 +142,7 @@ def test_the_command_writes_settings_that_a_backtest_reads(tmp_path):
     result = CliRunner().invoke(main, [*arguments, DAILY.text])
     assert "chosen: raise_at" in result.output, result.output
     assert "on the held-out readings" in result.output
-    assert 0.98 < read(written).plan().default.raise_at < 1
+    assert 0.98 < read(written, Settings()).plan().default.raise_at < 1
     result = CliRunner().invoke(main, [*arguments, "at most 0 alarms per sensor per year"])
     assert result.exit_code == 3
     assert "no threshold keeps to the budget" in result.output
