@@ -79,6 +79,9 @@ _FIRST = _BIN_END  # in warm-up: time of the first reading
 _TRACKERS = 19  # then for each residual: decay so far, scale, upper quantile + decay, lower quantile + decay
 _SIZE = _TRACKERS + 6 * 4
 
+_SHAPE: Final = 11  # where the steadier mean excesses begin
+_NO_GAPS: Final = array("I")  # shared by all models past their warm-up
+
 _CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat")
 _JUMP, _SPIKE, _LEVEL, _SHIFT, _SEASON, _SPREAD, _FLAT = range(7)
 
@@ -107,7 +110,7 @@ class TailWatch(Detector):
 
     __slots__ = (
         "_cause", "_counts", "_excess", "_gaps", "_latest", "_n", "_noise", "_origin", "_recurrence", "_s",
-        "_shape", "_usual", "_values", "_visits", "_where", "season_seconds", "warm_up",
+        "_usual", "_values", "_visits", "_where", "season_seconds", "warm_up",
     )  # fmt: skip
 
     def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
@@ -121,8 +124,7 @@ class TailWatch(Detector):
         self._values: array[float] | None = array("d")  # the readings of the warm-up; None after it
         self._gaps = array("I")  # milliseconds before each of them
         self._s = [0.0] * _SIZE
-        self._excess = array("f", [0.0] * 11)  # mean logarithmic excess of each tail
-        self._shape = array("f", [0.0] * 11)  # the same, steadier
+        self._excess = array("f", [0.0] * 22)  # mean logarithmic excess of each tail; then the same, steadier
         self._counts = bytearray(11)  # readings in each tail, up to 255
         self._latest = array("I", [0] * 11)  # number of the last reading in each tail
         self._origin = 0.0
@@ -302,10 +304,10 @@ class TailWatch(Detector):
         shape_rate = max(SHAPE_RATE, 1.0 / (count + 2))
         if self._n > self._latest[tail] + 1:
             self._excess[tail] += TAIL_RATE * (excess - self._excess[tail])
-            self._shape[tail] += shape_rate * (excess - self._shape[tail])
+            self._excess[tail + _SHAPE] += shape_rate * (excess - self._excess[tail + _SHAPE])
         else:
             self._excess[tail] += TAIL_CLUSTER * TAIL_RATE * (excess - self._excess[tail])
-            self._shape[tail] += SHAPE_CLUSTER * shape_rate * (excess - self._shape[tail])
+            self._excess[tail + _SHAPE] += SHAPE_CLUSTER * shape_rate * (excess - self._excess[tail + _SHAPE])
         self._latest[tail] = self._n
         if nats > best:
             self._cause = tail
@@ -357,7 +359,7 @@ class TailWatch(Detector):
     def _lightness(self, tail: int) -> float:
         """Return 1 for a light tail, less for a heavy one: how far beyond HEAVY_FROM its surprise can be believed."""
         light, heavy = HEAVY_SHAPE
-        return 1.0 - HEAVY_LOSS * min(max((self._shape[tail] - light) / (heavy - light), 0.0), 1.0)
+        return 1.0 - HEAVY_LOSS * min(max((self._excess[tail + _SHAPE] - light) / (heavy - light), 0.0), 1.0)
 
     def _turn(self, time: float) -> None:
         """Enter another bin of the daily profile: learn the one that is left, look up the one that begins."""
@@ -421,7 +423,7 @@ class TailWatch(Detector):
         if self._n >= self.warm_up:
             self._values = None
             self._estimate(self._gaps, values)
-            self._gaps = array("I")
+            self._gaps = _NO_GAPS
             s[_LAST] = time
 
     def _estimate(self, gaps: "array[int]", values: "array[float]") -> None:
@@ -470,7 +472,7 @@ class TailWatch(Detector):
             s[at + 2 + (tail & 1)] = quantile
             count = len(beyond) + PRIOR_COUNT
             self._excess[tail] = (sum(beyond) + EXCESS_PRIOR * PRIOR_COUNT) / count
-            self._shape[tail] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
+            self._excess[tail + _SHAPE] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
             self._counts[tail] = min(count, 255)
 
     def _move(self, value: float) -> None:
@@ -584,7 +586,7 @@ class TailWatch(Detector):
             return b"".join((head, times, self._gaps.tobytes(), self._values.tobytes()))
         return b"".join(
             (
-                head, _STATE.pack(self._origin, *self._s), self._excess.tobytes(), self._shape.tobytes(),
+                head, _STATE.pack(self._origin, *self._s), self._excess.tobytes(),
                 self._latest.tobytes(), self._counts,
                 self._usual.tobytes(), self._noise.tobytes(), self._visits,
                 b"" if self._recurrence is None else self._recurrence.encode(),
@@ -618,8 +620,8 @@ class TailWatch(Detector):
             raise ValueError(str(error)) from None
         at += _STATE.size
         self._values = None
-        self._excess = array("f", data[at : at + 44])
-        self._shape = array("f", data[at + 44 : at + 88])
+        self._gaps = _NO_GAPS
+        self._excess = array("f", data[at : at + 88])
         self._latest = array("I", data[at + 88 : at + 132])
         self._counts = bytearray(data[at + 132 : at + 143])
         at += 143

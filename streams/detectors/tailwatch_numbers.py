@@ -21,7 +21,7 @@ SHAPE_CLUSTER: Final = 0.3
 """As `TAIL_CLUSTER`, for the steadier estimate."""
 EXCESS_PRIOR: Final = 0.1
 """Mean logarithmic excess that a tail starts from: between a normal (0.15) and a bounded variable."""
-SHAPE_PRIOR: Final = 0.3
+SHAPE_PRIOR: Final = 0.34
 """The same for the steadier estimate: a tail is taken for heavy until it has proved light."""
 PRIOR_COUNT: Final = 10
 """How many readings in the tail these priors are worth."""

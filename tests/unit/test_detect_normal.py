@@ -1,0 +1,123 @@
+"""On normal data the default threshold hardly ever raises an anomaly, and scores are what they claim to be."""
+
+import pytest
+
+from streams.detectors import TailWatch, detector_names, make_detector, nats_of
+from streams.series_model import DetectionConfig
+from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
+
+DAYS = 30
+EARLY = 1000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_normal_series_raise_less_than_once_in_twenty_days_and_rarely_at_the_start(kind: str) -> None:
+    early = late = 0
+    repeats = 5
+    for seed in range(repeats):
+        readings = normal_series(kind, DAYS * PER_DAY, seed)
+        at = raises(readings)
+        early += sum(time < readings[EARLY][0] for time in at)
+        late += sum(time >= readings[EARLY][0] for time in at)
+    assert late / (repeats * (DAYS - EARLY / PER_DAY)) <= 0.05
+    assert early / repeats <= 0.5
+
+
+@pytest.mark.parametrize("kind", ["white", "autocorrelated", "daily", "weekly", "quantised", "duty cycle"])
+def test_a_score_of_0_999_is_exceeded_by_about_one_normal_reading_in_a_thousand(kind: str) -> None:
+    exceeded = {0.9: 0, 0.99: 0, 0.999: 0}
+    count = 0
+    for seed in range(4):
+        detector = TailWatch()
+        for index, (time, value) in enumerate(normal_series(kind, 20 * PER_DAY, seed)):
+            nats = detector.surprise(value, time)
+            if index >= EARLY:
+                count += 1
+                for score in exceeded:
+                    exceeded[score] += nats > nats_of(score)
+    for score, seen in exceeded.items():
+        assert seen / count <= 5 * (1 - score), f"{score} is exceeded by {seen} of {count}"
+    assert exceeded[0.9] / count >= 0.05
+
+
+def test_a_constant_sensor_and_single_steps_of_it_raise_nothing() -> None:
+    values = [20.0] * 1000 + [20.5] * 500 + [20.0] * 500 + [20.5] + [20.0] * 500
+    assert raises([(300.0 * i, value) for i, value in enumerate(values)]) == []
+
+
+def test_long_gaps_and_irregular_sampling_raise_nothing() -> None:
+    readings = normal_series("daily", 20 * PER_DAY, 1)
+    irregular = [
+        (time + 100 * (index % 3), value)
+        for index, (time, value) in enumerate(readings)
+        if index % 7 and not 3000 < index < 3200 and not 4000 < index < 4500
+    ]
+    assert len(raises(irregular)) <= 1
+
+
+def test_the_result_does_not_change_with_unit_or_offset() -> None:
+    readings = normal_series("autocorrelated", 2000, 3)
+    readings[1500] = (readings[1500][0], 40.0)
+    scaled = [(time, 0.5 * value - 1024.0) for time, value in readings]
+    assert raises(scaled) == raises(readings) != []
+
+
+def test_an_alarm_budget_sets_the_threshold() -> None:
+    config = DetectionConfig(budget_per_week=2, interval_seconds=300)
+    weeks = 0.0
+    raised = 0
+    for kind in KINDS:
+        readings = normal_series(kind, 28 * PER_DAY, 7)
+        raised += len([time for time in raises(readings, config) if time > readings[EARLY][0]])
+        weeks += 28 / 7
+    assert raised / weeks <= 2
+
+
+@pytest.mark.parametrize("name", [name for name in detector_names() if name != "LocalOutlierFactor"])
+def test_every_detector_scores_the_same_when_split_and_restored_and_asking_changes_nothing(name: str) -> None:
+    parameters = {}
+    if name in ("max", "vote"):
+        parameters = {"members": [{"detector": "tailwatch"}, {"detector": "StandardAbsoluteDeviation"}]}
+    elif name in ("HalfSpaceTrees", "LODA", "OneClassSVM"):
+        parameters = {"features": ["value", "difference", "time_of_day", "rolling_spread"]}
+    whole, split = make_detector(name, parameters, 60), make_detector(name, parameters, 60)
+    asked = make_detector(name, parameters, 60)
+    for index, (time, value) in enumerate(normal_series("daily", 300, 4)):
+        if index % 43 == 0:
+            restored = make_detector(name, parameters, 60)
+            restored.decode(split.encode())
+            split = restored
+            asked.score_one({"value": value + 5, "time": time})
+        nats = whole.surprise(value, time)
+        assert split.surprise(value, time) == nats
+        assert asked.surprise(value, time) == nats
+
+
+def test_local_outlier_factor_and_a_filter_run_too() -> None:
+    for name, parameters in (
+        ("LocalOutlierFactor", {"n_neighbors": 5}),
+        ("HalfSpaceTrees", {"n_trees": 5, "protect_quantile": 0.999}),
+    ):
+        detector = make_detector(name, parameters, 40)
+        scores = [detector.update(value, time) for time, value in normal_series("white", 120, 1)]
+        assert scores[0] is None
+        assert all(score is not None and 0 <= score < 1 for score in scores[60:])
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01" * 40, b"garbage" * 300, b"\x80\x05cos\nsystem\n."])
+@pytest.mark.parametrize("name", ["tailwatch", "LODA", "ADWIN"])
+def test_bytes_that_are_no_state_are_refused(name: str, data: bytes) -> None:
+    with pytest.raises(ValueError):
+        make_detector(name).decode(data)
+
+
+def test_unknown_detectors_and_parameters_are_refused_by_name() -> None:
+    for name, parameters, word in (
+        ("Nonsense", {}, "Nonsense"),
+        ("tailwatch", {"warmth": 1}, "warmth"),
+        ("LODA", {"n_cuts": 1}, "n_cuts"),
+        ("LODA", {"features": ["smell"]}, "smell"),
+        ("vote", {"members": [{"detector": "tailwatch"}], "votes": 2}, "votes"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            make_detector(name, parameters)
