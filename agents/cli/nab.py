@@ -35,6 +35,11 @@ def nab(
     standard / reward-low-FP / reward-low-FN score at the fixed threshold; the same at the best one, which NAB's rule
     seeks on these very files; standard score of folds left out; windows found; flags per 1,000 normal rows; share of
     flags in a window; share of a window passed at its first flag; processor time a reading.
+
+    \b
+    Examples:
+        weir nab --data ../shared/nab
+        weir nab --detector tailwatch --detector 'HalfSpaceTrees:{"n_trees": 25, "features": ["value", "difference"]}'
     """
     from time import process_time
 
