@@ -153,6 +153,7 @@ else
   standins
   step "build"
   build --network=host
+  "$ENGINE_DOCKER" image prune -f >/dev/null # what earlier runs have built
   engine_stop
   engine_start running
   "$ENGINE_DOCKER" ps -aq | xargs -r "$ENGINE_DOCKER" rm -f >/dev/null # what a run that was cut off has left
