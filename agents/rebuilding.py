@@ -9,6 +9,7 @@ would skip the readings. A reset does all of it, in an order in which an interru
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,39 @@ from bridges.kafka_admin import KafkaAdmin
 from bridges.settings import Settings
 from bridges.sources.kafka import Log
 from streams.errors import ConfigurationError
-from streams.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
+from streams.topics import (
+    AGGREGATES,
+    ANOMALIES,
+    GROUP_BUCKETS,
+    INSIGHTS,
+    LABELS,
+    LATE_READINGS,
+    READINGS,
+    TopicSpec,
+)
 
-_RESULTS = (AGGREGATES, ANOMALIES, LATE_READINGS)
 _GOODBYE_SECONDS = 3.0
-_COLLECTIONS = ("aggregates", "anomalies", "late_readings")
+
+
+@dataclass(frozen=True)
+class Application:
+    """What a reset must know of an application.
+
+    Args:
+        sources: Topics that its tables are made of.
+        results: Topics that it writes.
+        collections: Where MongoDB keeps these.
+    """
+
+    sources: tuple[TopicSpec, ...]
+    results: tuple[TopicSpec, ...]
+    collections: tuple[str, ...]
+
+
+WORKER = Application(
+    (READINGS,), (AGGREGATES, ANOMALIES, LATE_READINGS), ("aggregates", "anomalies", "late_readings")
+)
+ANALYSIS = Application((READINGS, ANOMALIES, LABELS), (INSIGHTS, GROUP_BUCKETS), ("insights",))
 
 
 @dataclass(frozen=True)
@@ -30,7 +59,7 @@ class Reset:
     Args:
         settings: Of the application.
         group: Its consumer group.
-        offsets: Of `readings`: by partition what is committed, and the oldest record.
+        offsets: By source topic and partition: what is committed, and the oldest record.
         changelogs: Topics to delete.
         folder: Local files to delete; ``None`` if there are none.
         results: Records to delete, by topic and partition: everything before this offset. Empty: keep results.
@@ -40,7 +69,7 @@ class Reset:
 
     settings: Settings
     group: str
-    offsets: dict[int, tuple[int, int]]
+    offsets: dict[str, dict[int, tuple[int, int]]]
     changelogs: list[str]
     folder: Path | None
     results: dict[str, dict[int, int]]
@@ -48,32 +77,37 @@ class Reset:
     records: int
 
     @classmethod
-    def plan(cls, settings: Settings, *, results: bool) -> "Reset":
+    def plan(cls, settings: Settings, *, results: bool, analysis: bool = False) -> "Reset":
         """Find out what there is to reset; changes nothing.
 
         Args:
             settings: Of the application.
             results: Delete results, too: under other settings of windows the old ones would stay beside the new.
+            analysis: Of model analysis instead of the worker.
 
         Raises:
             ConfigurationError: If workers are running.
             TransientError: If Kafka or MongoDB cannot be reached.
         """
-        group = f"{settings.kafka.namespace}{settings.worker.application}"
+        application = ANALYSIS if analysis else WORKER
+        names = (settings.worker.application, settings.analysis.application)
+        own, other = (
+            f"{settings.kafka.namespace}{name}" for name in (reversed(names) if analysis else names)
+        )
+        group = own
         admin = KafkaAdmin(settings)
         if members := admin.members_left(group, settings.worker.session_timeout_seconds + _GOODBYE_SECONDS):
             raise ConfigurationError(
                 f"{members} workers of {group} are running: stop them, or they would write the old state again"
             )
-        topic = settings.topic(READINGS.name)
         emptied: dict[str, dict[int, int]] = {}
         records = 0
         with Log(settings) as log:
-            partitions = log.partitions_of(topic)
-            committed = log.committed(group, topic, partitions)
-            offsets = {each: (committed[each], log.ends(topic, each)[0]) for each in partitions}
+            offsets = {
+                topic: _offsets(log, group, topic) for topic in map(_named(settings), application.sources)
+            }
             existing = admin.topics(settings.kafka.namespace)
-            for name in (settings.topic(spec.name) for spec in _RESULTS) if results else ():
+            for name in map(_named(settings), application.results) if results else ():
                 ends = {each: log.ends(name, each) for each in existing.get(name, ())}
                 emptied[name] = {each: high for each, (_, high) in ends.items()}
                 records += sum(high - low for low, high in ends.values())
@@ -81,14 +115,19 @@ class Reset:
         if results and settings.worker.sinks:
             from bridges.mongo_admin import count_documents
 
-            documents = count_documents(settings, _COLLECTIONS)
-        folder = Path(settings.worker.data_dir)
+            documents = count_documents(settings, application.collections)
+        folder = Path(settings.analysis.data_dir if analysis else settings.worker.data_dir)
         return cls(
             settings=settings,
             group=group,
             offsets=offsets,
             changelogs=[
-                name for name in existing if name.startswith(f"{group}-") and name.endswith("-changelog")
+                name
+                for name in existing
+                if name.startswith(f"{own}-")
+                and name.endswith("-changelog")
+                # `weir-analysis-…` begins like `weir-…`.
+                and not (other.startswith(f"{own}-") and name.startswith(f"{other}-"))
             ],
             folder=folder if folder.exists() else None,
             results=emptied,
@@ -98,7 +137,9 @@ class Reset:
 
     def describe(self) -> list[str]:
         """Tell in words what will be done, in its order."""
-        again = sum(max(0, committed - low) for committed, low in self.offsets.values())
+        again = sum(
+            max(0, committed - low) for each in self.offsets.values() for committed, low in each.values()
+        )
         lines = []
         if self.results:
             lines.append(f"delete {self.records:,} records of {', '.join(self.results)}")
@@ -128,8 +169,19 @@ class Reset:
             from bridges.mongo_admin import delete_documents
 
             delete_documents(self.settings, tuple(self.documents))
-        oldest = {partition: low for partition, (_, low) in self.offsets.items()}
-        admin.set_offsets(self.group, self.settings.topic(READINGS.name), oldest)
+        for topic, offsets in self.offsets.items():
+            admin.set_offsets(self.group, topic, {partition: low for partition, (_, low) in offsets.items()})
         admin.delete_topics(self.changelogs)
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _named(settings: Settings) -> Callable[[TopicSpec], str]:
+    return lambda spec: settings.topic(spec.name)
+
+
+def _offsets(log: Log, group: str, topic: str) -> dict[int, tuple[int, int]]:
+    """Return by partition what the group has committed, and the oldest record."""
+    partitions = log.partitions_of(topic)
+    committed = log.committed(group, topic, partitions)
+    return {each: (committed[each], log.ends(topic, each)[0]) for each in partitions}

@@ -14,8 +14,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from agents.analysis.app import as_worker
+from agents.rebuilding import Reset
 from bridges.kafka_edge import aiokafka_options, ensure_topics
-from bridges.settings import KafkaSettings, Settings
+from bridges.settings import AnalysisSettings, KafkaSettings, Settings, WorkerSettings
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse, compare
 from streams.analysis.correlation import Group
 from streams.analysis.sensor import SensorAnalysis
@@ -127,7 +128,7 @@ async def ask(process: AnalysisProcess, path: str, seconds: float = 60) -> Any:
 async def test_insights_after_kills_are_those_of_an_undisturbed_run_and_the_pages_show_them(
     kafka: str, unique_name: str, tmp_path: Path
 ) -> None:
-    settings, variables = prepared(kafka, unique_name)
+    settings, variables = prepared(kafka, unique_name, tmp_path)
     await asyncio.to_thread(ensure_topics, settings)
     records = fleet_records()
     sensor_id = next(key for key, _ in records if key is not None).decode()
@@ -143,9 +144,23 @@ async def test_insights_after_kills_are_those_of_an_undisturbed_run_and_the_page
         await until_consumed(as_worker(settings), [process])
         await pages_tell(process, sensor_id)
         await asyncio.to_thread(process.stop)
+        await everything_was_told_once(settings)
+        await asyncio.to_thread(forget_everything, settings)
+        process.start()
+        await ask(process, "/health/ready")
+        await until_consumed(as_worker(settings), [process])
+        await asyncio.to_thread(process.stop)
     finally:
         process.kill()
     await everything_was_told_once(settings)
+
+
+def forget_everything(settings: Settings) -> None:
+    """Reset model analysis, results and all; a reset of the worker must leave it alone."""
+    assert Reset.plan(settings, results=False).changelogs == []
+    reset = Reset.plan(settings, results=True, analysis=True)
+    assert len(reset.changelogs) == 4
+    reset.run()
 
 
 @pytest.mark.timeout(SCHEDULES * 150 + 60)
@@ -154,7 +169,7 @@ async def test_two_workers_that_come_and_go_tell_what_one_would_have_told(
     kafka: str, unique_name: str, tmp_path: Path, seed: int
 ) -> None:
     rng = random.Random(seed)
-    settings, variables = prepared(kafka, unique_name)
+    settings, variables = prepared(kafka, unique_name, tmp_path)
     await asyncio.to_thread(ensure_topics, settings)
     processes = [AnalysisProcess(variables, tmp_path, f"analysis-{number}") for number in range(2)]
     try:
@@ -182,7 +197,7 @@ async def test_two_workers_that_come_and_go_tell_what_one_would_have_told(
     await everything_was_told_once(settings)
 
 
-def prepared(kafka: str, unique_name: str) -> tuple[Settings, dict[str, str]]:
+def prepared(kafka: str, unique_name: str, folder: Path) -> tuple[Settings, dict[str, str]]:
     """Make settings of a system of its own, and the variables that say the same to a process."""
     namespace = f"{unique_name}."
     variables = {
@@ -192,10 +207,13 @@ def prepared(kafka: str, unique_name: str) -> tuple[Settings, dict[str, str]]:
         "WEIR_WORKER__FETCH_RECORDS": "200",
         "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "2",
     }
-    return (
-        Settings(kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=PARTITIONS)),
-        variables,
+    kafka_settings = KafkaSettings(brokers=kafka, namespace=namespace, partitions=PARTITIONS)
+    settings = Settings(
+        kafka=kafka_settings,
+        worker=WorkerSettings(sinks=False, data_dir=folder / "worker"),
+        analysis=AnalysisSettings(data_dir=folder / "analysis"),
     )
+    return settings, variables
 
 
 def thirds(records: list[tuple[bytes | None, bytes]]) -> list[list[tuple[bytes | None, bytes]]]:
