@@ -4,6 +4,8 @@ import math
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streams.errors import ConfigurationError, InputError
 from streams.series_model import DetectionConfig, DetectionPlan, SeriesModel
@@ -65,3 +67,31 @@ def test_a_pattern_overrides_the_default_for_its_series_only():
     plan = DetectionPlan({"warm_up": "50", "series": {"boiler-*/temperature": {"high": 120}}})
     assert plan.config_for("boiler-1", "temperature") == DetectionConfig(warm_up=50, high=120)
     assert plan.config_for("boiler-1", "pressure") == DetectionConfig(warm_up=50)
+
+
+def test_the_state_stays_small_through_the_whole_life() -> None:
+    config = DetectionConfig()
+    model = SeriesModel(config)
+    assert max(len(model.to_bytes()) for reading in series(900) if model.observe(*reading) or True) <= 1500
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.floats(-1e30, 1e30), st.sampled_from([0.0, 1.0, 20.0, 20.5, 1e30, -1e30, 1e-300])),
+        min_size=40,
+        max_size=120,
+    ),
+    st.floats(1e-3, 1e7),
+)
+def test_no_values_however_wild_break_a_model_or_its_state(values: list[float], interval: float) -> None:
+    config = DetectionConfig(warm_up=10, rest_seconds=0, settle_seconds=0, raise_at=0.99, clear_at=0.9)
+    model = SeriesModel(config)
+    for index, value in enumerate(values):
+        model.observe(1.7e9 + interval * index, value)
+        assert 0.0 <= model.nats <= 100.0
+        model.expected_band()
+    twin = SeriesModel.from_bytes(model.to_bytes(), config)
+    at = 1.7e9 + interval * (len(values) + 1)
+    assert twin.observe(at, 20.0) == model.observe(at, 20.0)
+    assert twin.to_bytes() == model.to_bytes()
