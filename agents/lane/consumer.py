@@ -27,6 +27,8 @@ from bridges.logs import get_logger
 
 log = get_logger(__name__)
 
+LEAVE_SECONDS = 8.0
+
 if TYPE_CHECKING:
     from agents.lane.checkpoint import Lane
 
@@ -55,6 +57,17 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; within a bounded time, since all that matters is durable by now.
+
+        aiokafka waits for the answer to a request to join, and the broker answers when all other members have
+        joined: one that is frozen holds it up for the rebalance time-out.
+        """
+        try:
+            await asyncio.wait_for(super().on_thread_stop(), LEAVE_SECONDS)
+        except TimeoutError:
+            log.warning("consumer.left_without_goodbye", seconds=LEAVE_SECONDS)
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
         records = await super()._fetch_records(consumer, *args, **kwargs)

@@ -139,7 +139,7 @@ class MemoryThread(Service):
         offsets = {}
         for tp in sorted(self._assigned):
             if tp.topic in self.consumer.app.topics.acking_topics:
-                await self.log_of_records.delay(0.05)  # one offset request each, as aiokafka makes them
+                await asyncio.sleep(0.1)  # one request each, as aiokafka makes them: a fetch may come meanwhile
                 offsets[tp] = self.log_of_records.committed.get(tp, 0)
         self._positions.update(offsets)
         return offsets
