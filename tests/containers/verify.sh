@@ -8,16 +8,18 @@
 #
 # With a Docker Engine that answers, it is used, with the real images; the project is named weir-verify and uses
 # its own ports, volumes and secrets. Otherwise, as root on Debian, an engine of our own is started beside the
-# machine (engine.sh), with stand-ins for the images that cannot be pulled here (standins.sh). WEIR_ENGINE=docker or
-# WEIR_ENGINE=private chooses. Downloads and layers are kept in $WEIR_CONTAINER_CACHE (/var/tmp/weir-containers).
+# machine (engine.sh), with stand-ins for the images that cannot be pulled here (standins.sh). WEIR_TEST_ENGINE=docker or
+# WEIR_TEST_ENGINE=private chooses. Downloads and layers are kept in $WEIR_TEST_CONTAINER_CACHE (/var/tmp/weir-containers).
 set -Eeuo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
-CACHE=$(realpath -m "${WEIR_CONTAINER_CACHE:-/var/tmp/weir-containers}")
+CACHE=${WEIR_TEST_CONTAINER_CACHE:-/var/tmp/weir-containers}
+mkdir -p "$CACHE/log"
+CACHE=$(cd "$CACHE" && pwd)
 WHAT=${1:-all}
 # A Python with Weir's locked dependencies.
-PYTHON=$(realpath -s "${PYTHON:-$ROOT/.venv/bin/python}")
-mkdir -p "$CACHE/log"
+PYTHON=${PYTHON:-$ROOT/.venv/bin/python}
+case $PYTHON in /*) ;; *) PYTHON=$PWD/$PYTHON ;; esac
 # shellcheck source=tests/containers/engine.sh
 . "$HERE/engine.sh"
 # shellcheck source=tests/containers/standins.sh
@@ -26,7 +28,7 @@ mkdir -p "$CACHE/log"
 step() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 
 choose_engine() {
-  ENGINE=${WEIR_ENGINE:-}
+  ENGINE=${WEIR_TEST_ENGINE:-}
   if [ -z "$ENGINE" ]; then
     if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
       ENGINE=docker
@@ -124,7 +126,7 @@ walk() {
   [ "$1" = plain ] || files+=(compose.zookeeper.yaml compose.outside.yaml compose.tls.yaml)
   compose "${files[@]}"
   "${COMPOSE[@]}" --profile '*' down --volumes >/dev/null 2>&1 || :
-  "${ENTER[@]}" "$PYTHON" "$HERE/journey.py" "$1" "${COMPOSE[@]}"
+  ${ENTER[@]+"${ENTER[@]}"} "$PYTHON" "$HERE/journey.py" "$1" "${COMPOSE[@]}"
 }
 
 choose_engine
