@@ -139,7 +139,8 @@ class MemoryThread(Service):
         offsets = {}
         for tp in sorted(self._assigned):
             if tp.topic in self.consumer.app.topics.acking_topics:
-                await asyncio.sleep(0.1)  # one request each, as aiokafka makes them: a fetch may come meanwhile
+                # One request each, as aiokafka makes them: a fetch may come meanwhile.
+                await asyncio.sleep(0.1)
                 offsets[tp] = self.log_of_records.committed.get(tp, 0)
         self._positions.update(offsets)
         return offsets
