@@ -137,13 +137,6 @@ class Horizon:
         """Distance from the latest point up to its upper bound."""
         return self.latest.high - self.latest.point
 
-    def pending(self, last_hour: int) -> list[Interval]:
-        """List what has been forecast for each of the coming hours, nearest first."""
-        return [
-            Interval(*self._issued[3 * (hour % self.hours) : 3 * (hour % self.hours) + 3])
-            for hour in range(last_hour + 1, last_hour + 1 + self.hours)
-        ]
-
     def read(self) -> Record | None:
         """Return the track record, once it is long enough for the forecasts to be shown."""
         return self.record.read() if self.record.shown else None

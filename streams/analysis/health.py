@@ -120,8 +120,7 @@ class SensorHealth:
         ahead = event - arrival > AHEAD_MS
         if ahead == (self.clock == "ahead"):
             self._clock_count = 0
-            if ahead:
-                self.offset = event - arrival
+            self.offset = event - arrival
             return
         self._clock_count += 1
         if self._clock_count < _IN_A_ROW:

@@ -108,8 +108,7 @@ class SensorAnalysis:
             self._next_close = end
         if newest:
             self._newest = event
-            if event - _GRACE_MS > self._watermark:
-                self._watermark = event - _GRACE_MS
+            self._watermark = event - _GRACE_MS
             if self._watermark >= self._next_close:
                 self._close(findings, closed)
 

@@ -70,3 +70,11 @@ def test_a_value_of_more_than_two_days_ago_does_not_take_the_place_of_a_newer_on
     assert ring.put(START, 1.0)
     assert not ring.put(START - SLOTS, 9.0)
     assert ring.until(START)[-1] == 1.0
+
+
+def test_a_sensor_that_stands_still_is_related_to_none():
+    group, values = Group("pipe"), noise(7, 200)
+    for at in range(200):
+        group.put("temperature", "inlet", START + at, values[at])
+        group.put("temperature", "stuck", START + at, 0.0)
+    assert group.relations("temperature", START + 199) == []
