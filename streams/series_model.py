@@ -71,11 +71,6 @@ class SeriesModel:
         return self._detector.seen
 
     @property
-    def last_time(self) -> float:
-        """Event time of the last reading observed; minus infinity before the first."""
-        return self._last_time
-
-    @property
     def score(self) -> float | None:
         """The last reading's score in [0, 1]; ``None`` in warm-up."""
         return score_of(self.nats) if self._detector.ready else None

@@ -114,11 +114,6 @@ class Verdict:
         self.lifted_at = 0.0
 
     @property
-    def open(self) -> bool:
-        """Whether an anomaly is open."""
-        return self.raised_at != inf
-
-    @property
     def idle(self) -> bool:
         """Whether a score under the raise threshold would change nothing: the caller may then skip `step`."""
         return self.raised_at == inf and self.high_since == inf

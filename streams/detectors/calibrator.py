@@ -7,7 +7,6 @@ in TailWatch, give it beyond what was seen.
 
 from array import array
 from math import log
-from struct import Struct
 from typing import Final
 
 from streams.detectors.base import MAX_NATS
@@ -16,7 +15,6 @@ _TAIL: Final = 0.03
 _RATE: Final = 0.003
 _TAIL_RATE: Final = 0.03
 _FLOOR: Final = 0.05
-_STATE = Struct("<I4d")
 
 
 class Calibrator:
@@ -44,11 +42,6 @@ class Calibrator:
     def ready(self) -> bool:
         """Whether the next score gets a surprise."""
         return self._values is None
-
-    @property
-    def usual(self) -> float:
-        """The score that the ``_TAIL`` highest share of scores exceeds."""
-        return self._first + self._quantile
 
     def surprise(self, score: float) -> float:
         """Judge a score, then learn it: surprise in nats, 0.0 in warm-up and for usual scores."""
@@ -88,13 +81,3 @@ class Calibrator:
         beyond = [log(value / self._quantile) for value in relative if value > self._quantile > 0.0]
         self._excess = (sum(beyond) + 1.0) / (len(beyond) + 10)
         self._scale = sum(relative) / len(relative)
-
-    def encode(self) -> bytes:
-        """Return the state."""
-        head = _STATE.pack(self._seen, self._first, self._quantile, self._excess, self._scale)
-        return head if self._values is None else head + self._values.tobytes()
-
-    def decode(self, data: bytes) -> None:
-        """Take over an encoded state."""
-        self._seen, self._first, self._quantile, self._excess, self._scale = _STATE.unpack_from(data)
-        self._values = array("d", data[_STATE.size :]) if self._seen < self.warm_up else None

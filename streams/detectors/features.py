@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import cos, pi, sin, sqrt
-from struct import Struct
 from typing import Final
 
 FEATURES: Final = ("value", "difference", "time_of_day", "rolling_spread")
@@ -10,7 +9,6 @@ FEATURES: Final = ("value", "difference", "time_of_day", "rolling_spread")
 
 _DAY: Final = 86400.0
 _RATE: Final = 0.03  # as TailWatch's spread: the last ~33 readings
-_STATE = Struct("<3d?")
 
 
 class Features:
@@ -26,9 +24,6 @@ class Features:
     """
 
     __slots__ = ("_mean", "_previous", "_started", "_variance", "names")
-
-    size: Final = _STATE.size
-    """Bytes of the encoded state."""
 
     def __init__(self, names: Sequence[str]) -> None:
         if not names or (unknown := [name for name in names if name not in FEATURES]):
@@ -64,11 +59,3 @@ class Features:
         self._mean += _RATE * off
         self._variance += _RATE * ((1.0 - _RATE) * off * off - self._variance)
         self._previous = value
-
-    def encode(self) -> bytes:
-        """Return the state, `size` bytes."""
-        return _STATE.pack(self._previous, self._mean, self._variance, self._started)
-
-    def decode(self, data: bytes) -> None:
-        """Take over an encoded state of `size` bytes."""
-        self._previous, self._mean, self._variance, self._started = _STATE.unpack_from(data)
