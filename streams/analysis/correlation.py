@@ -64,9 +64,11 @@ class Ring:
     def until(self, number: int) -> Values:
         """Return the two days that end with a bucket, oldest first."""
         values = np.roll(np.array(self.values, dtype=np.float64), -(self.newest + 1) % SLOTS)
-        ahead = min(SLOTS, number - self.newest)
-        if ahead > 0:
-            values = np.concatenate((values[ahead:], np.full(ahead, nan)))
+        missing = max(-SLOTS, min(SLOTS, number - self.newest))
+        if missing > 0:
+            return np.concatenate((values[missing:], np.full(missing, nan)))
+        if missing < 0:  # the sensor is ahead of the bucket: what came later is no part of the two days
+            return np.concatenate((np.full(-missing, nan), values[:missing]))
         return values
 
 

@@ -78,3 +78,17 @@ def test_a_sensor_that_stands_still_is_related_to_none():
         group.put("temperature", "inlet", START + at, values[at])
         group.put("temperature", "stuck", START + at, 0.0)
     assert group.relations("temperature", START + 199) == []
+
+
+def test_a_sensor_that_is_ahead_of_the_other_is_compared_hour_by_hour_at_the_right_lag():
+    values = noise(6, 240)
+    for ahead in range(4):
+        group = Group("pipe")
+        findings = []
+        for at in range(240 + ahead):
+            if at < 240:
+                findings += group.put("temperature", "inlet", START + at, values[at])
+            if at >= ahead:
+                findings += group.put("temperature", "outlet", START + at - ahead, values[at - ahead])
+        (finding,) = findings
+        assert finding.details["lag_seconds"] == 0.0, ahead
