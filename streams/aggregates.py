@@ -68,13 +68,11 @@ class Sketch:
         passed += self.zeros
         if passed > rank:
             return 0.0
-        largest = 0.0
-        for key in sorted(self.positive):
+        key, keys = 0, iter(sorted(self.positive))
+        while passed <= rank:  # the rank is below the count, so that one of the keys reaches it
+            key = next(keys)
             passed += self.positive[key]
-            largest = float(_MAPPING.value(key))
-            if passed > rank:
-                break
-        return largest
+        return float(_MAPPING.value(key))
 
     def to_state(self) -> list[Any]:
         """Return the sketch as plain values; `from_state` restores it."""

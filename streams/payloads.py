@@ -184,9 +184,6 @@ def _second_look(payload: bytes, error: ValidationError, limits: Limits) -> dict
     """Validate again without the fields that do not count (null, ignored); raise what is wrong otherwise."""
     if not payload:
         raise InputError(Reason.MISSING_VALUE, "payload must not be empty (it clears a retained message)")
-    first = error.errors(include_url=False, include_context=False)[0]
-    if first["type"] == "json_invalid":
-        raise _not_json(payload, first["msg"])
     try:
         found = from_json(payload)
     except ValueError as problem:

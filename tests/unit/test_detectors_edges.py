@@ -108,6 +108,7 @@ def test_an_ensemble_without_members_or_with_more_votes_than_members_is_refused(
 def test_an_ensemble_tells_what_its_most_surprised_member_tells() -> None:
     ensemble = Ensemble([TailWatch(), RiverDetector("StandardAbsoluteDeviation")])
     feed(ensemble, 400)
+    assert ensemble.seen == 400
     each = [member.peek_surprise(60.0, 300.0 * 400) for member in ensemble.members]
     ensemble.surprise(60.0, 300.0 * 400)
     most, least = ensemble.members[each.index(max(each))], ensemble.members[each.index(min(each))]
