@@ -60,7 +60,7 @@ def test_ctrl_c_ends_every_process_and_leaves_no_file(
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         # As a terminal starts it: tests that run in the background hand down an interrupt that is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no threads here
     )  # fmt: skip
     try:
         wanted = 3 if "--processes" in arguments else 1
