@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import faust
 from faust.types import TP
@@ -102,6 +102,14 @@ class WeirApp(faust.App):
             await self.sinks.close()
         await self.writers.close()
         await self.plain_writer.close()
+
+    def run(self) -> NoReturn:
+        """Run the worker in this process, until it is told to stop."""
+        self.in_worker = True
+        runner = self.Worker(
+            quiet=True, loglevel=self.settings.log_level, override_logging=False, redirect_stdouts=False
+        )
+        runner.execute_from_commandline()
 
     def owned_partitions(self) -> set[int]:
         """Return the partitions of `readings` that this worker owns now."""

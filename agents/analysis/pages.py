@@ -1,17 +1,14 @@
 """The pages of model analysis on port 8010; docs/reference/insights.md describes what they answer."""
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
 from importlib.resources import files
 from typing import Any
 
 from agents.analysis.describe import Known
 from agents.views import health
 from agents.views.peers import Answers, ask_all
-from agents.views.queries import BadRequest, Listing, answer, is_local, not_found, number
+from agents.views.queries import Listing, answer, is_local, not_found, number, pages_of
 from bridges import metrics
 
-Handler = Callable[..., Awaitable[Any]]
 Json = dict[str, Any]
 
 
@@ -20,21 +17,7 @@ def add_to(app: Any) -> None:
     known = Known(app)
     home = files("agents.analysis").joinpath("page.html").read_text(encoding="utf-8")
 
-    def page(path: str) -> Callable[[Handler], Handler]:
-        """Serve a handler; what is wrong with a request is said in its own words."""
-
-        def register(handler: Handler) -> Handler:
-            @wraps(handler)
-            async def careful(self: Any, request: Any, **match: str) -> Any:
-                try:
-                    return await handler(self, request, **match)
-                except BadRequest as error:
-                    return answer(self, {"error": str(error)}, status=400)
-
-            app.page(path)(careful)
-            return handler
-
-        return register
+    page = pages_of(app)
 
     async def others(request: Any, path: str, params: dict[str, str] | None = None) -> Answers:
         return Answers() if is_local(request.query) else await ask_all(app, path, params)

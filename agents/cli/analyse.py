@@ -24,9 +24,4 @@ def analyse() -> None:
 
     settings = load()
     logs.configure(settings, "analysis")
-    app = create_app(settings)
-    app.in_worker = True
-    runner = app.Worker(
-        quiet=True, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False
-    )
-    raise runner.execute_from_commandline()
+    create_app(settings).run()

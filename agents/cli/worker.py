@@ -27,9 +27,4 @@ def worker() -> None:
 
     settings = load()
     logs.configure(settings, "worker")
-    app = create_app(settings)
-    app.in_worker = True
-    runner = app.Worker(
-        quiet=True, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False
-    )
-    raise runner.execute_from_commandline()
+    create_app(settings).run()

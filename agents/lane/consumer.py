@@ -134,6 +134,7 @@ class BatchConsumer(driver.Consumer):
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         self._places: dict[TP, Place] = {}
+        self._pressure_dropped = asyncio.Event()
         lane = getattr(self.app, "lane", None)
         if lane is not None:
             lane.attach(self)
@@ -202,12 +203,6 @@ class BatchConsumer(driver.Consumer):
                 await asyncio.wait_for(self._pressure_dropped.wait(), timeout=1.0)
             return {}, self._get_active_partitions()
         return await super()._wait_next_records(timeout)
-
-    @property
-    def _pressure_dropped(self) -> asyncio.Event:
-        if (event := self.__dict__.get("_pressure_event")) is None:
-            event = self.__dict__["_pressure_event"] = asyncio.Event()
-        return event
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Fetch from a partition again: its agents have made room."""

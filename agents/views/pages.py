@@ -1,20 +1,17 @@
 """The pages of the worker's web server; docs/reference/http.md describes each."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import wraps
 from importlib.resources import files
 from typing import Any
 
 from agents.views import health, ledger, overview
 from agents.views.live import LiveState, Page
 from agents.views.peers import Answers, ask_all
-from agents.views.queries import BadRequest, Listing, answer, is_local, not_found, number
+from agents.views.queries import Listing, answer, is_local, not_found, number, pages_of
 from agents.views.watch import Watch
 from bridges import metrics
 from bridges.mongo_history import quality
 
-Handler = Callable[..., Awaitable[Any]]
 Json = dict[str, Any]
 
 # How long a page waits for MongoDB before it says that there is no answer.
@@ -35,21 +32,7 @@ def add_to(app: Any, watch: Watch) -> None:
     live = LiveState(app, watch.recent)
     home = files("agents.views").joinpath("home.html").read_text(encoding="utf-8")
 
-    def page(path: str) -> Callable[[Handler], Handler]:
-        """Serve a handler; what is wrong with a request is said in its own words."""
-
-        def register(handler: Handler) -> Handler:
-            @wraps(handler)
-            async def careful(self: Any, request: Any, **match: str) -> Any:
-                try:
-                    return await handler(self, request, **match)
-                except BadRequest as error:
-                    return answer(self, {"error": str(error)}, status=400)
-
-            app.page(path)(careful)
-            return handler
-
-        return register
+    page = pages_of(app)
 
     @page("/")
     async def start_page(self: Any, request: Any) -> Any:
