@@ -50,6 +50,8 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
         for late in outcome.late:
             state.result(late_readings, batch.partition, late.sensor_id.encode(), encode(late))
         for record, error in batch.unreadable:
+            if not state.set_aside(batch.partition, record.offset):
+                continue  # read again after a crash
             letter = from_kafka(batch.topic, batch.partition, record, error)
             state.result(dead_letters, batch.partition, batch.topic.encode(), encode(letter))
         counts.aggregated(outcome, len(batch.unreadable))

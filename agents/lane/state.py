@@ -65,6 +65,7 @@ class WriteBehindState(Generic[S]):
         self._from_state = from_state
         self.rows: dict[int, dict[str, Row[S]]] = defaultdict(dict)
         self._reached: dict[int, int] = {}
+        self._set_aside: dict[int, int] = {}
         self.forget_pending()
         self.table = app.Table(
             name, key_type=bytes, value_type=bytes, partitions=partitions, on_recover=self._recover
@@ -133,6 +134,17 @@ class WriteBehindState(Generic[S]):
         """
         self._results[partition][topic, partition if into is None else into].append((key, value))
 
+    def set_aside(self, partition: int, offset: int) -> bool:
+        """Note that a record which belongs to no row is set aside; tells whether it is the first time.
+
+        Rows remember what they contain; this is the same memory for what is in none, one mark a partition.
+        """
+        if offset <= self._set_aside.get(partition, -1):
+            return False
+        self._set_aside[partition] = offset
+        self._marked.add(partition)
+        return True
+
     def take(self) -> Pending:
         """Take what is to be made durable; what comes later belongs to the next checkpoint."""
         changelog = self.changelog
@@ -142,6 +154,9 @@ class WriteBehindState(Generic[S]):
             records[partition][changelog, partition] = [
                 (sensor.encode(), encode_row(live[sensor], self._to_state)) for sensor in sorted(sensors)
             ]
+        for partition in self._marked:
+            mark = (_mark_key(partition), str(self._set_aside[partition]).encode())
+            records[partition][changelog, partition].append(mark)
         pending = Pending(records, self._events)
         self.forget_pending()
         return pending
@@ -171,6 +186,7 @@ class WriteBehindState(Generic[S]):
     def forget_pending(self) -> None:
         """Drop what is not durable: its readings will be read again."""
         self._changed: dict[int, set[str]] = defaultdict(set)
+        self._marked: set[int] = set()
         self._results: dict[int, dict[TopicPartition, list[KeyValue]]] = defaultdict(
             lambda: defaultdict(list)
         )
@@ -188,11 +204,18 @@ class WriteBehindState(Generic[S]):
         self.forget_pending()
         self.rows.clear()
         self._reached.clear()
+        self._set_aside.clear()
         store = self.table.data
         for key, value in store.data.items():
-            if key != CLAIM_KEY:
+            partition = store._key_partition[key]
+            if key == _mark_key(partition):
+                self._set_aside[partition] = int(value)
+            elif key != CLAIM_KEY:
                 sensor_id = key.decode()
-                self.rows[store._key_partition[key]][sensor_id] = decode_row(
-                    value, partial(self._from_state, sensor_id)
-                )
+                self.rows[partition][sensor_id] = decode_row(value, partial(self._from_state, sensor_id))
         self._app.lane.open()
+
+
+def _mark_key(partition: int) -> bytes:
+    """Return the key of a partition's mark; no sensor id has a NUL in it. The store keeps all partitions together."""
+    return b"\0set-aside-%d" % partition

@@ -18,8 +18,10 @@ from agents.lane.checkpoint import Lane
 from bridges.settings import Settings
 from streams.aggregation import AggregationOutcome
 from streams.aggregation import aggregate as aggregate_purely
+from streams.dead_letters import from_kafka
+from streams.errors import InputError
 from streams.records import decode_reading, encode
-from streams.topics import AGGREGATES, LATE_READINGS
+from streams.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
 from tests.support.memory_kafka import LaneConsumer, MemoryLog, MemoryWriters, StockConsumer, transport
 from tests.support.readings_log import bad_day
 
@@ -36,6 +38,22 @@ async def test_the_lane_gives_the_results_of_an_undisturbed_run_through_every_st
         await _storm(app, log)
         assert _results(log) == _undisturbed(log), f"seed {seed}"
     print(f"ran {SEEDS} storms of {REBALANCES} rebalances each")
+
+
+async def test_a_worker_that_dies_before_its_offsets_are_committed_repeats_nothing(tmp_path: Path) -> None:
+    log = MemoryLog(PARTITIONS, 200)
+    await _storm(_lane_app(log, tmp_path / "first"), log)
+    log.committed.clear()  # the last thing that a checkpoint leads to, and so the first that a crash can lose
+    successor = _lane_app(log, tmp_path / "successor")
+    successor.in_worker = True
+    successor.finalize()
+    await successor.start()
+    try:
+        await _until(lambda: _committed(log, "readings"), 30)
+    finally:
+        await successor.stop()
+    assert any(_results(log)[DEAD_LETTERS.name])
+    assert _results(log) == _undisturbed(log)
 
 
 async def test_an_ordinary_agent_beside_the_lane_sees_every_event_and_commits_to_the_end(
@@ -193,20 +211,27 @@ async def _until(condition: Callable[[], bool], seconds: float, *, fail: bool = 
 def _results(log: MemoryLog) -> dict[str, list[Counter[bytes]]]:
     return {
         topic: [Counter(record.value or b"" for record in part) for part in log.create(topic)]
-        for topic in (AGGREGATES.name, LATE_READINGS.name)
+        for topic in (AGGREGATES.name, LATE_READINGS.name, DEAD_LETTERS.name)
     }
 
 
 def _undisturbed(log: MemoryLog) -> dict[str, list[Counter[bytes]]]:
-    expected: dict[str, list[Counter[bytes]]] = {AGGREGATES.name: [], LATE_READINGS.name: []}
+    expected: dict[str, list[Counter[bytes]]] = {
+        AGGREGATES.name: [],
+        LATE_READINGS.name: [],
+        DEAD_LETTERS.name: [],
+    }
     policy = aggregate.policy_of(Settings())
     for part in log.topics["readings"]:
         outcome = AggregationOutcome()
-        readable = [record for record in part if record.value and record.value.startswith(b"{")]
-        items = [
-            (record.offset, record.timestamp, decode_reading(record.value or b"")) for record in readable
-        ]
+        items, letters = [], []
+        for record in part:
+            try:
+                items.append((record.offset, record.timestamp, decode_reading(record.value or b"")))
+            except InputError as error:
+                letters.append(from_kafka("readings", record.partition, record, error))
         aggregate_purely(policy, {}, items, outcome)
         expected[AGGREGATES.name].append(Counter(map(encode, outcome.aggregates)))
         expected[LATE_READINGS.name].append(Counter(map(encode, outcome.late)))
+        expected[DEAD_LETTERS.name].append(Counter(map(encode, letters)))
     return expected
