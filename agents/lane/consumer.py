@@ -294,8 +294,14 @@ class BatchConsumer(driver.Consumer):
         self._unacked_messages.clear()
 
     async def _checkpoint_and_commit(self) -> None:
+        """Hand over; a failure stops the worker, since aiokafka would log it and go on without what was dropped."""
         if self.lane is not None:
-            await self.lane.hand_over()
+            try:
+                await self.lane.hand_over()
+            except Exception as error:
+                log.error("handover.failed", error=repr(error))
+                await self.app.crash(error)
+                return
         await self.commit()
 
 

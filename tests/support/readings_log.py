@@ -3,7 +3,9 @@
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
@@ -128,3 +130,24 @@ async def undisturbed(settings: Settings) -> Expected:
         expected.values[LATE_READINGS.name][partition] = [encode(late) for late in aggregation.late]
         expected.values[ANOMALIES.name][partition] = [encode(anomaly) for anomaly in detection.anomalies]
     return expected
+
+
+async def differences(
+    settings: Settings, expected: Expected, after: str, topics: Iterable[str] = RESULT_TOPICS
+) -> list[str]:
+    """Compare topics of results with what was expected, byte for byte and in order; one line a difference."""
+    lines = []
+    for topic in topics:
+        found = await read(settings, topic)
+        for partition in range(settings.kafka.partitions):
+            got = [value for _, value in found.get(partition, [])]
+            wanted = expected.values[topic][partition]
+            if got != wanted:
+                lines.append(
+                    f"{topic}-{partition} after {after}: {len(got)} records, expected {len(wanted)}; "
+                    f"missing {len(set(wanted) - set(got))}, foreign {len(set(got) - set(wanted))}; first "
+                    f"{next(pair for pair in zip_longest(got, wanted) if pair[0] != pair[1])}"
+                )
+    if not any(values for parts in expected.values.values() for values in parts.values()):
+        lines.append(f"nothing was expected after {after}: the log was not read")
+    return lines

@@ -1,6 +1,7 @@
 """Real workers in processes of their own, to be killed, frozen and restarted."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -86,6 +88,10 @@ class WorkerProcess:
         """Ask it to stop, and wait; returns its exit code."""
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it ends; returns its exit code. It is killed if it does not end in time."""
         assert self._process is not None
         try:
             return self._process.wait(seconds)
@@ -94,6 +100,15 @@ class WorkerProcess:
             raise AssertionError(
                 f"{self.name} did not stop within {seconds} s; see its log:\n{self.tail()}"
             ) from None
+
+    def ledger(self) -> dict[str, Any]:
+        """Return its ledger; empty while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/ledger", timeout=5) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except (OSError, ValueError):
+            return {}
 
     def tail(self, lines: int = 30) -> str:
         """Return the end of its log."""

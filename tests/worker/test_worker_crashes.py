@@ -4,15 +4,15 @@ import asyncio
 import os
 import random
 import signal
-from itertools import zip_longest
+import time
 from pathlib import Path
 
 import pytest
 
 from bridges.kafka_edge import ensure_topics
 from bridges.settings import KafkaSettings, Settings
-from tests.support.readings_log import RESULT_TOPICS, bad_day, read, undisturbed, write
-from tests.support.worker_process import WorkerProcess, until_consumed
+from tests.support.readings_log import bad_day, differences, undisturbed, write
+from tests.support.worker_process import WorkerProcess, until_consumed, until_ready
 
 SCHEDULES = int(os.environ.get("WEIR_TEST_SCHEDULES", "30"))
 AT_ONCE = 3
@@ -34,6 +34,44 @@ async def test_results_after_crashes_are_those_of_an_undisturbed_run_byte_for_by
     differences = [text for text in await asyncio.gather(*(one(seed) for seed in range(SCHEDULES))) if text]
     print(f"ran {SCHEDULES} schedules of kills, freezes, stops and starts; {len(differences)} differed")
     assert not differences, "\n".join(differences)
+
+
+async def test_a_worker_that_wakes_up_without_its_partitions_stops(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=topic_prefix, partitions=4))
+    variables = {
+        "WEIR_KAFKA__BROKERS": kafka,
+        "WEIR_KAFKA__NAMESPACE": topic_prefix,
+        "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+        "WEIR_WORKER__SINKS": "false",
+    }
+    # The sleeper never makes a checkpoint by time: that it lost its partitions it learns when it gives them away.
+    sleeper = WorkerProcess({**variables, "WEIR_WORKER__CHECKPOINT_SECONDS": "3600"}, tmp_path, "sleeper")
+    heir = WorkerProcess({**variables, "WEIR_WORKER__CHECKPOINT_SECONDS": "0.2"}, tmp_path, "heir")
+    await asyncio.to_thread(ensure_topics, settings)
+    try:
+        sleeper.start()
+        await until_ready([sleeper])
+        await write(settings, bad_day(sensors=40, readings=4_000, seed=1))
+        await _until_taken(sleeper)
+        sleeper.signal(signal.SIGSTOP)
+        heir.start()
+        await until_consumed(settings, [heir])
+        sleeper.signal(signal.SIGCONT)
+        assert await asyncio.to_thread(sleeper.wait, 30) not in (0, -signal.SIGKILL)
+        await until_ready([heir])
+    finally:
+        for worker in (sleeper, heir):
+            worker.kill()
+    assert not await differences(settings, await undisturbed(settings), "waking up")
+
+
+async def _until_taken(worker: WorkerProcess, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while (pending := (await asyncio.to_thread(worker.ledger)).get("pending")) is None or pending["worker"]:
+        assert time.monotonic() < deadline, f"{pending} not taken:\n{worker.tail()}"
+        await asyncio.sleep(0.1)
 
 
 async def _schedule(seed: int, kafka: str, namespace: str, folder: Path) -> str:
@@ -68,26 +106,8 @@ async def _schedule(seed: int, kafka: str, namespace: str, folder: Path) -> str:
     finally:
         for worker in workers:
             worker.kill()
-    return await _difference(settings, f"schedule {seed} ({', '.join(happened)})")
-
-
-async def _difference(settings: Settings, after: str) -> str:
-    expected = await undisturbed(settings)
-    lines = []
-    for topic in RESULT_TOPICS:
-        found = await read(settings, topic)
-        for partition in range(settings.kafka.partitions):
-            got = [value for _, value in found.get(partition, [])]
-            wanted = expected.values[topic][partition]
-            if got != wanted:
-                lines.append(
-                    f"{topic}-{partition} after {after}: {len(got)} records, expected {len(wanted)}; "
-                    f"missing {len(set(wanted) - set(got))}, foreign {len(set(got) - set(wanted))}; first "
-                    f"{next(pair for pair in zip_longest(got, wanted) if pair[0] != pair[1])}"
-                )
-    if not any(values for parts in expected.values.values() for values in parts.values()):
-        lines.append(f"nothing was expected after {after}: the log was not read")
-    return "\n".join(lines)
+    after = f"schedule {seed} ({', '.join(happened)})"
+    return "\n".join(await differences(settings, await undisturbed(settings), after))
 
 
 async def _write_slowly(
