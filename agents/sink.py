@@ -118,14 +118,23 @@ class CollectionSink:
         settings: Sizes of writes, names of topics.
         mongo: The edge.
         destination: Which topic goes where.
+        prepared: Set when collections and indexes are there: a write before would create a collection of its own kind.
     """
 
-    def __init__(self, app: Any, settings: Settings, mongo: MongoSink, destination: Destination) -> None:
+    def __init__(
+        self,
+        app: Any,
+        settings: Settings,
+        mongo: MongoSink,
+        destination: Destination,
+        prepared: asyncio.Event,
+    ) -> None:
         self.app = app
         self.destination = destination
         self.counts = SinkCounts()
         self.continuity = Continuity()
         self._mongo = mongo
+        self._prepared = prepared
         self._dead_letters = settings.topic(DEAD_LETTERS.name)
         self._outbox_options: dict[str, Any] = {
             "batch": settings.mongo.insert_batch,
@@ -193,6 +202,7 @@ class CollectionSink:
 
     async def _write(self, documents: list[Document]) -> Written:
         destination, counts = self.destination, self.counts
+        await self._prepared.wait()
         written = await self._mongo.write(destination.collection, documents, changes=destination.changes)
         counts.stored += written.stored
         counts.already_there += written.already_there
@@ -227,8 +237,9 @@ class Sinks:
         self._settings = settings.mongo
         self._app = app
         self.mongo = MongoSink(connect(settings.mongo), settings.mongo)
+        self._prepared = asyncio.Event()
         self.collections = {
-            destination.collection: CollectionSink(app, settings, self.mongo, destination)
+            destination.collection: CollectionSink(app, settings, self.mongo, destination, self._prepared)
             for destination in DESTINATIONS
         }
 
@@ -238,6 +249,8 @@ class Sinks:
             await prepare(self.mongo, self._settings)
         except Exception as error:
             await self._app.crash(error)
+        else:
+            self._prepared.set()
 
     async def let_go(self) -> None:
         """Before partitions are given away or the worker stops."""

@@ -245,6 +245,7 @@ class Simulation:
     def _publish_all(self) -> None:
         if self._anchor_wall is None:
             self._anchor_wall = time.monotonic()
+        self._remember(time.monotonic())  # what is lost at once must be sent again, too
         done = self.position.after
         for message in merged(self._sources, done):
             if done is not None and message.key <= done:

@@ -15,6 +15,7 @@ Committed: results and changelogs are written in transactions, and this consumer
 
 import asyncio
 import contextlib
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -64,9 +65,11 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         aiokafka waits for the answer to a request to join, and the broker answers when all other members have
         joined: one that is frozen holds it up for the rebalance time-out.
         """
-        try:
-            await asyncio.wait_for(super().on_thread_stop(), LEAVE_SECONDS)
-        except TimeoutError:
+        leaving = asyncio.ensure_future(super().on_thread_stop())
+        # Not `wait_for`: where aiokafka cancels a fetch of its own, its `stop` ends as if it were cancelled itself.
+        await asyncio.wait({leaving}, timeout=LEAVE_SECONDS)
+        if not leaving.done() or leaving.cancelled() or leaving.exception() is not None:
+            leaving.cancel()
             log.warning("consumer.left_without_goodbye", seconds=LEAVE_SECONDS)
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -134,6 +137,7 @@ class BatchConsumer(driver.Consumer):
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         self._places: dict[TP, Place] = {}
+        self._handed_on: dict[TP, deque[ConsumerMessage]] = defaultdict(deque)
         self._pressure_dropped = asyncio.Event()
         lane = getattr(self.app, "lane", None)
         if lane is not None:
@@ -178,6 +182,7 @@ class BatchConsumer(driver.Consumer):
                     # Faust drops what ends before the newest offset that it has handed on. Batches have no fixed
                     # ends, and a stream queue may have been cleared since: what comes after a seek is always wanted.
                     self._read_offset[tp] = None
+                    self._handed_on[tp].append(message)
                 yield tp, message
             place.offset = end  # of the fetch's own place: after a seek meanwhile there is another
 
@@ -217,14 +222,14 @@ class BatchConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         if tp.topic not in self.batched_topics:
             return self._new_offset_below_floor(tp)
-        # The batches of one partition are acknowledged in order, so the newest acknowledged covers all before it.
-        acked = self._acked[tp]
-        if not acked:
-            return None
-        newest: int = max(acked)
-        acked.clear()
+        # Up to the first batch that is not acknowledged: a sink that gives a batch back goes on with the next.
+        batches = self._handed_on[tp]
+        offset = None
+        while batches and batches[0].acked:
+            offset = batches.popleft().offset + 1
+        self._acked[tp].clear()
         self._acked_index[tp].clear()
-        return newest + 1
+        return offset
 
     # -- safe ----------------------------------------------------------------------------------------------------
 
@@ -255,6 +260,7 @@ class BatchConsumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek the source partitions, and expect their next records from there."""
         offsets = await super().seek_to_committed()
+        self._handed_on.clear()
         self._expect(offsets)
         return offsets
 

@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -50,7 +51,7 @@ def test_cost_of_a_reading_beside_an_ordinary_agent_and_other_stream_processors(
         if which in ("quix", "bytewax"):
             results[which] = _measure_peer(peers_python, settings, which, readings)
         else:
-            results[which] = _measure(settings, which, readings, tmp_path / which)
+            results[which] = measure(settings, which, readings, tmp_path / which)
     print(f"\n{'worker':<34}{'CPU µs/reading':>16}{'readings/s':>14}{'CPU, Weir = 1':>15}")
     for which, label, _ in WORKERS:
         cost = results[which]
@@ -59,21 +60,6 @@ def test_cost_of_a_reading_beside_an_ordinary_agent_and_other_stream_processors(
             f"{label:<34}{cost['cpu_us_per_reading']:>16.1f}{cost['readings_per_second']:>14,.0f}{ratio:>15.1f}"
         )
     assert results["detection"]["readings"] > 0.9 * READINGS_IN_BACKLOG
-
-
-@pytest.mark.timeout(1800)
-def test_memory_of_a_worker_with_ten_thousand_sensors(kafka: str, unique_name: str, tmp_path: Path) -> None:
-    sensors = 10_000
-    readings = sensors * 150  # past the detector's warm-up
-    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
-    ensure_topics(settings)
-    asyncio.run(fill(settings, readings, sensors))
-    cost = _measure(settings, "detection", readings, tmp_path / "worker")
-    print(
-        f"\n{sensors:,} sensors, windows and detection: {cost['memory_mb']:.0f} MB resident at most, "
-        f"{cost['cpu_us_per_reading']:.1f} µs of CPU per reading"
-    )
-    assert cost["memory_mb"] < 400
 
 
 async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
@@ -103,14 +89,17 @@ async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
         await asyncio.gather(*sent)
 
 
-def _measure_peer(python: Path, settings: Settings, which: str, readings: int) -> dict[str, float]:
+def _measure_peer(python: Path, settings: Settings, which: str, readings: int) -> dict[str, Any]:
     script = Path(__file__).parent / "peers" / f"{which}_windows.py"
     command = [python, script, settings.kafka.brokers, settings.topic(READINGS.name), str(readings)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     return _cost_in(done, which)
 
 
-def _measure(settings: Settings, which: str, readings: int, folder: Path) -> dict[str, float]:
+def measure(
+    settings: Settings, which: str, readings: int, folder: Path, timeout: float = 600
+) -> dict[str, Any]:
+    """Have a worker process consume a backlog; returns what it cost, as `tests.support.measured_worker` says it."""
     folder.mkdir()
     variables = {
         "WEIR_KAFKA__BROKERS": settings.kafka.brokers,
@@ -121,13 +110,13 @@ def _measure(settings: Settings, which: str, readings: int, folder: Path) -> dic
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.measured_worker", which, str(readings)],
-        env=environment(variables), capture_output=True, text=True, timeout=600, check=False,
+        env=environment(variables), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     return _cost_in(done, which)
 
 
-def _cost_in(done: subprocess.CompletedProcess[str], which: str) -> dict[str, float]:
+def _cost_in(done: subprocess.CompletedProcess[str], which: str) -> dict[str, Any]:
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, f"{which} measured nothing:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    cost: dict[str, float] = json.loads(lines[-1])
+    cost: dict[str, Any] = json.loads(lines[-1])
     return cost

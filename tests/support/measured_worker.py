@@ -10,7 +10,8 @@ import os
 import resource
 import sys
 import time
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import faust
 
@@ -19,6 +20,17 @@ from agents.app import WeirApp
 from bridges import logs
 from bridges.settings import Settings, load
 from streams.topics import READINGS
+
+PARTS = 10
+"""The run is measured as a whole, and in so many parts of equal size."""
+
+
+class Mark(NamedTuple):
+    """A moment: wall clock and processor time in seconds, and readings applied by then."""
+
+    wall: float
+    cpu: float
+    readings: int
 
 
 def measured(which: str, readings: int) -> Any:
@@ -29,9 +41,16 @@ def measured(which: str, readings: int) -> Any:
 
     async def measure() -> None:
         begun = await _first_reading(applied)
+        marks = [begun]
         while applied() < readings or _holding(app):
             await asyncio.sleep(0.01)
-        sys.stdout.write(f"\n{json.dumps(_cost(begun, applied()))}\n")
+            if applied() >= readings * len(marks) // PARTS:
+                marks.append(_mark(applied()))
+        cost = _cost(begun, _mark(applied()))
+        cost["cpu_us_by_part"] = [
+            _cost(first, second)["cpu_us_per_reading"] for first, second in pairwise(marks)
+        ]
+        sys.stdout.write(f"\n{json.dumps(cost)}\n")
         sys.stdout.flush()
         os._exit(0)  # what was measured is over; a clean stop would only take time
 
@@ -80,21 +99,24 @@ def _holding(app: Any) -> bool:
     return any(state.pending_records for state in app.lane.states) if isinstance(app, WeirApp) else False
 
 
-async def _first_reading(applied: Any) -> tuple[float, float, int]:
+async def _first_reading(applied: Any) -> Mark:
     while not applied():
         await asyncio.sleep(0.002)
-    return time.perf_counter(), time.process_time(), applied()
+    return _mark(applied())
 
 
-def _cost(begun: tuple[float, float, int], applied: int) -> dict[str, float]:
-    wall, cpu, before = begun
-    readings = applied - before
-    seconds = time.perf_counter() - wall
+def _mark(readings: int) -> Mark:
+    return Mark(time.perf_counter(), time.process_time(), readings)
+
+
+def _cost(first: Mark, second: Mark) -> dict[str, Any]:
+    readings = second.readings - first.readings
+    seconds = second.wall - first.wall
     return {
         "readings": readings,
         "seconds": seconds,
         "readings_per_second": readings / seconds,
-        "cpu_us_per_reading": (time.process_time() - cpu) / readings * 1e6,
+        "cpu_us_per_reading": (second.cpu - first.cpu) / readings * 1e6,
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

@@ -46,7 +46,8 @@ def bad_day(
                 continue  # lost on the way
             event_time = now - rng.choice((0, 0, 0, 0, 0, 3.5, 12.0, 600.0)) * (rng.random() < 0.2)
             value = round(20 + rng.gauss(0, 0.5) + (15 if rng.random() < 0.001 else 0), 2)
-            record = (name.encode(), encode(Reading(name, max(event_time, EPOCH), {"temperature": value})))
+            reading = Reading(name, max(event_time, EPOCH), {"temperature": value}, sequence=step)
+            record = (name.encode(), encode(reading))
             records.append(record)
             if rng.random() < 0.02:
                 records.append(record)
@@ -99,11 +100,35 @@ async def _read(settings: Settings, topic: str) -> dict[int, list]:  # type: ign
 
 @dataclass(slots=True)
 class Expected:
-    """What an undisturbed worker writes: values by result topic and partition, in order."""
+    """What an undisturbed worker reads and writes: values by topic and partition, in order."""
 
     values: dict[str, dict[int, list[bytes]]] = field(
-        default_factory=lambda: {topic: defaultdict(list) for topic in RESULT_TOPICS}
+        default_factory=lambda: {topic: defaultdict(list) for topic in (READINGS.name, *RESULT_TOPICS)}
     )
+
+    def all(self, topic: str) -> list[bytes]:
+        """Return the values of all partitions of a topic: a result, or what was read."""
+        return [value for values in self.values[topic].values() for value in values]
+
+    async def differences(
+        self, settings: Settings, after: str, topics: Iterable[str] = RESULT_TOPICS
+    ) -> list[str]:
+        """Compare topics of results with these, byte for byte and in order; one line a difference."""
+        lines = []
+        for topic in topics:
+            found = await read(settings, topic)
+            for partition in range(settings.kafka.partitions):
+                got = [value for _, value in found.get(partition, [])]
+                wanted = self.values[topic][partition]
+                if got != wanted:
+                    lines.append(
+                        f"{topic}-{partition} after {after}: {len(got)} records, expected {len(wanted)}; "
+                        f"missing {len(set(wanted) - set(got))}, foreign {len(set(got) - set(wanted))}; first "
+                        f"{next(pair for pair in zip_longest(got, wanted) if pair[0] != pair[1])}"
+                    )
+        if not self.all(AGGREGATES.name):
+            lines.append(f"nothing was expected after {after}: the log was not read")
+        return lines
 
 
 async def undisturbed(settings: Settings) -> Expected:
@@ -116,6 +141,7 @@ async def undisturbed(settings: Settings) -> Expected:
         windows: dict[str, Row[SensorWindows]] = {}
         models: dict[str, Row[SensorModels]] = {}
         aggregation, detection = AggregationOutcome(), DetectionOutcome()
+        expected.values[READINGS.name][partition] = [record.value for record in records]
         for record in records:
             try:
                 content = decode_reading(record.value)
@@ -130,24 +156,3 @@ async def undisturbed(settings: Settings) -> Expected:
         expected.values[LATE_READINGS.name][partition] = [encode(late) for late in aggregation.late]
         expected.values[ANOMALIES.name][partition] = [encode(anomaly) for anomaly in detection.anomalies]
     return expected
-
-
-async def differences(
-    settings: Settings, expected: Expected, after: str, topics: Iterable[str] = RESULT_TOPICS
-) -> list[str]:
-    """Compare topics of results with what was expected, byte for byte and in order; one line a difference."""
-    lines = []
-    for topic in topics:
-        found = await read(settings, topic)
-        for partition in range(settings.kafka.partitions):
-            got = [value for _, value in found.get(partition, [])]
-            wanted = expected.values[topic][partition]
-            if got != wanted:
-                lines.append(
-                    f"{topic}-{partition} after {after}: {len(got)} records, expected {len(wanted)}; "
-                    f"missing {len(set(wanted) - set(got))}, foreign {len(set(got) - set(wanted))}; first "
-                    f"{next(pair for pair in zip_longest(got, wanted) if pair[0] != pair[1])}"
-                )
-    if not any(values for parts in expected.values.values() for values in parts.values()):
-        lines.append(f"nothing was expected after {after}: the log was not read")
-    return lines

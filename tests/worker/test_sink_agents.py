@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import secrets
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -55,6 +57,7 @@ class Place:
             "WEIR_MONGO__TIMEOUT_SECONDS": "10",
             "WEIR_WORKER__CHECKPOINT_SECONDS": "0.2",
             "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "4",
+            "WEIR_WORKER__FETCH_RECORDS": "500",
             "WEIR_WINDOWS__GRACE_SECONDS": "0",
             "WEIR_LOG_FORMAT": "json",
         }
@@ -366,3 +369,29 @@ def test_two_workers_answer_for_each_other_and_one_that_is_killed_is_named(
     finally:
         place.client.drop_database(place.name)
         place.close()
+
+
+@pytest.mark.timeout(300)
+def test_what_a_sink_gives_back_in_a_rebalance_is_not_passed_over(kafka: str, tmp_path: Path) -> None:
+    server = MongoServer(tmp_path / "mongo")
+    server.start()
+    place = Place(kafka, server.uri, tmp_path)
+    try:
+        first = place.worker()
+        place.until_ready(first)
+        place.publish(*readings(100))
+        place.until(lambda: place.count("sensors") == 100, "the stream runs")
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        # Many small batches, more than the outbox holds: some of them wait behind it.
+        for start in range(40):
+            place.publish(*readings(500, start=MOMENT + 1000 * (start + 1)))
+        place.worker()
+        place.until(lambda: "sink.gave_back" in first.log.read_text(), "the sink gives back what it holds")
+        os.kill(server.pid, signal.SIGCONT)  # what comes after it is written at once
+        place.until(lambda: place.count("sensors") == 20_100, "everything")
+    finally:
+        if server.pid is not None:
+            os.kill(server.pid, signal.SIGCONT)
+        place.close()
+        server.stop()

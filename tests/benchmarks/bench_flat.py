@@ -1,0 +1,54 @@
+"""What a reading costs, and a series takes, as the log and the number of sensors grow.
+
+One worker with windows and detection.
+
+WEIR_BENCH_FLAT_READINGS sets the size of each backlog (default 10,000,000; about 100 bytes each on the disk of Kafka).
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from bridges.kafka_edge import ensure_topics
+from bridges.settings import KafkaSettings, Settings
+from tests.benchmarks.bench_worker import fill, measure
+
+READINGS = int(os.environ.get("WEIR_BENCH_FLAT_READINGS", "10_000_000"))
+FEW, MANY = 1000, 100_000
+
+
+@pytest.mark.timeout(3600)
+def test_cost_over_ten_million_readings_and_memory_of_a_hundred_thousand_sensors(
+    kafka: str, unique_name: str, tmp_path: Path
+) -> None:
+    print(f"\n{'sensors':>8}{'readings':>12}{'CPU µs/reading by tenth':>80}{'memory':>10}")
+    memory = {}
+    for sensors in (FEW, MANY):
+        settings = Settings(
+            kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.{sensors}.", partitions=4)
+        )
+        ensure_topics(settings)
+        asyncio.run(fill(settings, READINGS, sensors))
+        cost = measure(settings, "detection", READINGS, tmp_path / str(sensors), timeout=1800)
+        parts = " ".join(f"{part:7.1f}" for part in cost["cpu_us_by_part"])
+        print(f"{sensors:>8,}{READINGS:>12,}{parts:>80}{cost['memory_mb']:>7.0f} MB", flush=True)
+        memory[sensors] = cost["memory_mb"]
+    each = (memory[MANY] - memory[FEW]) * 1024 / (MANY - FEW)
+    print(f"{each:.1f} kB a series (resident at most, the difference of the two)")
+
+
+@pytest.mark.timeout(1800)
+def test_memory_of_a_worker_with_ten_thousand_sensors(kafka: str, unique_name: str, tmp_path: Path) -> None:
+    sensors = 10_000
+    readings = sensors * 150  # past the detector's warm-up
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
+    ensure_topics(settings)
+    asyncio.run(fill(settings, readings, sensors))
+    cost = measure(settings, "detection", readings, tmp_path / "worker")
+    print(
+        f"\n{sensors:,} sensors, windows and detection: {cost['memory_mb']:.0f} MB resident at most, "
+        f"{cost['cpu_us_per_reading']:.1f} µs of CPU per reading"
+    )
+    assert cost["memory_mb"] < 400

@@ -1,0 +1,57 @@
+"""What stands in MongoDB, and what has to stand there, as BSON by id."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import bson
+
+from bridges.mongo_edge import MongoSink, connect
+from bridges.mongo_schema import prepare
+from bridges.settings import Settings
+from streams.documents import DESTINATIONS, Document, newest_changes
+from streams.errors import InputError
+
+Documents = dict[bytes, bytes]
+
+
+async def prepare_database(settings: Settings) -> None:
+    """Make collections and indexes before the workers do: SecantusDB hangs when two clients create one collection."""
+    sink = MongoSink(connect(settings.mongo), settings.mongo)
+    await prepare(sink, settings.mongo)
+    await sink.close()
+
+
+def by_id(documents: Iterable[Document]) -> Documents:
+    """Encode documents, the first of each id; their fields in one order, as an update leaves them in another."""
+    found: Documents = {}
+    for document in documents:
+        found.setdefault(document["_id"].binary, bson.encode(dict(sorted(document.items()))))
+    return found
+
+
+def documents_of(topic: str, values: Iterable[bytes]) -> tuple[str, Documents]:
+    """Return the collection of a topic, and the documents that have to come of its records' values."""
+    [destination] = (each for each in DESTINATIONS if each.topic.name == topic)
+    documents: list[Document] = []
+    for value in values:
+        with suppress(InputError):
+            if (document := destination.document(value, None)) is not None:
+                documents.append(document)
+    return destination.collection, by_id(newest_changes(documents) if destination.changes else documents)
+
+
+def differences(database: Any, wanted: dict[str, Documents], after: str) -> list[str]:
+    """Compare collections with what has to stand in them, byte for byte; one line a difference."""
+    lines = []
+    for collection, documents in wanted.items():
+        stored = by_id(database[collection].find())
+        if stored != documents:
+            other = (key for key in stored.keys() & documents.keys() if stored[key] != documents[key])
+            pair = next(((bson.decode(stored[key]), bson.decode(documents[key])) for key in other), None)
+            lines.append(
+                f"{collection} after {after}: {len(stored)} documents, expected {len(documents)}; missing "
+                f"{len(documents.keys() - stored.keys())}, foreign {len(stored.keys() - documents.keys())}; "
+                f"first that is another {pair}"
+            )
+    return lines
