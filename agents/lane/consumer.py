@@ -16,7 +16,7 @@ Committed: results and changelogs are written in transactions, and this consumer
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.transport.drivers import aiokafka as driver
@@ -29,9 +29,23 @@ from bridges.logs import get_logger
 log = get_logger(__name__)
 
 LEAVE_SECONDS = 8.0
+COMMIT_SECONDS = 5.0
 
 if TYPE_CHECKING:
     from agents.lane.checkpoint import Lane
+
+
+async def _ended(work: Awaitable[Any], seconds: float) -> bool:
+    """Wait for something, but not longer than this; tells whether it ended well.
+
+    `asyncio.wait_for` would also wait until what it cancels has ended, and take a cancellation inside for its own.
+    """
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=seconds)
+    if task.done() and not task.cancelled() and task.exception() is None:
+        return True
+    task.cancel()
+    return False
 
 
 class Fetched(dict[TP, list[Any]]):
@@ -65,12 +79,20 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         aiokafka waits for the answer to a request to join, and the broker answers when all other members have
         joined: one that is frozen holds it up for the rebalance time-out.
         """
-        leaving = asyncio.ensure_future(super().on_thread_stop())
-        # Not `wait_for`: where aiokafka cancels a fetch of its own, its `stop` ends as if it were cancelled itself.
-        await asyncio.wait({leaving}, timeout=LEAVE_SECONDS)
-        if not leaving.done() or leaving.cancelled() or leaving.exception() is not None:
-            leaving.cancel()
+        if not await _ended(super().on_thread_stop(), LEAVE_SECONDS):
             log.warning("consumer.left_without_goodbye", seconds=LEAVE_SECONDS)
+
+    async def _gather_remaining_tasks(self) -> None:
+        """Cancel what aiokafka has left running in this thread; wait a bounded time for it.
+
+        A task that waits for the main thread, which waits for this one, does not end even then.
+        """
+        if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            _, left = await asyncio.wait(tasks, timeout=LEAVE_SECONDS)
+            if left:
+                log.warning("consumer.left_tasks_behind", tasks=[repr(task) for task in left])
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
         records = await super()._fetch_records(consumer, *args, **kwargs)
@@ -308,7 +330,10 @@ class BatchConsumer(driver.Consumer):
                 log.error("handover.failed", error=repr(error))
                 await self.app.crash(error)
                 return
-        await self.commit()
+        # Offsets that are not committed are read again, and known: nobody may wait long for a broker that does not
+        # answer, or for a consumer thread that has stopped.
+        if not await _ended(self.commit(), COMMIT_SECONDS):
+            log.warning("offsets.not_committed", seconds=COMMIT_SECONDS)
 
 
 class BatchTransport(driver.Transport):

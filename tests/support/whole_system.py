@@ -178,6 +178,7 @@ class System:
     def __init__(
         self, servers: Servers, name: str, folder: Path, day: Day, *, session_seconds: float
     ) -> None:
+        folder.mkdir()
         self.day = day
         self._servers = servers
         self._name = name

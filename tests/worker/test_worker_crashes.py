@@ -99,11 +99,11 @@ async def _schedule(seed: int, kafka: str, mongo: str, name: str, folder: Path) 
     workers = [WorkerProcess(variables, folder, f"worker-{number}") for number in range(2)]
     await asyncio.to_thread(ensure_topics, settings)
     await prepare_database(settings)
-    records = bad_day(sensors=40, readings=20_000, seed=seed)
+    records = bad_day(sensors=40, readings=8_000, seed=seed)
     happened: list[str] = []
     try:
         workers[0].start()
-        writing = asyncio.create_task(_write_slowly(settings, records, rng.uniform(4, 8)))
+        writing = asyncio.create_task(_write_slowly(settings, records, rng.uniform(3, 6)))
         while not writing.done():
             await asyncio.sleep(rng.uniform(0.2, 1.5))
             happened.append(await _disturb(rng, workers))
