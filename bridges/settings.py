@@ -212,6 +212,8 @@ class WorkerSettings(Section):
     """How often state and results are made durable: latency of results against work per reading."""
     fetch_records: Count = 5000
     """Most readings of one fetch."""
+    fetch_wait_seconds: float = Field(default=0.1, ge=0.005, le=10)
+    """How long Kafka collects readings for one fetch, unless there is a megabyte: latency against work per reading."""
     session_timeout_seconds: Seconds = 10
     """After so long without a heartbeat a worker's partitions go to others."""
     data_dir: Path = Path(".weir/worker")

@@ -28,6 +28,8 @@ from bridges.logs import get_logger
 
 log = get_logger(__name__)
 
+FETCH_BYTES = 1024 * 1024
+"""So much is fetched without waiting for more: a backlog."""
 LEAVE_SECONDS = 8.0
 COMMIT_SECONDS = 5.0
 
@@ -71,6 +73,9 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
+        # A fetch costs about a millisecond, however little it brings.
+        consumer._fetch_min_bytes = FETCH_BYTES
+        consumer._fetch_max_wait_ms = round(cast(Any, self.app).settings.worker.fetch_wait_seconds * 1000)
         return consumer
 
     async def on_thread_stop(self) -> None:

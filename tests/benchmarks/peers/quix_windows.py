@@ -25,13 +25,12 @@ topic = app.topic(
     value_deserializer="json",
     timestamp_extractor=lambda value, headers, timestamp, timestamp_type: int(value["collected_at"] * 1000),
 )
-begun: list[float] = []
+moments: list[tuple[float, float]] = []
 
 
 def mark(value: dict) -> float:  # type: ignore[type-arg]
-    """Note the first reading, and take the value of each."""
-    if not begun:
-        begun.extend((time.perf_counter(), time.process_time()))
+    """Note when a reading is taken, and take its value."""
+    moments.append((time.perf_counter(), time.process_time()))
     return float(value["values"]["temperature"])
 
 
@@ -39,8 +38,9 @@ windows = app.dataframe(topic).apply(mark).tumbling_window(60_000, grace_ms=10_0
 windows.agg(count=Count(), mean=Mean(), min=Min(), max=Max()).final().to_topic(
     app.topic(f"{topic_name}-quix")
 )
-app.run(count=readings)
-seconds, cpu = time.perf_counter() - begun[0], time.process_time() - begun[1]
+app.run(count=readings, timeout=30)  # at the latest when nothing has come for so long
+(begun, cpu_begun), (ended, cpu_ended) = moments[0], moments[-1]
+seconds, cpu, readings = ended - begun, cpu_ended - cpu_begun, len(moments)
 print(
     json.dumps(
         {
