@@ -51,6 +51,11 @@ _RELIED_ON: dict[type, dict[str, str]] = {
         "getmany": "26fc5fc9f3b667e1",
         "_fetch_records": "39a2c6c79fc1455a",
         "seek_to_beginning": "bd4250b8d1e76d33",
+        "_create_worker_consumer": "c2701bfc3e6f6cad",
+        "on_thread_stop": "8dfc004e258b6c25",
+        "_gather_remaining_tasks": "6f65b92dd1012485",
+        "seek_to_committed": "775ab0adc4b052ab",
+        "_seek_wait": "9d221e816d940467",
     },
 }
 
