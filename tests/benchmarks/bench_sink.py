@@ -94,7 +94,9 @@ async def _sink(mongo: MongoSink, settings: Settings, events: list[_Event]) -> t
     """Return the wall-clock and CPU seconds from the first record to the last acknowledgement."""
     destination = next(each for each in DESTINATIONS if each.topic is READINGS)
     app = SimpleNamespace(consumer_generation_id=1, crash=None)
-    sink = CollectionSink(app, settings, mongo, destination)
+    prepared = asyncio.Event()
+    prepared.set()
+    sink = CollectionSink(app, settings, mongo, destination, prepared)
     began, cpu = time.perf_counter(), time.process_time()
     async with sink._open_outbox() as outbox:
         for event in events:

@@ -78,6 +78,12 @@ class WorkerProcess:
         if self.running and self._process is not None:
             self._process.send_signal(number)
 
+    async def freeze(self, seconds: float) -> None:
+        """Stop it for a while (SIGSTOP), and let it go on."""
+        self.signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self.signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it at once, as a power cut would."""
         self.signal(signal.SIGKILL)

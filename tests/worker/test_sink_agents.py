@@ -287,45 +287,56 @@ def test_the_ledger_balances_when_all_is_done(place: Place) -> None:
     )
 
 
-@pytest.mark.timeout(240)
-def test_an_outage_of_mongodb_loses_nothing_and_stops_no_rebalance(kafka: str, tmp_path: Path) -> None:
+@pytest.fixture
+def own_place(kafka: str, tmp_path: Path) -> Iterator[tuple[Place, MongoServer]]:
+    """A place with a MongoDB of its own, which the test may kill or freeze."""
     server = MongoServer(tmp_path / "mongo")
     server.start()
-    place = Place(kafka, server.uri, tmp_path)
     try:
-        first = place.worker()
-        place.until_ready(first)
-        place.publish(*readings(1000))
-        place.until(lambda: place.count("sensors") == 1000, "the first thousand")
-        server.kill()
-        place.publish(*readings(3000, start=MOMENT + 5000))
-        place.until(
-            lambda: "MongoDB" in str(place.get(first, "/health/ready")[1].get("reason")), "not ready, and why"
-        )
-        assert place.get(first, "/health/live")[0] == 200
-        second = place.worker()
-        place.until(
-            lambda: (
-                len(place.get(second, "/api/overview")[1]["workers"]) == 2
-                and len(place.get(second, "/api/overview?local=1")[1]["partitions"]) == 2
-            ),
-            "the second worker has its share although MongoDB is away",
-        )
-        server.start()
-        place.until(lambda: place.count("sensors") == 4000, "all readings")
-        for worker in (first, second):
-            place.until_ready(worker)
-        place.until(
-            lambda: place.get(second, "/api/ledger")[1]["pending"] == {"worker": 0, "sink": 0}, "pending"
-        )
-        _, ledger = place.get(second, "/api/ledger")
-        assert ledger["balanced"], json.dumps(ledger, indent=1)
-        for worker in (first, second):
-            assert worker.running, worker.tail()
-            assert worker.stop() == 0
+        place = Place(kafka, server.uri, tmp_path)
+        try:
+            yield place, server
+        finally:
+            if server.pid is not None:
+                os.kill(server.pid, signal.SIGCONT)
+            place.close()
     finally:
-        place.close()
         server.stop()
+
+
+@pytest.mark.timeout(240)
+def test_an_outage_of_mongodb_loses_nothing_and_stops_no_rebalance(
+    own_place: tuple[Place, MongoServer],
+) -> None:
+    place, server = own_place
+    first = place.worker()
+    place.until_ready(first)
+    place.publish(*readings(1000))
+    place.until(lambda: place.count("sensors") == 1000, "the first thousand")
+    server.kill()
+    place.publish(*readings(3000, start=MOMENT + 5000))
+    place.until(
+        lambda: "MongoDB" in str(place.get(first, "/health/ready")[1].get("reason")), "not ready, and why"
+    )
+    assert place.get(first, "/health/live")[0] == 200
+    second = place.worker()
+    place.until(
+        lambda: (
+            len(place.get(second, "/api/overview")[1]["workers"]) == 2
+            and len(place.get(second, "/api/overview?local=1")[1]["partitions"]) == 2
+        ),
+        "the second worker has its share although MongoDB is away",
+    )
+    server.start()
+    place.until(lambda: place.count("sensors") == 4000, "all readings")
+    for worker in (first, second):
+        place.until_ready(worker)
+    place.until(lambda: place.get(second, "/api/ledger")[1]["pending"] == {"worker": 0, "sink": 0}, "pending")
+    _, ledger = place.get(second, "/api/ledger")
+    assert ledger["balanced"], json.dumps(ledger, indent=1)
+    for worker in (first, second):
+        assert worker.running, worker.tail()
+        assert worker.stop() == 0
 
 
 @pytest.mark.timeout(240)
@@ -372,26 +383,20 @@ def test_two_workers_answer_for_each_other_and_one_that_is_killed_is_named(
 
 
 @pytest.mark.timeout(300)
-def test_what_a_sink_gives_back_in_a_rebalance_is_not_passed_over(kafka: str, tmp_path: Path) -> None:
-    server = MongoServer(tmp_path / "mongo")
-    server.start()
-    place = Place(kafka, server.uri, tmp_path)
-    try:
-        first = place.worker()
-        place.until_ready(first)
-        place.publish(*readings(100))
-        place.until(lambda: place.count("sensors") == 100, "the stream runs")
-        assert server.pid is not None
-        os.kill(server.pid, signal.SIGSTOP)
-        # Many small batches, more than the outbox holds: some of them wait behind it.
-        for start in range(40):
-            place.publish(*readings(500, start=MOMENT + 1000 * (start + 1)))
-        place.worker()
-        place.until(lambda: "sink.gave_back" in first.log.read_text(), "the sink gives back what it holds")
-        os.kill(server.pid, signal.SIGCONT)  # what comes after it is written at once
-        place.until(lambda: place.count("sensors") == 20_100, "everything")
-    finally:
-        if server.pid is not None:
-            os.kill(server.pid, signal.SIGCONT)
-        place.close()
-        server.stop()
+def test_what_a_sink_gives_back_in_a_rebalance_is_not_passed_over(
+    own_place: tuple[Place, MongoServer],
+) -> None:
+    place, server = own_place
+    first = place.worker()
+    place.until_ready(first)
+    place.publish(*readings(100))
+    place.until(lambda: place.count("sensors") == 100, "the stream runs")
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    # Many small batches, more than the outbox holds: some of them wait behind it.
+    for start in range(40):
+        place.publish(*readings(500, start=MOMENT + 1000 * (start + 1)))
+    place.worker()
+    place.until(lambda: "sink.gave_back" in first.log.read_text(), "the sink gives back what it holds")
+    os.kill(server.pid, signal.SIGCONT)  # what comes after it is written at once
+    place.until(lambda: place.count("sensors") == 20_100, "everything")

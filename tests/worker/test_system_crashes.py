@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -113,9 +112,7 @@ async def _disturb_worker(rng: random.Random, worker: WorkerProcess) -> str:
     if rng.random() < 0.6:
         worker.kill()
         return f"kill {worker.name}"
-    worker.signal(signal.SIGSTOP)
-    await asyncio.sleep(rng.choice((0.3, SESSION_SECONDS * 1.5)))
-    worker.signal(signal.SIGCONT)
+    await worker.freeze(rng.choice((0.3, SESSION_SECONDS * 1.5)))
     return f"freeze {worker.name}"
 
 

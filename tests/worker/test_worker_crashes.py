@@ -170,7 +170,5 @@ async def _disturb(rng: random.Random, workers: list[WorkerProcess]) -> str:
     elif what == "stop":
         await asyncio.to_thread(worker.stop)
     else:
-        worker.signal(signal.SIGSTOP)
-        await asyncio.sleep(rng.uniform(0.1, 0.5) if what == "freeze" else SESSION_SECONDS * 1.5)
-        worker.signal(signal.SIGCONT)
+        await worker.freeze(rng.uniform(0.1, 0.5) if what == "freeze" else SESSION_SECONDS * 1.5)
     return f"{what} {worker.name}"
