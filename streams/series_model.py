@@ -8,7 +8,7 @@ The worker, a backtest and `weir nab` all call `SeriesModel.observe`, so that th
 from math import inf
 from struct import Struct
 from struct import error as StructError
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,13 +19,15 @@ from streams.verdicts import AnomalyChange, Kind, Verdict
 
 __all__ = ["AnomalyChange", "DetectionConfig", "DetectionPlan", "SeriesModel"]
 
-_VERSION = 1
+_VERSION = 2
 _MAGIC = b"sm"
 _HEAD = Struct(
     "<2sB4sIddH"
 )  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
 _RANGE = "range"
 _LARGEST = 1e30
+_LONG_AGO: Final = -inf  # one object for all models
+_ANYWHERE: Final = (-inf, inf)
 
 
 class SeriesModel:
@@ -41,21 +43,20 @@ class SeriesModel:
     """
 
     __slots__ = (
-        "_change", "_detector", "_high", "_home", "_last_time", "_low", "_peak", "_quiet", "_surprise", "_verdict",
+        "_change", "_detector", "_high", "_home", "_last_time", "_low", "_peak", "_quiet", "_verdict",
         "config", "nats", "skipped",
     )  # fmt: skip
 
     def __init__(self, config: DetectionConfig) -> None:
         self.config = config
         self._detector = make_detector(config.detector, config.parameters, config.warm_up)
-        self._surprise = self._detector.surprise
         self._verdict = Verdict(config.rules)
         self._quiet = config.rules.raise_nats  # less surprise than this changes nothing
         self._low = -_LARGEST if config.low is None else config.low
         self._high = _LARGEST if config.high is None else config.high
-        self._last_time = -inf
+        self._last_time = _LONG_AGO
         self._peak = 0.0
-        self._home = (-inf, inf)  # where the level was when the open anomaly was raised
+        self._home = _ANYWHERE  # where the level was when the open anomaly was raised
         self._change: AnomalyChange | None = None
         self.nats = 0.0
         self.skipped = 0
@@ -94,7 +95,7 @@ class SeriesModel:
         if not self._low <= value <= self._high:
             return self._outside(event_time, value)
         self._last_time = event_time
-        self.nats = nats = self._surprise(value, event_time)
+        self.nats = nats = self._detector.surprise(value, event_time)
         return None if nats < self._quiet else self._judge(event_time, value, nats)
 
     def _outside(self, time: float, value: float) -> AnomalyChange | None:

@@ -93,6 +93,9 @@ def nats_for_budget(raises: float, per_seconds: float, interval_seconds: float) 
     return max(0.0, log(per_seconds / interval_seconds / raises))
 
 
+_LONG_AGO = -inf  # one object for all verdicts
+
+
 class Verdict:
     """The state machine of one series: surprise in, raised or cleared out.
 
@@ -109,7 +112,7 @@ class Verdict:
         self.raised_at = inf  # of the open anomaly; inf when none is open
         self.high_since = inf
         self.calm_since = inf
-        self.resting_until = -inf
+        self.resting_until = _LONG_AGO
         self.lift = 0.0
         self.lifted_at = 0.0
 

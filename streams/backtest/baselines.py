@@ -152,7 +152,6 @@ class BaselineModel(SeriesModel):
     def __init__(self, config: DetectionConfig, detector: Detector) -> None:
         super().__init__(config)
         self._detector = detector
-        self._surprise = detector.surprise
 
 
 _MAKERS: dict[str, Callable[[DetectionConfig, str, int], Detector]] = {

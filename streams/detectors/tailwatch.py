@@ -71,25 +71,35 @@ _KNOWN: Final = 4.0  # a surprise in a tail is at least -ln(2 TAIL) = 3.6
 _BASE: Final = -log(TAIL)
 _BASES: Final = (_BASE, _BASE, *2 * (_BASE - SPIKE_PENALTY,), *6 * (_BASE,), -log(2.0 * TAIL))
 
-# Where the numbers of the state lie in the list `_s`. Hot code uses the numbers: a name would be looked up.
+# Where the numbers of the state lie in `_s`. Hot code uses the numbers: a name would be looked up.
+# An array costs 0.8 µs a reading more than a list of floats while all models fit into the processor's cache, and 4 µs
+# less when they do not: it is six cache lines instead of fifty. It takes 1.3 kB less.
 _FAST, _MID, _SHORT, _SLOW, _VARIANCE, _PREVIOUS, _STEP = range(7)
 _BIN_END, _SUM, _SUM_ABS, _COUNT, _CENTRE, _FACTOR, _NOISE = range(7, 14)
 _RUN, _LONGEST, _CHANGES, _INTERVAL, _LAST = range(14, 19)
 _FIRST = _BIN_END  # in warm-up: time of the first reading
 _TRACKERS = 19  # then for each residual: decay so far, scale, upper quantile + decay, lower quantile + decay
-_SIZE = _TRACKERS + 6 * 4
+_ORIGIN = _TRACKERS + 6 * 4
+_SIZE = _ORIGIN + 1
 
-_SHAPE: Final = 11  # where the steadier mean excesses begin
+# The same for `_floats`, where single precision is enough, and for `_counts`, which goes up to 255.
+_SHAPE: Final = 11  # the mean logarithmic excess of each tail; from here on the same, steadier
+_USUAL: Final = 22  # what is usual by time of day, relative to the origin
+_STRAY: Final = _USUAL + _BINS  # mean absolute deviation from it
+_VISITS: Final = 11  # readings in each tail; from here on visits to each bin of the profile
+
 _NO_GAPS: Final = array("I")  # shared by all models past their warm-up
 
 _CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat")
 _JUMP, _SPIKE, _LEVEL, _SHIFT, _SEASON, _SPREAD, _FLAT = range(7)
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD = Struct("<BbbxI")  # version, bin, cause, readings
 _TIMES = Struct("<2d")
-_STATE = Struct(f"<{1 + _SIZE}d")
-_ARRAYS: Final = 11 * 13 + _BINS * 9
+_NUMBERS: Final = 8 * _SIZE
+_FLOATS: Final = 4 * (_STRAY + _BINS)
+_LATEST: Final = 4 * 11
+_COUNTS: Final = _VISITS + _BINS
 
 
 class TailWatch(Detector):
@@ -109,8 +119,8 @@ class TailWatch(Detector):
     """
 
     __slots__ = (
-        "_cause", "_counts", "_excess", "_gaps", "_latest", "_n", "_noise", "_origin", "_recurrence", "_s",
-        "_usual", "_values", "_visits", "_where", "season_seconds", "warm_up",
+        "_cause", "_counts", "_floats", "_gaps", "_latest", "_n", "_recurrence", "_s", "_values", "_where",
+        "season_seconds", "warm_up",
     )  # fmt: skip
 
     def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
@@ -123,14 +133,10 @@ class TailWatch(Detector):
         self._n = 0
         self._values: array[float] | None = array("d")  # the readings of the warm-up; None after it
         self._gaps = array("I")  # milliseconds before each of them
-        self._s = [0.0] * _SIZE
-        self._excess = array("f", [0.0] * 22)  # mean logarithmic excess of each tail; then the same, steadier
-        self._counts = bytearray(11)  # readings in each tail, up to 255
-        self._latest = array("I", [0] * 11)  # number of the last reading in each tail
-        self._origin = 0.0
-        self._usual = array("f", [0.0] * _BINS)  # by time of day, relative to the origin
-        self._noise = array("f", [0.0] * _BINS)  # mean absolute deviation from it
-        self._visits = bytearray(_BINS)
+        self._s = array("d", bytes(_NUMBERS))
+        self._floats = array("f", bytes(_FLOATS))
+        self._latest = array("I", bytes(_LATEST))  # number of the last reading in each tail
+        self._counts = bytearray(_COUNTS)
         self._recurrence = Recurrence(season_seconds) if season_seconds else None
         self._where = -1  # present bin of the profile
         self._cause = 0  # tail that was most surprised last: twice the residual, plus one for the lower side
@@ -286,7 +292,7 @@ class TailWatch(Detector):
             quantile = 0.0
         usual = quantile if quantile > s[6] else s[6]
         excess = log(deviation / usual) if deviation > usual > 0.0 else 0.0
-        mean = self._excess[tail]
+        mean = self._floats[tail]
         if mean < EXCESS_FLOOR:
             mean = EXCESS_FLOOR
         nats = excess / mean
@@ -303,11 +309,11 @@ class TailWatch(Detector):
             self._counts[tail] = count + 1
         shape_rate = max(SHAPE_RATE, 1.0 / (count + 2))
         if self._n > self._latest[tail] + 1:
-            self._excess[tail] += TAIL_RATE * (excess - self._excess[tail])
-            self._excess[tail + _SHAPE] += shape_rate * (excess - self._excess[tail + _SHAPE])
+            self._floats[tail] += TAIL_RATE * (excess - self._floats[tail])
+            self._floats[tail + _SHAPE] += shape_rate * (excess - self._floats[tail + _SHAPE])
         else:
-            self._excess[tail] += TAIL_CLUSTER * TAIL_RATE * (excess - self._excess[tail])
-            self._excess[tail + _SHAPE] += SHAPE_CLUSTER * shape_rate * (excess - self._excess[tail + _SHAPE])
+            self._floats[tail] += TAIL_CLUSTER * TAIL_RATE * (excess - self._floats[tail])
+            self._floats[tail + _SHAPE] += SHAPE_CLUSTER * shape_rate * (excess - self._floats[tail + _SHAPE])
         self._latest[tail] = self._n
         if nats > best:
             self._cause = tail
@@ -359,7 +365,7 @@ class TailWatch(Detector):
     def _lightness(self, tail: int) -> float:
         """Return 1 for a light tail, less for a heavy one: how far beyond HEAVY_FROM its surprise can be believed."""
         light, heavy = HEAVY_SHAPE
-        return 1.0 - HEAVY_LOSS * min(max((self._excess[tail + _SHAPE] - light) / (heavy - light), 0.0), 1.0)
+        return 1.0 - HEAVY_LOSS * min(max((self._floats[tail + _SHAPE] - light) / (heavy - light), 0.0), 1.0)
 
     def _turn(self, time: float) -> None:
         """Enter another bin of the daily profile: learn the one that is left, look up the one that begins."""
@@ -367,38 +373,40 @@ class TailWatch(Detector):
         width = self.season_seconds / _BINS
         old = self._where
         if old >= 0 and s[_COUNT] > 0.0:
-            visits = self._visits[old]
+            visits = self._counts[_VISITS + old]
             if visits < 255:
-                self._visits[old] = visits + 1
+                self._counts[_VISITS + old] = visits + 1
             mean_off = s[_SUM] / s[_COUNT]
             noise = s[_SUM_ABS] / s[_COUNT]
             if visits > 1:
-                limit = PROFILE_CLIP * max(s[_NOISE], self._noise[old])
+                limit = PROFILE_CLIP * max(s[_NOISE], self._floats[_STRAY + old])
                 mean_off = max(-limit, min(mean_off, limit))
                 noise = min(noise, limit)
             usual = s[_CENTRE] + mean_off
             rate = max(1.0 / (visits + 1), PROFILE_RATE)
             if visits:
-                self._noise[old] += max(1.0 / visits, PROFILE_RATE) * (noise - self._noise[old])
+                self._floats[_STRAY + old] += max(1.0 / visits, PROFILE_RATE) * (
+                    noise - self._floats[_STRAY + old]
+                )
                 s[_NOISE] += max(1.0 / (visits * _BINS), 0.02) * (noise - s[_NOISE])
-                usual = self._usual[old] + self._origin + rate * mean_off
-            self._usual[old] = usual - self._origin
+                usual = self._floats[_USUAL + old] + s[_ORIGIN] + rate * mean_off
+            self._floats[_USUAL + old] = usual - s[_ORIGIN]
         bin_ = int(time % self.season_seconds / width) % _BINS
         self._where = bin_
         s[_BIN_END] = (time // width + 1.0) * width
         s[_SUM] = s[_SUM_ABS] = s[_COUNT] = 0.0
-        visits = self._visits[bin_]
-        s[_CENTRE] = self._usual[bin_] + self._origin if visits else s[_MID]
+        visits = self._counts[_VISITS + bin_]
+        s[_CENTRE] = self._floats[_USUAL + bin_] + s[_ORIGIN] if visits else s[_MID]
         overall = s[_NOISE]
         if visits < 2 or overall == 0.0:
             s[_FACTOR] = 0.0  # the first day shows what is usual, the second how far readings stray from it
             return
-        s[_FACTOR] = ((self._noise[bin_] + 0.1 * overall) / (1.1 * overall)) ** -CONTRAST
+        s[_FACTOR] = ((self._floats[_STRAY + bin_] + 0.1 * overall) / (1.1 * overall)) ** -CONTRAST
         at = _TRACKERS + 4 * _SEASON
         if s[at + 1] == 0.0:
             s[at + 1] = overall
             s[at + 2] = s[at + 3] = s[at] + QUANTILE_OF_NOISE * overall
-            self._excess[8] = self._excess[9] = SEASON_PRIOR
+            self._floats[8] = self._floats[9] = SEASON_PRIOR
 
     def _bridge(self, value: float, steps: float) -> None:
         """After a long gap let the means forget as much as the missing readings would have made them."""
@@ -432,7 +440,7 @@ class TailWatch(Detector):
         n = len(values)
         time = s[_FIRST]
         s[_INTERVAL] = max(sorted(gaps[1:])[n // 2], 1) / 1000.0
-        self._origin = s[_FAST] = s[_MID] = s[_SHORT] = s[_SLOW] = s[_PREVIOUS] = values[0]
+        s[_ORIGIN] = s[_FAST] = s[_MID] = s[_SHORT] = s[_SLOW] = s[_PREVIOUS] = values[0]
         s[_STEP] = inf
         s[_BIN_END] = -inf if self.season_seconds else inf
         residuals: list[list[float]] = [[] for _ in range(6)]
@@ -471,8 +479,8 @@ class TailWatch(Detector):
             s[at + 1] = sum(abs(r) for r in residuals[tail >> 1]) / n
             s[at + 2 + (tail & 1)] = quantile
             count = len(beyond) + PRIOR_COUNT
-            self._excess[tail] = (sum(beyond) + EXCESS_PRIOR * PRIOR_COUNT) / count
-            self._excess[tail + _SHAPE] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
+            self._floats[tail] = (sum(beyond) + EXCESS_PRIOR * PRIOR_COUNT) / count
+            self._floats[tail + _SHAPE] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
             self._counts[tail] = min(count, 255)
 
     def _move(self, value: float) -> None:
@@ -555,7 +563,7 @@ class TailWatch(Detector):
         if raw > claim:
             raw = claim + 2.0 * (raw - claim)
         return self._usual_deviation(tail) * exp(
-            max(raw - _BASES[tail], 0.0) * max(self._excess[tail], EXCESS_FLOOR)
+            max(raw - _BASES[tail], 0.0) * max(self._floats[tail], EXCESS_FLOOR)
         )
 
     def _usual_deviation(self, tail: int) -> float:
@@ -571,7 +579,8 @@ class TailWatch(Detector):
             return
         s = self._s
         shift = s[_FAST] - s[_SLOW]
-        self._usual = array("f", [usual + shift for usual in self._usual])
+        for at in range(_USUAL, _STRAY):
+            self._floats[at] += shift
         s[_CENTRE] += shift
         s[_SHORT] = s[_SLOW] = s[_MID] = s[_FAST]
         s[_LONGEST] = max(s[_LONGEST], s[_RUN])
@@ -584,14 +593,8 @@ class TailWatch(Detector):
         if self._values is not None:
             times = _TIMES.pack(self._s[_FIRST], self._s[_LAST])
             return b"".join((head, times, self._gaps.tobytes(), self._values.tobytes()))
-        return b"".join(
-            (
-                head, _STATE.pack(self._origin, *self._s), self._excess.tobytes(),
-                self._latest.tobytes(), self._counts,
-                self._usual.tobytes(), self._noise.tobytes(), self._visits,
-                b"" if self._recurrence is None else self._recurrence.encode(),
-            )
-        )  # fmt: skip
+        recurrence = b"" if self._recurrence is None else self._recurrence.encode()
+        return b"".join((head, self._s, self._floats, self._latest, self._counts, recurrence))
 
     def decode(self, data: bytes) -> None:
         """Take over an encoded state.
@@ -612,22 +615,20 @@ class TailWatch(Detector):
                 self._gaps = array("I", data[at : at + 4 * self._n])
                 self._values = array("d", data[at + 4 * self._n :])
                 return
-            size = at + _STATE.size + _ARRAYS + (Recurrence.size if self._recurrence is not None else 0)
+            size = Recurrence.size if self._recurrence is not None else 0
+            size += at + _NUMBERS + _FLOATS + _LATEST + _COUNTS
             if len(data) != size:
                 raise ValueError(f"expected {size} bytes, got {len(data)}")
-            self._origin, *self._s = _STATE.unpack_from(data, at)
         except StructError as error:
             raise ValueError(str(error)) from None
-        at += _STATE.size
         self._values = None
         self._gaps = _NO_GAPS
-        self._excess = array("f", data[at : at + 88])
-        self._latest = array("I", data[at + 88 : at + 132])
-        self._counts = bytearray(data[at + 132 : at + 143])
-        at += 143
-        self._usual = array("f", data[at : at + 4 * _BINS])
-        self._noise = array("f", data[at + 4 * _BINS : at + 8 * _BINS])
-        at += 8 * _BINS
-        self._visits = bytearray(data[at : at + _BINS])
+        self._s = array("d", data[at : at + _NUMBERS])
+        at += _NUMBERS
+        self._floats = array("f", data[at : at + _FLOATS])
+        at += _FLOATS
+        self._latest = array("I", data[at : at + _LATEST])
+        at += _LATEST
+        self._counts = bytearray(data[at : at + _COUNTS])
         if self._recurrence is not None:
-            self._recurrence.decode(data[at + _BINS :])
+            self._recurrence.decode(data[at + _COUNTS :])

@@ -5,6 +5,7 @@ CPU time of the worker processes, from ready to all committed: checkpoints and i
 
 import asyncio
 import os
+import random
 import time
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from bridges.kafka_edge import ensure_topics, producer_options
 from bridges.settings import KafkaSettings, Settings
 from streams.records import Reading, encode
 from streams.topics import READINGS
-from tests.benchmarks.bench_worker import fill
+from tests.benchmarks.bench_worker import FIRST_TIME, INTERVAL_SECONDS, fill
 from tests.support.worker_process import WorkerProcess, until_consumed, until_ready
 
 READINGS_PER_RUN = int(os.environ.get("WEIR_BENCH_READINGS", "1_000_000")) // 2
 LIVE_SENSORS = 5000
 LIVE_SECONDS = 20
+LEARNED = 120
+"""Readings of each sensor before the live ones: the models are past their warm-up."""
 
 
 def start(settings: Settings, count: int, folder: Path) -> list[WorkerProcess]:
@@ -76,11 +79,11 @@ async def test_cost_of_a_live_reading(kafka: str, unique_name: str, tmp_path: Pa
     workers = start(settings, 1, tmp_path / "live")
     try:
         await until_ready(workers)
-        await _live(settings, 5)  # past the first rows
+        await fill(settings, LIVE_SENSORS * LEARNED, LIVE_SENSORS)
         await until_consumed(settings, workers)
         before = cpu_seconds(workers)
         begun = time.perf_counter()
-        await _live(settings, LIVE_SECONDS, first=5)
+        await _live(settings, LIVE_SECONDS)
         await until_consumed(settings, workers)
         readings = LIVE_SENSORS * LIVE_SECONDS
         rate = readings / (time.perf_counter() - begun)
@@ -92,8 +95,10 @@ async def test_cost_of_a_live_reading(kafka: str, unique_name: str, tmp_path: Pa
     )
 
 
-async def _live(settings: Settings, seconds: int, first: int = 0) -> None:
-    """Send one reading of each sensor a second, spread over the second."""
+async def _live(settings: Settings, seconds: int) -> None:
+    """Send one reading of each sensor a second, spread over the second, after what it has sent before."""
+    rng = random.Random(2)
+    first = FIRST_TIME + LEARNED * INTERVAL_SECONDS
     partitions = list(range(settings.kafka.partitions))
     partitioner = DefaultPartitioner()
     topic = settings.topic(READINGS.name)
@@ -102,9 +107,8 @@ async def _live(settings: Settings, seconds: int, first: int = 0) -> None:
         for second in range(seconds):
             for number in range(LIVE_SENSORS):
                 key = f"sensor-{number:05}".encode()
-                reading = Reading(
-                    key.decode(), 1_725_890_400.0 + first + second, {"temperature": 20.0 + number % 7}
-                )
+                values = {"temperature": round(20 + rng.gauss(0, 1), 2)}
+                reading = Reading(key.decode(), first + second, values)
                 await producer.send(topic, encode(reading), key, partitioner(key, partitions, partitions))
                 if number % 100 == 99:
                     due = begun + second + (number + 1) / LIVE_SENSORS

@@ -28,6 +28,7 @@ from tests.support.worker_process import environment
 READINGS_IN_BACKLOG = int(os.environ.get("WEIR_BENCH_READINGS", "1_000_000"))
 SENSORS = 1000
 INTERVAL_SECONDS = 10.0
+FIRST_TIME = 1_725_890_400.0
 WORKERS = (
     ("naive", "ordinary Faust agent and table", READINGS_IN_BACKLOG // 20),
     ("quix", "Quix Streams: windows", READINGS_IN_BACKLOG // 40),
@@ -74,7 +75,7 @@ async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
         builders = {partition: producer.create_batch() for partition in partitions}
         sent = []
         for step in range(readings // sensor_count):
-            event_time = 1_725_890_400.0 + step * INTERVAL_SECONDS
+            event_time = FIRST_TIME + step * INTERVAL_SECONDS
             for sensor in sensors:
                 home, key = homes[sensor], sensor.encode()
                 value = encode(Reading(sensor, event_time, {"temperature": round(20 + rng.gauss(0, 1), 2)}))
