@@ -48,6 +48,7 @@ class Lane:
         self._topics: set[str] = set()
         self._lock = asyncio.Lock()
         self._generation: int | None = None
+        self._failure: Exception | None = None
         self.interval = interval
         app.task(self._checkpoint_by_time)
 
@@ -91,12 +92,19 @@ class Lane:
         Raises:
             LostPartitionError: If another worker owns a partition now.
             aiokafka.errors.KafkaError: If Kafka did not confirm. In both cases nothing has been acknowledged, and
-                the worker must stop: a restart continues from the last checkpoint.
+                the worker must stop: a restart continues from the last checkpoint. Until then there is no other:
+                rows contain what has failed, so that a later one would keep it from ever having its results.
         """
         async with self._lock:
+            if self._failure is not None:
+                raise self._failure
             begun = time.perf_counter()
-            taken = [(state, state.take()) for state in self.states]
-            offsets = await self.writers.write(_merged(pending for _, pending in taken))
+            try:
+                taken = [(state, state.take()) for state in self.states]
+                offsets = await self.writers.write(_merged(pending for _, pending in taken))
+            except Exception as error:
+                self._failure = error
+                raise
             for state, pending in taken:
                 state.written(pending, offsets)
             CHECKPOINTS.inc()

@@ -1,0 +1,48 @@
+"""A checkpoint that failed is the last one of its worker."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agents.lane.checkpoint import Lane
+from agents.lane.state import Pending
+
+
+class Writers:
+    """Writes that fail the first time."""
+
+    def __init__(self) -> None:
+        self.written: list[Any] = []
+
+    async def write(self, records: Any) -> dict[Any, int]:
+        self.written.append(records)
+        if len(self.written) == 1:
+            raise TimeoutError("Kafka did not confirm")
+        return {}
+
+
+class State:
+    """A state whose rows contain one batch more at each checkpoint."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.acknowledged = 0
+
+    def take(self) -> Pending:
+        self.taken += 1
+        return Pending({0: {("changelog", 0): [(b"sensor", b"%d" % self.taken)]}}, [])
+
+    def written(self, pending: Pending, offsets: Any) -> None:
+        self.acknowledged += 1
+
+
+async def test_after_a_checkpoint_that_failed_nothing_is_written_or_acknowledged() -> None:
+    writers, state = Writers(), State()
+    lane = Lane(SimpleNamespace(task=lambda function: function), writers, interval=1.0)  # type: ignore[arg-type]
+    lane.states.append(state)  # type: ignore[arg-type]
+    for _ in range(2):  # the second one is that of the shutdown
+        with pytest.raises(TimeoutError, match="did not confirm"):
+            await lane.checkpoint()
+    assert len(writers.written) == 1
+    assert state.acknowledged == 0
