@@ -92,7 +92,8 @@ class WeirApp(faust.App):
 
     async def on_start(self) -> None:
         """Make sure that the topics are as they must be, before anything subscribes to them."""
-        await asyncio.to_thread(ensure_topics, self.settings)
+        changelogs = [state.changelog for state in self.lane.states]
+        await asyncio.to_thread(ensure_topics, self.settings, changelogs)
         await super().on_start()
 
     async def on_shutdown(self) -> None:

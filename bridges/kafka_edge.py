@@ -2,11 +2,15 @@
 
 import asyncio
 import ssl
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bridges.settings import Settings
 from streams.errors import ConfigurationError, TransientError
 from streams.topics import ALL_TOPICS, DAY_MS, READINGS, TopicSpec
+
+_VISIBLE_SECONDS = 30.0
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:
@@ -84,48 +88,50 @@ def topic_config(settings: Settings, spec: TopicSpec) -> dict[str, str]:
         "cleanup.policy": "compact" if spec.compacted else "delete",
         "retention.ms": str(retention_ms),
     }
-    if settings.kafka.replication >= 3:
-        config["min.insync.replicas"] = "2"
-    return config
+    return config | _in_sync(settings)
 
 
-def ensure_topics(settings: Settings) -> None:
-    """Create the topics of the catalogue that do not exist, and verify the partitions of those that do.
+def _in_sync(settings: Settings) -> dict[str, str]:
+    return {"min.insync.replicas": "2"} if settings.kafka.replication >= 3 else {}
+
+
+def ensure_topics(settings: Settings, changelogs: Sequence[str] = ()) -> None:
+    """Create the topics that do not exist, wait until Kafka knows them all, and verify their partitions.
 
     Blocking; run it in a thread where an event loop runs.
 
+    Args:
+        settings: Say where Kafka is, and how many partitions topics have.
+        changelogs: Topics beside those of the catalogue, which keep the newest record of each key.
+
     Raises:
-        TransientError: If Kafka cannot be reached.
+        TransientError: If Kafka cannot be reached, or does not show a topic that it has created.
         ConfigurationError: If a topic exists with another number of partitions: readings of one sensor and its
             state must stand in partitions of the same number.
     """
-    asyncio.run(_ensure_topics(settings))
+    configs = {settings.topic(spec.name): topic_config(settings, spec) for spec in ALL_TOPICS}
+    configs |= {name: {"cleanup.policy": "compact", **_in_sync(settings)} for name in changelogs}
+    asyncio.run(_ensure_topics(settings, configs))
 
 
-async def _ensure_topics(settings: Settings) -> None:
+async def _ensure_topics(settings: Settings, configs: Mapping[str, dict[str, str]]) -> None:
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
     from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
+    kafka = settings.kafka
     admin = AIOKafkaAdminClient(**aiokafka_options(settings))
     try:
         await admin.start()
     except KafkaConnectionError as error:
         raise TransientError(
-            f"Kafka cannot be reached at {settings.kafka.brokers} ({error}): start it, or set WEIR_KAFKA__BROKERS"
+            f"Kafka cannot be reached at {kafka.brokers} ({error}): start it, or set WEIR_KAFKA__BROKERS"
         ) from None
     try:
-        existing = set(await admin.list_topics())
-        missing = [spec for spec in ALL_TOPICS if settings.topic(spec.name) not in existing]
-        if missing:
+        if missing := configs.keys() - set(await admin.list_topics()):
             response = await admin.create_topics(
                 [
-                    NewTopic(
-                        settings.topic(spec.name),
-                        settings.kafka.partitions,
-                        settings.kafka.replication,
-                        topic_configs=topic_config(settings, spec),
-                    )
-                    for spec in missing
+                    NewTopic(name, kafka.partitions, kafka.replication, topic_configs=configs[name])
+                    for name in sorted(missing)
                 ]
             )
             for topic, code, *detail in response.topic_errors:
@@ -133,13 +139,26 @@ async def _ensure_topics(settings: Settings) -> None:
                     raise ConfigurationError(
                         f"topic {topic} cannot be created: {for_code(code).__name__} {detail}"
                     )
-        present = [settings.topic(spec.name) for spec in ALL_TOPICS if settings.topic(spec.name) in existing]
-        for description in await admin.describe_topics(present) if present else []:
-            count = len(description["partitions"])
-            if count != settings.kafka.partitions:
+        # A consumer that starts before Kafka shows a topic takes it for missing, until its next look minutes later.
+        deadline = time.monotonic() + _VISIBLE_SECONDS
+        while unseen := configs.keys() - (counts := await _partition_counts(admin, configs)).keys():
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    f"Kafka has created {', '.join(sorted(unseen))}, but does not show them after "
+                    f"{_VISIBLE_SECONDS:.0f} s: look at its log, and try again"
+                )
+            await asyncio.sleep(0.05)
+        for topic, count in counts.items():
+            if count != kafka.partitions:
                 raise ConfigurationError(
-                    f"topic {description['topic']} has {count} partitions, WEIR_KAFKA__PARTITIONS says "
-                    f"{settings.kafka.partitions}: set it to {count}, or use a new WEIR_KAFKA__NAMESPACE"
+                    f"topic {topic} has {count} partitions, WEIR_KAFKA__PARTITIONS says "
+                    f"{kafka.partitions}: set it to {count}, or use a new WEIR_KAFKA__NAMESPACE"
                 )
     finally:
         await admin.close()
+
+
+async def _partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
+    """Return the number of partitions of the topics that Kafka shows."""
+    described = await admin.describe_topics(sorted(topics))
+    return {each["topic"]: len(each["partitions"]) for each in described if not each["error_code"]}

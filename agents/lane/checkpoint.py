@@ -22,6 +22,7 @@ from agents.lane.state import Pending, WriteBehindState
 from agents.lane.writer import KeyValue, PartitionWriters, TopicPartition
 from bridges.logs import get_logger
 from bridges.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
+from streams.errors import WeirError
 
 _log = get_logger(__name__)
 
@@ -62,8 +63,20 @@ class Lane:
         consumer.lane = self
 
     async def own(self, assigned: Iterable[TP]) -> None:
-        """Take over the changelogs among the assigned partitions, before their recovery begins."""
+        """Take over the changelogs among the assigned partitions, before their recovery begins.
+
+        Raises:
+            WeirError: If a partition comes without a changelog: its state would begin anew, and overwrite the old.
+                A leader of the group whose metadata is too old assigns so; the next one to start does not.
+        """
+        assigned = set(assigned)
         changelogs = {state.changelog for state in self.states}
+        partitions = {tp.partition for tp in assigned if tp.topic in self._topics}
+        if missing := {TP(name, each) for name in changelogs for each in partitions} - assigned:
+            raise WeirError(
+                f"partitions were assigned without {', '.join(sorted({tp.topic for tp in missing}))}, "
+                "which the leader of the group does not know yet: start the worker again"
+            )
         async with self._lock:
             await self.writers.own(
                 sorted((tp.topic, tp.partition) for tp in assigned if tp.topic in changelogs)

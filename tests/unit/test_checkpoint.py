@@ -1,12 +1,14 @@
-"""A checkpoint that failed is the last one of its worker."""
+"""When the lane refuses to go on, since it could lose something."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from agents.lane.checkpoint import Lane
 from agents.lane.state import Pending
+from streams.errors import WeirError
 
 
 class Writers:
@@ -46,3 +48,13 @@ async def test_after_a_checkpoint_that_failed_nothing_is_written_or_acknowledged
             await lane.checkpoint()
     assert len(writers.written) == 1
     assert state.acknowledged == 0
+
+
+async def test_partitions_that_come_without_a_changelog_are_refused() -> None:
+    lane = Lane(SimpleNamespace(task=lambda function: function), Writers(), interval=1.0)  # type: ignore[arg-type]
+    lane.batched("readings")
+    lane.states += [SimpleNamespace(changelog="windows"), SimpleNamespace(changelog="models")]  # type: ignore[list-item]
+    with pytest.raises(WeirError, match="without models,"):
+        await lane.own(
+            [TP("readings", 0), TP("readings", 1), TP("windows", 0), TP("windows", 1), TP("models", 0)]
+        )

@@ -1,0 +1,40 @@
+"""The topics are as they must be before anything subscribes to them."""
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from bridges.kafka_edge import ensure_topics
+from bridges.settings import KafkaSettings, Settings
+from streams.errors import ConfigurationError
+from streams.topics import ALL_TOPICS
+
+
+def test_topics_and_changelogs_are_there_at_once_and_changelogs_keep_the_newest_of_each_key(
+    kafka: str, topic_prefix: str
+) -> None:
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=topic_prefix, partitions=3))
+    changelog = f"{topic_prefix}weir-models-changelog"
+    for _ in range(2):  # the second time they exist
+        ensure_topics(settings, [changelog])
+    admin = AdminClient({"bootstrap.servers": kafka})
+    topics = admin.list_topics(timeout=10).topics
+    assert {len(topics[settings.topic(spec.name)].partitions) for spec in ALL_TOPICS} == {3}
+    assert len(topics[changelog].partitions) == 3
+    resource = ConfigResource(ResourceType.TOPIC, changelog)
+    config = admin.describe_configs([resource])[resource].result(10)
+    assert config["cleanup.policy"].value == "compact"
+
+
+def test_a_changelog_with_another_number_of_partitions_is_refused(kafka: str, topic_prefix: str) -> None:
+    changelog = f"{topic_prefix}weir-models-changelog"
+    for partitions in (2, 3):
+        settings = Settings(
+            kafka=KafkaSettings(
+                brokers=kafka, namespace=f"{topic_prefix}{partitions}.", partitions=partitions
+            )
+        )
+        if partitions == 2:
+            ensure_topics(settings, [changelog])
+        else:
+            with pytest.raises(ConfigurationError, match=r"models-changelog has 2 partitions.*set it to 2"):
+                ensure_topics(settings, [changelog])
