@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore_glob = ["peers/*.py"]  # run by pythons of their own
+
 PEERS = Path(__file__).parent / "peers"
 
 
