@@ -72,7 +72,7 @@ class WriteBehindState(Generic[S]):
         self.rows: dict[int, dict[str, Row[S]]] = defaultdict(dict)
         self._reached: dict[int, int] = {}
         self._set_aside: dict[int, int] = {}
-        self.forget_pending()
+        self._begin()
         self.table = app.Table(
             name, key_type=bytes, value_type=bytes, partitions=partitions, on_recover=self._recover
         )
@@ -174,7 +174,7 @@ class WriteBehindState(Generic[S]):
             mark = (_mark_key(partition), str(self._set_aside[partition]).encode())
             records[partition][changelog, partition].append(mark)
         pending = Pending(records, self._events)
-        self.forget_pending()
+        self._begin()
         return pending
 
     def written(self, pending: Pending, offsets: dict[tuple[str, int], int]) -> None:
@@ -193,8 +193,8 @@ class WriteBehindState(Generic[S]):
         for event in pending.events:
             event.ack()
 
-    def forget_pending(self) -> None:
-        """Drop what is not durable: its readings will be read again."""
+    def _begin(self) -> None:
+        """Begin to collect what the next checkpoint will take."""
         self._changed: dict[int, set[str]] = defaultdict(set)
         self._marked: set[int] = set()
         self._results: dict[int, dict[TopicPartition, list[KeyValue]]] = defaultdict(
