@@ -15,7 +15,7 @@ import msgspec
 from streams.detection_config import DetectionConfig, DetectionPlan
 from streams.detectors import MAX_NATS, Expectation, make_detector, score_of
 from streams.errors import InputError, Reason
-from streams.verdicts import AnomalyChange, Kind, Verdict
+from streams.verdicts import LONG_AGO, AnomalyChange, Kind, Verdict
 
 __all__ = ["AnomalyChange", "DetectionConfig", "DetectionPlan", "SeriesModel"]
 
@@ -26,7 +26,6 @@ _HEAD = Struct(
 )  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
 _RANGE = "range"
 _LARGEST = 1e30
-_LONG_AGO: Final = -inf  # one object for all models
 _ANYWHERE: Final = (-inf, inf)
 
 
@@ -54,7 +53,7 @@ class SeriesModel:
         self._quiet = config.rules.raise_nats  # less surprise than this changes nothing
         self._low = -_LARGEST if config.low is None else config.low
         self._high = _LARGEST if config.high is None else config.high
-        self._last_time = _LONG_AGO
+        self._last_time = LONG_AGO
         self._peak = 0.0
         self._home = _ANYWHERE  # where the level was when the open anomaly was raised
         self._change: AnomalyChange | None = None

@@ -19,6 +19,7 @@ it.
 
 from enum import StrEnum
 from math import exp, inf, log
+from typing import Final
 
 import msgspec
 
@@ -93,7 +94,8 @@ def nats_for_budget(raises: float, per_seconds: float, interval_seconds: float) 
     return max(0.0, log(per_seconds / interval_seconds / raises))
 
 
-_LONG_AGO = -inf  # one object for all verdicts
+LONG_AGO: Final = -inf
+"""One object for all series, where each would make its own."""
 
 
 class Verdict:
@@ -112,7 +114,7 @@ class Verdict:
         self.raised_at = inf  # of the open anomaly; inf when none is open
         self.high_since = inf
         self.calm_since = inf
-        self.resting_until = _LONG_AGO
+        self.resting_until = LONG_AGO
         self.lift = 0.0
         self.lifted_at = 0.0
 

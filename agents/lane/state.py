@@ -102,10 +102,11 @@ class WriteBehindState(Generic[S]):
         lane = self._app.lane
         async for event in stream.noack().events():
             if lane.accepts(event):
-                self.check(event.value)
-                self._waiting[event.value.partition].append((event, apply, release))
-                self.pending_records += len(event.value)
-                self._waiting_records += len(event.value)
+                batch: Batch = event.value
+                self.check(batch)
+                self._waiting[batch.partition].append((event, apply, release))
+                self.pending_records += len(batch)
+                self._waiting_records += len(batch)
                 if self._waiting_records >= APPLY_TOGETHER:
                     for partition in list(self._waiting):
                         self._apply_waiting(partition)

@@ -201,10 +201,9 @@ class TailWatch(Detector):
         spike = value - fast
         fast += 0.2 * spike
         mid += 0.03 * jump
-        level = mid
+        level = mid - slow
         shift = fast - short
         short += 0.02 * (value - short)
-        level -= slow
         slow += (0.001 if n > 1000 else 1.0 / n) * (value - slow)
         square = jump * jump
         if square > 25.0 * variance + finest * finest:

@@ -12,7 +12,7 @@ from streams.topics import ALL_TOPICS
 def test_topics_and_changelogs_are_there_at_once_and_changelogs_keep_the_newest_of_each_key(
     kafka: str, topic_prefix: str
 ) -> None:
-    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=topic_prefix, partitions=3))
+    settings = _settings(kafka, topic_prefix, 3)
     changelog = f"{topic_prefix}weir-models-changelog"
     for _ in range(2):  # the second time they exist
         ensure_topics(settings, [changelog])
@@ -27,14 +27,10 @@ def test_topics_and_changelogs_are_there_at_once_and_changelogs_keep_the_newest_
 
 def test_a_changelog_with_another_number_of_partitions_is_refused(kafka: str, topic_prefix: str) -> None:
     changelog = f"{topic_prefix}weir-models-changelog"
-    for partitions in (2, 3):
-        settings = Settings(
-            kafka=KafkaSettings(
-                brokers=kafka, namespace=f"{topic_prefix}{partitions}.", partitions=partitions
-            )
-        )
-        if partitions == 2:
-            ensure_topics(settings, [changelog])
-        else:
-            with pytest.raises(ConfigurationError, match=r"models-changelog has 2 partitions.*set it to 2"):
-                ensure_topics(settings, [changelog])
+    ensure_topics(_settings(kafka, f"{topic_prefix}2.", 2), [changelog])
+    with pytest.raises(ConfigurationError, match=r"models-changelog has 2 partitions.*set it to 2"):
+        ensure_topics(_settings(kafka, f"{topic_prefix}3.", 3), [changelog])
+
+
+def _settings(kafka: str, namespace: str, partitions: int) -> Settings:
+    return Settings(kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=partitions))
