@@ -11,7 +11,7 @@ from streams.records import Reading, Tick, decode_reading, decode_readings
 
 
 class KafkaRecord(Protocol):
-    """The fields of aiokafka's ConsumerRecord that Weir reads."""
+    """The fields of a record, as aiokafka reads it, that Weir reads."""
 
     offset: int
     timestamp: int

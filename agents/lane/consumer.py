@@ -15,10 +15,11 @@ Committed: results and changelogs are written in transactions, and this consumer
 
 import asyncio
 import contextlib
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -62,6 +63,26 @@ class Fetched(dict[TP, list[Any]]):
         self.spans = spans
 
 
+class _Buffer(OrderedDict[TP, Any]):
+    """What aiokafka has fetched, by partition; of the lane's topics its records stay as they were read.
+
+    Around each it would build a `ConsumerRecord` of eleven fields, which costs as much as to decode a reading.
+    """
+
+    def __init__(self, topics: frozenset[str]) -> None:
+        super().__init__()
+        self._topics = topics
+
+    def __setitem__(self, tp: TP, result: Any) -> None:
+        if tp.topic in self._topics and isinstance(result, FetchResult):
+            result._partition_records._consumer_record = _as_it_is
+        super().__setitem__(tp, result)
+
+
+def _as_it_is(_: TP, record: Any) -> Any:
+    return record
+
+
 class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which reads committed records only and knows which stretch each fetch covers."""
 
@@ -77,6 +98,11 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_min_bytes = FETCH_BYTES
         consumer._fetch_max_wait_ms = round(cast(Any, self.app).settings.worker.fetch_wait_seconds * 1000)
         return consumer
+
+    async def on_start(self) -> None:
+        """Start the consumer, with a buffer of our own."""
+        await super().on_start()
+        self._ensure_consumer()._fetcher._records = _Buffer(cast(BatchConsumer, self.consumer).batched_topics)
 
     async def on_thread_stop(self) -> None:
         """Leave the group; within a bounded time, since all that matters is durable by now.
