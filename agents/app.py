@@ -1,6 +1,7 @@
 """The Faust application: ``faust -A agents.app:app worker``, or ``weir worker``."""
 
 import asyncio
+import gc
 import socket
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +24,10 @@ from bridges.settings import Settings, load
 from streams.detection import SensorModels
 from streams.topics import READINGS
 from streams.windows import SensorWindows
+
+# What a reading leaves behind is in no cycle, and freed at once. To look for cycles after every 700 new objects, as
+# Python does by itself, took a tenth of the time.
+_NEW_OBJECTS = 50_000
 
 
 class WeirApp(faust.App):
@@ -86,7 +91,8 @@ class WeirApp(faust.App):
         return self.topic(topic, schema=BatchSchema(), partitions=self.settings.kafka.partitions)
 
     async def on_first_start(self) -> None:
-        """Make the data folder."""
+        """Make the data folder, and have the garbage collector look less often."""
+        gc.set_threshold(_NEW_OBJECTS)
         self.settings.worker.data_dir.mkdir(parents=True, exist_ok=True)
         await super().on_first_start()
 
