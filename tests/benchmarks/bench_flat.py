@@ -2,21 +2,27 @@
 
 One worker with windows and detection.
 
-WEIR_BENCH_FLAT_READINGS sets the size of each backlog (default 10,000,000; about 100 bytes each on the disk of Kafka).
+WEIR_BENCH_FLAT_READINGS sets the size of each backlog (default 10,000,000; about 100 bytes each on the disk of Kafka),
+WEIR_BENCH_FLAT_MINUTES how long live readings come (default 60).
 """
 
 import asyncio
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bridges.kafka_edge import ensure_topics
 from bridges.settings import KafkaSettings, Settings
+from tests.benchmarks.bench_scaling import LEARNED, LIVE_SENSORS, cpu_seconds, live, start
 from tests.benchmarks.bench_worker import fill, measure
+from tests.support.worker_process import until_consumed, until_ready
 
 READINGS = int(os.environ.get("WEIR_BENCH_FLAT_READINGS", "10_000_000"))
 FEW, MANY = 1000, 100_000
+MINUTES = int(os.environ.get("WEIR_BENCH_FLAT_MINUTES", "60"))
+PARTS = 12
 
 
 @pytest.mark.timeout(3600)
@@ -37,6 +43,32 @@ def test_cost_over_ten_million_readings_and_memory_of_a_hundred_thousand_sensors
         memory[sensors] = cost["memory_mb"]
     each = (memory[MANY] - memory[FEW]) * 1024 / (MANY - FEW)
     print(f"{each:.1f} kB a series (resident at most, the difference of the two)")
+
+
+@pytest.mark.timeout(120 * MINUTES + 600)
+async def test_cost_of_a_live_reading_over_an_hour(kafka: str, unique_name: str, tmp_path: Path) -> None:
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
+    await asyncio.to_thread(ensure_topics, settings)
+    workers = start(settings, 1, tmp_path / "live")
+    seconds = MINUTES * 60 // PARTS
+    print(
+        f"\n{LIVE_SENSORS:,} sensors, one reading each a second\n{'minute':>8}{'CPU µs/reading':>16}{'memory':>10}"
+    )
+    costs = []
+    try:
+        await until_ready(workers)
+        await fill(settings, LIVE_SENSORS * LEARNED, LIVE_SENSORS)
+        await until_consumed(settings, workers)
+        for part in range(PARTS):
+            before = cpu_seconds(workers)
+            await live(settings, seconds, since=part * seconds)
+            await until_consumed(settings, workers)
+            costs.append((cpu_seconds(workers) - before) / (LIVE_SENSORS * seconds) * 1e6)
+            memory = psutil.Process(workers[0].pid).memory_info().rss / 2**20
+            print(f"{(part + 1) * seconds / 60:>8.0f}{costs[-1]:>16.1f}{memory:>7.0f} MB", flush=True)
+    finally:
+        workers[0].kill()
+    print(f"the last part cost {costs[-1] / costs[0]:.2f} of the first")
 
 
 @pytest.mark.timeout(1800)

@@ -83,7 +83,7 @@ async def test_cost_of_a_live_reading(kafka: str, unique_name: str, tmp_path: Pa
         await until_consumed(settings, workers)
         before = cpu_seconds(workers)
         begun = time.perf_counter()
-        await _live(settings, LIVE_SECONDS)
+        await live(settings, LIVE_SECONDS)
         await until_consumed(settings, workers)
         readings = LIVE_SENSORS * LIVE_SECONDS
         rate = readings / (time.perf_counter() - begun)
@@ -95,10 +95,16 @@ async def test_cost_of_a_live_reading(kafka: str, unique_name: str, tmp_path: Pa
     )
 
 
-async def _live(settings: Settings, seconds: int) -> None:
-    """Send one reading of each sensor a second, spread over the second, after what it has sent before."""
-    rng = random.Random(2)
-    first = FIRST_TIME + LEARNED * INTERVAL_SECONDS
+async def live(settings: Settings, seconds: int, *, since: int = 0) -> None:
+    """Send one reading of each sensor a second, spread over the second, after what it has sent before.
+
+    Args:
+        settings: Where to.
+        seconds: For so long.
+        since: For so long it has been sending already.
+    """
+    rng = random.Random(2 + since)
+    first = FIRST_TIME + LEARNED * INTERVAL_SECONDS + since
     partitions = list(range(settings.kafka.partitions))
     partitioner = DefaultPartitioner()
     topic = settings.topic(READINGS.name)
