@@ -11,6 +11,7 @@ from bridges.settings import Settings
 from streams.aggregation import AggregationOutcome, aggregate
 from streams.dead_letters import from_kafka
 from streams.records import encode
+from streams.rows import Row
 from streams.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
 from streams.windows import SensorWindows, WindowPolicy
 
@@ -42,7 +43,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
     dead_letters = settings.topic(DEAD_LETTERS.name)
     counts = app.counts
 
-    def apply(batch: Batch) -> set[str]:
+    def apply(batch: Batch) -> dict[str, Row[SensorWindows]]:
         outcome = AggregationOutcome()
         aggregate(policy, state.rows[batch.partition], batch.contents, outcome)
         for result in outcome.aggregates:

@@ -8,8 +8,17 @@ from mode import CrashingSupervisor
 from agents.lane.batch import Batch
 from agents.lane.state import WriteBehindState
 from bridges.settings import Settings
-from streams.detection import DetectionOutcome, SensorModels, detect, models_from_state, models_to_state
+from streams.detection import (
+    DetectionOutcome,
+    SensorModels,
+    apply_changes,
+    detect,
+    models_from_state,
+    models_to_state,
+    take_changes,
+)
 from streams.records import encode
+from streams.rows import Changes, Row
 from streams.series_model import DetectionPlan
 from streams.topics import ANOMALIES
 
@@ -23,11 +32,12 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
         partitions=settings.kafka.partitions,
         to_state=models_to_state,
         from_state=lambda sensor_id, values: models_from_state(plan, sensor_id, values),
+        changes=Changes(take_changes, apply_changes),
     )
     anomalies = settings.topic(ANOMALIES.name)
     counts = app.counts
 
-    def apply(batch: Batch) -> set[str]:
+    def apply(batch: Batch) -> dict[str, Row[SensorModels]]:
         outcome = DetectionOutcome()
         detect(plan, state.rows[batch.partition], batch.contents, outcome)
         for anomaly in outcome.anomalies:

@@ -16,14 +16,14 @@ class AggregationOutcome:
     Args:
         aggregates: Of the windows that closed, in order.
         late: Readings that came after their windows had closed, one per quantity.
-        changed: Sensors whose rows changed.
+        changed: Rows that changed, by sensor, in the order of their first change.
         applied, duplicates, skipped, ticks: Values put into windows; values already in their windows; readings
             that the row contained already (read again after a crash); ticks seen.
     """
 
     aggregates: list[Aggregate] = field(default_factory=list)
     late: list[LateReading] = field(default_factory=list)
-    changed: set[str] = field(default_factory=set)
+    changed: dict[str, Row[SensorWindows]] = field(default_factory=dict)
     applied: int = 0
     duplicates: int = 0
     skipped: int = 0
@@ -44,6 +44,7 @@ def aggregate(
         records: Offset, ingest time (ms) and content of each record.
         outcome: Collects the results.
     """
+    changed = outcome.changed
     for offset, ingest_ms, record in records:
         if isinstance(record, Tick):
             outcome.ticks += 1
@@ -57,7 +58,7 @@ def aggregate(
             outcome.skipped += 1
             continue
         row.applied_through = offset
-        outcome.changed.add(sensor_id)
+        changed[sensor_id] = row
         sensor = row.state
         values = record.values
         ms = round(record.collected_at * 1000)
@@ -95,7 +96,7 @@ def _close_idle(
     for sensor_id in sorted(idle):  # rows recovered from a changelog stand in another order
         row = rows[sensor_id]
         row.applied_through = offset
-        outcome.changed.add(sensor_id)
+        outcome.changed[sensor_id] = row
         row.state.close_all(policy)
         for window in row.state.take_closed(policy):
             outcome.aggregates.append(to_aggregate(policy, sensor_id, window))

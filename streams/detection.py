@@ -20,14 +20,14 @@ class DetectionOutcome:
 
     Args:
         anomalies: Changes in the life of anomalies, in order.
-        changed: Sensors whose rows changed.
+        changed: Rows that changed, by sensor, in the order of their first change.
         applied, skipped: Readings given to the models; readings that the row contained already (read again after
             a crash). A reading that a model has seen, or that is older than the newest it saw, is counted by the
             model itself.
     """
 
     anomalies: list[Anomaly] = field(default_factory=list)
-    changed: set[str] = field(default_factory=set)
+    changed: dict[str, Row[SensorModels]] = field(default_factory=dict)
     applied: int = 0
     skipped: int = 0
 
@@ -58,7 +58,7 @@ def detect(
             outcome.skipped += 1
             continue
         row.applied_through = offset
-        changed.add(sensor_id)
+        changed[sensor_id] = row
         outcome.applied += 1
         models = row.state
         event_time = record.collected_at
@@ -103,3 +103,15 @@ def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> Sensor
         quantity: SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
         for quantity, data in state
     }
+
+
+def take_changes(models: SensorModels) -> list[tuple[str, bytes]] | None:
+    """Return what has changed since the last call as plain values, if it is little; ``None``: write the whole."""
+    changes = [(quantity, model.take_changes()) for quantity, model in models.items()]
+    return None if any(data is None for _, data in changes) else changes  # type: ignore[return-value]
+
+
+def apply_changes(models: SensorModels, changes: Any) -> None:
+    """Take over what `take_changes` returned."""
+    for quantity, data in changes:
+        models[quantity].apply_changes(data)

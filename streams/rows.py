@@ -1,10 +1,14 @@
 """What is kept of one sensor between readings, and its encoding in a changelog.
 
+A row is written whole, or only what has changed of it since, under a key of its own: compaction keeps the newest of
+both, and the newest of both make the row.
+
 A row carries ``applied_through``: the offset, in the sensor's partition of `readings`, up to which the row contains
 every record. After a crash the log is read again from an older offset; what a row already contains is skipped.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -12,6 +16,9 @@ import msgspec
 from streams.errors import ConfigurationError
 
 S = TypeVar("S")
+
+CHANGES = b"\0"
+"""Follows a sensor in the key of what has changed of its row; no sensor id has a NUL in it."""
 
 _VERSION = 1
 _encode = msgspec.msgpack.Encoder().encode
@@ -28,9 +35,27 @@ class Row(Generic[S]):
         self.applied_through = applied_through
 
 
+@dataclass(frozen=True, slots=True)
+class Changes(Generic[S]):
+    """How a state is written of which little changes at most times.
+
+    Args:
+        take: Returns what has changed since the last call as plain values; ``None`` if the whole is to be written.
+        apply: Takes that over, in a state that was restored from what was written whole.
+    """
+
+    take: Callable[[S], Any]
+    apply: Callable[[S, Any], None]
+
+
 def encode_row(row: Row[S], to_state: Callable[[S], Any]) -> bytes:
     """Encode a row; ``to_state`` gives its state as plain values."""
-    return _encode((_VERSION, row.applied_through, to_state(row.state)))
+    return encode_values(row, to_state(row.state))
+
+
+def encode_values(row: Row[Any], values: Any) -> bytes:
+    """Encode plain values that are a row's state, or changes of it."""
+    return _encode((_VERSION, row.applied_through, values))
 
 
 def decode_row(data: bytes, from_state: Callable[[Any], S]) -> Row[S]:
@@ -44,12 +69,34 @@ def decode_row(data: bytes, from_state: Callable[[Any], S]) -> Row[S]:
         ConfigurationError: If the bytes are of another version: the table was written by another release, and
             must be rebuilt (``weir reset``).
     """
+    applied_through, state = _values(data)
+    return Row(from_state(state), applied_through)
+
+
+def apply_changes(row: Row[S], data: bytes, apply: Callable[[S, Any], None]) -> None:
+    """Take over changes that were written after the row, if they were: a row written whole later has them.
+
+    Args:
+        row: As it was written whole.
+        data: The bytes in the changelog.
+        apply: Takes the plain values over.
+
+    Raises:
+        ConfigurationError: As `decode_row`.
+    """
+    applied_through, changes = _values(data)
+    if applied_through > row.applied_through:
+        apply(row.state, changes)
+        row.applied_through = applied_through
+
+
+def _values(data: bytes) -> tuple[int, Any]:
     try:
-        version, applied_through, state = _decode(data)
+        version, applied_through, values = _decode(data)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise ConfigurationError(f"a changelog row cannot be read ({error}): rebuild the table") from None
     if version != _VERSION:
         raise ConfigurationError(
             f"a changelog row has version {version}, this release reads {_VERSION}: rebuild the table"
         )
-    return Row(from_state(state), applied_through)
+    return applied_through, values

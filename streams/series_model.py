@@ -24,6 +24,7 @@ _MAGIC = b"sm"
 _HEAD = Struct(
     "<2sB4sIddH"
 )  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
+_CHANGES = Struct("<Idd")  # skipped, last time, last surprise
 _RANGE = "range"
 _LARGEST = 1e30
 _ANYWHERE: Final = (-inf, inf)
@@ -42,7 +43,7 @@ class SeriesModel:
     """
 
     __slots__ = (
-        "_change", "_detector", "_high", "_home", "_last_time", "_low", "_peak", "_quiet", "_verdict",
+        "_change", "_detector", "_high", "_home", "_last_time", "_low", "_peak", "_quiet", "_verdict", "_whole",
         "config", "nats", "skipped",
     )  # fmt: skip
 
@@ -57,6 +58,7 @@ class SeriesModel:
         self._peak = 0.0
         self._home = _ANYWHERE  # where the level was when the open anomaly was raised
         self._change: AnomalyChange | None = None
+        self._whole = True  # whether the verdict has changed since `take_changes`
         self.nats = 0.0
         self.skipped = 0
 
@@ -108,6 +110,7 @@ class SeriesModel:
 
     def _judge(self, time: float, value: float, nats: float) -> AnomalyChange | None:
         verdict = self._verdict
+        self._whole = True
         kind = verdict.step(time, nats)
         result = None
         if kind is Kind.RAISED:
@@ -187,6 +190,34 @@ class SeriesModel:
         )
         return b"".join((head, verdict, self._detector.encode()))
 
+    def take_changes(self) -> bytes | None:
+        """Return what has changed since the last call, if it is little; ``None`` if the whole is to be written.
+
+        `to_bytes` of the last time that it was, and the newest changes, make the model.
+        """
+        changes = self._detector.take_changes()
+        if self._whole or changes is None:
+            self._whole = False
+            return None
+        return _CHANGES.pack(self.skipped, self._last_time, self.nats) + changes
+
+    def apply_changes(self, data: bytes) -> None:
+        """Take over what `take_changes` returned; a model that began anew only skips what it has seen.
+
+        Raises:
+            InputError: ``unreadable_record`` if the bytes are not that.
+        """
+        try:
+            self.skipped, self._last_time, nats = _CHANGES.unpack_from(data)
+            if self._detector.ready:
+                self._detector.apply_changes(data[_CHANGES.size :])
+                self.nats = nats
+        except (ValueError, StructError) as error:
+            raise InputError(
+                Reason.UNREADABLE_RECORD,
+                f"expected changes of a series model, got {len(data)} bytes {data[:16]!r}: {error}",
+            ) from None
+
     @classmethod
     def from_bytes(cls, data: bytes, config: DetectionConfig) -> "SeriesModel":
         """Restore a model.
@@ -219,6 +250,7 @@ class SeriesModel:
                 f"expected the state of a series model, got {len(data)} bytes {data[:16]!r}: {error}",
             ) from None
         model._quiet = config.rules.raise_nats if model._verdict.idle else -1.0
+        model._whole = False
         return model
 
 

@@ -14,6 +14,7 @@ from streams.analysis.analyse import compare
 from streams.analysis.correlation import Group
 from streams.errors import InputError
 from streams.records import GroupBucket, decode_as, encode
+from streams.rows import Row
 from streams.topics import GROUP_BUCKETS, INSIGHTS
 
 _log = get_logger(__name__)
@@ -30,12 +31,13 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[Group]:
     )
     insights = settings.topic(INSIGHTS.name)
 
-    def apply(batch: Batch) -> set[str]:
+    def apply(batch: Batch) -> dict[str, Row[Group]]:
         buckets = list(_decoded(batch))
-        for insight in compare(state.rows[batch.partition], buckets):
+        rows = state.rows[batch.partition]
+        for insight in compare(rows, buckets):
             state.result(insights, batch.partition, insight.sensor_id.encode(), encode(insight))
             metrics.ANALYSIS_INSIGHTS.labels(insight.kind).inc()
-        return {bucket.group for _, bucket in buckets}
+        return {bucket.group: rows[bucket.group] for _, bucket in buckets}
 
     @app.agent(
         app.batched_topic(GROUP_BUCKETS.name), name="compare_sensors", supervisor_strategy=CrashingSupervisor

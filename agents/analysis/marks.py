@@ -38,9 +38,9 @@ def _add(
         from_state=lambda _, values: Marks.from_state(values),
     )
 
-    def apply(batch: Batch) -> set[str]:
+    def apply(batch: Batch) -> dict[str, Row[Marks]]:
         rows = state.rows[batch.partition]
-        changed = set()
+        changed = {}
         for record in batch.records:
             try:
                 content = decode_as(kind, record.value or b"")
@@ -51,7 +51,7 @@ def _add(
                 row = rows[content.sensor_id] = Row(Marks())
             row.state.put(*mark_of(content))
             row.applied_through = record.offset
-            changed.add(content.sensor_id)
+            changed[content.sensor_id] = row
         return changed
 
     @app.agent(app.batched_topic(topic), name=f"mark_{topic}", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]

@@ -15,6 +15,7 @@ from bridges.settings import Settings
 from streams.analysis.analyse import AnalysisOutcome, analyse
 from streams.analysis.sensor import SensorAnalysis
 from streams.records import encode
+from streams.rows import Row
 from streams.topics import GROUP_BUCKETS, INSIGHTS
 
 
@@ -36,7 +37,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorAnalysis]:
     insights = settings.topic(INSIGHTS.name)
     group_buckets = settings.topic(GROUP_BUCKETS.name)
 
-    def apply(batch: Batch) -> set[str]:
+    def apply(batch: Batch) -> dict[str, Row[SensorAnalysis]]:
         begun = perf_counter()
         outcome = AnalysisOutcome()
         analyse(app.analysis_plan, state.rows[batch.partition], batch.contents, outcome)

@@ -21,7 +21,7 @@ from faust.types import TP
 from agents.lane.batch import Batch
 from agents.lane.writer import CLAIM_KEY, KeyValue, TopicPartition
 from streams.errors import WeirError
-from streams.rows import Row, decode_row, encode_row
+from streams.rows import CHANGES, Changes, Row, apply_changes, decode_row, encode_row, encode_values
 
 S = TypeVar("S")
 
@@ -54,6 +54,7 @@ class WriteBehindState(Generic[S]):
         name: Name of the table; with the application id it names the changelog topic.
         partitions: As many as the source topic has.
         to_state, from_state: Turn a sensor's state into plain values and back (``from_state(sensor_id, values)``).
+        changes: How to write only what has changed of a state; not given: always the whole.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class WriteBehindState(Generic[S]):
         partitions: int,
         to_state: Callable[[S], Any],
         from_state: Callable[[str, Any], S],
+        changes: Changes[S] | None = None,
     ) -> None:
         self.name = name
         self._app = app
         self._to_state = to_state
         self._from_state = from_state
+        self._changes = changes
         self.rows: dict[int, dict[str, Row[S]]] = defaultdict(dict)
         self._reached: dict[int, int] = {}
         self._set_aside: dict[int, int] = {}
@@ -84,7 +87,7 @@ class WriteBehindState(Generic[S]):
         return name
 
     async def follow(
-        self, stream: Any, apply: Callable[[Batch], set[str]], *, release: bool = False
+        self, stream: Any, apply: Callable[[Batch], dict[str, Row[S]]], *, release: bool = False
     ) -> AsyncIterator[None]:
         """Apply the batches of a stream to the rows, one after the other; yields after each.
 
@@ -93,7 +96,7 @@ class WriteBehindState(Generic[S]):
 
         Args:
             stream: The agent's stream.
-            apply: Applies a batch to the rows, adds results, and returns the sensors it changed.
+            apply: Applies a batch to the rows, adds results, and returns those it changed, by sensor.
             release: Let go of each batch's records once applied; only if no other agent reads them.
 
         Raises:
@@ -113,6 +116,11 @@ class WriteBehindState(Generic[S]):
                 await lane.checkpoint_if_full()
             yield
 
+    @property
+    def changed_rows(self) -> int:
+        """Rows that the next checkpoint will write, those of batches that wait aside."""
+        return sum(map(len, self._changed.values()))
+
     def check(self, batch: Batch) -> None:
         """Make sure that a batch continues where the last one ended; to be called before it is applied.
 
@@ -127,11 +135,11 @@ class WriteBehindState(Generic[S]):
         self._reached[batch.partition] = max(reached or 0, batch.end)
 
     def _apply_waiting(self, partition: int) -> None:
-        """Apply the batches of a partition that wait, and note which sensors they have changed."""
+        """Apply the batches of a partition that wait, and note which rows they have changed."""
         for event, apply, release in self._waiting.pop(partition, ()):
             batch = event.value
             self._waiting_records -= len(batch)
-            self._changed[partition] |= apply(batch)
+            self._changed[partition].update(apply(batch))
             self._events.append(event)
             if release:
                 batch.release()
@@ -166,10 +174,8 @@ class WriteBehindState(Generic[S]):
         records = self._results
         for partition in self._waiting.keys() | self._changed.keys():
             self._apply_waiting(partition)
-            live = self.rows[partition]
             records[partition][changelog, partition] = [
-                (sensor.encode(), encode_row(live[sensor], self._to_state))
-                for sensor in self._changed[partition]
+                self._encoded(sensor.encode(), row) for sensor, row in self._changed[partition].items()
             ]
         for partition in self._marked:
             mark = (_mark_key(partition), str(self._set_aside[partition]).encode())
@@ -177,6 +183,11 @@ class WriteBehindState(Generic[S]):
         pending = Pending(records, self._events)
         self._begin()
         return pending
+
+    def _encoded(self, key: bytes, row: Row[S]) -> KeyValue:
+        if self._changes is not None and (changes := self._changes.take(row.state)) is not None:
+            return key + CHANGES, encode_values(row, changes)
+        return key, encode_row(row, self._to_state)
 
     def written(self, pending: Pending, offsets: dict[tuple[str, int], int]) -> None:
         """Note that Kafka has everything, and acknowledge the batches.
@@ -196,13 +207,15 @@ class WriteBehindState(Generic[S]):
 
     def _begin(self) -> None:
         """Begin to collect what the next checkpoint will take."""
-        self._changed: dict[int, set[str]] = defaultdict(set)
+        self._changed: dict[int, dict[str, Row[S]]] = defaultdict(dict)
         self._marked: set[int] = set()
         self._results: dict[int, dict[TopicPartition, list[KeyValue]]] = defaultdict(
             lambda: defaultdict(list)
         )
         self._events: list[Any] = []
-        self._waiting: dict[int, list[tuple[Any, Callable[[Batch], set[str]], bool]]] = defaultdict(list)
+        self._waiting: dict[int, list[tuple[Any, Callable[[Batch], dict[str, Row[S]]], bool]]] = defaultdict(
+            list
+        )
         self._waiting_records = 0
         self.pending_records = 0
 
@@ -228,6 +241,7 @@ class WriteBehindState(Generic[S]):
                 del memory[partition]
         self._reached.clear()
         store = self.table.data
+        changes: list[tuple[int, bytes, bytes]] = []
         while store.data:
             key, value = store.data.popitem()
             partition = store._key_partition.pop(key)
@@ -235,9 +249,15 @@ class WriteBehindState(Generic[S]):
                 continue
             if key == _mark_key(partition):
                 self._set_aside[partition] = int(value)
+            elif key.endswith(CHANGES):
+                changes.append((partition, key, value))
             elif key != CLAIM_KEY:
                 sensor_id = key.decode()
                 self.rows[partition][sensor_id] = decode_row(value, partial(self._from_state, sensor_id))
+        if self._changes is not None:
+            for partition, key, value in changes:
+                row = self.rows[partition][key.removesuffix(CHANGES).decode()]
+                apply_changes(row, value, self._changes.apply)
         store._key_partition.clear()
         self._app.lane.open()
 

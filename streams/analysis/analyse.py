@@ -41,14 +41,14 @@ class AnalysisOutcome:
     Args:
         insights: In order.
         buckets: For the comparison of sensors, in order.
-        changed: Sensors whose rows changed.
+        changed: Rows that changed, by sensor, in the order of their first change.
         applied, skipped, ticks: Readings learned; readings that the row contained already (read again after a
             crash); ticks seen. A reading that comes twice or late is counted by its sensor's row.
     """
 
     insights: list[Insight] = field(default_factory=list)
     buckets: list[GroupBucket] = field(default_factory=list)
-    changed: set[str] = field(default_factory=set)
+    changed: dict[str, Row[SensorAnalysis]] = field(default_factory=dict)
     applied: int = 0
     skipped: int = 0
     ticks: int = 0
@@ -84,7 +84,7 @@ def analyse(
             outcome.skipped += 1
             continue
         row.applied_through = offset
-        changed.add(sensor_id)
+        changed[sensor_id] = row
         outcome.applied += 1
         row.state.observe(
             round(record.collected_at * 1000), ingest_ms, record.sequence, record.values, findings, closed
@@ -111,7 +111,7 @@ def _notice_stalled(
     for sensor_id, finding in sorted(
         stalled, key=lambda each: each[0]
     ):  # recovered rows stand in another order
-        outcome.changed.add(sensor_id)
+        outcome.changed[sensor_id] = rows[sensor_id]
         outcome.insights.append(to_insight(sensor_id, finding))
 
 

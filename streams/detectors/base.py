@@ -5,6 +5,7 @@
     score_one(x)            score without learning                                      river's interface
     learn_one(x)            learn                                                       river's interface
     encode() / decode()     the state as bytes                                          never a pickle
+    take_changes() / apply_changes()    what of it has changed, where that is little
 
 ``x`` is ``{"value": float, "time": seconds}``. A score is one minus a tail probability: 0.999 is exceeded by
 about one normal reading in a thousand. Inside, everything is in *nats* of surprise, ``-ln(1 - score)``: the
@@ -104,6 +105,22 @@ class Detector(AnomalyDetector):
             ValueError: If the bytes are not a state of this detector with these parameters.
         """
         raise NotImplementedError
+
+    def take_changes(self) -> bytes | None:
+        """Return what has changed since the last call, if it is little: `encode` of then and this make the state.
+
+        Returns:
+            ``None`` if the whole state is to be written, as it always is at first.
+        """
+        return None
+
+    def apply_changes(self, data: bytes) -> None:
+        """Take over what `take_changes` returned, in the state that was written before it.
+
+        Raises:
+            ValueError: If the bytes are not that.
+        """
+        raise ValueError(f"{type(self).__name__} writes its whole state")
 
     def level(self) -> float:
         """Return the short-term mean: where the series is now."""

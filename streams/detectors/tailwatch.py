@@ -73,17 +73,17 @@ _BASES: Final = (_BASE, _BASE, *2 * (_BASE - SPIKE_PENALTY,), *6 * (_BASE,), -lo
 
 # Where the numbers of the state lie in `_s`. It is an array, not a list: six cache lines instead of fifty, and 1.3 kB
 # less. Read one by one its numbers would cost 1.7 µs, unpacked in one go they cost 0.6; so the hot path unpacks all,
-# and packs the first `_CHANGING` again, which change with every reading.
+# and packs the first `_CHANGING` again, which change with every reading; the rest, like the other arrays, seldom does.
 _FAST, _MID, _SHORT, _SLOW, _VARIANCE, _PREVIOUS = range(6)
 _SUM, _SUM_ABS, _COUNT, _RUN, _CHANGES, _INTERVAL, _LAST = range(6, 13)
 _SUNK = 13  # for each residual: decay so far, scale
 _SCALE = _SUNK + 1
-_CHANGING = _SUNK + 2 * 6
-_STEP, _LONGEST, _BIN_END, _CENTRE, _FACTOR = range(_CHANGING, _CHANGING + 5)
-_QUANTILES = _CHANGING + 5  # for each tail: quantile + decay
+_STEP, _LONGEST, _BIN_END, _CENTRE, _FACTOR = range(_SUNK + 12, _SUNK + 17)
+_CHANGING = _BIN_END
+_QUANTILES = _FACTOR + 1  # for each tail: quantile + decay
 _NOISE, _ORIGIN = range(_QUANTILES + 11, _QUANTILES + 13)
 _SIZE = _QUANTILES + 13
-_FIRST = _BIN_END  # in warm-up: time of the first reading
+_FIRST, _NEWEST = range(2)  # all that it holds in warm-up: times of the first and the newest reading
 
 # The same for `_floats`, where single precision is enough, and for `_counts`, which goes up to 255.
 _SHAPE: Final = 11  # the mean logarithmic excess of each tail; from here on the same, steadier
@@ -91,14 +91,17 @@ _USUAL: Final = 22  # what is usual by time of day, relative to the origin
 _STRAY: Final = _USUAL + _BINS  # mean absolute deviation from it
 _VISITS: Final = 11  # readings in each tail; from here on visits to each bin of the profile
 
-_NO_GAPS: Final = array("I")  # shared by all models past their warm-up
+# Shared by all models that have none of them.
+_NO_FLOATS: Final = array("f")
+_NO_INTEGERS: Final = array("I")
+_NO_BYTES: Final = bytearray()
 
 _CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat")
 _JUMP, _SPIKE, _LEVEL, _SHIFT, _SEASON, _SPREAD, _FLAT = range(7)
 
 _VERSION: Final = 2
 _HEAD = Struct("<BbbxI")  # version, bin, cause, readings
-_TIMES = Struct("<2d")
+_TIMES: Final = 8 * 2
 _NUMBERS: Final = 8 * _SIZE
 _unpack = Struct(f"{_NOISE}d").unpack_from
 _pack = Struct(f"{_CHANGING}d").pack_into
@@ -125,7 +128,7 @@ class TailWatch(Detector):
 
     __slots__ = (
         "_cause", "_counts", "_floats", "_gaps", "_latest", "_n", "_recurrence", "_s", "_values", "_where",
-        "season_seconds", "warm_up",
+        "_whole", "season_seconds", "warm_up",
     )  # fmt: skip
 
     def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
@@ -138,13 +141,14 @@ class TailWatch(Detector):
         self._n = 0
         self._values: array[float] | None = array("d")  # the readings of the warm-up; None after it
         self._gaps = array("I")  # milliseconds before each of them
-        self._s = array("d", bytes(_NUMBERS))
-        self._floats = array("f", bytes(_FLOATS))
-        self._latest = array("I", bytes(_LATEST))  # number of the last reading in each tail
-        self._counts = bytearray(_COUNTS)
-        self._recurrence = Recurrence(season_seconds) if season_seconds else None
+        self._s = array("d", bytes(16))
+        self._floats = _NO_FLOATS
+        self._latest = _NO_INTEGERS  # number of the last reading in each tail
+        self._counts = _NO_BYTES
+        self._recurrence: Recurrence | None = None
         self._where = -1  # present bin of the profile
         self._cause = 0  # tail that was most surprised last: twice the residual, plus one for the lower side
+        self._whole = True  # whether more has changed since `take_changes` than every reading changes
 
     @property
     def seen(self) -> int:
@@ -190,12 +194,12 @@ class TailWatch(Detector):
         else:
             changes += 1.0
             if run != 0.0:
-                s[_LONGEST] = run if run > longest else 0.9995 * longest
+                longest = run if run > longest else 0.9995 * longest
                 run = 0.0
             if step < 0.0:
                 step = -step
             if step < finest:
-                s[_STEP] = finest = step
+                finest = step
 
         jump = value - mid
         spike = value - fast
@@ -214,6 +218,7 @@ class TailWatch(Detector):
         if time >= bin_end:
             s[_MID] = mid
             self._turn(time)
+            self._whole = True
             total = total_abs = count = 0.0
             centre, factor, season_scale = s[_CENTRE], s[_FACTOR], s[_SCALE + 2 * _SEASON]
             season_upper, season_lower = s[_QUANTILES + 2 * _SEASON], s[_QUANTILES + 2 * _SEASON + 1]
@@ -285,11 +290,15 @@ class TailWatch(Detector):
             s, 0,
             fast, mid, short, slow, variance, value, total, total_abs, count + 1.0, run, changes, interval, time,
             jump_sunk, jump_scale, spike_sunk, spike_scale, level_sunk, level_scale,
-            shift_sunk, shift_scale, season_sunk, season_scale, spread_sunk, spread_scale,
+            shift_sunk, shift_scale, season_sunk, season_scale, spread_sunk, spread_scale, finest, longest,
         )  # fmt: skip
         for tail, deviation, scale in hits:
             best = self._exceed(tail, deviation, scale, best)
-        return self._temper(best, time, n) if best > _KNOWN else 0.0
+            self._whole = True
+        if best <= _KNOWN:
+            return 0.0
+        self._whole = True
+        return self._temper(best, time, n)
 
     def _exceed(self, tail: int, deviation: float, scale: float, best: float) -> float:
         """Judge and learn a deviation in a tail; return the larger of its surprise and ``best``."""
@@ -428,80 +437,96 @@ class TailWatch(Detector):
         """Keep a reading of the warm-up; with the last one, estimate everything from them."""
         values = self._values
         assert values is not None
-        s = self._s
-        gap = time - s[_LAST] if self._n else 0.0
+        times = self._s
         if not self._n:
-            s[_FIRST] = time
-        s[_LAST] = time
-        self._gaps.append(min(round(1000.0 * gap), 0xFFFF_FFFF))
+            times[_FIRST] = times[_NEWEST] = time
+        self._gaps.append(min(round(1000.0 * (time - times[_NEWEST])), 0xFFFF_FFFF))
+        times[_NEWEST] = time
         values.append(value)
         self._n += 1
         if self._n >= self.warm_up:
+            self._estimate(times[_FIRST], self._gaps, values)
+            self._s[_LAST] = time
             self._values = None
-            self._estimate(self._gaps, values)
-            self._gaps = _NO_GAPS
-            s[_LAST] = time
+            self._gaps = _NO_INTEGERS
 
-    def _estimate(self, gaps: "array[int]", values: "array[float]") -> None:
+    def _estimate(self, time: float, gaps: "array[int]", values: "array[float]") -> None:
         """Run the means over the warm-up, and take each tail's first estimate from the residuals seen."""
-        s = self._s
+        s = self._s = array("d", bytes(_NUMBERS))
+        self._floats = array("f", bytes(_FLOATS))
+        self._latest = array("I", bytes(_LATEST))
+        self._counts = bytearray(_COUNTS)
+        if self.season_seconds:
+            self._recurrence = Recurrence(self.season_seconds)
         n = len(values)
-        time = s[_FIRST]
-        s[_INTERVAL] = max(sorted(gaps[1:])[n // 2], 1) / 1000.0
-        s[_ORIGIN] = s[_FAST] = s[_MID] = s[_SHORT] = s[_SLOW] = s[_PREVIOUS] = values[0]
-        s[_STEP] = inf
-        s[_BIN_END] = -inf if self.season_seconds else inf
-        residuals: list[list[float]] = [[] for _ in range(6)]
+        fast = mid = short = slow = previous = s[_ORIGIN] = values[0]
+        variance = total = total_abs = count = run = longest = changes = centre = factor = 0.0
+        finest = inf
+        bin_end = -inf if self.season_seconds else inf
+        residuals: tuple[list[float], ...] = ([], [], [], [], [], [])
+        jumps, spikes, levels, shifts, seasons, spreads = residuals
         for i, (gap, x) in enumerate(zip(gaps, values, strict=True)):
             time += gap / 1000.0
-            if i:
-                self._move(x)
+            step = abs(x - previous)
+            if step != 0.0:
+                changes += 1.0
+                longest = max(longest, run)
+                run = 0.0
+                finest = min(finest, step)
+                previous = x
+            elif i:
+                run += 1.0
             equal = 1.0 / (i + 1)
-            jump = x - s[_MID]
-            spike = x - s[_FAST]
-            s[_FAST] += max(0.2, equal) * spike
-            s[_MID] += max(0.03, equal) * jump
-            residuals[_LEVEL].append(s[_MID] - s[_SLOW])
-            residuals[_SHIFT].append(s[_FAST] - s[_SHORT])
-            s[_SHORT] += max(0.02, equal) * (x - s[_SHORT])
-            s[_SLOW] += equal * (x - s[_SLOW])
-            rate = max(0.03, equal)
-            s[_VARIANCE] += rate * (jump * jump * (1.0 - rate) - s[_VARIANCE])
-            if time >= s[_BIN_END]:
+            jump = x - mid
+            spike = x - fast
+            fast += (0.2 if i > 4 else equal) * spike
+            rate = 0.03 if i > 32 else equal
+            mid += rate * jump
+            levels.append(mid - slow)
+            shifts.append(fast - short)
+            short += (0.02 if i > 49 else equal) * (x - short)
+            slow += equal * (x - slow)
+            variance += rate * (jump * jump * (1.0 - rate) - variance)
+            if time >= bin_end:
+                s[_MID], s[_SUM], s[_SUM_ABS], s[_COUNT] = mid, total, total_abs, count
                 self._turn(time)
-            off = x - s[_CENTRE]
-            s[_SUM] += off
-            s[_SUM_ABS] += abs(off)
-            s[_COUNT] += 1.0
-            residuals[_JUMP].append(jump)
-            residuals[_SPIKE].append(spike)
-            residuals[_SEASON].append(off * s[_FACTOR])
-            residuals[_SPREAD].append(sqrt(s[_VARIANCE]))
-        for tail in range(11):
-            sign = -1.0 if tail & 1 else 1.0
-            deviations = sorted(max(sign * r, 0.0) for r in residuals[tail >> 1])
-            share = 2.0 * TAIL if tail == 10 else TAIL
-            quantile = deviations[min(n - 1, int((1.0 - share) * n))]
-            beyond = [log(v / quantile) for v in deviations if v > quantile > 0.0]
-            s[_SCALE + 2 * (tail >> 1)] = sum(abs(r) for r in residuals[tail >> 1]) / n
-            s[_QUANTILES + tail] = quantile
-            count = len(beyond) + PRIOR_COUNT
-            self._floats[tail] = (sum(beyond) + EXCESS_PRIOR * PRIOR_COUNT) / count
-            self._floats[tail + _SHAPE] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
-            self._counts[tail] = min(count, 255)
+                total = total_abs = count = 0.0
+                centre, factor, bin_end = s[_CENTRE], s[_FACTOR], s[_BIN_END]
+            off = x - centre
+            total += off
+            total_abs += abs(off)
+            count += 1.0
+            jumps.append(jump)
+            spikes.append(spike)
+            seasons.append(off * factor)
+            spreads.append(sqrt(variance))
+        s[: _INTERVAL + 1] = array(
+            "d",
+            (
+                fast, mid, short, slow, variance, previous, total, total_abs, count, run, changes,
+                max(sorted(gaps[1:])[n // 2], 1) / 1000.0,
+            ),
+        )  # fmt: skip
+        s[_STEP], s[_LONGEST], s[_BIN_END] = finest, longest, bin_end
+        for residual, deviations in enumerate(residuals):
+            s[_SCALE + 2 * residual] = sum(map(abs, deviations)) / n
+            deviations.sort()
+            if residual == _SPREAD:
+                self._first_tail(10, deviations, 2.0 * TAIL)
+            else:
+                self._first_tail(2 * residual, deviations, TAIL)
+                self._first_tail(2 * residual + 1, [-deviation for deviation in reversed(deviations)], TAIL)
 
-    def _move(self, value: float) -> None:
-        """Learn from a step of the warm-up how finely the series is resolved, how long it stands still."""
-        s = self._s
-        step = abs(value - s[_PREVIOUS])
-        if step == 0.0:
-            s[_RUN] += 1.0
-            return
-        s[_PREVIOUS] = value
-        s[_CHANGES] += 1.0
-        s[_LONGEST] = max(s[_LONGEST], s[_RUN])
-        s[_RUN] = 0.0
-        s[_STEP] = min(s[_STEP], step)
+    def _first_tail(self, tail: int, deviations: list[float], share: float) -> None:
+        """Estimate a tail from the deviations of the warm-up, smallest first."""
+        at = min(len(deviations) - 1, int((1.0 - share) * len(deviations)))
+        quantile = max(deviations[at], 0.0)
+        beyond = [log(v / quantile) for v in deviations[at + 1 :] if v > quantile > 0.0]
+        count = len(beyond) + PRIOR_COUNT
+        self._s[_QUANTILES + tail] = quantile
+        self._floats[tail] = (sum(beyond) + EXCESS_PRIOR * PRIOR_COUNT) / count
+        self._floats[tail + _SHAPE] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
+        self._counts[tail] = min(count, 255)
 
     # -- asking -------------------------------------------------------------------------------------------
 
@@ -532,6 +557,8 @@ class TailWatch(Detector):
 
     def home(self, nats: float) -> tuple[float, float]:
         """Return between which bounds the level counts as where it was before the reading seen last."""
+        if self._values is not None:
+            return -inf, inf
         mid = self._before(_MID, 0.03, 0)
         return mid - 0.5 * self._reach(1, nats), mid + 0.5 * self._reach(0, nats)
 
@@ -544,8 +571,8 @@ class TailWatch(Detector):
         return before if abs(value - before) <= clip else s[mean] - rate * copysign(clip, value - before)
 
     def level(self) -> float:
-        """Return the mean of the last few readings."""
-        return self._s[_FAST]
+        """Return the mean of the last few readings; in warm-up the last."""
+        return self._s[_FAST] if self._values is None else self.band(0.0)[0]
 
     def explain(self, nats: float) -> Expectation:
         """Tell what was expected of the reading that was surprising last, and by which residual."""
@@ -587,6 +614,7 @@ class TailWatch(Detector):
         shift = s[_FAST] - s[_SLOW]
         for at in range(_USUAL, _STRAY):
             self._floats[at] += shift
+        self._whole = True
         s[_CENTRE] += shift
         s[_SHORT] = s[_SLOW] = s[_MID] = s[_FAST]
         s[_LONGEST] = max(s[_LONGEST], s[_RUN])
@@ -595,12 +623,35 @@ class TailWatch(Detector):
 
     def encode(self) -> bytes:
         """Return the state: about 0.95 kB; in warm-up 12 bytes a reading."""
-        head = _HEAD.pack(_VERSION, self._where, self._cause, self._n)
+        head = self._head()
         if self._values is not None:
-            times = _TIMES.pack(self._s[_FIRST], self._s[_LAST])
-            return b"".join((head, times, self._gaps.tobytes(), self._values.tobytes()))
+            return b"".join((head, self._s, self._gaps, self._values))
         recurrence = b"" if self._recurrence is None else self._recurrence.encode()
         return b"".join((head, self._s, self._floats, self._latest, self._counts, recurrence))
+
+    def take_changes(self) -> bytes | None:
+        """Return the first numbers of the state, 0.2 kB, if nothing else has changed, as with most readings."""
+        if self._whole or self._values is not None:
+            self._whole = False
+            return None
+        return self._head() + self._s[:_CHANGING].tobytes()
+
+    def apply_changes(self, data: bytes) -> None:
+        """Take over what `take_changes` returned.
+
+        Raises:
+            ValueError: If the bytes are not that.
+        """
+        size = _HEAD.size + 8 * _CHANGING
+        if len(data) != size or data[0] != _VERSION:
+            raise ValueError(
+                f"expected {size} bytes of version {_VERSION}, got {len(data)} bytes {data[:1]!r}"
+            )
+        _, self._where, self._cause, self._n = _HEAD.unpack_from(data)
+        self._s[:_CHANGING] = array("d", data[_HEAD.size :])
+
+    def _head(self) -> bytes:
+        return _HEAD.pack(_VERSION, self._where, self._cause, self._n)
 
     def decode(self, data: bytes) -> None:
         """Take over an encoded state.
@@ -614,21 +665,22 @@ class TailWatch(Detector):
                 raise ValueError(f"state of version {version}, this is {_VERSION}")
             at = _HEAD.size
             if self._n < self.warm_up:
-                if len(data) != at + _TIMES.size + 12 * self._n:
+                end = at + _TIMES + 4 * self._n
+                if len(data) != end + 8 * self._n:
                     raise ValueError(f"{len(data)} bytes are not {self._n} readings of a warm-up")
-                self._s[_FIRST], self._s[_LAST] = _TIMES.unpack_from(data, at)
-                at += _TIMES.size
-                self._gaps = array("I", data[at : at + 4 * self._n])
-                self._values = array("d", data[at + 4 * self._n :])
+                self._s = array("d", data[at : at + _TIMES])
+                self._gaps = array("I", data[at + _TIMES : end])
+                self._values = array("d", data[end:])
                 return
-            size = Recurrence.size if self._recurrence is not None else 0
+            size = Recurrence.size if self.season_seconds else 0
             size += at + _NUMBERS + _FLOATS + _LATEST + _COUNTS
             if len(data) != size:
                 raise ValueError(f"expected {size} bytes, got {len(data)}")
         except StructError as error:
             raise ValueError(str(error)) from None
         self._values = None
-        self._gaps = _NO_GAPS
+        self._whole = False
+        self._gaps = _NO_INTEGERS
         self._s = array("d", data[at : at + _NUMBERS])
         at += _NUMBERS
         self._floats = array("f", data[at : at + _FLOATS])
@@ -636,5 +688,6 @@ class TailWatch(Detector):
         self._latest = array("I", data[at : at + _LATEST])
         at += _LATEST
         self._counts = bytearray(data[at : at + _COUNTS])
-        if self._recurrence is not None:
+        if self.season_seconds:
+            self._recurrence = Recurrence(self.season_seconds)
             self._recurrence.decode(data[at + _COUNTS :])

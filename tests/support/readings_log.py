@@ -5,7 +5,9 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
@@ -15,10 +17,18 @@ from bridges.kafka_edge import aiokafka_options
 from bridges.settings import Settings
 from streams.aggregation import AggregationOutcome, aggregate
 from streams.dead_letters import from_kafka
-from streams.detection import DetectionOutcome, SensorModels, detect
+from streams.detection import (
+    DetectionOutcome,
+    SensorModels,
+    apply_changes,
+    detect,
+    models_from_state,
+    models_to_state,
+)
 from streams.errors import InputError
 from streams.records import Reading, Tick, decode_reading, encode
-from streams.rows import Row
+from streams.rows import CHANGES, Row, decode_row, encode_row
+from streams.rows import apply_changes as apply_to_row
 from streams.series_model import DetectionPlan
 from streams.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
 from streams.windows import SensorWindows
@@ -100,11 +110,14 @@ async def _read(settings: Settings, topic: str) -> dict[int, list]:  # type: ign
 
 @dataclass(slots=True)
 class Expected:
-    """What an undisturbed worker reads and writes: values by topic and partition, in order."""
+    """What an undisturbed worker reads and writes: values by topic and partition, in order; rows by sensor."""
 
     values: dict[str, dict[int, list[bytes]]] = field(
         default_factory=lambda: {topic: defaultdict(list) for topic in (READINGS.name, *RESULT_TOPICS)}
     )
+
+    windows: dict[str, Row[SensorWindows]] = field(default_factory=dict)
+    models: dict[str, Row[SensorModels]] = field(default_factory=dict)
 
     def all(self, topic: str) -> list[bytes]:
         """Return the values of all partitions of a topic: a result, or what was read."""
@@ -128,6 +141,34 @@ class Expected:
                     )
         if not self.all(AGGREGATES.name):
             lines.append(f"nothing was expected after {after}: the log was not read")
+        return lines
+
+    async def state_differences(self, settings: Settings, after: str) -> list[str]:
+        """Compare the rows in the changelogs with these, byte for byte; one line a difference."""
+        plan = DetectionPlan(settings.detection)
+        lines = []
+        tables: list[tuple[str, dict[str, Row[Any]], Any, Any]] = [
+            (
+                "windows",
+                self.windows,
+                SensorWindows.to_state,
+                lambda _, state: SensorWindows.from_state(state),
+            ),
+            ("models", self.models, models_to_state, partial(models_from_state, plan)),
+        ]
+        for name, wanted, to_state, from_state in tables:
+            topic = f"{settings.worker.application}-{name}-changelog"
+            newest = {key: value for part in (await read(settings, topic)).values() for key, value in part}
+            for sensor, row in wanted.items():
+                key = sensor.encode()
+                found = decode_row(newest[key], partial(from_state, sensor))
+                if (changes := newest.get(key + CHANGES)) is not None:
+                    apply_to_row(found, changes, apply_changes)
+                if encode_row(found, to_state) != encode_row(row, to_state):
+                    lines.append(
+                        f"{name} of {sensor} after {after}: contains the log up to {found.applied_through}, "
+                        f"expected {row.applied_through}"
+                    )
         return lines
 
 
@@ -155,4 +196,6 @@ async def undisturbed(settings: Settings) -> Expected:
         expected.values[AGGREGATES.name][partition] = [encode(result) for result in aggregation.aggregates]
         expected.values[LATE_READINGS.name][partition] = [encode(late) for late in aggregation.late]
         expected.values[ANOMALIES.name][partition] = [encode(anomaly) for anomaly in detection.anomalies]
+        expected.windows |= windows
+        expected.models |= models
     return expected

@@ -28,6 +28,7 @@ class State:
     """A state whose rows contain one batch more at each checkpoint."""
 
     def __init__(self) -> None:
+        self.pending_records = self.changed_rows = 10
         self.taken = 0
         self.acknowledged = 0
 
@@ -48,6 +49,24 @@ async def test_after_a_checkpoint_that_failed_nothing_is_written_or_acknowledged
             await lane.checkpoint()
     assert len(writers.written) == 1
     assert state.acknowledged == 0
+
+
+@pytest.mark.parametrize(("max_held", "max_rows", "taken"), [(20, 20, 0), (19, 20, 1), (20, 19, 1)])
+async def test_a_checkpoint_is_made_at_once_when_many_records_are_held_or_many_rows_have_changed(
+    max_held: int, max_rows: int, taken: int
+) -> None:
+    writers = Writers()
+    writers.written.append({})  # the first write fails
+    lane = Lane(
+        SimpleNamespace(task=lambda function: function),
+        writers,  # type: ignore[arg-type]
+        interval=1.0,
+        max_held=max_held,
+        max_rows=max_rows,
+    )
+    lane.states += [State(), State()]  # type: ignore[list-item]
+    await lane.checkpoint_if_full()
+    assert [state.taken for state in lane.states] == [taken, taken]  # type: ignore[attr-defined]
 
 
 async def test_partitions_that_come_without_a_changelog_are_refused() -> None:

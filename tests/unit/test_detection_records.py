@@ -1,9 +1,23 @@
 """From records of `readings` to anomalies and rows of models."""
 
-from streams.detection import DetectionOutcome, SensorModels, detect, models_from_state, models_to_state
+from random import Random
+
+import pytest
+
+from streams.detection import (
+    DetectionOutcome,
+    SensorModels,
+    apply_changes,
+    detect,
+    models_from_state,
+    models_to_state,
+    take_changes,
+)
+from streams.errors import InputError
 from streams.identity import anomaly_id
 from streams.records import Anomaly, Reading, Tick
-from streams.rows import Row, decode_row, encode_row
+from streams.rows import Row, decode_row, encode_row, encode_values
+from streams.rows import apply_changes as apply_to_row
 from streams.series_model import DetectionPlan
 
 PLAN = DetectionPlan({"warm_up": 30, "raise_at": 0.999, "clear_at": 0.99})
@@ -42,7 +56,7 @@ def test_a_leap_is_raised_once_and_cleared_with_the_same_derived_id() -> None:
 
 def test_ticks_mean_nothing_to_the_models() -> None:
     outcome, rows = run([(0, 0, Tick(5.0))])
-    assert (outcome.applied, outcome.changed, rows) == (0, set(), {})
+    assert (outcome.applied, outcome.changed, rows) == (0, {}, {})
 
 
 def test_what_a_row_contains_already_is_skipped() -> None:
@@ -68,3 +82,93 @@ def test_rows_restored_anywhere_give_the_anomalies_of_an_unbroken_run() -> None:
         tail, _ = run(records[where:], restored)
         found: list[Anomaly] = head.anomalies + tail.anomalies
         assert found == unbroken.anomalies, where
+
+
+def uneasy(seed: int, steps: int = 3000) -> list[tuple[int, int, Reading | Tick]]:
+    """A sensor of two quantities: steps of a few sizes, standstills, gaps, leaps, and values of another world."""
+    rng = Random(seed)
+    time, level, records = 1e9, 0.0, []
+    for offset in range(steps):
+        time += rng.choice([60.0, 60.0, 300.0]) if rng.random() < 0.99 else rng.uniform(1e3, 1e5)
+        if rng.random() > 0.1:
+            level = round(0.9 * level + rng.gauss(0.0, 50.0 if rng.random() < 0.01 else 1.0), 2)
+        records.append(
+            (offset, 0, Reading("s1", time, {"temperature": level, "pressure": rng.gauss(0.0, 1.0)}))
+        )
+    return records
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_row_written_whole_and_its_newest_changes_are_the_row(seed: int) -> None:
+    rng = Random(seed)
+    changelog: dict[str, bytes] = {}  # as compaction leaves it: the newest of each key
+    rows: Rows = {}
+    little = 0
+    for offset, ingest_ms, record in uneasy(seed):
+        detect(PLAN, rows, [(offset, ingest_ms, record)], DetectionOutcome())
+        if rng.random() < 0.5:
+            continue  # the next checkpoint has both
+        row = rows["s1"]
+        changes = take_changes(row.state)
+        if changes is None:
+            changelog["s1"] = encode_row(row, models_to_state)
+        else:
+            changelog["s1 changes"] = encode_values(row, changes)
+            little += 1
+        if rng.random() < 0.05:
+            back = restored(PLAN, changelog)
+            assert back.applied_through == row.applied_through
+            assert models_to_state(back.state) == models_to_state(row.state)
+            rows["s1"] = back
+    assert little > 300
+
+
+def test_a_detector_that_knows_no_changes_is_written_whole() -> None:
+    plan = DetectionPlan({"warm_up": 30, "detector": "GaussianScorer"})
+    rows: Rows = {}
+    for record in calm_then_mad(100)[:100]:
+        detect(plan, rows, [record], DetectionOutcome())
+        assert take_changes(rows["s1"].state) is None
+    with pytest.raises(ValueError, match="writes its whole state"):
+        rows["s1"].state["temperature"]._detector.apply_changes(b"")
+
+
+def restored(plan: DetectionPlan, changelog: dict[str, bytes]) -> Row[SensorModels]:
+    row = decode_row(changelog["s1"], lambda state: models_from_state(plan, "s1", state))
+    if "s1 changes" in changelog:
+        apply_to_row(row, changelog["s1 changes"], apply_changes)
+    return row
+
+
+def test_a_model_of_another_configuration_begins_anew_and_skips_what_it_has_seen() -> None:
+    rows: Rows = {}
+    changelog: dict[str, bytes] = {}
+    for record in calm_then_mad(300)[:300]:
+        detect(PLAN, rows, [record], DetectionOutcome())
+        if (changes := take_changes(rows["s1"].state)) is None:
+            changelog["s1"] = encode_row(rows["s1"], models_to_state)
+        else:
+            changelog["s1 changes"] = encode_values(rows["s1"], changes)
+    other = DetectionPlan({"warm_up": 50})
+    row = restored(other, changelog)
+    model = row.state["temperature"]
+    assert (model.seen, row.applied_through) == (0, 299)
+    assert model.observe(299 * 60.0, 20.0) is None
+    assert (model.seen, model.skipped) == (0, 1)
+    model.observe(300 * 60.0, 20.0)
+    assert model.seen == 1
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda data: data[:-1], lambda data: b"", lambda data: data[:20] + b"?" + data[21:]]
+)
+def test_changes_that_are_none_are_refused(spoil) -> None:  # type: ignore[no-untyped-def]
+    _, rows = run(calm_then_mad())
+    model = rows["s1"].state["temperature"]
+    model.take_changes()
+    time = 1e6
+    while (changes := model.take_changes()) is None:
+        time += 60.0
+        model.observe(time, 20.0 + time / 60.0 % 13 / 10)
+    with pytest.raises(InputError, match="expected changes of a series model"):
+        model.apply_changes(spoil(changes))

@@ -121,6 +121,7 @@ async def _differences(settings: Settings, workers: list[WorkerProcess], after: 
     log = await undisturbed(settings)
     # The sinks set aside what they cannot read, too: one document, but two records.
     lines = await log.differences(settings, after, (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name))
+    lines += await log.state_differences(settings, after)
     letters = {value for part in (await read(settings, DEAD_LETTERS.name)).values() for _, value in part}
     if letters != set(log.all(DEAD_LETTERS.name)):
         lines.append(f"dead letters after {after}: {len(letters)} of {len(log.all(DEAD_LETTERS.name))}")
