@@ -1,10 +1,10 @@
-"""How fast a backtest is in one process: readings a second of CPU time, from encoded records to figures.
+"""How fast a backtest is in one process: readings a second of CPU time, from encoded records or Kafka to figures.
 
-Measures CPU time of this process, so that a busy machine disturbs little. Reading from Kafka or a file comes on top:
-``weir backtest`` prints microseconds a reading for each configuration on your own data. WEIR_BENCH_READINGS sets how
-many readings (default 500,000).
+Measures CPU time of this process, so that a busy machine disturbs little. ``weir backtest`` prints microseconds a
+reading for each configuration on your own data. WEIR_BENCH_READINGS sets how many readings (default 500,000).
 """
 
+import asyncio
 import json
 import math
 import os
@@ -13,10 +13,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bridges.backtesting import Backtest
+from bridges.kafka_edge import ensure_topics
+from bridges.settings import KafkaSettings, Settings
+from bridges.sources import Selection, open_source
 from streams.backtest.configuration import Configuration
 from streams.backtest.runs import Coverage, DetectionRun, LogRecord, WindowRun
 from streams.records import Reading, decode_readings, encode
+from tests.benchmarks.bench_worker import fill
 
+READINGS = int(os.environ.get("WEIR_BENCH_READINGS", "500_000"))
 SENSORS = 1000
 CHUNK = 5000
 START = 1_760_000_000.0
@@ -56,7 +62,7 @@ def measured(values: list[bytes], runs: list[Callable[[int, list[LogRecord]], No
 
 @pytest.mark.timeout(300)
 def test_readings_a_second_in_one_process() -> None:
-    values = encoded(int(os.environ.get("WEIR_BENCH_READINGS", "500_000")))
+    values = encoded(READINGS)
     plain = Configuration("plain")
     windows = measured(values, [WindowRun(plain.policy()).apply])
     both = measured(values, [WindowRun(plain.policy()).apply, DetectionRun(plain.plan()).apply])
@@ -68,3 +74,16 @@ def test_readings_a_second_in_one_process() -> None:
     print(json.dumps({name: round(rate) for name, rate in rates.items()}))
     for name, least in MUST.items():
         assert rates[name] >= least, f"{name}: {rates[name]:,.0f} readings/s, must be {least:,}"
+
+
+@pytest.mark.timeout(600)
+def test_readings_a_second_from_kafka(kafka: str, unique_name: str) -> None:
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
+    ensure_topics(settings)
+    asyncio.run(fill(settings, READINGS, SENSORS))
+    rates = {}
+    for name, detection in (("windows", False), ("windows and default detector", True)):
+        source = open_source("kafka", settings, Selection())
+        outcome = Backtest(source, (Configuration("plain"),), detection=detection).run()
+        rates[name] = round(READINGS / sum(outcome.seconds.values()))
+    print(json.dumps({"from Kafka": rates}))

@@ -135,6 +135,7 @@ async def _difference(system: System, expected: Undisturbed, after: str) -> str:
             await asyncio.to_thread(worker.stop)
     # What the log holds may repeat readings: results are compared with the log in order, and with the day as a set.
     lines = await log.differences(settings, after, (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name))
+    lines += await log.state_differences(settings, after)
     for topic, records in ((AGGREGATES.name, expected.aggregates), (ANOMALIES.name, expected.anomalies)):
         found = sorted(value for values in (await read(settings, topic)).values() for _, value in values)
         if found != records:
