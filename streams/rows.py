@@ -73,7 +73,7 @@ def decode_row(data: bytes, from_state: Callable[[Any], S]) -> Row[S]:
     return Row(from_state(state), applied_through)
 
 
-def apply_changes(row: Row[S], data: bytes, apply: Callable[[S, Any], None]) -> None:
+def update_row(row: Row[S], data: bytes, apply: Callable[[S, Any], None]) -> None:
     """Take over changes that were written after the row, if they were: a row written whole later has them.
 
     Args:

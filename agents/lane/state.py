@@ -20,8 +20,8 @@ from faust.types import TP
 
 from agents.lane.batch import Batch
 from agents.lane.writer import CLAIM_KEY, KeyValue, TopicPartition
-from streams.errors import WeirError
-from streams.rows import CHANGES, Changes, Row, apply_changes, decode_row, encode_row, encode_values
+from streams.errors import ConfigurationError, WeirError
+from streams.rows import CHANGES, Changes, Row, decode_row, encode_row, encode_values, update_row
 
 S = TypeVar("S")
 
@@ -230,6 +230,7 @@ class WriteBehindState(Generic[S]):
 
         Raises:
             WeirError: If something is not durable: a row that has it would be taken for one that is.
+            ConfigurationError: If the changelog cannot be read: the table must be rebuilt (``weir reset``).
         """
         if self._waiting or self._events or self._marked:
             raise WeirError(
@@ -256,8 +257,12 @@ class WriteBehindState(Generic[S]):
                 self.rows[partition][sensor_id] = decode_row(value, partial(self._from_state, sensor_id))
         if self._changes is not None:
             for partition, key, value in changes:
-                row = self.rows[partition][key.removesuffix(CHANGES).decode()]
-                apply_changes(row, value, self._changes.apply)
+                sensor_id = key.removesuffix(CHANGES).decode()
+                if (row := self.rows[partition].get(sensor_id)) is None:
+                    raise ConfigurationError(
+                        f"{self.changelog} has changes of the row of {sensor_id}, but not the row: rebuild the table"
+                    )
+                update_row(row, value, self._changes.apply)
         store._key_partition.clear()
         self._app.lane.open()
 

@@ -631,7 +631,9 @@ class TailWatch(Detector):
 
     def take_changes(self) -> bytes | None:
         """Return the first numbers of the state, 0.2 kB, if nothing else has changed, as with most readings."""
-        if self._whole or self._values is not None:
+        if self._values is not None:
+            return None
+        if self._whole:
             self._whole = False
             return None
         return self._head() + self._s[:_CHANGING].tobytes()

@@ -46,7 +46,7 @@ def test_cost_over_ten_million_readings_and_memory_of_a_hundred_thousand_sensors
 
 
 @pytest.mark.timeout(120 * MINUTES + 600)
-async def test_cost_of_a_live_reading_over_an_hour(kafka: str, unique_name: str, tmp_path: Path) -> None:
+async def test_cost_over_an_hour(kafka: str, unique_name: str, tmp_path: Path) -> None:
     settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
     await asyncio.to_thread(ensure_topics, settings)
     workers = start(settings, 1, tmp_path / "live")

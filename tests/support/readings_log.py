@@ -27,8 +27,7 @@ from streams.detection import (
 )
 from streams.errors import InputError
 from streams.records import Reading, Tick, decode_reading, encode
-from streams.rows import CHANGES, Row, decode_row, encode_row
-from streams.rows import apply_changes as apply_to_row
+from streams.rows import CHANGES, Row, decode_row, encode_row, update_row
 from streams.series_model import DetectionPlan
 from streams.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
 from streams.windows import SensorWindows
@@ -163,7 +162,7 @@ class Expected:
                 key = sensor.encode()
                 found = decode_row(newest[key], partial(from_state, sensor))
                 if (changes := newest.get(key + CHANGES)) is not None:
-                    apply_to_row(found, changes, apply_changes)
+                    update_row(found, changes, apply_changes)
                 if encode_row(found, to_state) != encode_row(row, to_state):
                     lines.append(
                         f"{name} of {sensor} after {after}: contains the log up to {found.applied_through}, "
