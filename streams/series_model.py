@@ -209,7 +209,7 @@ class SeriesModel:
         """
         try:
             self.skipped, self._last_time, nats = _CHANGES.unpack_from(data)
-            if self._detector.ready:
+            if self._detector.seen:
                 self._detector.apply_changes(data[_CHANGES.size :])
                 self.nats = nats
         except (ValueError, StructError) as error:

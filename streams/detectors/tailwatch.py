@@ -101,6 +101,7 @@ _JUMP, _SPIKE, _LEVEL, _SHIFT, _SEASON, _SPREAD, _FLAT = range(7)
 
 _VERSION: Final = 2
 _HEAD = Struct("<BbbxI")  # version, bin, cause, readings
+_FEW: Final = 16  # readings of a warm-up that are written as changes
 _TIMES: Final = 8 * 2
 _NUMBERS: Final = 8 * _SIZE
 _unpack = Struct(f"{_NOISE}d").unpack_from
@@ -127,8 +128,8 @@ class TailWatch(Detector):
     """
 
     __slots__ = (
-        "_cause", "_counts", "_floats", "_gaps", "_latest", "_n", "_recurrence", "_s", "_values", "_where",
-        "_whole", "season_seconds", "warm_up",
+        "_cause", "_counts", "_floats", "_gaps", "_kept", "_latest", "_n", "_recurrence", "_s", "_values",
+        "_where", "_whole", "season_seconds", "warm_up",
     )  # fmt: skip
 
     def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
@@ -148,6 +149,7 @@ class TailWatch(Detector):
         self._recurrence: Recurrence | None = None
         self._where = -1  # present bin of the profile
         self._cause = 0  # tail that was most surprised last: twice the residual, plus one for the lower side
+        self._kept = 0  # in warm-up: readings in the state that was written whole
         self._whole = True  # whether more has changed since `take_changes` than every reading changes
 
     @property
@@ -630,9 +632,16 @@ class TailWatch(Detector):
         return b"".join((head, self._s, self._floats, self._latest, self._counts, recurrence))
 
     def take_changes(self) -> bytes | None:
-        """Return the first numbers of the state, 0.2 kB, if nothing else has changed, as with most readings."""
+        """Return the first numbers of the state, 0.2 kB, if nothing else has changed, as with most readings.
+
+        In warm-up return the readings since the state was written whole, up to `_FEW` of them.
+        """
         if self._values is not None:
-            return None
+            kept = self._kept
+            if not kept or self._n - kept > _FEW:
+                self._kept = self._n
+                return None
+            return b"".join((self._head(), self._s, self._gaps[kept:], self._values[kept:]))
         if self._whole:
             self._whole = False
             return None
@@ -644,13 +653,28 @@ class TailWatch(Detector):
         Raises:
             ValueError: If the bytes are not that.
         """
-        size = _HEAD.size + 8 * _CHANGING
-        if len(data) != size or data[0] != _VERSION:
+        try:
+            version, where, cause, n = _HEAD.unpack_from(data)
+        except StructError as error:
+            raise ValueError(str(error)) from None
+        at = _HEAD.size
+        count, rest = divmod(len(data) - at - _TIMES, 12)
+        known = count - (n - self._n)  # of the readings of a warm-up, those that the state has already
+        if version != _VERSION or (
+            len(data) != at + 8 * _CHANGING if self._values is None else rest or not 0 <= known <= count
+        ):
             raise ValueError(
-                f"expected {size} bytes of version {_VERSION}, got {len(data)} bytes {data[:1]!r}"
+                f"expected changes of version {_VERSION} since reading {self._n}, "
+                f"got {len(data)} bytes of version {version} up to reading {n}"
             )
-        _, self._where, self._cause, self._n = _HEAD.unpack_from(data)
-        self._s[:_CHANGING] = array("d", data[_HEAD.size :])
+        self._where, self._cause, self._n = where, cause, n
+        if self._values is None:
+            self._s[:_CHANGING] = array("d", data[at:])
+            return
+        self._s = array("d", data[at : at + _TIMES])
+        at += _TIMES
+        self._gaps.frombytes(data[at + 4 * known : at + 4 * count])
+        self._values.frombytes(data[at + 4 * count + 8 * known :])
 
     def _head(self) -> bytes:
         return _HEAD.pack(_VERSION, self._where, self._cause, self._n)
@@ -673,6 +697,7 @@ class TailWatch(Detector):
                 self._s = array("d", data[at : at + _TIMES])
                 self._gaps = array("I", data[at + _TIMES : end])
                 self._values = array("d", data[end:])
+                self._kept = self._n
                 return
             size = Recurrence.size if self.season_seconds else 0
             size += at + _NUMBERS + _FLOATS + _LATEST + _COUNTS
