@@ -9,16 +9,15 @@ from agents.lane.batch import Batch
 from agents.lane.state import WriteBehindState
 from bridges.settings import Settings
 from streams.detection import (
+    MODEL_CHANGES,
     DetectionOutcome,
     SensorModels,
-    apply_changes,
     detect,
     models_from_state,
     models_to_state,
-    take_changes,
 )
 from streams.records import encode
-from streams.rows import Changes, Row
+from streams.rows import Row
 from streams.series_model import DetectionPlan
 from streams.topics import ANOMALIES
 
@@ -32,7 +31,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
         partitions=settings.kafka.partitions,
         to_state=models_to_state,
         from_state=lambda sensor_id, values: models_from_state(plan, sensor_id, values),
-        changes=Changes(take_changes, apply_changes),
+        changes=MODEL_CHANGES,
     )
     anomalies = settings.topic(ANOMALIES.name)
     counts = app.counts

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from streams.identity import anomaly_id
 from streams.records import Anomaly, Reading, Tick
-from streams.rows import Row
+from streams.rows import Changes, Row
 from streams.series_model import DetectionPlan, SeriesModel
 from streams.verdicts import AnomalyChange
 
@@ -105,13 +105,17 @@ def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> Sensor
     }
 
 
-def take_changes(models: SensorModels) -> list[tuple[str, bytes]] | None:
+def _take_changes(models: SensorModels) -> list[tuple[str, bytes]] | None:
     """Return what has changed since the last call as plain values, if it is little; ``None``: write the whole."""
     changes = [(quantity, model.take_changes()) for quantity, model in models.items()]
     return None if any(data is None for _, data in changes) else changes  # type: ignore[return-value]
 
 
-def apply_changes(models: SensorModels, changes: Any) -> None:
-    """Take over what `take_changes` returned."""
+def _apply_changes(models: SensorModels, changes: Any) -> None:
+    """Take over what `_take_changes` returned."""
     for quantity, data in changes:
         models[quantity].apply_changes(data)
+
+
+MODEL_CHANGES: Final = Changes(_take_changes, _apply_changes)
+"""How a sensor's models are written when little of them has changed."""

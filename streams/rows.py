@@ -50,12 +50,18 @@ class Changes(Generic[S]):
 
 def encode_row(row: Row[S], to_state: Callable[[S], Any]) -> bytes:
     """Encode a row; ``to_state`` gives its state as plain values."""
-    return encode_values(row, to_state(row.state))
+    return _encode((_VERSION, row.applied_through, to_state(row.state)))
 
 
-def encode_values(row: Row[Any], values: Any) -> bytes:
-    """Encode plain values that are a row's state, or changes of it."""
-    return _encode((_VERSION, row.applied_through, values))
+def encode_news(
+    sensor_id: str, row: Row[S], to_state: Callable[[S], Any], changes: Changes[S] | None
+) -> tuple[bytes, bytes]:
+    """Return key and value of what is to be written of a row: what has changed, if that is little, or the whole."""
+    key = sensor_id.encode()
+    values = None if changes is None else changes.take(row.state)
+    if values is None:
+        return key, encode_row(row, to_state)
+    return key + CHANGES, _encode((_VERSION, row.applied_through, values))
 
 
 def decode_row(data: bytes, from_state: Callable[[Any], S]) -> Row[S]:

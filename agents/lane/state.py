@@ -21,7 +21,7 @@ from faust.types import TP
 from agents.lane.batch import Batch
 from agents.lane.writer import CLAIM_KEY, KeyValue, TopicPartition
 from streams.errors import ConfigurationError, WeirError
-from streams.rows import CHANGES, Changes, Row, decode_row, encode_row, encode_values, update_row
+from streams.rows import CHANGES, Changes, Row, decode_row, encode_news, update_row
 
 S = TypeVar("S")
 
@@ -175,7 +175,8 @@ class WriteBehindState(Generic[S]):
         for partition in self._waiting.keys() | self._changed.keys():
             self._apply_waiting(partition)
             records[partition][changelog, partition] = [
-                self._encoded(sensor.encode(), row) for sensor, row in self._changed[partition].items()
+                encode_news(sensor, row, self._to_state, self._changes)
+                for sensor, row in self._changed[partition].items()
             ]
         for partition in self._marked:
             mark = (_mark_key(partition), str(self._set_aside[partition]).encode())
@@ -183,11 +184,6 @@ class WriteBehindState(Generic[S]):
         pending = Pending(records, self._events)
         self._begin()
         return pending
-
-    def _encoded(self, key: bytes, row: Row[S]) -> KeyValue:
-        if self._changes is not None and (changes := self._changes.take(row.state)) is not None:
-            return key + CHANGES, encode_values(row, changes)
-        return key, encode_row(row, self._to_state)
 
     def written(self, pending: Pending, offsets: dict[tuple[str, int], int]) -> None:
         """Note that Kafka has everything, and acknowledge the batches.

@@ -128,8 +128,8 @@ class TailWatch(Detector):
     """
 
     __slots__ = (
-        "_cause", "_counts", "_floats", "_gaps", "_kept", "_latest", "_n", "_recurrence", "_s", "_values",
-        "_where", "_whole", "season_seconds", "warm_up",
+        "_cause", "_counts", "_floats", "_gaps", "_kept", "_latest", "_n", "_recurrence", "_s", "_values", "_where",
+        "season_seconds", "warm_up",
     )  # fmt: skip
 
     def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
@@ -142,15 +142,14 @@ class TailWatch(Detector):
         self._n = 0
         self._values: array[float] | None = array("d")  # the readings of the warm-up; None after it
         self._gaps = array("I")  # milliseconds before each of them
-        self._s = array("d", bytes(16))
+        self._s = array("d", bytes(_TIMES))
         self._floats = _NO_FLOATS
         self._latest = _NO_INTEGERS  # number of the last reading in each tail
         self._counts = _NO_BYTES
         self._recurrence: Recurrence | None = None
         self._where = -1  # present bin of the profile
         self._cause = 0  # tail that was most surprised last: twice the residual, plus one for the lower side
-        self._kept = 0  # in warm-up: readings in the state that was written whole
-        self._whole = True  # whether more has changed since `take_changes` than every reading changes
+        self._kept = 0  # readings in the state that was written whole; 0 if it must be again
 
     @property
     def seen(self) -> int:
@@ -220,7 +219,6 @@ class TailWatch(Detector):
         if time >= bin_end:
             s[_MID] = mid
             self._turn(time)
-            self._whole = True
             total = total_abs = count = 0.0
             centre, factor, season_scale = s[_CENTRE], s[_FACTOR], s[_SCALE + 2 * _SEASON]
             season_upper, season_lower = s[_QUANTILES + 2 * _SEASON], s[_QUANTILES + 2 * _SEASON + 1]
@@ -296,14 +294,11 @@ class TailWatch(Detector):
         )  # fmt: skip
         for tail, deviation, scale in hits:
             best = self._exceed(tail, deviation, scale, best)
-            self._whole = True
-        if best <= _KNOWN:
-            return 0.0
-        self._whole = True
-        return self._temper(best, time, n)
+        return self._temper(best, time, n) if best > _KNOWN else 0.0
 
     def _exceed(self, tail: int, deviation: float, scale: float, best: float) -> float:
         """Judge and learn a deviation in a tail; return the larger of its surprise and ``best``."""
+        self._kept = 0
         s = self._s
         sunk = s[_SUNK + 2 * (tail >> 1)]
         quantile = s[_QUANTILES + tail] - sunk
@@ -371,6 +366,7 @@ class TailWatch(Detector):
 
     def _temper(self, nats: float, time: float, n: int) -> float:
         """Discount what recurs daily and what so few readings cannot support; calibrate."""
+        self._kept = 0
         if self._recurrence is not None:
             nats -= self._recurrence.discount(nats, time)
         claim = log(CLAIM * n)
@@ -388,6 +384,7 @@ class TailWatch(Detector):
 
     def _turn(self, time: float) -> None:
         """Enter another bin of the daily profile: learn the one that is left, look up the one that begins."""
+        self._kept = 0
         s = self._s
         width = self.season_seconds / _BINS
         old = self._where
@@ -447,6 +444,7 @@ class TailWatch(Detector):
         values.append(value)
         self._n += 1
         if self._n >= self.warm_up:
+            self._kept = 0
             self._estimate(times[_FIRST], self._gaps, values)
             self._s[_LAST] = time
             self._values = None
@@ -574,7 +572,7 @@ class TailWatch(Detector):
 
     def level(self) -> float:
         """Return the mean of the last few readings; in warm-up the last."""
-        return self._s[_FAST] if self._values is None else self.band(0.0)[0]
+        return self._s[_FAST] if self._values is None else super().level()
 
     def explain(self, nats: float) -> Expectation:
         """Tell what was expected of the reading that was surprising last, and by which residual."""
@@ -616,7 +614,7 @@ class TailWatch(Detector):
         shift = s[_FAST] - s[_SLOW]
         for at in range(_USUAL, _STRAY):
             self._floats[at] += shift
-        self._whole = True
+        self._kept = 0
         s[_CENTRE] += shift
         s[_SHORT] = s[_SLOW] = s[_MID] = s[_FAST]
         s[_LONGEST] = max(s[_LONGEST], s[_RUN])
@@ -636,16 +634,13 @@ class TailWatch(Detector):
 
         In warm-up return the readings since the state was written whole, up to `_FEW` of them.
         """
-        if self._values is not None:
-            kept = self._kept
-            if not kept or self._n - kept > _FEW:
-                self._kept = self._n
-                return None
-            return b"".join((self._head(), self._s, self._gaps[kept:], self._values[kept:]))
-        if self._whole:
-            self._whole = False
+        kept = self._kept
+        if not kept or (self._values is not None and self._n - kept > _FEW):
+            self._kept = self._n
             return None
-        return self._head() + self._s[:_CHANGING].tobytes()
+        if self._values is None:
+            return self._head() + self._s[:_CHANGING].tobytes()
+        return b"".join((self._head(), self._s, self._gaps[kept:], self._values[kept:]))
 
     def apply_changes(self, data: bytes) -> None:
         """Take over what `take_changes` returned.
@@ -657,24 +652,27 @@ class TailWatch(Detector):
             version, where, cause, n = _HEAD.unpack_from(data)
         except StructError as error:
             raise ValueError(str(error)) from None
-        at = _HEAD.size
-        count, rest = divmod(len(data) - at - _TIMES, 12)
-        known = count - (n - self._n)  # of the readings of a warm-up, those that the state has already
-        if version != _VERSION or (
-            len(data) != at + 8 * _CHANGING if self._values is None else rest or not 0 <= known <= count
-        ):
+        changes = data[_HEAD.size :]
+        count = known = 0
+        if self._values is None:
+            fits = len(changes) == 8 * _CHANGING
+        else:
+            count, rest = divmod(len(changes) - _TIMES, 12)
+            known = count - (n - self._n)  # readings that the state has already
+            fits = not rest and 0 <= known <= count
+        if version != _VERSION or not fits:
             raise ValueError(
                 f"expected changes of version {_VERSION} since reading {self._n}, "
                 f"got {len(data)} bytes of version {version} up to reading {n}"
             )
         self._where, self._cause, self._n = where, cause, n
         if self._values is None:
-            self._s[:_CHANGING] = array("d", data[at:])
+            self._s[:_CHANGING] = array("d", changes)
             return
-        self._s = array("d", data[at : at + _TIMES])
-        at += _TIMES
-        self._gaps.frombytes(data[at + 4 * known : at + 4 * count])
-        self._values.frombytes(data[at + 4 * count + 8 * known :])
+        end = _TIMES + 4 * count
+        self._s = array("d", changes[:_TIMES])
+        self._gaps.frombytes(changes[_TIMES + 4 * known : end])
+        self._values.frombytes(changes[end + 8 * known :])
 
     def _head(self) -> bytes:
         return _HEAD.pack(_VERSION, self._where, self._cause, self._n)
@@ -689,6 +687,7 @@ class TailWatch(Detector):
             version, self._where, self._cause, self._n = _HEAD.unpack_from(data)
             if version != _VERSION:
                 raise ValueError(f"state of version {version}, this is {_VERSION}")
+            self._kept = self._n
             at = _HEAD.size
             if self._n < self.warm_up:
                 end = at + _TIMES + 4 * self._n
@@ -697,7 +696,6 @@ class TailWatch(Detector):
                 self._s = array("d", data[at : at + _TIMES])
                 self._gaps = array("I", data[at + _TIMES : end])
                 self._values = array("d", data[end:])
-                self._kept = self._n
                 return
             size = Recurrence.size if self.season_seconds else 0
             size += at + _NUMBERS + _FLOATS + _LATEST + _COUNTS
@@ -706,7 +704,6 @@ class TailWatch(Detector):
         except StructError as error:
             raise ValueError(str(error)) from None
         self._values = None
-        self._whole = False
         self._gaps = _NO_INTEGERS
         self._s = array("d", data[at : at + _NUMBERS])
         at += _NUMBERS

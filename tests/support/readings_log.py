@@ -18,9 +18,9 @@ from bridges.settings import Settings
 from streams.aggregation import AggregationOutcome, aggregate
 from streams.dead_letters import from_kafka
 from streams.detection import (
+    MODEL_CHANGES,
     DetectionOutcome,
     SensorModels,
-    apply_changes,
     detect,
     models_from_state,
     models_to_state,
@@ -162,7 +162,7 @@ class Expected:
                 key = sensor.encode()
                 found = decode_row(newest[key], partial(from_state, sensor))
                 if (changes := newest.get(key + CHANGES)) is not None:
-                    update_row(found, changes, apply_changes)
+                    update_row(found, changes, MODEL_CHANGES.apply)
                 if encode_row(found, to_state) != encode_row(row, to_state):
                     lines.append(
                         f"{name} of {sensor} after {after}: contains the log up to {found.applied_through}, "

@@ -5,22 +5,27 @@ from random import Random
 import pytest
 
 from streams.detection import (
+    MODEL_CHANGES,
     DetectionOutcome,
     SensorModels,
-    apply_changes,
     detect,
     models_from_state,
     models_to_state,
-    take_changes,
 )
+from streams.detectors.tailwatch import TailWatch
 from streams.errors import InputError
 from streams.identity import anomaly_id
 from streams.records import Anomaly, Reading, Tick
-from streams.rows import Row, decode_row, encode_row, encode_values, update_row
+from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row, update_row
 from streams.series_model import DetectionPlan
 
 PLAN = DetectionPlan({"warm_up": 30, "raise_at": 0.999, "clear_at": 0.99})
-UNEASY = DetectionPlan({"warm_up": 60, "series": {"*/pressure": {"low": -2.0, "high": 2.0}}})
+UNEASY = DetectionPlan(
+    {
+        "warm_up": 60,
+        "series": {"*/pressure": {"low": -2.0, "high": 2.0, "parameters": {"season_seconds": 0.0}}},
+    }
+)
 Rows = dict[str, Row[SensorModels]]
 
 
@@ -100,7 +105,7 @@ def uneasy(seed: int, steps: int = 3000) -> list[tuple[int, int, Reading | Tick]
 @pytest.mark.parametrize("seed", range(4))
 def test_a_row_written_whole_and_its_newest_changes_are_the_row(seed: int) -> None:
     rng = Random(seed)
-    changelog: dict[str, bytes] = {}  # as compaction leaves it: the newest of each key
+    changelog: dict[bytes, bytes] = {}  # as compaction leaves it: the newest of each key
     rows: Rows = {}
     little = 0
     for offset, ingest_ms, record in uneasy(seed):
@@ -108,12 +113,9 @@ def test_a_row_written_whole_and_its_newest_changes_are_the_row(seed: int) -> No
         if rng.random() < 0.5:
             continue  # the next checkpoint has both
         row = rows["s1"]
-        changes = take_changes(row.state)
-        if changes is None:
-            changelog["s1"] = encode_row(row, models_to_state)
-        else:
-            changelog["s1 changes"] = encode_values(row, changes)
-            little += 1
+        key, value = encode_news("s1", row, models_to_state, MODEL_CHANGES)
+        changelog[key] = value
+        little += key == b"s1" + CHANGES
         back = restored(UNEASY, changelog)
         assert back.applied_through == row.applied_through
         assert models_to_state(back.state) == models_to_state(row.state)
@@ -122,32 +124,41 @@ def test_a_row_written_whole_and_its_newest_changes_are_the_row(seed: int) -> No
     assert little > 300
 
 
+def test_a_level_that_is_accepted_is_written() -> None:
+    rng, detector, time = Random(1), TailWatch(), 0.0
+    changes: bytes | None = None
+    while changes is None:
+        time += 60.0
+        detector.surprise(rng.gauss(0.0, 1.0), time)
+        changes = detector.take_changes() if detector.ready else None
+    detector.accept()
+    assert detector.take_changes() is None
+
+
 def test_a_detector_that_knows_no_changes_is_written_whole() -> None:
     plan = DetectionPlan({"warm_up": 30, "detector": "GaussianScorer"})
     rows: Rows = {}
     for record in calm_then_mad(100)[:100]:
         detect(plan, rows, [record], DetectionOutcome())
-        assert take_changes(rows["s1"].state) is None
+        assert MODEL_CHANGES.take(rows["s1"].state) is None
     with pytest.raises(ValueError, match="writes its whole state"):
         rows["s1"].state["temperature"]._detector.apply_changes(b"")
 
 
-def restored(plan: DetectionPlan, changelog: dict[str, bytes]) -> Row[SensorModels]:
-    row = decode_row(changelog["s1"], lambda state: models_from_state(plan, "s1", state))
-    if "s1 changes" in changelog:
-        update_row(row, changelog["s1 changes"], apply_changes)
+def restored(plan: DetectionPlan, changelog: dict[bytes, bytes]) -> Row[SensorModels]:
+    row = decode_row(changelog[b"s1"], lambda state: models_from_state(plan, "s1", state))
+    if (changes := changelog.get(b"s1" + CHANGES)) is not None:
+        update_row(row, changes, MODEL_CHANGES.apply)
     return row
 
 
 def test_a_model_of_another_configuration_begins_anew_and_skips_what_it_has_seen() -> None:
     rows: Rows = {}
-    changelog: dict[str, bytes] = {}
+    changelog: dict[bytes, bytes] = {}
     for record in calm_then_mad(300)[:300]:
         detect(PLAN, rows, [record], DetectionOutcome())
-        if (changes := take_changes(rows["s1"].state)) is None:
-            changelog["s1"] = encode_row(rows["s1"], models_to_state)
-        else:
-            changelog["s1 changes"] = encode_values(rows["s1"], changes)
+        key, value = encode_news("s1", rows["s1"], models_to_state, MODEL_CHANGES)
+        changelog[key] = value
     other = DetectionPlan({"warm_up": 50})
     row = restored(other, changelog)
     model = row.state["temperature"]
