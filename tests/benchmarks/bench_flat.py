@@ -15,9 +15,8 @@ import pytest
 
 from bridges.kafka_edge import ensure_topics
 from bridges.settings import KafkaSettings, Settings
-from tests.benchmarks.bench_scaling import LEARNED, LIVE_SENSORS, cpu_seconds, live, start
+from tests.benchmarks.bench_scaling import LIVE_SENSORS, cost_of_live, learned
 from tests.benchmarks.bench_worker import fill, measure
-from tests.support.worker_process import until_consumed, until_ready
 
 READINGS = int(os.environ.get("WEIR_BENCH_FLAT_READINGS", "10_000_000"))
 FEW, MANY = 1000, 100_000
@@ -47,27 +46,15 @@ def test_cost_over_ten_million_readings_and_memory_of_a_hundred_thousand_sensors
 
 @pytest.mark.timeout(120 * MINUTES + 600)
 async def test_cost_over_an_hour(kafka: str, unique_name: str, tmp_path: Path) -> None:
-    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
-    await asyncio.to_thread(ensure_topics, settings)
-    workers = start(settings, 1, tmp_path / "live")
     seconds = MINUTES * 60 // PARTS
-    print(
-        f"\n{LIVE_SENSORS:,} sensors, one reading each a second\n{'minute':>8}{'CPU µs/reading':>16}{'memory':>10}"
-    )
     costs = []
-    try:
-        await until_ready(workers)
-        await fill(settings, LIVE_SENSORS * LEARNED, LIVE_SENSORS)
-        await until_consumed(settings, workers)
+    async with learned(kafka, unique_name, tmp_path / "live") as (settings, worker):
+        print(f"\n{LIVE_SENSORS:,} sensors, one reading each a second")
+        print(f"{'minute':>8}{'CPU µs/reading':>16}{'memory':>10}")
         for part in range(PARTS):
-            before = cpu_seconds(workers)
-            await live(settings, seconds, since=part * seconds)
-            await until_consumed(settings, workers)
-            costs.append((cpu_seconds(workers) - before) / (LIVE_SENSORS * seconds) * 1e6)
-            memory = psutil.Process(workers[0].pid).memory_info().rss / 2**20
+            costs.append(await cost_of_live(settings, worker, seconds, since=part * seconds))
+            memory = psutil.Process(worker.pid).memory_info().rss / 2**20
             print(f"{(part + 1) * seconds / 60:>8.0f}{costs[-1]:>16.1f}{memory:>7.0f} MB", flush=True)
-    finally:
-        workers[0].kill()
     print(f"the last part cost {costs[-1] / costs[0]:.2f} of the first")
 
 

@@ -7,6 +7,8 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -74,25 +76,36 @@ async def test_cost_of_a_reading_with_one_two_and_four_workers(
 
 @pytest.mark.timeout(600)
 async def test_cost_of_a_live_reading(kafka: str, unique_name: str, tmp_path: Path) -> None:
-    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.", partitions=4))
+    async with learned(kafka, unique_name, tmp_path / "live") as (settings, worker):
+        begun = time.perf_counter()
+        cost = await cost_of_live(settings, worker, LIVE_SECONDS)
+        rate = LIVE_SENSORS * LIVE_SECONDS / (time.perf_counter() - begun)
+    print(
+        f"\n{LIVE_SENSORS} sensors, one reading each a second ({rate:,.0f}/s): {cost:.1f} µs of CPU per reading"
+    )
+
+
+@asynccontextmanager
+async def learned(kafka: str, namespace: str, folder: Path) -> AsyncIterator[tuple[Settings, WorkerProcess]]:
+    """Run a worker whose models are past their warm-up."""
+    settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{namespace}.", partitions=4))
     await asyncio.to_thread(ensure_topics, settings)
-    workers = start(settings, 1, tmp_path / "live")
+    workers = start(settings, 1, folder)
     try:
         await until_ready(workers)
         await fill(settings, LIVE_SENSORS * LEARNED, LIVE_SENSORS)
         await until_consumed(settings, workers)
-        before = cpu_seconds(workers)
-        begun = time.perf_counter()
-        await live(settings, LIVE_SECONDS)
-        await until_consumed(settings, workers)
-        readings = LIVE_SENSORS * LIVE_SECONDS
-        rate = readings / (time.perf_counter() - begun)
-        cost = (cpu_seconds(workers) - before) / readings * 1e6
+        yield settings, workers[0]
     finally:
         workers[0].kill()
-    print(
-        f"\n{LIVE_SENSORS} sensors, one reading each a second ({rate:,.0f}/s): {cost:.1f} µs of CPU per reading"
-    )
+
+
+async def cost_of_live(settings: Settings, worker: WorkerProcess, seconds: int, *, since: int = 0) -> float:
+    """Return the CPU time of a live reading in microseconds, see `live`."""
+    before = cpu_seconds([worker])
+    await live(settings, seconds, since=since)
+    await until_consumed(settings, [worker])
+    return (cpu_seconds([worker]) - before) / (LIVE_SENSORS * seconds) * 1e6
 
 
 async def live(settings: Settings, seconds: int, *, since: int = 0) -> None:
