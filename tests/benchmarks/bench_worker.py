@@ -1,8 +1,9 @@
 """What a reading costs in the worker, beside an ordinary Faust agent on the same log in the same run.
 
-WEIR_BENCH_READINGS sets the size of the backlog (default 1,000,000); the peers get a part of it. Bytewax keeps no
-state that survives and discards its results; Quix Streams and the ordinary agent write state and results to Kafka, as
-Weir does.
+WEIR_BENCH_READINGS sets the size of the backlog (default 1,000,000); the peers get a part of it, but Kafka Streams all:
+a JVM compiles while it runs, which would be most of what a short run costs. It runs where there is a JDK, with one
+thread, since Weir has one worker, and exactly once, as Weir does. Bytewax keeps no state that survives and discards its
+results; Quix Streams, Kafka Streams and the ordinary agent write state and results to Kafka, as Weir does.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from bridges.settings import KafkaSettings, Settings
 from bridges.stack.process import free_port
 from streams.records import Reading, encode
 from streams.topics import READINGS
+from tests.support.kafka_streams import Command
 from tests.support.worker_process import environment
 
 READINGS_IN_BACKLOG = int(os.environ.get("WEIR_BENCH_READINGS", "1_000_000"))
@@ -33,6 +36,7 @@ WORKERS = (
     ("naive", "ordinary Faust agent and table", READINGS_IN_BACKLOG // 20),
     ("quix", "Quix Streams: windows", READINGS_IN_BACKLOG // 40),
     ("bytewax", "Bytewax: windows, nothing kept", READINGS_IN_BACKLOG // 5),
+    ("streams", "Kafka Streams: windows", READINGS_IN_BACKLOG),
     ("windows", "Weir: windows", READINGS_IN_BACKLOG),
     ("detection", "Weir: windows and detection", READINGS_IN_BACKLOG),
 )
@@ -40,26 +44,29 @@ WORKERS = (
 
 @pytest.mark.timeout(1800)
 def test_cost_of_a_reading_beside_an_ordinary_agent_and_other_stream_processors(
-    kafka: str, unique_name: str, tmp_path: Path, peers_python: Path
+    kafka: str, unique_name: str, tmp_path: Path, peers: Mapping[str, Command]
 ) -> None:
     results = {}
-    for which, _, readings in WORKERS:
+    workers = [worker for worker in WORKERS if worker[0] != "streams" or "streams" in peers]
+    for which, _, readings in workers:
         settings = Settings(
             kafka=KafkaSettings(brokers=kafka, namespace=f"{unique_name}.{which}.", partitions=4)
         )
         ensure_topics(settings)
         asyncio.run(fill(settings, readings, SENSORS))
-        if which in ("quix", "bytewax"):
-            results[which] = _measure_peer(peers_python, settings, which, readings)
+        if which in peers:
+            results[which] = _measure_peer(peers[which], settings, which, readings)
         else:
             results[which] = measure(settings, which, readings, tmp_path / which)
     print(f"\n{'worker':<34}{'CPU µs/reading':>16}{'readings/s':>14}{'CPU, Weir = 1':>15}")
-    for which, label, _ in WORKERS:
+    for which, label, _ in workers:
         cost = results[which]
         ratio = cost["cpu_us_per_reading"] / results["windows"]["cpu_us_per_reading"]
         print(
             f"{label:<34}{cost['cpu_us_per_reading']:>16.1f}{cost['readings_per_second']:>14,.0f}{ratio:>15.1f}"
         )
+    if "streams" not in peers:
+        print("Kafka Streams was left out: no JDK was found")
     assert results["detection"]["readings"] > 0.9 * READINGS_IN_BACKLOG
 
 
@@ -90,10 +97,9 @@ async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
         await asyncio.gather(*sent)
 
 
-def _measure_peer(python: Path, settings: Settings, which: str, readings: int) -> dict[str, Any]:
-    script = Path(__file__).parent / "peers" / f"{which}_windows.py"
-    command = [python, script, settings.kafka.brokers, settings.topic(READINGS.name), str(readings)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+def _measure_peer(command: Command, settings: Settings, which: str, readings: int) -> dict[str, Any]:
+    arguments = (settings.kafka.brokers, settings.topic(READINGS.name), str(readings))
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=900, check=False)
     return _cost_in(done, which)
 
 
