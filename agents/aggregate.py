@@ -1,6 +1,5 @@
 """The agent that turns readings into aggregates of windows."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from mode import CrashingSupervisor
@@ -13,7 +12,7 @@ from streams.dead_letters import from_kafka
 from streams.records import encode
 from streams.rows import Row
 from streams.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
-from streams.windows import SensorWindows, WindowPolicy
+from streams.windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
 
 
 def policy_of(settings: Settings) -> WindowPolicy:
@@ -36,7 +35,8 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
         "windows",
         partitions=settings.kafka.partitions,
         to_state=SensorWindows.to_state,
-        from_state=lambda _, values: SensorWindows.from_state(values),
+        from_state=lambda _, data: SensorWindows.from_state(data),
+        changes=WINDOW_CHANGES,
     )
     aggregates = settings.topic(AGGREGATES.name)
     late_readings = settings.topic(LATE_READINGS.name)
@@ -59,13 +59,12 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
         return outcome.changed
 
     @app.agent(app.readings_topic, name="aggregate_readings", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def aggregate_readings(stream: Any) -> AsyncIterator[None]:
+    async def aggregate_readings(stream: Any) -> None:
         """Put each reading into its windows and publish the windows that close.
 
         Delivery: each reading counts once; rows remember the offset they contain, results have derived ids.
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
-        async for _ in state.follow(stream, apply):
-            yield
+        await state.follow(stream, apply)
 
     return state

@@ -1,6 +1,5 @@
 """The agent that watches each series with a model of its own, and raises and clears anomalies."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from mode import CrashingSupervisor
@@ -45,13 +44,12 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
         return outcome.changed
 
     @app.agent(app.readings_topic, name="detect_anomalies", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def detect_anomalies(stream: Any) -> AsyncIterator[None]:
+    async def detect_anomalies(stream: Any) -> None:
         """Score each reading with its series' model, learn it, and publish what changes in an anomaly's life.
 
         Delivery: each reading is learned once; rows remember the offset they contain, anomalies have derived ids.
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
-        async for _ in state.follow(stream, apply):
-            yield
+        await state.follow(stream, apply)
 
     return state

@@ -45,6 +45,7 @@ def aggregate(
         outcome: Collects the results.
     """
     changed = outcome.changed
+    applied = 0
     for offset, ingest_ms, record in records:
         if isinstance(record, Tick):
             outcome.ticks += 1
@@ -63,13 +64,15 @@ def aggregate(
         values = record.values
         ms = round(record.collected_at * 1000)
         duplicates, late = sensor.observe(policy, ms, record.sequence, values, ingest_ms)
-        outcome.applied += len(values) - len(duplicates) - len(late)
-        outcome.duplicates += len(duplicates)
-        for quantity in late:
-            outcome.late.append(_late_reading(record, quantity, sensor.watermark_ms))
+        applied += len(values)
+        if duplicates or late:
+            applied -= len(duplicates) + len(late)
+            outcome.duplicates += len(duplicates)
+            outcome.late += [_late_reading(record, quantity, sensor.watermark_ms) for quantity in late]
         if sensor.watermark_ms >= sensor.next_close_ms:
             for window in sensor.take_closed(policy):
                 outcome.aggregates.append(to_aggregate(policy, sensor_id, window))
+    outcome.applied += applied
 
 
 def close_all(policy: WindowPolicy, rows: dict[str, Row[SensorWindows]], outcome: AggregationOutcome) -> None:

@@ -107,8 +107,14 @@ def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> Sensor
 
 def _take_changes(models: SensorModels) -> list[tuple[str, bytes]] | None:
     """Return what has changed since the last call as plain values, if it is little; ``None``: write the whole."""
-    changes = [(quantity, model.take_changes()) for quantity, model in models.items()]
-    return None if any(data is None for _, data in changes) else changes  # type: ignore[return-value]
+    changes: list[tuple[str, bytes]] | None = []
+    for quantity, model in models.items():
+        data = model.take_changes()  # of each, since the whole row has them all
+        if data is None:
+            changes = None
+        elif changes is not None:
+            changes.append((quantity, data))
+    return changes
 
 
 def _apply_changes(models: SensorModels, changes: Any) -> None:

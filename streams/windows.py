@@ -17,17 +17,21 @@ A silent sensor is closed by a tick: a record in the log that carries ingest tim
 
 from array import array
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streams.aggregates import Sketch, Summary
 from streams.errors import ConfigurationError
+from streams.rows import Changes
 
 # A sequence number shares a 64-bit key with the event time; two readings of one millisecond are confused only if
 # their sequence numbers differ by a multiple of 2**20.
 _SEQUENCE_BITS = 20
 _SEQUENCE_MASK = (1 << _SEQUENCE_BITS) - 1
 _NEVER = 1 << 62
+
+_FEW: Final = 16  # new keys, with which a state need not be written whole again
 
 
 class Window(NamedTuple):
@@ -121,13 +125,25 @@ class ClosedWindow(NamedTuple):
 
 
 class SeriesWindows:
-    """Open windows of one series, and the keys of the readings that are in them (sorted, for duplicates)."""
+    """Open windows of one series, and the keys of the readings that are in them (sorted, for duplicates).
 
-    __slots__ = ("keys", "open")
+    Attributes:
+        kept: How many keys, from the first on, are as they were written whole; -1: not all of those any more.
+    """
+
+    __slots__ = ("kept", "keys", "open")
 
     def __init__(self) -> None:
         self.open: dict[int, Summary] = {}
         self.keys: array[int] = array("q")
+        self.kept = -1
+
+    def forget_before(self, oldest: int) -> None:
+        """Drop the keys below ``oldest``."""
+        at = bisect_left(self.keys, oldest)
+        if at:
+            del self.keys[:at]
+            self.kept = -1
 
 
 class SensorWindows:
@@ -148,7 +164,7 @@ class SensorWindows:
 
     def observe(
         self, policy: WindowPolicy, ms: int, sequence: int | None, values: dict[str, float], ingest_ms: int
-    ) -> tuple[list[str], list[str]]:
+    ) -> tuple[Sequence[str], Sequence[str]]:
         """Put one reading into its windows.
 
         Args:
@@ -161,8 +177,6 @@ class SensorWindows:
         Returns:
             The quantities for which it was a duplicate, and those for which it was late.
         """
-        duplicates: list[str] = []
-        late: list[str] = []
         if ingest_ms > self.ingest_ms:
             self.ingest_ms = ingest_ms
         newer = ms > self.stream_ms
@@ -172,11 +186,14 @@ class SensorWindows:
             else (ms << _SEQUENCE_BITS) | (sequence + 1 & _SEQUENCE_MASK)
         )
         step_ms = policy.step_ms
-        size_ms = policy.size_ms
         newest = ms // step_ms
-        if newest * step_ms + size_ms <= self.watermark_ms:
-            late.extend(values)
-            return duplicates, late
+        newest_end_ms = newest * step_ms + policy.size_ms
+        passed_ms = self.watermark_ms
+        if newest_end_ms <= passed_ms:
+            return (), tuple(values)
+        if ms > passed_ms:
+            passed_ms = ms
+        duplicates: tuple[str, ...] = ()
         for quantity, value in values.items():
             series = self.series.get(quantity)
             if series is None:
@@ -187,27 +204,26 @@ class SensorWindows:
             else:
                 at = bisect_left(keys, key)
                 if keys[at] == key:
-                    duplicates.append(quantity)
+                    duplicates += (quantity,)
                     continue
                 insort(keys, key)
-            index = newest
-            while True:
-                start_ms = index * step_ms
-                end_ms = start_ms + size_ms
-                if end_ms <= ms or end_ms <= self.watermark_ms:
-                    break
-                summary = series.open.get(index)
+                series.kept = -1
+            open_windows = series.open
+            index, end_ms = newest, newest_end_ms
+            while end_ms > passed_ms:  # it contains the reading, and is not closed
+                summary = open_windows.get(index)
                 if summary is None:
-                    summary = series.open[index] = Summary(Sketch() if policy.quantiles else None)
+                    summary = open_windows[index] = Summary(Sketch() if policy.quantiles else None)
                     if end_ms < self.next_close_ms:
                         self.next_close_ms = end_ms
                 summary.add(ms, value)
                 index -= 1
+                end_ms -= step_ms
         if newer:
             self.stream_ms = ms
             if ms - policy.grace_ms > self.watermark_ms:
                 self.watermark_ms = ms - policy.grace_ms
-        return duplicates, late
+        return duplicates, ()
 
     def is_idle(self, policy: WindowPolicy, now_ms: int) -> bool:
         """Tell whether windows are open although nothing has come for the idle time (ingest times)."""
@@ -240,7 +256,7 @@ class SensorWindows:
                     ClosedWindow(quantity, start_ms, start_ms + policy.size_ms, series.open.pop(index))
                 )
             if passed:
-                _forget_before(series.keys, self._oldest_that_counts(policy))
+                series.forget_before(self._oldest_that_counts(policy))
         self.next_close_ms = next_close_ms
         if len(closed) > 1:
             closed.sort(key=lambda window: (window.end_ms, window.quantity))
@@ -254,35 +270,61 @@ class SensorWindows:
 
     def to_state(self) -> list[Any]:
         """Return the state as plain values; `from_state` restores it bit by bit."""
-        return [
-            self.stream_ms,
-            self.watermark_ms,
-            self.ingest_ms,
-            self.next_close_ms,
-            [
-                (
-                    quantity,
-                    series.keys.tobytes(),
-                    [(index, summary.to_state()) for index, summary in series.open.items()],
-                )
-                for quantity, series in self.series.items()
-            ],
-        ]
+        return self._values(whole=True)
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "SensorWindows":
         """Restore from `to_state`."""
         sensor = cls()
-        sensor.stream_ms, sensor.watermark_ms, sensor.ingest_ms, sensor.next_close_ms, series_states = state
-        for quantity, keys, open_windows in series_states:
-            series = sensor.series[quantity] = SeriesWindows()
-            series.keys.frombytes(keys)
-            series.open = {index: Summary.from_state(summary) for index, summary in open_windows}
+        sensor.apply_changes(state)
+        sensor._note_whole()
         return sensor
 
+    def take_changes(self) -> list[Any] | None:
+        """Return the state without the keys that it had when it was written whole; ``None``: write it whole again.
 
-def _forget_before(keys: "array[int]", oldest: int) -> None:
-    """Drop the keys below ``oldest`` from a sorted array."""
-    at = bisect_left(keys, oldest)
-    if at:
-        del keys[:at]
+        That is when one was dropped or inserted since, or when the new ones are many.
+        """
+        for series in self.series.values():
+            kept = series.kept
+            if kept < 0 or len(series.keys) - kept > (_FEW if kept < 2 * _FEW else kept // 2):
+                self._note_whole()
+                return None
+        return self._values(whole=False)
+
+    def apply_changes(self, changes: list[Any]) -> None:
+        """Take over what `take_changes` returned, in the state that was written whole before it.
+
+        Raises:
+            ConfigurationError: If they follow another state.
+        """
+        self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms, *series_states = changes
+        for quantity, kept, keys, *summaries in series_states:
+            series = self.series.setdefault(quantity, SeriesWindows())
+            if len(series.keys) < kept:
+                raise ConfigurationError(
+                    f"expected changes after {len(series.keys)} keys of {quantity}, got those after {kept}: "
+                    "rebuild the table"
+                )
+            del series.keys[kept:]
+            series.keys.frombytes(keys)
+            indexes = summaries[::2]
+            series.open = dict(zip(indexes, map(Summary.from_state, summaries[1::2]), strict=True))
+
+    def _note_whole(self) -> None:
+        for series in self.series.values():
+            series.kept = len(series.keys)
+
+    def _values(self, *, whole: bool) -> list[Any]:
+        values: list[Any] = [self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms]
+        for quantity, series in self.series.items():
+            kept = 0 if whole else series.kept
+            of_series: list[Any] = [quantity, kept, series.keys[kept:].tobytes()]
+            for index, summary in series.open.items():
+                of_series += (index, summary.to_state())
+            values.append(of_series)
+        return values
+
+
+WINDOW_CHANGES: Final = Changes(SensorWindows.take_changes, SensorWindows.apply_changes)
+"""How a sensor's windows are written between two times that they are written whole."""

@@ -1,6 +1,5 @@
 """The agent that compares the sensors of a group with each other."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from mode import CrashingSupervisor
@@ -42,14 +41,13 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[Group]:
     @app.agent(
         app.batched_topic(GROUP_BUCKETS.name), name="compare_sensors", supervisor_strategy=CrashingSupervisor
     )  # type: ignore[untyped-decorator]
-    async def compare_sensors(stream: Any) -> AsyncIterator[None]:
+    async def compare_sensors(stream: Any) -> None:
         """Keep two days of each group's sensors, and publish which of them move together.
 
         Delivery: each bucket counts once; rows remember the offset they contain, insights have derived ids.
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
-        async for _ in state.follow(stream, apply, release=True):
-            yield
+        await state.follow(stream, apply, release=True)
 
     return state
 

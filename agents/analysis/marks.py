@@ -1,6 +1,6 @@
 """The agents that keep anomalies and labels, to be drawn beside the series they are about."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mode import CrashingSupervisor
@@ -55,13 +55,12 @@ def _add(
         return changed
 
     @app.agent(app.batched_topic(topic), name=f"mark_{topic}", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def mark(stream: Any) -> AsyncIterator[None]:
+    async def mark(stream: Any) -> None:
         """Keep the latest of each sensor.
 
         Delivery: at least once; the same mark again changes nothing.
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
-        async for _ in state.follow(stream, apply, release=True):
-            yield
+        await state.follow(stream, apply, release=True)
 
     return state

@@ -1,7 +1,6 @@
 """The agent that learns each series and publishes what is worth knowing about it."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from time import perf_counter
 from typing import Any
 
@@ -51,7 +50,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorAnalysis]:
         return outcome.changed
 
     @app.agent(app.readings_topic, name="analyse_readings", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def analyse_readings(stream: Any) -> AsyncIterator[None]:
+    async def analyse_readings(stream: Any) -> None:
         """Learn each reading's series; publish forecasts, profiles, drift and the health of sensors.
 
         A record that cannot be read is counted; the worker sets it aside as a dead letter.
@@ -59,8 +58,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorAnalysis]:
         Delivery: each reading is learned once; rows remember the offset they contain, insights have derived ids.
         Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
         """
-        async for _ in state.follow(stream, apply, release=True):
-            yield
+        await state.follow(stream, apply, release=True)
 
     return state
 

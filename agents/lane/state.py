@@ -11,7 +11,7 @@ Rows of partitions that stay through a rebalance stay as well, since the checkpo
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -25,7 +25,7 @@ from streams.rows import CHANGES, Changes, Row, decode_row, encode_news, update_
 
 S = TypeVar("S")
 
-APPLY_TOGETHER = 5000
+APPLY_TOGETHER = 20_000
 """Readings that wait at most before they are applied; all are at the next checkpoint."""
 
 
@@ -88,8 +88,8 @@ class WriteBehindState(Generic[S]):
 
     async def follow(
         self, stream: Any, apply: Callable[[Batch], dict[str, Row[S]]], *, release: bool = False
-    ) -> AsyncIterator[None]:
-        """Apply the batches of a stream to the rows, one after the other; yields after each.
+    ) -> None:
+        """Apply the batches of a stream to the rows, one after the other.
 
         A batch waits for others, at most until the next checkpoint, before which nothing of it can be seen outside:
         rows of a thousand sensors that are touched and encoded in one go cost less than those of many small batches.
@@ -114,7 +114,6 @@ class WriteBehindState(Generic[S]):
                     for partition in list(self._waiting):
                         self._apply_waiting(partition)
                 await lane.checkpoint_if_full()
-            yield
 
     @property
     def changed_rows(self) -> int:

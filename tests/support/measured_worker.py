@@ -44,7 +44,7 @@ def measured(which: str, readings: int) -> Any:
         marks = [begun]
         while applied() < readings or _holding(app):
             await asyncio.sleep(0.01)
-            if applied() >= readings * len(marks) // PARTS:
+            if applied() >= max(readings * len(marks) // PARTS, marks[-1].readings + 1):
                 marks.append(_mark(applied()))
         cost = _cost(begun, _mark(applied()))
         cost["cpu_us_by_part"] = [

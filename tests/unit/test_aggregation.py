@@ -1,13 +1,15 @@
 """From records of `readings` to aggregates, late readings and rows."""
 
+from random import Random
+
 import pytest
 
 from streams.aggregation import AggregationOutcome, aggregate, close_all
 from streams.errors import ConfigurationError
 from streams.identity import aggregate_id, reading_id
 from streams.records import Reading, Tick, decode_readings, encode
-from streams.rows import Row, decode_row, encode_row
-from streams.windows import SensorWindows, WindowPolicy
+from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row, update_row
+from streams.windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
 
 POLICY = WindowPolicy.of(size=60, grace=0, idle=30)
 Rows = dict[str, Row[SensorWindows]]
@@ -104,6 +106,67 @@ def test_a_row_survives_its_encoding() -> None:
     restored = decode_row(data, SensorWindows.from_state)
     assert restored.applied_through == 9
     assert restored.state.to_state() == rows["s1"].state.to_state()
+
+
+def uneasy(seed: int, steps: int = 3000) -> list[tuple[int, int, Reading | Tick]]:
+    """A sensor of two quantities: steady, out of order, twice, late, silent until a tick closes its windows."""
+    rng = Random(seed)
+    time, records = 1e9, []
+    for offset in range(steps):
+        ingest_ms = round(time * 1000)
+        if rng.random() < 0.01:
+            time += 60.0
+            records.append((offset, ingest_ms, Tick(time)))
+            continue
+        time += rng.choice((0.0, 1.0, 1.0, 1.0, 1.0, 1.0)) if rng.random() < 0.98 else 30.0
+        event_time = time - (rng.choice((3.0, 7.5, 200.0)) if rng.random() < 0.05 else 0.0)
+        values = {"temperature": rng.gauss(20.0, 1.0)} | ({"pressure": 1.0} if rng.random() < 0.1 else {})
+        records.append((offset, ingest_ms, Reading("s1", event_time, values)))
+    return records
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "policy",
+    [
+        WindowPolicy.of(size=60, grace=10, idle=30),
+        WindowPolicy.of(size=60, step=20, grace=5, idle=30, quantiles=(0.5,)),
+    ],
+)
+def test_a_row_written_whole_and_its_newest_changes_are_the_row(policy: WindowPolicy, seed: int) -> None:
+    rng = Random(seed)
+    changelog: dict[bytes, bytes] = {}  # as compaction leaves it: the newest of each key
+    rows: Rows = {}
+    little = checkpoints = 0
+    for offset, ingest_ms, record in uneasy(seed):
+        aggregate(policy, rows, [(offset, ingest_ms, record)], AggregationOutcome())
+        if "s1" not in rows or rng.random() < 0.5:
+            continue  # the next checkpoint has both
+        key, value = encode_news("s1", rows["s1"], SensorWindows.to_state, WINDOW_CHANGES)
+        changelog[key] = value
+        checkpoints += 1
+        little += key == b"s1" + CHANGES
+        back = decode_row(changelog[b"s1"], SensorWindows.from_state)
+        if (changes := changelog.get(b"s1" + CHANGES)) is not None:
+            update_row(back, changes, WINDOW_CHANGES.apply)
+        assert back.applied_through == rows["s1"].applied_through
+        assert back.state.to_state() == rows["s1"].state.to_state()
+        if rng.random() < 0.05:
+            rows["s1"] = back
+    assert 0.5 < little / checkpoints < 0.95
+
+
+def test_changes_that_follow_another_state_are_refused() -> None:
+    sensor = SensorWindows()
+    for second in range(3):
+        sensor.observe(POLICY, 1000 * second, None, {"temperature": 1.0}, 0)
+    assert sensor.take_changes() is None
+    changes = sensor.take_changes()
+    assert changes is not None
+    with pytest.raises(
+        ConfigurationError, match="expected changes after 0 keys of temperature, got those after 3"
+    ):
+        SensorWindows().apply_changes(changes)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01", b"\x93\x63\x00\xc0", b"not a row"])

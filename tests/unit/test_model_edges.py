@@ -63,7 +63,7 @@ def test_a_reading_after_an_idle_sensor_was_closed_does_not_move_the_watermark_b
     sensor.observe(policy, 5_000, None, {"t": 1.0}, 0)
     sensor.close_all(policy)
     assert sensor.watermark_ms == 60_000
-    assert sensor.observe(policy, 65_000, None, {"t": 2.0}, 0) == ([], [])
+    assert sensor.observe(policy, 65_000, None, {"t": 2.0}, 0) == ((), ())
     assert (sensor.stream_ms, sensor.watermark_ms) == (65_000, 60_000)
 
 
