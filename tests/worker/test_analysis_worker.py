@@ -263,6 +263,9 @@ async def pages_tell(process: AnalysisProcess, sensor_id: str) -> None:
     assert [mark["what"] for mark in series["anomalies"]] == ["raised above"]
     assert [mark["what"] for mark in series["labels"]] == ["spike"]
     groups = await ask(process, "/api/groups")
+    # Buckets come after their readings, and wait for a checkpoint as they do.
+    while not groups["rows"] and time.monotonic() < deadline:
+        groups = await ask(process, "/api/groups")
     assert [group["group"] for group in groups["rows"]] == ["all"]
 
 
