@@ -12,6 +12,7 @@ from bridges.settings import MqttSettings, Settings
 from bridges.stack.mqtt import RUMQTTD_QUEUED_MESSAGES
 
 SECONDS = 5.0
+_VERSION_TOPIC = "$SYS/broker/version"
 
 
 def examine(settings: Settings, stack: Path | None) -> tuple[Findings, dict[str, Any]]:
@@ -83,19 +84,23 @@ def _converse(mqtt: MqttSettings, answer: _Answer) -> None:
         client.tls_set_context(context)
 
     def connected(_client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
+        if answer.complete.is_set():
+            return  # connected again
         if reason.is_failure:
             answer.refused = str(reason)
             answer.complete.set()
             return
         answer.properties = properties
-        client.subscribe([("$SYS/broker/version", 0), *((topic, 1) for topic in mqtt.topics)])
+        client.subscribe([(topic, 1) for topic in mqtt.topics])
 
     def subscribed(_client: Any, _data: Any, _mid: int, codes: Any, _properties: Any) -> None:
-        answer.granted = [code.value for code in codes][1:]
-        answer.complete.set()
+        if not answer.complete.is_set():
+            answer.granted = [code.value for code in codes]
+            client.subscribe(_VERSION_TOPIC)  # last: rumqttd hangs up on a client that asks for it
+            answer.complete.set()
 
     def received(_client: Any, _data: Any, message: Any) -> None:
-        if message.topic == "$SYS/broker/version":
+        if message.topic == _VERSION_TOPIC:
             answer.version = message.payload.decode(errors="replace")
 
     client.on_connect, client.on_subscribe, client.on_message = connected, subscribed, received
