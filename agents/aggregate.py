@@ -35,7 +35,7 @@ def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
         "windows",
         partitions=settings.kafka.partitions,
         to_state=SensorWindows.to_state,
-        from_state=lambda _, data: SensorWindows.from_state(data),
+        from_state=lambda _, values: SensorWindows.from_state(values),
         changes=WINDOW_CHANGES,
     )
     aggregates = settings.topic(AGGREGATES.name)

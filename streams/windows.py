@@ -287,7 +287,7 @@ class SensorWindows:
         """
         for series in self.series.values():
             kept = series.kept
-            if kept < 0 or len(series.keys) - kept > (_FEW if kept < 2 * _FEW else kept // 2):
+            if kept < 0 or len(series.keys) - kept > max(_FEW, kept // 2):
                 self._note_whole()
                 return None
         return self._values(whole=False)

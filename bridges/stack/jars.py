@@ -123,7 +123,7 @@ def write_lock(path: Path = LOCK_FILE, wanted: Sequence[str] = KAFKA) -> None:
             f"{a.groupId}:{a.artifactId}:{a.version} {_sha256(jar)}"
             for a, jar in zip(artifacts.values(), paths, strict=True)
         )
-    head = "# Written by `python -m bridges.stack.jars`: what Apache Kafka needs to run, with SHA-256.\n"
+    head = "# Jars with their SHA-256, written by `write_lock` of bridges/stack/jars.py.\n"
     path.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -27,10 +27,11 @@ from streams.detection import (
 )
 from streams.errors import InputError
 from streams.records import Reading, Tick, decode_reading, encode
-from streams.rows import CHANGES, Changes, Row, decode_row, encode_row, update_row
+from streams.rows import Changes, Row, encode_row
 from streams.series_model import DetectionPlan
 from streams.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
 from streams.windows import WINDOW_CHANGES, SensorWindows
+from tests.support.changelog import recovered
 
 EPOCH = 1_725_890_400.0
 RESULT_TOPICS = (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name, DEAD_LETTERS.name)
@@ -156,14 +157,11 @@ class Expected:
             ),
             ("models", self.models, models_to_state, partial(models_from_state, plan), MODEL_CHANGES),
         ]
-        for name, wanted, to_state, from_state, news in tables:
+        for name, wanted, to_state, from_state, changes in tables:
             topic = f"{settings.worker.application}-{name}-changelog"
             newest = {key: value for part in (await read(settings, topic)).values() for key, value in part}
             for sensor, row in wanted.items():
-                key = sensor.encode()
-                found = decode_row(newest[key], partial(from_state, sensor))
-                if (changes := newest.get(key + CHANGES)) is not None:
-                    update_row(found, changes, news.apply)
+                found = recovered(newest, sensor, partial(from_state, sensor), changes)
                 if encode_row(found, to_state) != encode_row(row, to_state):
                     lines.append(
                         f"{name} of {sensor} after {after}: contains the log up to {found.applied_through}, "

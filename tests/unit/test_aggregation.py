@@ -8,8 +8,9 @@ from streams.aggregation import AggregationOutcome, aggregate, close_all
 from streams.errors import ConfigurationError
 from streams.identity import aggregate_id, reading_id
 from streams.records import Reading, Tick, decode_readings, encode
-from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row, update_row
+from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row
 from streams.windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
+from tests.support.changelog import recovered
 
 POLICY = WindowPolicy.of(size=60, grace=0, idle=30)
 Rows = dict[str, Row[SensorWindows]]
@@ -146,9 +147,7 @@ def test_a_row_written_whole_and_its_newest_changes_are_the_row(policy: WindowPo
         changelog[key] = value
         checkpoints += 1
         little += key == b"s1" + CHANGES
-        back = decode_row(changelog[b"s1"], SensorWindows.from_state)
-        if (changes := changelog.get(b"s1" + CHANGES)) is not None:
-            update_row(back, changes, WINDOW_CHANGES.apply)
+        back = recovered(changelog, "s1", SensorWindows.from_state, WINDOW_CHANGES)
         assert back.applied_through == rows["s1"].applied_through
         assert back.state.to_state() == rows["s1"].state.to_state()
         if rng.random() < 0.05:

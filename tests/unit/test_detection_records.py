@@ -1,5 +1,6 @@
 """From records of `readings` to anomalies and rows of models."""
 
+from functools import partial
 from random import Random
 
 import pytest
@@ -16,8 +17,9 @@ from streams.detectors.tailwatch import TailWatch
 from streams.errors import InputError
 from streams.identity import anomaly_id
 from streams.records import Anomaly, Reading, Tick
-from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row, update_row
+from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row
 from streams.series_model import DetectionPlan
+from tests.support.changelog import recovered
 
 PLAN = DetectionPlan({"warm_up": 30, "raise_at": 0.999, "clear_at": 0.99})
 UNEASY = DetectionPlan(
@@ -146,10 +148,7 @@ def test_a_detector_that_knows_no_changes_is_written_whole() -> None:
 
 
 def restored(plan: DetectionPlan, changelog: dict[bytes, bytes]) -> Row[SensorModels]:
-    row = decode_row(changelog[b"s1"], lambda state: models_from_state(plan, "s1", state))
-    if (changes := changelog.get(b"s1" + CHANGES)) is not None:
-        update_row(row, changes, MODEL_CHANGES.apply)
-    return row
+    return recovered(changelog, "s1", partial(models_from_state, plan, "s1"), MODEL_CHANGES)
 
 
 def test_a_model_of_another_configuration_begins_anew_and_skips_what_it_has_seen() -> None:
