@@ -470,9 +470,11 @@ class TailWatch(Detector):
             step = abs(x - previous)
             if step != 0.0:
                 changes += 1.0
-                longest = max(longest, run)
+                if run > longest:
+                    longest = run
                 run = 0.0
-                finest = min(finest, step)
+                if step < finest:
+                    finest = step
                 previous = x
             elif i:
                 run += 1.0
@@ -512,20 +514,25 @@ class TailWatch(Detector):
             s[_SCALE + 2 * residual] = sum(map(abs, deviations)) / n
             deviations.sort()
             if residual == _SPREAD:
-                self._first_tail(10, deviations, 2.0 * TAIL)
+                self._first_tail(10, deviations[min(n - 1, int((1.0 - 2.0 * TAIL) * n)) :])
             else:
-                self._first_tail(2 * residual, deviations, TAIL)
-                self._first_tail(2 * residual + 1, [-deviation for deviation in reversed(deviations)], TAIL)
+                at = min(n - 1, int((1.0 - TAIL) * n))
+                self._first_tail(2 * residual, deviations[at:])
+                self._first_tail(2 * residual + 1, [-deviation for deviation in deviations[n - 1 - at :: -1]])
 
-    def _first_tail(self, tail: int, deviations: list[float], share: float) -> None:
-        """Estimate a tail from the deviations of the warm-up, smallest first."""
-        at = min(len(deviations) - 1, int((1.0 - share) * len(deviations)))
-        quantile = max(deviations[at], 0.0)
-        beyond = [log(v / quantile) for v in deviations[at + 1 :] if v > quantile > 0.0]
-        count = len(beyond) + PRIOR_COUNT
+    def _first_tail(self, tail: int, deviations: list[float]) -> None:
+        """Estimate a tail from the largest deviations of the warm-up, the first of which is its quantile."""
+        quantile = max(deviations[0], 0.0)
+        total = 0.0
+        count = PRIOR_COUNT
+        if quantile:
+            for deviation in deviations:
+                if deviation > quantile:
+                    total += log(deviation / quantile)
+                    count += 1
         self._s[_QUANTILES + tail] = quantile
-        self._floats[tail] = (sum(beyond) + EXCESS_PRIOR * PRIOR_COUNT) / count
-        self._floats[tail + _SHAPE] = (sum(beyond) + SHAPE_PRIOR * PRIOR_COUNT) / count
+        self._floats[tail] = (total + EXCESS_PRIOR * PRIOR_COUNT) / count
+        self._floats[tail + _SHAPE] = (total + SHAPE_PRIOR * PRIOR_COUNT) / count
         self._counts[tail] = min(count, 255)
 
     # -- asking -------------------------------------------------------------------------------------------
