@@ -65,7 +65,7 @@ Count = Annotated[int, Field(ge=1)]
 
 # Read by other parts of the system, not settings of this model.
 _OTHER_VARIABLES = frozenset({"WEIR_CONFIG", "WEIR_HOME", "WEIR_NAB_DIR"})
-_OTHER_PREFIXES = ("WEIR_TEST_",)
+_OTHER_PREFIXES = ("WEIR_TEST_", "WEIR_BENCH_")
 
 
 class Section(BaseModel):

@@ -35,8 +35,8 @@ from tests.services.bridge_kit import BridgeProcess, until
 SENSORS = 1000
 PARTITIONS = 4
 WINDOW = 1000
-MESSAGES = int(os.environ.get("WEIR_TEST_BENCH_MESSAGES", "200000"))
-RATE = float(os.environ.get("WEIR_TEST_BENCH_RATE", "15000"))
+MESSAGES = int(os.environ.get("WEIR_BENCH_MESSAGES", "200000"))
+RATE = float(os.environ.get("WEIR_BENCH_RATE", "15000"))
 RATE_SECONDS = 10.0
 MOST_CPU_SECONDS = 25e-6
 

@@ -1,6 +1,6 @@
 """From publishing on MQTT to standing in MongoDB, with default settings, at a steady rate.
 
-WEIR_TEST_BENCH_RATE readings a second (default 5,000) go through broker, bridge, Kafka and one worker, which also
+WEIR_BENCH_RATE readings a second (default 5,000) go through broker, bridge, Kafka and one worker, which also
 computes windows, detects anomalies and runs the sinks. Among them a probe is published every 50 ms, and looked for in
 MongoDB by its id until it is there: its time is that from publishing to being readable.
 """
@@ -25,7 +25,7 @@ from streams.identity import reading_id
 from tests.services.bridge_kit import BridgeProcess, Publisher, until
 from tests.support.worker_process import WorkerProcess
 
-RATE = int(os.environ.get("WEIR_TEST_BENCH_RATE", "5000"))
+RATE = int(os.environ.get("WEIR_BENCH_RATE", "5000"))
 SECONDS = 30
 WARM_UP_SECONDS = 5
 PROBE_SECONDS = 0.05

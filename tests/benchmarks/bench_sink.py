@@ -26,7 +26,7 @@ from streams.identity import reading_id
 from streams.records import HEADER_READING_ID, Reading, encode
 from streams.topics import READINGS
 
-DOCUMENTS = int(os.environ.get("WEIR_TEST_BENCH_DOCUMENTS", "20000"))
+DOCUMENTS = int(os.environ.get("WEIR_BENCH_DOCUMENTS", "20000"))
 ROUNDS = 5
 # What a worker fetches at a few thousand readings a second.
 RECORDS_IN_A_BATCH = 500

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.settings import load
+from bridges.settings import Settings, load
 from streams.errors import ConfigurationError
 
 
@@ -34,6 +34,12 @@ def test_an_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv(name, "x")
     with pytest.raises(ConfigurationError, match=name):
         load()
+
+
+@pytest.mark.parametrize("name", ["WEIR_TEST_SCHEDULES", "WEIR_BENCH_READINGS"])
+def test_a_variable_of_tests_and_benchmarks_is_no_setting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    assert load() == Settings()
 
 
 def test_a_wrong_value_names_the_variable_and_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
