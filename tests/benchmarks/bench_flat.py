@@ -3,11 +3,12 @@
 One worker with windows and detection.
 
 WEIR_BENCH_FLAT_READINGS sets the size of each backlog (default 10,000,000; about 100 bytes each on the disk of Kafka),
-WEIR_BENCH_FLAT_MINUTES how long live readings come (default 60).
+WEIR_BENCH_FLAT_MINUTES how long live readings come, a fifth of it to the control (default 60).
 """
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from bridges.kafka_edge import ensure_topics
 from bridges.settings import KafkaSettings, Settings
 from tests.benchmarks.bench_scaling import LIVE_SENSORS, cost_of_live, learned
 from tests.benchmarks.bench_worker import fill, measure
+from tests.support.worker_process import until_ready
 
 READINGS = int(os.environ.get("WEIR_BENCH_FLAT_READINGS", "10_000_000"))
 FEW, MANY = 1000, 100_000
@@ -46,16 +48,33 @@ def test_cost_over_ten_million_readings_and_memory_of_a_hundred_thousand_sensors
 
 @pytest.mark.timeout(120 * MINUTES + 600)
 async def test_cost_over_an_hour(kafka: str, unique_name: str, tmp_path: Path) -> None:
-    seconds = MINUTES * 60 // PARTS
-    costs = []
-    async with learned(kafka, unique_name, tmp_path / "live") as (settings, worker):
+    """Each part ends with the control: a worker that has just started, on readings of its own.
+
+    What both have in common is the machine's; what only the old worker has is drift.
+    """
+    young_seconds = MINUTES * 60 // PARTS // 5
+    old_seconds = 4 * young_seconds
+    costs, controls = [], []
+    async with (
+        learned(kafka, unique_name, tmp_path / "old") as (settings, worker),
+        learned(kafka, f"{unique_name}.young", tmp_path / "young") as (young_settings, young),
+    ):
+        begun = time.monotonic()
         print(f"\n{LIVE_SENSORS:,} sensors, one reading each a second")
-        print(f"{'minute':>8}{'CPU µs/reading':>16}{'memory':>10}")
+        print(f"{'minute':>8}{'CPU µs/reading':>16}{'memory':>10}{'just started':>16}", flush=True)
+        young.stop()
         for part in range(PARTS):
-            costs.append(await cost_of_live(settings, worker, seconds, since=part * seconds))
+            costs.append(await cost_of_live(settings, worker, old_seconds, since=part * old_seconds))
             memory = psutil.Process(worker.pid).memory_info().rss / 2**20
-            print(f"{(part + 1) * seconds / 60:>8.0f}{costs[-1]:>16.1f}{memory:>7.0f} MB", flush=True)
-    print(f"the last part cost {costs[-1] / costs[0]:.2f} of the first")
+            young.start()
+            await until_ready([young])
+            since = part * young_seconds
+            controls.append(await cost_of_live(young_settings, young, young_seconds, since=since))
+            young.stop()
+            minute = (time.monotonic() - begun) / 60
+            print(f"{minute:>8.0f}{costs[-1]:>16.1f}{memory:>7.0f} MB{controls[-1]:>16.1f}", flush=True)
+    drift, noise = costs[-1] / costs[0], controls[-1] / controls[0]
+    print(f"the last part cost {drift:.2f} of the first; of a worker just started {noise:.2f}")
 
 
 @pytest.mark.timeout(1800)
