@@ -11,6 +11,9 @@ from streams.errors import ConfigurationError, TransientError
 from streams.topics import ALL_TOPICS, DAY_MS, READINGS, TopicSpec
 
 _VISIBLE_SECONDS = 30.0
+# Kafka compacts no segment that is still written to, and by default begins another after a gigabyte or a week: an hour
+# of live readings would have to be read back at each start.
+_CHANGELOG_SEGMENT_BYTES = 32 * 1024 * 1024
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:
@@ -110,7 +113,12 @@ def ensure_topics(settings: Settings, changelogs: Sequence[str] = ()) -> None:
             state must stand in partitions of the same number.
     """
     configs = {settings.topic(spec.name): topic_config(settings, spec) for spec in ALL_TOPICS}
-    configs |= {name: {"cleanup.policy": "compact", **_in_sync(settings)} for name in changelogs}
+    changelog = {
+        "cleanup.policy": "compact",
+        "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
+        **_in_sync(settings),
+    }
+    configs |= dict.fromkeys(changelogs, changelog)
     asyncio.run(_ensure_topics(settings, configs))
 
 

@@ -12,7 +12,7 @@ each row recognises. So a reading has its effects once, whenever the worker dies
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from faust.types import TP
@@ -67,7 +67,7 @@ class Lane:
 
     def attach(self, consumer: BatchConsumer) -> None:
         """Connect the consumer: called by the consumer itself when Faust makes it."""
-        consumer.batched_topics = frozenset(self._topics)
+        consumer.batched_topics = frozenset(self._topics | {state.changelog for state in self.states})
         consumer.lane = self
 
     async def own(self, assigned: Iterable[TP]) -> None:
@@ -85,10 +85,34 @@ class Lane:
                 f"partitions were assigned without {', '.join(sorted({tp.topic for tp in missing}))}, "
                 "which the leader of the group does not know yet: start the worker again"
             )
+        for state in self.states:
+            state.held &= partitions
         async with self._lock:
             await self.writers.own(
                 sorted((tp.topic, tp.partition) for tp in assigned if tp.topic in changelogs)
             )
+
+    async def where_recovery_begins(self, consumer: Any, offsets: Mapping[TP, int]) -> dict[TP, int]:
+        """Return from where changelogs are to be read: those of rows that are not here, from their beginning.
+
+        Faust's own note of what it has read of a changelog may be from before a rebalance that took the partition away.
+
+        Args:
+            consumer: Knows where logs begin.
+            offsets: Where Faust would begin.
+        """
+        states = {state.changelog: state for state in self.states}
+        begins = dict(offsets)
+        fresh = [tp for tp in offsets if tp.topic in states and tp.partition not in states[tp.topic].held]
+        for tp, first in (await consumer.earliest_offsets(*fresh)).items() if fresh else ():
+            begins[tp] = max(first - 1, 0)
+            if offsets[tp] > begins[tp]:
+                _log.warning("recovery.from_the_beginning", topic=tp.topic, partition=tp.partition)
+                self.app.tables.recovery.active_offsets[tp] = first - 1
+        for tp, offset in begins.items():
+            if tp.topic in states:  # Faust reads the last record that is here once more
+                states[tp.topic].table.expect(tp.partition, offset if tp in fresh else offset + 1)
+        return begins
 
     def open(self) -> None:
         """Accept batches of the present assignment: its state has been recovered."""

@@ -235,7 +235,8 @@ class BatchConsumer(driver.Consumer):
                     # Faust drops what ends before the newest offset that it has handed on. Batches have no fixed
                     # ends, and a stream queue may have been cleared since: what comes after a seek is always wanted.
                     self._read_offset[tp] = None
-                    self._handed_on[tp].append(message)
+                    if tp.topic in self.app.topics.acking_topics:  # not of a changelog
+                        self._handed_on[tp].append(message)
                 yield tp, message
             place.offset = end  # of the fetch's own place: after a seek meanwhile there is another
 
@@ -319,6 +320,8 @@ class BatchConsumer(driver.Consumer):
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Seek partitions (the changelogs of a recovery), and expect their next records from there."""
+        if self.lane is not None:
+            partitions = await self.lane.where_recovery_begins(self, partitions)
         await super().seek_wait(partitions)
         self._expect(partitions)
 

@@ -8,7 +8,7 @@ import inspect
 from typing import Any
 
 from faust.app.base import App
-from faust.stores.memory import Store
+from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
@@ -40,8 +40,13 @@ _RELIED_ON: dict[type, dict[str, str]] = {
         "on_rebalance": "aa4d997a1795ceae",
         "_add": "1584a197b11bf835",
         "revoke": "779302ebfab0b2db",
+        "_slurp_changelogs": "7825c7e50f766d5a",
     },
-    Store: {"apply_changelog_batch": "71863e3cd727aac2", "on_recovery_completed": "a00bef343e139602"},
+    Collection: {
+        "_new_store": "914a2bda605d38f5",
+        "_new_changelog_topic": "77bea64b59f79809",
+        "apply_changelog_batch": "b980a78d3ae9b1e8",
+    },
     App: {
         "_on_partitions_revoked": "d5c895bbe57dc73a",
         "_on_partitions_assigned": "de932b7927db85b3",
@@ -62,7 +67,8 @@ _RELIED_ON: dict[type, dict[str, str]] = {
 
 def fingerprint(function: Any) -> str:
     """Return the first 16 digits of the SHA-256 of a function's source."""
-    return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+    source = inspect.getsource(getattr(function, "fun", function))  # a service's task wraps its function
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 def check_internals() -> None:

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from faust.types import TP
 
 from agents.lane.batch import Batch
+from agents.lane.recovery import RecoveryTable
 from agents.lane.writer import CLAIM_KEY, KeyValue, TopicPartition
 from streams.errors import ConfigurationError, WeirError
 from streams.rows import CHANGES, Changes, Row, decode_row, encode_news, update_row
@@ -73,11 +74,13 @@ class WriteBehindState(Generic[S]):
         self._from_state = from_state
         self._changes = changes
         self.rows: dict[int, dict[str, Row[S]]] = defaultdict(dict)
+        self.held: set[int] = set()
+        """Partitions whose rows are here, as far as their changelogs have them."""
         self._reached: dict[int, int] = {}
         self._set_aside: dict[int, int] = {}
         self._begin()
-        self.table = app.Table(
-            name, key_type=bytes, value_type=bytes, partitions=partitions, on_recover=self._recover
+        self.table = app.tables.add(
+            RecoveryTable(app, name=name, partitions=partitions, on_recover=self._recover)
         )
 
     @property
@@ -231,35 +234,37 @@ class WriteBehindState(Generic[S]):
             raise WeirError(
                 f"{self.name}: recovery has begun with effects that no checkpoint has made durable"
             )
-        owned = {tp.partition for tp in self._app.tables.recovery.actives_for_table[self.table]}
+        owned = self.held = {tp.partition for tp in self._app.tables.recovery.actives_for_table[self.table]}
         for memory in (self.rows, self._set_aside):
             for partition in memory.keys() - owned:
                 del memory[partition]
         self._reached.clear()
-        store = self.table.data
-        changes: list[tuple[int, bytes, bytes]] = []
-        while store.data:
-            key, value = store.data.popitem()
-            partition = store._key_partition.pop(key)
-            if partition not in owned:
-                continue
+        recovered = self.table.take_recovered()
+        for partition in owned:
+            self._take_over_partition(partition, recovered.get(partition, {}))
+        self._app.lane.open()
+
+    def _take_over_partition(self, partition: int, recovered: dict[bytes, bytes]) -> None:
+        rows = self.rows[partition]
+        changes: list[tuple[bytes, bytes]] = []
+        while recovered:
+            key, value = recovered.popitem()
             if key == _mark_key(partition):
                 self._set_aside[partition] = int(value)
             elif key.endswith(CHANGES):
-                changes.append((partition, key, value))
+                changes.append((key, value))
             elif key != CLAIM_KEY:
                 sensor_id = key.decode()
-                self.rows[partition][sensor_id] = decode_row(value, partial(self._from_state, sensor_id))
-        if self._changes is not None:
-            for partition, key, value in changes:
-                sensor_id = key.removesuffix(CHANGES).decode()
-                if (row := self.rows[partition].get(sensor_id)) is None:
-                    raise ConfigurationError(
-                        f"{self.changelog} has changes of the row of {sensor_id}, but not the row: rebuild the table"
-                    )
-                update_row(row, value, self._changes.apply)
-        store._key_partition.clear()
-        self._app.lane.open()
+                rows[sensor_id] = decode_row(value, partial(self._from_state, sensor_id))
+        if self._changes is None:
+            return
+        for key, value in changes:
+            sensor_id = key.removesuffix(CHANGES).decode()
+            if (row := rows.get(sensor_id)) is None:
+                raise ConfigurationError(
+                    f"{self.changelog} has changes of the row of {sensor_id}, but not the row: rebuild the table"
+                )
+            update_row(row, value, self._changes.apply)
 
 
 def _mark_key(partition: int) -> bytes:

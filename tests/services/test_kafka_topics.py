@@ -23,6 +23,7 @@ def test_topics_and_changelogs_are_there_at_once_and_changelogs_keep_the_newest_
     resource = ConfigResource(ResourceType.TOPIC, changelog)
     config = admin.describe_configs([resource])[resource].result(10)
     assert config["cleanup.policy"].value == "compact"
+    assert int(config["segment.bytes"].value) <= 2**25  # what is still written to is not compacted
 
 
 def test_a_changelog_with_another_number_of_partitions_is_refused(kafka: str, topic_prefix: str) -> None:

@@ -77,3 +77,47 @@ async def test_partitions_that_come_without_a_changelog_are_refused() -> None:
         await lane.own(
             [TP("readings", 0), TP("readings", 1), TP("windows", 0), TP("windows", 1), TP("models", 0)]
         )
+
+
+class Table:
+    """Notes from where its recovery is to begin."""
+
+    def __init__(self) -> None:
+        self.expected: dict[int, int] = {}
+
+    def expect(self, partition: int, offset: int) -> None:
+        self.expected[partition] = offset
+
+
+class Logs:
+    """A consumer that knows where logs begin."""
+
+    async def earliest_offsets(self, *partitions: TP) -> dict[TP, int]:
+        return dict.fromkeys(partitions, 0)
+
+
+async def test_rows_that_are_not_here_are_read_from_the_beginning_whatever_faust_has_noted() -> None:
+    noted = {TP("windows", 0): 500, TP("windows", 1): 700, TP("other", 1): 9}
+    recovery = SimpleNamespace(active_offsets=dict(noted))
+    app = SimpleNamespace(task=lambda function: function, tables=SimpleNamespace(recovery=recovery))
+    lane = Lane(app, Writers(), interval=1.0)  # type: ignore[arg-type]
+    table = Table()
+    lane.states.append(SimpleNamespace(changelog="windows", held={0}, table=table))  # type: ignore[arg-type]
+    begins = await lane.where_recovery_begins(Logs(), noted)
+    assert begins == {TP("windows", 0): 500, TP("windows", 1): 0, TP("other", 1): 9}
+    assert recovery.active_offsets[TP("windows", 1)] == -1  # as Faust counts
+    assert table.expected == {0: 501, 1: 0}
+
+
+async def test_rows_of_a_partition_that_was_away_are_not_here_any_more() -> None:
+    writers = SimpleNamespace(own=_nothing)
+    lane = Lane(SimpleNamespace(task=lambda function: function), writers, interval=1.0)  # type: ignore[arg-type]
+    lane.batched("readings")
+    state = SimpleNamespace(changelog="windows", held={0, 1})
+    lane.states.append(state)  # type: ignore[arg-type]
+    await lane.own([TP("readings", 1), TP("windows", 1)])
+    await lane.own([TP("readings", 0), TP("windows", 0), TP("readings", 1), TP("windows", 1)])
+    assert state.held == {1}
+
+
+async def _nothing(_: Any) -> None: ...

@@ -1,0 +1,100 @@
+"""Recovery of the lane's tables: a fetch of a changelog at a time, not a record at a time.
+
+Faust gives each record of a changelog a message and an event, and counts what is left after each: 70 µs. Live readings
+write many, so that a restart would take minutes. Here an event is a `Batch`.
+
+A batch must continue where the one before it ended. Faust may hand on one that was under way when a rebalance took its
+partition away; it would then take older ones for seen, and leave them out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, cast
+
+from faust.stores.memory import Store
+from faust.tables.table import Table
+from faust.types import TP
+
+from agents.lane.batch import Batch, BatchSchema
+from bridges.logs import get_logger
+from streams.errors import WeirError
+
+_log = get_logger(__name__)
+
+
+class _Recovered(Store[bytes, bytes]):
+    """The newest value of each key, by partition, until the lane's state takes it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.by_partition: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self.reached: dict[int, int] = {}
+        self.failure: Exception | None = None
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
+        """Take what recovery has read: events whose values are batches."""
+        try:
+            for event in batch:
+                self._apply(event.value)
+        except Exception as error:  # Faust would log it, and go on without these rows
+            self.failure = error
+            raise
+
+    def _apply(self, fetched: Batch) -> None:
+        partition = fetched.partition
+        if fetched.topic != cast(RecoveryTable, self.table).changelog_topic_name:
+            # Faust applies what comes of a partition that is not assigned any more to the table that it had last.
+            _log.debug("recovery.ignored", topic=fetched.topic, partition=partition)
+            return
+        reached = self.reached.get(partition, 0)
+        if fetched.start > reached:
+            raise WeirError(f"partition {partition} was read up to {reached}, then from {fetched.start}")
+        self.reached[partition] = max(reached, fetched.end)
+        newest = self.by_partition[partition]
+        for record in fetched.records:
+            # Older ones are here, or were; the lane writes none without key or value.
+            if record.offset >= reached and record.key is not None and record.value is not None:
+                newest[record.key] = record.value
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Leave everything where it is: the state takes what it owns."""
+
+
+class RecoveryTable(Table[bytes, bytes]):
+    """A table through which the rows of a lane's state come back from their changelog.
+
+    Args:
+        app: The Faust application.
+        options: Of `faust.Table`.
+    """
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(
+            app,
+            schema=BatchSchema(),
+            key_type=bytes,
+            value_type=bytes,
+            # A batch is not to wait for many others. With 1 Faust would read the changelog on after recovery, too.
+            recovery_buffer_size=2,
+            beacon=app.tables.beacon,
+            **options,
+        )
+
+    def _new_store(self) -> Any:
+        return _Recovered(self.app.conf.store, self.app, self, table_name=self.name)
+
+    def expect(self, partition: int, offset: int) -> None:
+        """Note up to where (exclusive) the rows of a partition are here, or where its log begins."""
+        cast(_Recovered, self.data).reached[partition] = offset
+
+    def take_recovered(self) -> dict[int, dict[bytes, bytes]]:
+        """Return the newest value of each key, by partition, and keep nothing of it.
+
+        Raises:
+            WeirError: If anything could not be taken over, or is missing: the rows would be incomplete.
+        """
+        store = cast(_Recovered, self.data)
+        if store.failure is not None:
+            raise WeirError(f"the changelog of {self.name} could not be read back: {store.failure}")
+        found, store.by_partition = store.by_partition, defaultdict(dict)
+        return found
