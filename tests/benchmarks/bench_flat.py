@@ -61,18 +61,26 @@ async def test_cost_over_an_hour(kafka: str, unique_name: str, tmp_path: Path) -
     ):
         begun = time.monotonic()
         print(f"\n{LIVE_SENSORS:,} sensors, one reading each a second")
-        print(f"{'minute':>8}{'CPU µs/reading':>16}{'memory':>10}{'just started':>16}", flush=True)
+        print(
+            f"{'minute':>8}{'CPU µs/reading':>16}{'memory':>10}{'just started':>16}{'ready after':>13}",
+            flush=True,
+        )
         young.stop()
         for part in range(PARTS):
             costs.append(await cost_of_live(settings, worker, old_seconds, since=part * old_seconds))
             memory = psutil.Process(worker.pid).memory_info().rss / 2**20
+            started = time.monotonic()
             young.start()
             await until_ready([young])
+            ready = time.monotonic() - started
             since = part * young_seconds
             controls.append(await cost_of_live(young_settings, young, young_seconds, since=since))
             young.stop()
             minute = (time.monotonic() - begun) / 60
-            print(f"{minute:>8.0f}{costs[-1]:>16.1f}{memory:>7.0f} MB{controls[-1]:>16.1f}", flush=True)
+            print(
+                f"{minute:>8.0f}{costs[-1]:>16.1f}{memory:>7.0f} MB{controls[-1]:>16.1f}{ready:>11.1f} s",
+                flush=True,
+            )
     drift, noise = costs[-1] / costs[0], controls[-1] / controls[0]
     print(f"the last part cost {drift:.2f} of the first; of a worker just started {noise:.2f}")
 

@@ -40,6 +40,15 @@ async def test_the_lane_gives_the_results_of_an_undisturbed_run_through_every_st
     print(f"ran {SEEDS} storms of {REBALANCES} rebalances each")
 
 
+async def test_partitions_that_leave_while_their_state_is_recovered_and_come_back_lose_nothing(
+    tmp_path: Path,
+) -> None:
+    for seed in range(SEEDS // 2):
+        log = MemoryLog(PARTITIONS, 300 + seed)
+        await _storm(_lane_app(log, tmp_path / str(seed)), log, leaving=True)
+        assert _results(log) == _undisturbed(log), f"seed {seed}"
+
+
 async def test_a_worker_that_dies_before_its_offsets_are_committed_repeats_nothing(tmp_path: Path) -> None:
     log = MemoryLog(PARTITIONS, 200)
     await _storm(_lane_app(log, tmp_path / "first"), log)
@@ -142,8 +151,13 @@ def _stock_app(log: MemoryLog, folder: Path) -> tuple[Any, set[tuple[int, int]]]
     return app, seen
 
 
-async def _storm(app: Any, log: MemoryLog, patience: float = 30.0, also: str = "readings") -> None:
-    """Feed readings while the partitions are revoked and given back; ends when all is committed, or nothing moves."""
+async def _storm(
+    app: Any, log: MemoryLog, patience: float = 30.0, also: str = "readings", *, leaving: bool = False
+) -> None:
+    """Feed readings while the partitions are revoked and given back; ends when all is committed, or nothing moves.
+
+    ``leaving``: one of the partitions goes after the other, and all come back, each in the middle of a recovery.
+    """
     records = bad_day(sensors=20, readings=READINGS, seed=log.random.randint(0, 10**6))
     for topic in ("readings", also):
         log.create(topic)
@@ -157,6 +171,8 @@ async def _storm(app: Any, log: MemoryLog, patience: float = 30.0, also: str = "
         feeding = asyncio.ensure_future(_feed(log, {"readings", also}, records, calm))
         for _ in range(REBALANCES):
             await asyncio.sleep(log.random.uniform(0.05, 0.4))
+            if leaving:
+                await _leave(app, log)
             await app.consumer._thread.rebalance()
             if log.random.random() < 0.3:
                 await app.consumer._thread.rebalance()
@@ -168,6 +184,16 @@ async def _storm(app: Any, log: MemoryLog, patience: float = 30.0, also: str = "
         )
     finally:
         await app.stop()
+
+
+async def _leave(app: Any, log: MemoryLog) -> None:
+    thread = app.consumer._thread
+    everything = thread.assignment()
+    for away in range(PARTITIONS):
+        await thread.rebalance({tp for tp in everything if tp.partition != away})
+        await log.delay(0.1)
+        await thread.rebalance(everything)
+        await log.delay(0.1)
 
 
 async def _feed(
