@@ -94,6 +94,15 @@ def topic_config(settings: Settings, spec: TopicSpec) -> dict[str, str]:
     return config | _in_sync(settings)
 
 
+def changelog_config(settings: Settings) -> dict[str, str]:
+    """Return the configuration with which Weir creates a changelog."""
+    return {
+        "cleanup.policy": "compact",
+        "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
+        **_in_sync(settings),
+    }
+
+
 def _in_sync(settings: Settings) -> dict[str, str]:
     return {"min.insync.replicas": "2"} if settings.kafka.replication >= 3 else {}
 
@@ -113,12 +122,7 @@ def ensure_topics(settings: Settings, changelogs: Sequence[str] = ()) -> None:
             state must stand in partitions of the same number.
     """
     configs = {settings.topic(spec.name): topic_config(settings, spec) for spec in ALL_TOPICS}
-    changelog = {
-        "cleanup.policy": "compact",
-        "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
-        **_in_sync(settings),
-    }
-    configs |= dict.fromkeys(changelogs, changelog)
+    configs |= dict.fromkeys(changelogs, changelog_config(settings))
     asyncio.run(_ensure_topics(settings, configs))
 
 

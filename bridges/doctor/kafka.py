@@ -1,9 +1,10 @@
 """Examine Kafka: reachable, topics as Weir needs them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from bridges.doctor.finding import Finding, Findings, failure, judged, ok, warning
-from bridges.kafka_edge import librdkafka_options, topic_config
+from bridges.kafka_edge import changelog_config, librdkafka_options, topic_config
 from bridges.settings import Settings
 from streams.documents import DESTINATIONS
 from streams.topics import ALL_TOPICS, READINGS, TopicSpec
@@ -25,9 +26,9 @@ def examine(settings: Settings) -> tuple[Findings, dict[str, Any]]:
     )
     try:
         metadata = admin.list_topics(timeout=SECONDS)
-        configurations = _configurations(
-            admin, [name for name in _names(settings) if name in metadata.topics]
-        )
+        changelogs = _changelogs(settings, metadata.topics)
+        there = [name for name in _names(settings) if name in metadata.topics]
+        configurations = _configurations(admin, there + changelogs)
     except KafkaException as error:
         return [
             failure("Kafka", f"{where}: {error.args[0].str()}", "start it, or set WEIR_KAFKA__BROKERS")
@@ -46,11 +47,18 @@ def examine(settings: Settings) -> tuple[Findings, dict[str, Any]]:
         configuration = configurations[name]
         retention.append((spec, float(configuration["retention.ms"])))
         findings.append(_topic(settings, spec, len(metadata.topics[name].partitions), configuration))
+    findings += [_changelog(settings, name, configurations[name]) for name in changelogs]
     return findings, _limits(retention)
 
 
 def _names(settings: Settings) -> list[str]:
     return [settings.topic(spec.name) for spec in ALL_TOPICS]
+
+
+def _changelogs(settings: Settings, topics: Iterable[str]) -> list[str]:
+    applications = (settings.worker.application, settings.analysis.application)
+    prefixes = tuple(f"{settings.kafka.namespace}{application}-" for application in applications)
+    return sorted(name for name in topics if name.startswith(prefixes) and name.endswith("-changelog"))
 
 
 def _configurations(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
@@ -82,7 +90,7 @@ def _topic(settings: Settings, spec: TopicSpec, partitions: int, configuration: 
         (
             configuration[key] != value,
             f"{key} is {configuration[key]}, the settings say {value}",
-            f"kafka-configs --alter --add-config {key}={value} --topic {name}",
+            _alter(name, key, wanted),
         )
         for key, value in wanted.items()
     ]
@@ -102,6 +110,23 @@ def _topic(settings: Settings, spec: TopicSpec, partitions: int, configuration: 
         f"{partitions} partitions, kept {_kept(wanted)}",
         "message.timestamp.type should be CreateTime: ingest times and delays are measured by it",
     )
+
+
+def _changelog(settings: Settings, name: str, configuration: dict[str, str]) -> Finding:
+    what = f"topic {name}"
+    wanted = changelog_config(settings)
+    policy, largest = configuration["cleanup.policy"], int(configuration["segment.bytes"])
+    if policy != wanted["cleanup.policy"]:
+        found = f"cleanup.policy is {policy}: state is lost when its records grow old"
+        return failure(what, found, _alter(name, "cleanup.policy", wanted))
+    if largest > int(wanted["segment.bytes"]):
+        found = f"segment.bytes is {largest}: until so much is written nothing is compacted, and a restart reads all"
+        return warning(what, found, _alter(name, "segment.bytes", wanted))
+    return ok(what, f"compacted, in segments of {largest} bytes")
+
+
+def _alter(name: str, key: str, wanted: dict[str, str]) -> str:
+    return f"kafka-configs --alter --add-config {key}={wanted[key]} --topic {name}"
 
 
 def _kept(configuration: dict[str, str]) -> str:

@@ -88,6 +88,29 @@ def test_a_topic_that_is_not_as_weir_makes_it_is_named_with_its_setting(
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("config", "verdict", "found"),
+    [
+        ({"cleanup.policy": "delete"}, Verdict.FAILURE, "cleanup.policy is delete"),
+        ({"cleanup.policy": "compact"}, Verdict.WARNING, "segment.bytes is 1073741824"),
+        ({"cleanup.policy": "compact", "segment.bytes": "33554432"}, Verdict.OK, "compacted, in segments of 33554432"),
+    ],
+)  # fmt: skip
+def test_a_changelog_that_would_lose_state_or_grow_without_compaction_is_named(
+    tmp_path: Path, kafka: str, topic_prefix: str, config: dict[str, str], verdict: Verdict, found: str
+) -> None:
+    names = [f"{topic_prefix}weir-models-changelog", f"{topic_prefix}another-models-changelog"]
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.create_topics([NewTopic(name, 4, 1, config=config) for name in names]).values():
+        future.result(20)
+    findings = by_name(examine(tmp_path))
+    finding = findings[f"topic {names[0]}"]
+    assert (finding.verdict, finding.found[: len(found)]) == (verdict, found)
+    assert bool(finding.remedy) == (verdict is not Verdict.OK)
+    assert f"topic {names[1]}" not in findings  # another application's
+
+
+@pytest.mark.usefixtures("here")
 def test_a_wrong_password_of_mongodb_is_a_failure_that_does_not_show_it(
     tmp_path: Path, mongo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
