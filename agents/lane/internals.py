@@ -40,6 +40,9 @@ _RELIED_ON: dict[type, dict[str, str]] = {
         "on_rebalance": "aa4d997a1795ceae",
         "_add": "1584a197b11bf835",
         "revoke": "779302ebfab0b2db",
+        "_restart_recovery": "6bd8a8558a2dffe4",
+        "_build_offsets": "27eec86be06cb51f",
+        "_seek_offsets": "19598ca63d94d250",
         "_slurp_changelogs": "7825c7e50f766d5a",
     },
     Collection: {
