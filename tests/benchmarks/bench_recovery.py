@@ -5,22 +5,22 @@ its sensors, again and again, as live readings would have it. An ordinary Faust 
 """
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.lane.writer import CLAIM_KEY
+from agents.lane.writer import CLAIM_KEY, KeyValue, PartitionWriter
 from bridges.kafka_edge import aiokafka_options, ensure_topics, producer_options
 from bridges.settings import KafkaSettings, Settings
 from streams.topics import READINGS
-from tests.benchmarks.bench_worker import fill
+from tests.benchmarks.bench_worker import cost_in, fill
 from tests.support.worker_process import WorkerProcess, environment, until_consumed, until_ready
 
 RECORDS = int(os.environ.get("WEIR_BENCH_RECOVERY_RECORDS", "1_000_000"))
@@ -75,7 +75,7 @@ async def _lengthen(settings: Settings) -> int:
         for table in ("windows", "models")
         for number in range(settings.kafka.partitions)
     ]
-    held: dict[TopicPartition, list[tuple[bytes, bytes]]] = {each: [] for each in partitions}
+    held: dict[TopicPartition, list[KeyValue]] = {each: [] for each in partitions}
     options = aiokafka_options(settings)
     async with AIOKafkaConsumer(**options, isolation_level="read_committed") as consumer:
         consumer.assign(partitions)
@@ -85,31 +85,21 @@ async def _lengthen(settings: Settings) -> int:
                 held[each] += [(record.key, record.value) for record in records if record.key != CLAIM_KEY]
     count = sum(map(len, held.values()))
     again = RECORDS // count
-    async with AIOKafkaProducer(**producer_options(settings), max_batch_size=512 * 1024) as producer:
-        for each, pairs in held.items():
-            for _ in range(again):
-                await _send(producer, each, pairs)
+    for each, pairs in held.items():
+        name = f"{each.topic}-{each.partition}"
+        writer = PartitionWriter(producer_options(settings), name, each.partition)
+        await writer.open()
+        for _ in range(again):
+            await writer.write({(each.topic, each.partition): pairs})
+        await writer.close()
     return count * (1 + again)
 
 
-async def _send(producer: AIOKafkaProducer, target: TopicPartition, pairs: list[tuple[bytes, bytes]]) -> None:
-    builder = producer.create_batch()
-    for key, value in pairs:
-        if builder.append(timestamp=None, key=key, value=value) is None:
-            await producer.send_batch(builder, target.topic, partition=target.partition)
-            builder = producer.create_batch()
-            builder.append(timestamp=None, key=key, value=value)
-    await producer.send_batch(builder, target.topic, partition=target.partition)
-
-
-def _ordinary(settings: Settings) -> dict[str, float]:
+def _ordinary(settings: Settings) -> dict[str, Any]:
     kafka = settings.kafka
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("peers") / "faust_recovery.py", kafka.brokers,
          f"{kafka.namespace}{settings.worker.application}", settings.topic(READINGS.name), str(kafka.partitions)],
         env=environment({}), capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
-    _, brace, cost_line = done.stdout.partition("{")
-    assert brace, f"measured nothing:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    cost: dict[str, float] = json.loads(brace + cost_line.splitlines()[0])
-    return cost
+    return cost_in(done, "ordinary Faust")

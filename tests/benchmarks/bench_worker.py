@@ -100,7 +100,7 @@ async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
 def _measure_peer(command: Command, settings: Settings, which: str, readings: int) -> dict[str, Any]:
     arguments = (settings.kafka.brokers, settings.topic(READINGS.name), str(readings))
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=900, check=False)
-    return _cost_in(done, which)
+    return cost_in(done, which)
 
 
 def measure(
@@ -119,10 +119,11 @@ def measure(
         [sys.executable, "-m", "tests.support.measured_worker", which, str(readings)],
         env=environment(variables), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
-    return _cost_in(done, which)
+    return cost_in(done, which)
 
 
-def _cost_in(done: subprocess.CompletedProcess[str], which: str) -> dict[str, Any]:
+def cost_in(done: subprocess.CompletedProcess[str], which: str) -> dict[str, Any]:
+    """Return what a process says that it cost: the last line of JSON that it has printed."""
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, f"{which} measured nothing:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     cost: dict[str, Any] = json.loads(lines[-1])

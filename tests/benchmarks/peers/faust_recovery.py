@@ -43,7 +43,8 @@ async def done() -> None:
     if len(recovered) == len(tables):
         process = psutil.Process()
         cost = {"seconds": time.time() - process.create_time(), "cpu_seconds": time.process_time()}
-        print(json.dumps({**cost, "keys": sum(map(len, tables))}), flush=True)
+        # On a line of its own: Faust has hidden the cursor on this one.
+        print("\n" + json.dumps({**cost, "keys": sum(map(len, tables))}), flush=True)
         os._exit(0)
 
 
