@@ -10,7 +10,7 @@ import faust
 from faust.types import TP
 from yarl import URL
 
-from agents import aggregate, detect, sink, views
+from agents import views
 from agents.counts import Counts
 from agents.lane.batch import BatchSchema
 from agents.lane.checkpoint import Lane
@@ -18,12 +18,13 @@ from agents.lane.consumer import BatchTransport
 from agents.lane.internals import check_internals
 from agents.lane.state import WriteBehindState
 from agents.lane.writer import PartitionWriters, PlainWriter
-from bridges import logs
-from bridges.kafka_edge import ensure_topics, faust_options, producer_options
-from bridges.settings import Settings, load
-from streams.detection import SensorModels
-from streams.topics import READINGS
-from streams.windows import SensorWindows
+from agents.stages import aggregate, detect, sink
+from bridges.kafka.clients import ensure_topics, faust_options, producer_options
+from bridges.process import logs
+from bridges.process.settings import Settings, load
+from streams.detection.detecting import SensorModels
+from streams.records.topics import READINGS
+from streams.windows.sensor_windows import SensorWindows
 
 # What a reading leaves behind is in no cycle, and freed at once. To look for cycles after every 700 new objects, as
 # Python does by itself, took a tenth of the time.

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from bridges.metrics import (
+from bridges.process.metrics import (
     WORKER_ANOMALIES,
     WORKER_LATE,
     WORKER_READINGS,
     WORKER_RESULTS,
     WORKER_UNREADABLE,
 )
-from streams.aggregation import AggregationOutcome
-from streams.detection import DetectionOutcome
+from streams.detection.detecting import DetectionOutcome
+from streams.windows.aggregation import AggregationOutcome
 
 
 @dataclass(slots=True)

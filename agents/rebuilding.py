@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridges.kafka_admin import KafkaAdmin
-from bridges.settings import Settings
-from bridges.sources.kafka import Log
+from bridges.kafka.kafka_admin import KafkaAdmin
+from bridges.process.settings import Settings
+from bridges.sources.kafka_source import Log
 from streams.errors import ConfigurationError
-from streams.topics import (
+from streams.records.topics import (
     AGGREGATES,
     ANOMALIES,
     GROUP_BUCKETS,
@@ -113,7 +113,7 @@ class Reset:
                 records += sum(high - low for low, high in ends.values())
         documents = {}
         if results and settings.worker.sinks:
-            from bridges.mongo_admin import count_documents
+            from bridges.mongo.mongo_admin import count_documents
 
             documents = count_documents(settings, application.collections)
         folder = Path(settings.analysis.data_dir if analysis else settings.worker.data_dir)
@@ -166,7 +166,7 @@ class Reset:
         for topic, before in self.results.items():
             admin.delete_records(topic, before)
         if self.documents:
-            from bridges.mongo_admin import delete_documents
+            from bridges.mongo.mongo_admin import delete_documents
 
             delete_documents(self.settings, tuple(self.documents))
         for topic, offsets in self.offsets.items():

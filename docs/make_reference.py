@@ -17,10 +17,10 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bridges import metrics  # noqa: E402
-from bridges.settings import Section, Settings  # noqa: E402
-from streams import records  # noqa: E402
-from streams.topics import ALL_TOPICS, DAY_MS  # noqa: E402
+from bridges.process import metrics  # noqa: E402
+from bridges.process.settings import Section, Settings  # noqa: E402
+from streams.records import types as records  # noqa: E402
+from streams.records.topics import ALL_TOPICS, DAY_MS  # noqa: E402
 
 _TABLE_HEAD = ("| variable | default | meaning |", "|---|---|---|")
 HEAD = "<!-- made by docs/make_reference.py; change the code, then run it -->\n"
@@ -61,7 +61,7 @@ def settings_page() -> str:
 
 
 def _detection_lines() -> Iterator[str]:
-    from streams.series_model import DetectionConfig
+    from streams.detection.series_model import DetectionConfig
 
     yield "## detection"
     yield ""

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from bridges.stack.kafka import KafkaServer
-from bridges.stack.mongo import MongoServer
-from bridges.stack.mqtt import MqttServer
+from bridges.stack.kafka_server import KafkaServer
+from bridges.stack.mongo_server import MongoServer
+from bridges.stack.mqtt_server import MqttServer
 from bridges.stack.process import Server
 
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from agents.analysis import groups, marks, pages, series
+from agents.analysis import analysis_pages as pages
+from agents.analysis import compare_groups as groups
+from agents.analysis import keep_marks as marks
+from agents.analysis import learn_series as series
 from agents.app import WeirApp
 from agents.lane.state import WriteBehindState
-from bridges import logs
-from bridges.settings import Settings, load
+from bridges.process import logs
+from bridges.process.settings import Settings, load
 from streams.analysis.analyse import AnalysisPlan
 from streams.analysis.correlation import Group
 from streams.analysis.marks import Marks

@@ -11,7 +11,7 @@ from streams.analysis.marks import Mark
 from streams.analysis.sensor import SensorAnalysis
 from streams.analysis.series import BUCKET_SECONDS, SeriesAnalysis
 from streams.analysis.telling import change_details, profile, shown_forecasts
-from streams.rows import Row
+from streams.records.rows import Row
 
 Json = dict[str, Any]
 HOUR = 3600.0

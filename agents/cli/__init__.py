@@ -1,6 +1,6 @@
 """The command line: ``weir COMMAND``, also ``python -m agents COMMAND``.
 
-Each module of this package is one command: a `click.Command` of the module's name. Modules of commands import
+Each module of `agents.cli.commands` is one command: a `click.Command` of the module's name. They import
 what is heavy inside their functions, so that ``weir --help`` answers at once and a broken part breaks only the
 commands that need it.
 """
@@ -11,21 +11,22 @@ from typing import Any
 
 import click
 
+from agents.cli import commands
 from streams.errors import ConfigurationError, WeirError
 
 
 class Commands(click.Group):
-    """The commands of this package, each imported when it is asked for."""
+    """The commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the modules beside this one."""
-        return sorted(module.name for module in pkgutil.iter_modules(__path__))
+        """Return the names of the modules in `agents.cli.commands`."""
+        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of that name and return its command."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"{commands.__name__}.{cmd_name}"), cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import faust
 
 from streams.errors import InputError
-from streams.records import Reading, Tick, decode_reading, decode_readings
+from streams.records.types import Reading, Tick, decode_reading, decode_readings
 
 
 class KafkaRecord(Protocol):

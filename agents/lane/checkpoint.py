@@ -20,8 +20,8 @@ from faust.types import TP
 from agents.lane.consumer import BatchConsumer
 from agents.lane.state import Pending, WriteBehindState
 from agents.lane.writer import KeyValue, PartitionWriters, TopicPartition
-from bridges.logs import get_logger
-from bridges.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
+from bridges.process.logs import get_logger
+from bridges.process.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
 from streams.errors import WeirError
 
 _log = get_logger(__name__)

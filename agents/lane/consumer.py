@@ -25,7 +25,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from agents.lane.batch import Batch
-from bridges.logs import get_logger
+from bridges.process.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -16,7 +16,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from agents.lane.batch import Batch, BatchSchema
-from bridges.logs import get_logger
+from bridges.process.logs import get_logger
 from streams.errors import WeirError
 
 _log = get_logger(__name__)

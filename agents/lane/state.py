@@ -22,7 +22,7 @@ from agents.lane.batch import Batch
 from agents.lane.recovery import RecoveryTable
 from agents.lane.writer import CLAIM_KEY, KeyValue, TopicPartition
 from streams.errors import ConfigurationError, WeirError
-from streams.rows import CHANGES, Changes, Row, decode_row, encode_news, update_row
+from streams.records.rows import CHANGES, Changes, Row, decode_row, encode_news, update_row
 
 S = TypeVar("S")
 

@@ -9,7 +9,8 @@ pages.py       what is served, and home.html
 
 from typing import Any
 
-from agents.views import pages, watch
+from agents.views import watch
+from agents.views import worker_pages as pages
 
 
 def add_to(app: Any) -> watch.Watch:

@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from agents.views.peers import ask_all, own_url
 from agents.views.watch import Watch
+from agents.web.peers import ask_all, own_url
 
 Json = dict[str, Any]
 

@@ -1,17 +1,17 @@
 """What this worker knows right now, as plain values: the live state of its partitions.
 
-Only partitions that the worker owns are shown; `agents.views.peers` asks the other workers for theirs.
+Only partitions that the worker owns are shown; `agents.web.peers` asks the other workers for theirs.
 """
 
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
-from agents.aggregate import policy_of
 from agents.lane.state import WriteBehindState
+from agents.stages.aggregate import policy_of
 from agents.views.recent import Recent
-from streams.rows import Row
-from streams.windows import SensorWindows, WindowPolicy
+from streams.records.rows import Row
+from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
 Json = dict[str, Any]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from agents.views import health
-from agents.views.peers import ask_all, own_url
 from agents.views.watch import Watch
+from agents.web import readiness as health
+from agents.web.peers import ask_all, own_url
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from streams.records import Anomaly, Reading, Tick
+from streams.records.types import Anomaly, Reading, Tick
 
 Json = dict[str, Any]
 Point = tuple[float, dict[str, float]]

@@ -7,11 +7,11 @@ from typing import Any
 from agents.lane.batch import Batch
 from agents.lane.continuity import Continuity
 from agents.views.recent import Rates, Recent, RecentAnomalies
-from bridges.logs import get_logger
-from bridges.mongo_history import newest_anomalies
+from bridges.mongo.mongo_history import newest_anomalies
+from bridges.process.logs import get_logger
 from streams.errors import InputError
-from streams.records import Anomaly, Tick, decode_as
-from streams.topics import ANOMALIES
+from streams.records.topics import ANOMALIES
+from streams.records.types import Anomaly, Tick, decode_as
 
 log = get_logger(__name__)
 

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bridges import settings as all_settings
-from bridges.doctor import kafka, local, mongo, mqtt
+from bridges.doctor import kafka_check as kafka
+from bridges.doctor import machine_check as local
+from bridges.doctor import mongo_check as mongo
+from bridges.doctor import mqtt_check as mqtt
 from bridges.doctor.finding import Finding, Findings, failure, ok
 from bridges.doctor.survival import Limits, outages
-from bridges.settings import Settings
+from bridges.process import settings as all_settings
+from bridges.process.settings import Settings
 from bridges.stack.environment import read_environment
 from streams.errors import ConfigurationError
 

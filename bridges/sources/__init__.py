@@ -9,9 +9,9 @@ labels.py   ground truth from CSV, JSON, Kafka or MongoDB
 
 from pathlib import Path
 
-from bridges.settings import Settings
-from bridges.sources import recorded
-from bridges.sources.base import Selection, Source
+from bridges.process.settings import Settings
+from bridges.sources import recorded_source as recorded
+from bridges.sources.source import Selection, Source
 from streams.errors import ConfigurationError
 
 __all__ = ["Selection", "Source", "open_source"]
@@ -33,11 +33,11 @@ def open_source(
         TransientError: If it cannot be reached.
     """
     if name == "kafka":
-        from bridges.sources.kafka import KafkaSource
+        from bridges.sources.kafka_source import KafkaSource
 
         return KafkaSource.open(settings, selection, allow_missing=allow_missing)
     if name == "mongo":
-        from bridges.sources.mongo import MongoSource
+        from bridges.sources.mongo_source import MongoSource
 
         return MongoSource(settings, selection)
     if name in recorded.NAMES:
@@ -47,6 +47,6 @@ def open_source(
         raise ConfigurationError(
             f"no source {name!r}: expected kafka, mongo, or the path of a file or folder"
         )
-    from bridges.sources.files import FileSource
+    from bridges.sources.file_source import FileSource
 
     return FileSource.open(path, selection)

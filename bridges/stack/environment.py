@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from bridges.stack.mongo import write_private
+from bridges.stack.mongo_server import write_private
 
 FILE = "stack.env"
 

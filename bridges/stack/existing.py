@@ -2,10 +2,10 @@
 
 import socket
 
-from bridges.settings import Settings
-from bridges.stack.kafka import kafka_answers
-from bridges.stack.mongo import mongo_answers
-from bridges.stack.mqtt import mqtt_answers
+from bridges.process.settings import Settings
+from bridges.stack.kafka_server import kafka_answers
+from bridges.stack.mongo_server import mongo_answers
+from bridges.stack.mqtt_server import mqtt_answers
 from bridges.stack.part import Part, asks
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridges.settings import Settings
+from bridges.process.settings import Settings
 from bridges.stack import probes
 from bridges.stack.existing import existing_part
-from bridges.stack.kafka import KafkaServer
-from bridges.stack.mongo import MongoServer
-from bridges.stack.mqtt import MqttServer
+from bridges.stack.kafka_server import KafkaServer
+from bridges.stack.mongo_server import MongoServer
+from bridges.stack.mqtt_server import MqttServer
 from bridges.stack.part import PARTS, SERVERS, Part, asks
 from bridges.stack.process import Server, free_port
 from bridges.stack.profiles import PROFILES

@@ -7,7 +7,7 @@ ports of their own here, and a relay on the public port looks at the version in 
                            └─▶ listener for 5 ─────┴─▶ one router: sessions and messages are shared
 
 The relay keeps no more than one read of either side, so a slow client slows its broker, as without it.
-This is a program (``python -m bridges.stack.rumqttd``); `bridges.stack.mqtt` starts it.
+This is a program (``python -m bridges.stack.rumqttd``); `bridges.stack.mqtt_server` starts it.
 """
 
 import argparse

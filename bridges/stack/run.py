@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bridges.settings import Settings
+from bridges.process.settings import Settings
 from bridges.stack import screen
 from bridges.stack.environment import remove_environment, write_environment
 from bridges.stack.parts import Plan, plan_parts

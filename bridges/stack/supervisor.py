@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bridges.stack.backoff import Backoff
+from bridges.process.backoff import Backoff
 from bridges.stack.part import Part
 from bridges.stack.process import Program, StartFailed
 from streams.errors import ConfigurationError, WeirError

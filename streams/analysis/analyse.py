@@ -9,9 +9,9 @@ from math import isnan
 from streams.analysis.correlation import Group
 from streams.analysis.findings import Finding
 from streams.analysis.sensor import ClosedBucket, SensorAnalysis
-from streams.identity import insight_id
-from streams.records import GroupBucket, Insight, Reading, Tick
-from streams.rows import Row
+from streams.records.identity import insight_id
+from streams.records.rows import Row
+from streams.records.types import GroupBucket, Insight, Reading, Tick
 
 _REMEMBERED = 32_768
 

@@ -4,8 +4,8 @@ Values are collected in a buffer; a full buffer is merged into at most `CENTROID
 at the ends of the distribution (Dunning & Ertl 2019, scale function k1). The weights halve every week, so the
 digest describes the last weeks, not all time.
 
-A DDSketch (`streams.aggregates.Sketch`) would be wrong here: its error is relative to zero, and 1 % of 293 kelvin
-is 3 degrees. river's `stats.Quantile` (P²) never forgets.
+A DDSketch (`streams.windows.summaries.Sketch`) would be wrong here: its error is relative to zero, and 1 % of
+293 kelvin is 3 degrees. river's `stats.Quantile` (P²) never forgets.
 """
 
 from array import array

@@ -6,7 +6,7 @@ a replay would differ from the live run.
 
 from typing import Any, NamedTuple
 
-from streams.records import Anomaly, Label
+from streams.records.types import Anomaly, Label
 
 KEPT = 32
 

@@ -16,11 +16,11 @@ from hashlib import blake2b
 from math import erfc, inf, log, sqrt
 
 from streams.backtest.runs import DetectionResults, LogRecord
-from streams.detection import to_anomaly
+from streams.detection.detecting import to_anomaly
+from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
 from streams.detectors.base import MAX_NATS, Detector
-from streams.identity import event_ms
-from streams.records import Tick
-from streams.series_model import DetectionConfig, DetectionPlan, SeriesModel
+from streams.records.identity import event_ms
+from streams.records.types import Tick
 
 _WINDOW = 6400
 _UNIT = 2.0**64

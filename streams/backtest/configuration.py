@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from streams.series_model import DetectionPlan
-from streams.windows import WindowPolicy
+from streams.detection.series_model import DetectionPlan
+from streams.windows.sensor_windows import WindowPolicy
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import mean, median
 
 from streams.backtest.intervals import Interval, Series
-from streams.records import Label
+from streams.records.types import Label
 
 ANY_QUANTITY = "*"
 """The quantity of a label that holds for every quantity of its sensor."""

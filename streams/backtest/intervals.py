@@ -6,7 +6,7 @@ interval   [raised_at ---- cleared_at)      [raised_at -------- None: still open
 
 import msgspec
 
-from streams.records import Anomaly
+from streams.records.types import Anomaly
 
 Series = tuple[str, str]
 """Sensor id and quantity."""

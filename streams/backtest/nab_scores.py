@@ -1,4 +1,4 @@
-"""Score the alarms of a backtest by the rules of the Numenta Anomaly Benchmark (`streams.nab`).
+"""Score the alarms of a backtest by the rules of the Numenta Anomaly Benchmark (`streams.nab.nab_rules`).
 
 Labels are the windows; one row is flagged where an anomaly is raised.
 """
@@ -8,9 +8,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from streams import nab
 from streams.backtest.intervals import Interval, Series
-from streams.records import Label
+from streams.nab import nab_rules as nab
+from streams.records.types import Label
 
 PROFILES = {
     "nab_standard": nab.PROFILES["standard"],

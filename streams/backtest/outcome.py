@@ -11,7 +11,7 @@ from streams.backtest.gates import Figures
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.nab_scores import PROFILES, nab_scores
 from streams.backtest.runs import DetectionResults, SensorCoverage, WindowResults
-from streams.records import Label
+from streams.records.types import Label
 
 _SHOWN = 5
 ALWAYS = (

@@ -13,7 +13,7 @@ from streams.backtest.configuration import Configuration
 from streams.backtest.difference import Difference, difference
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.outcome import Judged, Outcome, digest_of, judge_all, judge_configuration
-from streams.records import Label
+from streams.records.types import Label
 
 FORMAT = "weir-backtest-1"
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from streams.aggregation import AggregationOutcome, aggregate, close_all
 from streams.backtest.intervals import Intervals, Series
-from streams.detection import DetectionOutcome, SensorModels, detect
-from streams.records import Aggregate, Anomaly, LateReading, Reading, Tick, encode
-from streams.rows import Row
-from streams.series_model import DetectionPlan
-from streams.windows import SensorWindows, WindowPolicy
+from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.series_model import DetectionPlan
+from streams.records.rows import Row
+from streams.records.types import Aggregate, Anomaly, LateReading, Reading, Tick, encode
+from streams.windows.aggregation import AggregationOutcome, aggregate, close_all
+from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
 LogRecord = tuple[int, int, Reading | Tick]
 """Offset, ingest time (ms) and content of a record of `readings`."""

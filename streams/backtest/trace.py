@@ -12,10 +12,10 @@ from typing import Any
 
 from streams.backtest.intervals import Series
 from streams.backtest.runs import LogRecord
-from streams.detection import DetectionOutcome, SensorModels, detect
-from streams.records import Tick
-from streams.rows import Row
-from streams.series_model import DetectionPlan
+from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.series_model import DetectionPlan
+from streams.records.rows import Row
+from streams.records.types import Tick
 
 _MOST_BINS = 2000
 _GAP_STEPS = 3

@@ -15,7 +15,7 @@ from streams.backtest.intervals import Interval, Series
 from streams.backtest.runs import SensorCoverage
 from streams.detectors import nats_of, score_of
 from streams.errors import ConfigurationError
-from streams.records import Label
+from streams.records.types import Label
 
 _BUDGET = re.compile(
     r"(?:at most )?(?P<count>\d+(?:\.\d+)?) (?:alarms?|anomal(?:y|ies)|raises?) (?:per|a) sensor (?:per|a) "

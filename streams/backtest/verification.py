@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from streams.errors import InputError
-from streams.records import Aggregate, Anomaly, LateReading, decode_as
+from streams.records.types import Aggregate, Anomaly, LateReading, decode_as
 
 Result = Aggregate | LateReading | Anomaly
 Key = tuple[str, ...]

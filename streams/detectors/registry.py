@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from streams.detectors.base import Detector
 from streams.detectors.ensemble import Ensemble
-from streams.detectors.tailwatch import TailWatch
+from streams.detectors.tailwatch.tailwatch import TailWatch
 
 # river itself takes half a second to import, so its adapter is imported when one of these is asked for.
 _RIVER: Final = (

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from streams.addresses import reading_topic
+from streams.payloads.addresses import reading_topic
 from streams.signals.faults import Episode, FaultKind, FaultSchedule, FaultSpec
 from streams.signals.messages import Key, Message, MessageKind
 from streams.signals.noise import Noise

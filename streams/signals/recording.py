@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from streams.addresses import reading_topic
+from streams.payloads.addresses import reading_topic
 from streams.signals.messages import Key, Message, MessageKind
 from streams.signals.wire import label_message, reading_payload
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from streams.addresses import label_topic
+from streams.payloads.addresses import label_topic
 from streams.signals.messages import LABEL_COPY, Key, Message, MessageKind
 
 _encode = msgspec.json.Encoder().encode

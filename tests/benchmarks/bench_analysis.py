@@ -13,8 +13,8 @@ import pytest
 
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse
 from streams.analysis.sensor import SensorAnalysis
-from streams.records import Reading, Tick
-from streams.rows import Row, encode_row
+from streams.records.rows import Row, encode_row
+from streams.records.types import Reading, Tick
 
 START = 1_750_003_200.0
 SENSORS = 50

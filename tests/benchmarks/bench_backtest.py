@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bridges.backtesting import Backtest
-from bridges.kafka_edge import ensure_topics
-from bridges.settings import KafkaSettings, Settings
+from bridges.backtest.backtesting import Backtest
+from bridges.kafka.clients import ensure_topics
+from bridges.process.settings import KafkaSettings, Settings
 from bridges.sources import Selection, open_source
 from streams.backtest.configuration import Configuration
 from streams.backtest.runs import Coverage, DetectionRun, LogRecord, WindowRun
-from streams.records import Reading, decode_readings, encode
+from streams.records.types import Reading, decode_readings, encode
 from tests.benchmarks.bench_worker import fill
 
 READINGS = int(os.environ.get("WEIR_BENCH_READINGS", "500_000"))

@@ -27,9 +27,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bridges.stack.process import ROOT, Program, free_port
-from streams.identity import reading_id
-from streams.payloads import Limits, decode
-from streams.records import Reading, encode
+from streams.payloads.flat import Limits, decode
+from streams.records.identity import reading_id
+from streams.records.types import Reading, encode
 from tests.services.bridge_kit import BridgeProcess, until
 
 SENSORS = 1000

@@ -11,7 +11,7 @@ import random
 import time
 import tracemalloc
 
-from streams.series_model import DetectionConfig, SeriesModel
+from streams.detection.series_model import DetectionConfig, SeriesModel
 
 SERIES = 10_000
 WARM = 110

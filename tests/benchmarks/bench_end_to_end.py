@@ -21,7 +21,7 @@ import pytest
 from bson import ObjectId
 
 from bridges.stack.process import ROOT
-from streams.identity import reading_id
+from streams.records.identity import reading_id
 from tests.services.bridge_kit import BridgeProcess, Publisher, until
 from tests.support.worker_process import WorkerProcess
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bridges.kafka_edge import ensure_topics
-from bridges.settings import KafkaSettings, Settings
+from bridges.kafka.clients import ensure_topics
+from bridges.process.settings import KafkaSettings, Settings
 from tests.benchmarks.bench_scaling import LIVE_SENSORS, cost_of_live, learned
 from tests.benchmarks.bench_worker import fill, measure
 from tests.support.worker_process import until_ready

@@ -17,9 +17,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.lane.writer import CLAIM_KEY, KeyValue, PartitionWriter
-from bridges.kafka_edge import aiokafka_options, ensure_topics, producer_options
-from bridges.settings import KafkaSettings, Settings
-from streams.topics import READINGS
+from bridges.kafka.clients import aiokafka_options, ensure_topics, producer_options
+from bridges.process.settings import KafkaSettings, Settings
+from streams.records.topics import READINGS
 from tests.benchmarks.bench_worker import cost_in, fill
 from tests.support.worker_process import WorkerProcess, environment, until_consumed, until_ready
 

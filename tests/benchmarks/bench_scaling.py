@@ -16,10 +16,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from bridges.kafka_edge import ensure_topics, producer_options
-from bridges.settings import KafkaSettings, Settings
-from streams.records import Reading, encode
-from streams.topics import READINGS
+from bridges.kafka.clients import ensure_topics, producer_options
+from bridges.process.settings import KafkaSettings, Settings
+from streams.records.topics import READINGS
+from streams.records.types import Reading, encode
 from tests.benchmarks.bench_worker import FIRST_TIME, INTERVAL_SECONDS, fill
 from tests.support.worker_process import WorkerProcess, until_consumed, until_ready
 

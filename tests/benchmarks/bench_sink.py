@@ -17,14 +17,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from agents.lane.batch import Batch
-from agents.sink import BatchDelivery, CollectionSink
-from bridges.mongo_edge import MongoSink, connect
-from bridges.mongo_schema import prepare
-from bridges.settings import MongoSettings, Settings
-from streams.documents import DESTINATIONS, Document, reading_document
-from streams.identity import reading_id
-from streams.records import HEADER_READING_ID, Reading, encode
-from streams.topics import READINGS
+from agents.stages.sink import BatchDelivery, CollectionSink
+from bridges.mongo.mongo_sink import MongoSink, connect
+from bridges.mongo.schema import prepare
+from bridges.process.settings import MongoSettings, Settings
+from streams.records.documents import DESTINATIONS, Document, reading_document
+from streams.records.identity import reading_id
+from streams.records.topics import READINGS
+from streams.records.types import HEADER_READING_ID, Reading, encode
 
 DOCUMENTS = int(os.environ.get("WEIR_BENCH_DOCUMENTS", "20000"))
 ROUNDS = 5

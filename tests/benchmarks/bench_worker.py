@@ -20,11 +20,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from bridges.kafka_edge import ensure_topics, producer_options
-from bridges.settings import KafkaSettings, Settings
+from bridges.kafka.clients import ensure_topics, producer_options
+from bridges.process.settings import KafkaSettings, Settings
 from bridges.stack.process import free_port
-from streams.records import Reading, encode
-from streams.topics import READINGS
+from streams.records.topics import READINGS
+from streams.records.types import Reading, encode
 from tests.support.kafka_streams import Command
 from tests.support.worker_process import environment
 

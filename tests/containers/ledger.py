@@ -15,12 +15,12 @@ import time
 from itertools import takewhile
 from pathlib import Path
 
-from agents.aggregate import policy_of
-from bridges.audit import Audit
-from bridges.balance import Entry, balance
-from bridges.scenario import Scenario
-from bridges.settings import load
-from streams.series_model import DetectionPlan
+from agents.stages.aggregate import policy_of
+from bridges.audit.audit import Audit
+from bridges.audit.balance import Entry, balance
+from bridges.process.settings import load
+from bridges.simulator.scenario import Scenario
+from streams.detection.series_model import DetectionPlan
 from streams.signals import Key, Totals, merged, totals
 
 STALLED_SECONDS = 60.0

@@ -10,14 +10,14 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from bridges.mongo_edge import MongoSink, connect
-from bridges.mongo_schema import TTL_INDEX, prepare
-from bridges.settings import MongoSettings
-from bridges.stack.mongo import MongoServer
-from streams.documents import Document, anomaly_document, reading_document
+from bridges.mongo.mongo_sink import MongoSink, connect
+from bridges.mongo.schema import TTL_INDEX, prepare
+from bridges.process.settings import MongoSettings
+from bridges.stack.mongo_server import MongoServer
 from streams.errors import ConfigurationError
-from streams.identity import anomaly_id
-from streams.records import Anomaly, Reading
+from streams.records.documents import Document, anomaly_document, reading_document
+from streams.records.identity import anomaly_id
+from streams.records.types import Anomaly, Reading
 
 MOMENT = 1_725_890_469.0
 

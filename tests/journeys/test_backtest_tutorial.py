@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridges.kafka_admin import KafkaAdmin
-from bridges.settings import KafkaSettings, Settings
+from bridges.kafka.kafka_admin import KafkaAdmin
+from bridges.process.settings import KafkaSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial" / "backtest.md"

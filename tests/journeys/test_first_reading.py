@@ -13,8 +13,8 @@ import paho.mqtt.client as paho
 import pymongo
 from bson import ObjectId
 
-from bridges.settings import KafkaSettings, Settings
-from streams.identity import reading_id
+from bridges.process.settings import KafkaSettings, Settings
+from streams.records.identity import reading_id
 from tests.support.worker_process import WorkerProcess, environment, until_consumed
 
 TOPIC = "sensors/464fc87d3c5a/reading"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.records import Reading, encode
+from streams.records.types import Reading, encode
 
 ROOT = Path(__file__).parents[2]
 START = 1_760_000_000.0

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from streams.errors import Reason
-from streams.identity import dead_letter_id, reading_id
-from streams.records import DeadLetter, Label, Reading, Tick, decode_as, decode_reading
+from streams.records.identity import dead_letter_id, reading_id
+from streams.records.types import DeadLetter, Label, Reading, Tick, decode_as, decode_reading
 from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
 
 EVENT = 1_725_890_469.0

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bridges.stack.kafka import KafkaServer
-from bridges.stack.mqtt import MqttServer
+from bridges.stack.kafka_server import KafkaServer
+from bridges.stack.mqtt_server import MqttServer
 from streams.errors import Reason
-from streams.records import DeadLetter, Reading, decode_as, decode_reading
+from streams.records.types import DeadLetter, Reading, decode_as, decode_reading
 from tests.services.bridge_kit import DEADLINE_SECONDS, BridgeProcess, Publisher, records_when, until
 
 EVENT = 1_725_890_469.0

@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bridges.kafka_producer import KafkaProducer, Outgoing
-from bridges.settings import BridgeSettings, KafkaSettings, Settings
+from bridges.kafka.producer import KafkaProducer, Outgoing
+from bridges.process.settings import BridgeSettings, KafkaSettings, Settings
 from tests.services.bridge_kit import records_when
 
 Settle = Callable[[Outgoing, KafkaError | None], None]

@@ -6,20 +6,20 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from bridges.backtesting import Backtest, UnreadableRecords
-from bridges.kafka_admin import KafkaAdmin
-from bridges.kafka_edge import ensure_topics, librdkafka_options
-from bridges.pacing import paced
-from bridges.replaying import publish
-from bridges.settings import KafkaSettings, Settings
+from bridges.backtest.backtesting import Backtest, UnreadableRecords
+from bridges.kafka.clients import ensure_topics, librdkafka_options
+from bridges.kafka.kafka_admin import KafkaAdmin
+from bridges.process.settings import KafkaSettings, Settings
+from bridges.replay.pacing import paced
+from bridges.replay.replaying import publish
 from bridges.sources import Selection
-from bridges.sources.base import Chunk, NothingToRead, Source
-from bridges.sources.kafka import KafkaSource, Log
-from bridges.sources.labels import read_labels
+from bridges.sources.kafka_source import KafkaSource, Log
+from bridges.sources.label_source import read_labels
+from bridges.sources.source import Chunk, NothingToRead, Source
 from streams.backtest.configuration import Configuration
 from streams.errors import ConfigurationError, TransientError
-from streams.records import Label, Reading, Tick, encode
-from streams.topics import LABELS, READINGS
+from streams.records.topics import LABELS, READINGS
+from streams.records.types import Label, Reading, Tick, encode
 from tests.support.recorded_day import EPOCH, Sent, recorded_day, send
 
 PLAIN = (Configuration("plain", {"size_seconds": 60.0}, {"raise_at": 0.999, "rest_seconds": 0.0}),)
@@ -120,7 +120,7 @@ def test_an_empty_range_an_absent_topic_and_an_absent_broker_are_told_apart(sett
 
 
 def test_kafka_that_is_not_there_is_named_with_the_setting(monkeypatch):
-    monkeypatch.setattr("bridges.sources.kafka._TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("bridges.sources.kafka_source._TIMEOUT_SECONDS", 1.0)
     absent = Settings(kafka=KafkaSettings(brokers="127.0.0.1:1"))
     with pytest.raises(TransientError, match="WEIR_KAFKA__BROKERS"):
         KafkaSource.open(absent, Selection())

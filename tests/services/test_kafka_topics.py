@@ -3,10 +3,10 @@
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from bridges.kafka_edge import ensure_topics
-from bridges.settings import KafkaSettings, Settings
+from bridges.kafka.clients import ensure_topics
+from bridges.process.settings import KafkaSettings, Settings
 from streams.errors import ConfigurationError
-from streams.topics import ALL_TOPICS
+from streams.records.topics import ALL_TOPICS
 
 
 def test_topics_and_changelogs_are_there_at_once_and_changelogs_keep_the_newest_of_each_key(

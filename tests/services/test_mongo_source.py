@@ -6,15 +6,15 @@ import pymongo
 import pytest
 from pydantic import SecretStr
 
-from bridges.backtesting import Backtest
-from bridges.settings import MongoSettings, Settings
+from bridges.backtest.backtesting import Backtest
+from bridges.process.settings import MongoSettings, Settings
 from bridges.sources import Selection, open_source
-from bridges.sources.base import NothingToRead
-from bridges.sources.labels import read_labels
+from bridges.sources.label_source import read_labels
+from bridges.sources.source import NothingToRead
 from streams.backtest.configuration import Configuration
-from streams.documents import label_document, reading_document
 from streams.errors import ConfigurationError, TransientError
-from streams.records import Label, Reading
+from streams.records.documents import label_document, reading_document
+from streams.records.types import Label, Reading
 
 START = 1_760_000_000.0
 PLAIN = (Configuration("plain"),)

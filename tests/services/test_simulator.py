@@ -13,12 +13,12 @@ import paho.mqtt.client as mqtt_client
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bridges.metrics_server import MetricsServer
-from bridges.mqtt_outlet import MqttOutlet
-from bridges.scenario import Scenario
-from bridges.settings import MqttSettings
-from bridges.simulator import Simulation, StateFile, read_state
-from bridges.stack.mqtt import MqttServer
+from bridges.mqtt.outlet import MqttOutlet
+from bridges.process.metrics_server import MetricsServer
+from bridges.process.settings import MqttSettings
+from bridges.simulator.scenario import Scenario
+from bridges.simulator.simulator import Simulation, StateFile, read_state
+from bridges.stack.mqtt_server import MqttServer
 from streams.errors import ConfigurationError
 from streams.signals import merged
 

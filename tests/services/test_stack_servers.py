@@ -15,9 +15,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from pymongo.errors import OperationFailure
 
-from bridges.stack.kafka import KafkaServer, kafka_answers
-from bridges.stack.mongo import MongoServer
-from bridges.stack.mqtt import MqttServer, find_mosquitto, mqtt_answers
+from bridges.stack.kafka_server import KafkaServer, kafka_answers
+from bridges.stack.mongo_server import MongoServer
+from bridges.stack.mqtt_server import MqttServer, find_mosquitto, mqtt_answers
 from bridges.stack.process import PortTaken, Server, free_port
 from streams.errors import ConfigurationError
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from bridges.kafka_edge import ensure_topics
-from bridges.settings import KafkaSettings, Settings
-from bridges.stack.kafka import KafkaServer
-from bridges.topic_reader import TopicReader
-from streams.topics import AGGREGATES, READINGS
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.topic_reader import TopicReader
+from bridges.process.settings import KafkaSettings, Settings
+from bridges.stack.kafka_server import KafkaServer
+from streams.records.topics import AGGREGATES, READINGS
 
 
 def settings_for(brokers: str, namespace: str) -> Settings:

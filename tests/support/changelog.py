@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from streams.rows import CHANGES, Changes, Row, decode_row, update_row
+from streams.records.rows import CHANGES, Changes, Row, decode_row, update_row
 
 S = TypeVar("S")
 

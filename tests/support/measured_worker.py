@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import faust
 
-from agents import aggregate, detect
 from agents.app import WeirApp
-from bridges import logs
-from bridges.settings import Settings, load
-from streams.topics import READINGS
+from agents.stages import aggregate, detect
+from bridges.process import logs
+from bridges.process.settings import Settings, load
+from streams.records.topics import READINGS
 
 PARTS = 10
 """The run is measured as a whole, and in so many parts of equal size."""

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from streams.series_model import AnomalyChange, DetectionConfig, SeriesModel
+from streams.detection.series_model import AnomalyChange, DetectionConfig, SeriesModel
 
 INTERVAL = 300.0
 PER_DAY = 288

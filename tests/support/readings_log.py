@@ -12,12 +12,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from agents.aggregate import policy_of
-from bridges.kafka_edge import aiokafka_options
-from bridges.settings import Settings
-from streams.aggregation import AggregationOutcome, aggregate
-from streams.dead_letters import from_kafka
-from streams.detection import (
+from agents.stages.aggregate import policy_of
+from bridges.kafka.clients import aiokafka_options
+from bridges.process.settings import Settings
+from streams.detection.detecting import (
     MODEL_CHANGES,
     DetectionOutcome,
     SensorModels,
@@ -25,12 +23,14 @@ from streams.detection import (
     models_from_state,
     models_to_state,
 )
+from streams.detection.series_model import DetectionPlan
 from streams.errors import InputError
-from streams.records import Reading, Tick, decode_reading, encode
-from streams.rows import Changes, Row, encode_row
-from streams.series_model import DetectionPlan
-from streams.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
-from streams.windows import WINDOW_CHANGES, SensorWindows
+from streams.records.dead_letters import from_kafka
+from streams.records.rows import Changes, Row, encode_row
+from streams.records.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
+from streams.records.types import Reading, Tick, decode_reading, encode
+from streams.windows.aggregation import AggregationOutcome, aggregate
+from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
 from tests.support.changelog import recovered
 
 EPOCH = 1_725_890_400.0

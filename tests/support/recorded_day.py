@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from confluent_kafka import Producer
 
-from bridges.kafka_edge import librdkafka_options
-from bridges.settings import Settings
-from streams.records import Reading, Tick, encode
-from streams.topics import READINGS
+from bridges.kafka.clients import librdkafka_options
+from bridges.process.settings import Settings
+from streams.records.topics import READINGS
+from streams.records.types import Reading, Tick, encode
 
 EPOCH = 1_725_890_400.0
 INTERVAL = 10.0

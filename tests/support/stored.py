@@ -6,11 +6,11 @@ from typing import Any
 
 import bson
 
-from bridges.mongo_edge import MongoSink, connect
-from bridges.mongo_schema import prepare
-from bridges.settings import Settings
-from streams.documents import DESTINATIONS, Document, newest_changes
+from bridges.mongo.mongo_sink import MongoSink, connect
+from bridges.mongo.schema import prepare
+from bridges.process.settings import Settings
 from streams.errors import InputError
+from streams.records.documents import DESTINATIONS, Document, newest_changes
 
 Documents = dict[bytes, bytes]
 

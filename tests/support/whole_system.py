@@ -15,22 +15,22 @@ import pymongo
 from pydantic import SecretStr
 from pymongo.errors import PyMongoError
 
-from agents.aggregate import policy_of
-from bridges.kafka_edge import ensure_topics
-from bridges.mqtt_outlet import MqttOutlet
-from bridges.settings import KafkaSettings, MongoSettings, MqttSettings, Settings, WindowSettings
-from bridges.simulator import Simulation, StateFile
-from bridges.stack.kafka import KafkaServer
-from bridges.stack.mongo import MongoServer
-from bridges.stack.mqtt import MqttServer
+from agents.stages.aggregate import policy_of
+from bridges.kafka.clients import ensure_topics
+from bridges.mqtt.outlet import MqttOutlet
+from bridges.process.settings import KafkaSettings, MongoSettings, MqttSettings, Settings, WindowSettings
+from bridges.simulator.simulator import Simulation, StateFile
+from bridges.stack.kafka_server import KafkaServer
+from bridges.stack.mongo_server import MongoServer
+from bridges.stack.mqtt_server import MqttServer
 from bridges.stack.process import Program, Server
-from streams.aggregation import AggregationOutcome, aggregate
-from streams.detection import DetectionOutcome, detect
-from streams.documents import Document, reading_document
-from streams.records import Reading, encode
-from streams.series_model import DetectionPlan
+from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.series_model import DetectionPlan
+from streams.records.documents import Document, reading_document
+from streams.records.topics import AGGREGATES, ANOMALIES
+from streams.records.types import Reading, encode
 from streams.signals import Key, Message, MessageKind
-from streams.topics import AGGREGATES, ANOMALIES
+from streams.windows.aggregation import AggregationOutcome, aggregate
 from tests.services.bridge_kit import BridgeProcess
 from tests.support.readings_log import EPOCH
 from tests.support.stored import by_id, documents_of, prepare_database

@@ -13,10 +13,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bridges.kafka_edge import aiokafka_options
-from bridges.settings import Settings
+from bridges.kafka.clients import aiokafka_options
+from bridges.process.settings import Settings
 from bridges.stack.process import free_port
-from streams.topics import READINGS
+from streams.records.topics import READINGS
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.addresses import Address, Kind, label_topic, parse, reading_topic, value_topic
 from streams.errors import InputError, Reason
+from streams.payloads.addresses import Address, Kind, label_topic, parse, reading_topic, value_topic
 
 
 @pytest.mark.parametrize(

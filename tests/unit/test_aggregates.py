@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.aggregates import Sketch, Summary
+from streams.windows.summaries import Sketch, Summary
 
 values = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 timed = st.lists(st.tuples(st.integers(0, 10**6), values), max_size=40)

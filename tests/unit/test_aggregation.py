@@ -4,12 +4,12 @@ from random import Random
 
 import pytest
 
-from streams.aggregation import AggregationOutcome, aggregate, close_all
 from streams.errors import ConfigurationError
-from streams.identity import aggregate_id, reading_id
-from streams.records import Reading, Tick, decode_readings, encode
-from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row
-from streams.windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
+from streams.records.identity import aggregate_id, reading_id
+from streams.records.rows import CHANGES, Row, decode_row, encode_news, encode_row
+from streams.records.types import Reading, Tick, decode_readings, encode
+from streams.windows.aggregation import AggregationOutcome, aggregate, close_all
+from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
 from tests.support.changelog import recovered
 
 POLICY = WindowPolicy.of(size=60, grace=0, idle=30)

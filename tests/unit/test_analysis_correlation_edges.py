@@ -4,7 +4,7 @@ import random
 
 from streams.analysis.analyse import compare
 from streams.analysis.correlation import MAX_QUANTITIES, SLOTS, Group, Ring
-from streams.records import GroupBucket
+from streams.records.types import GroupBucket
 
 START = 5_760_000
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from streams.analysis.marks import KEPT, Mark, Marks, mark_of_anomaly, mark_of_label
-from streams.records import Anomaly, Label
+from streams.records.types import Anomaly, Label
 
 ANOMALY = Anomaly(
     id="a1", sensor_id="boiler-1", quantity="temperature", state="raised", changed_at=120.0, raised_at=100.0,

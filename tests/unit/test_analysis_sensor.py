@@ -9,9 +9,9 @@ import pytest
 
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse, compare
 from streams.analysis.sensor import MAX_QUANTITIES, SensorAnalysis
-from streams.event_times import event_time
-from streams.records import Insight, Reading, Tick, decode_as, encode
-from streams.rows import Row, decode_row, encode_row
+from streams.payloads.event_times import event_time
+from streams.records.rows import Row, decode_row, encode_row
+from streams.records.types import Insight, Reading, Tick, decode_as, encode
 from streams.signals import Fleet, MessageKind, parse_faults
 
 START = 1_750_003_200.0

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from agents.cli import main
 from streams.backtest.outcome import ALWAYS, BY_LABELS
-from streams.records import Reading, encode
+from streams.records.types import Reading, encode
 
 START = 1_760_000_000.0
 

@@ -10,7 +10,7 @@ from streams.backtest.outcome import Outcome
 from streams.backtest.runs import RowTimes
 from streams.backtest.trace import SeriesTrace, TraceRun
 from streams.detectors.base import MAX_NATS
-from streams.records import Reading, Tick
+from streams.records.types import Reading, Tick
 
 START = 1_760_000_000.0
 PLAN = Configuration("after", {}, {}).plan()

@@ -11,7 +11,7 @@ from streams.backtest.evaluation import burden, judge, unmatched
 from streams.backtest.gates import parse_gate
 from streams.backtest.intervals import Interval, Intervals
 from streams.errors import ConfigurationError
-from streams.records import Anomaly, Label
+from streams.records.types import Anomaly, Label
 
 SERIES = ("boiler-1", "temperature")
 DAY = 86400.0

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bridges.backtesting import Backtest
+from bridges.backtest.backtesting import Backtest
 from bridges.sources import Selection
-from bridges.sources.files import FileSource
+from bridges.sources.file_source import FileSource
 from streams.backtest.configuration import Configuration
-from streams.records import Reading, encode
+from streams.records.types import Reading, encode
 
 START = 1_760_000_000.0
 PLAIN = (Configuration("plain"),)

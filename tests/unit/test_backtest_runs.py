@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from bridges.backtesting import Backtest
-from bridges.report import page
+from bridges.backtest.backtesting import Backtest
+from bridges.backtest.html_report import page
+from bridges.backtest.tracing import traces
 from bridges.sources import Selection
-from bridges.sources.files import FileSource
-from bridges.tracing import traces
+from bridges.sources.file_source import FileSource
 from streams.backtest.baselines import BASELINES, WindowedGaussian
 from streams.backtest.configuration import Configuration
 from streams.backtest.report import BacktestReport, encoded
 from streams.backtest.runs import DetectionRun, WindowRun
-from streams.records import Label, Reading, Tick, encode
+from streams.records.types import Label, Reading, Tick, encode
 
 START = 1_760_000_000.0
 BEFORE = Configuration("before", {"size_seconds": 600.0}, {"raise_at": 0.99999, "rest_seconds": 0.0})

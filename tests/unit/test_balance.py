@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from bridges.audit import Audit, Published, ReplayedLog
-from bridges.balance import balance, findings
-from bridges.scenario import Scenario
-from bridges.settings import Settings
-from streams import topics
-from streams.identity import reading_id
-from streams.payloads import Limits, decode
-from streams.records import Aggregate, Anomaly, DeadLetter, Label, Reading, Tick, decode_as, encode
-from streams.series_model import DetectionPlan
+from bridges.audit.audit import Audit, Published, ReplayedLog
+from bridges.audit.balance import balance, findings
+from bridges.process.settings import Settings
+from bridges.simulator.scenario import Scenario
+from streams.detection.series_model import DetectionPlan
+from streams.payloads.flat import Limits, decode
+from streams.records import topics
+from streams.records.identity import reading_id
+from streams.records.types import Aggregate, Anomaly, DeadLetter, Label, Reading, Tick, decode_as, encode
 from streams.signals import MessageKind, Totals, merged
-from streams.windows import WindowPolicy
+from streams.windows.sensor_windows import WindowPolicy
 
 HOUR = 3600.0
 POLICY = WindowPolicy.of(size=4 * HOUR, grace=HOUR, idle=60.0)

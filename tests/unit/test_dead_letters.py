@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from streams.dead_letters import from_kafka, from_mongo, from_mqtt
 from streams.errors import InputError, Reason
-from streams.records import DeadLetter, decode_as, encode
+from streams.records.dead_letters import from_kafka, from_mongo, from_mqtt
+from streams.records.types import DeadLetter, decode_as, encode
 
 ERROR = InputError(Reason.NOT_JSON, "expected JSON, got 'x'")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.demo import begin_anew
-from agents.cli.simulate import scenario_of, simulate
-from bridges.settings import SimulatorSettings
+from agents.cli.commands.demo import begin_anew
+from agents.cli.commands.simulate import scenario_of, simulate
+from bridges.process.settings import SimulatorSettings
 from bridges.stack.profiles import PROFILES
 from streams.errors import ConfigurationError
 

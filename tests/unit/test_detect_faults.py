@@ -5,7 +5,7 @@ import statistics
 import pytest
 from river import datasets
 
-from streams.series_model import DetectionConfig, SeriesModel
+from streams.detection.series_model import DetectionConfig, SeriesModel
 from tests.support.normal_series import KINDS, PER_DAY, Reading, changes, deviation, normal_series, raises
 
 LEARN = 8 * PER_DAY

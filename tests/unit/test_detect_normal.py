@@ -2,8 +2,8 @@
 
 import pytest
 
+from streams.detection.series_model import DetectionConfig
 from streams.detectors import TailWatch, detector_names, make_detector, nats_of
-from streams.series_model import DetectionConfig
 from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
 
 DAYS = 30

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from streams.detection import (
+from streams.detection.detecting import (
     MODEL_CHANGES,
     DetectionOutcome,
     SensorModels,
@@ -13,12 +13,12 @@ from streams.detection import (
     models_from_state,
     models_to_state,
 )
-from streams.detectors.tailwatch import TailWatch
+from streams.detection.series_model import DetectionPlan
+from streams.detectors.tailwatch.tailwatch import TailWatch
 from streams.errors import InputError
-from streams.identity import anomaly_id
-from streams.records import Anomaly, Reading, Tick
-from streams.rows import CHANGES, Row, decode_row, encode_news, encode_row
-from streams.series_model import DetectionPlan
+from streams.records.identity import anomaly_id
+from streams.records.rows import CHANGES, Row, decode_row, encode_news, encode_row
+from streams.records.types import Anomaly, Reading, Tick
 from tests.support.changelog import recovered
 
 PLAN = DetectionPlan({"warm_up": 30, "raise_at": 0.999, "clear_at": 0.99})

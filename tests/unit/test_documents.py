@@ -9,7 +9,8 @@ from bson import encode as to_bson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.documents import (
+from streams.errors import InputError, Reason
+from streams.records.documents import (
     DESTINATIONS,
     anomaly_document,
     date,
@@ -18,9 +19,18 @@ from streams.documents import (
     older_than,
     reading_document,
 )
-from streams.errors import InputError, Reason
-from streams.identity import aggregate_id, anomaly_id, insight_id, reading_id
-from streams.records import Aggregate, Anomaly, DeadLetter, Insight, Label, LateReading, Reading, Tick, encode
+from streams.records.identity import aggregate_id, anomaly_id, insight_id, reading_id
+from streams.records.types import (
+    Aggregate,
+    Anomaly,
+    DeadLetter,
+    Insight,
+    Label,
+    LateReading,
+    Reading,
+    Tick,
+    encode,
+)
 
 MOMENT = 1_725_890_469.0
 BY_COLLECTION = {destination.collection: destination for destination in DESTINATIONS}

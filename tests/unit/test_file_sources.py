@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from bridges.backtesting import Backtest, UnreadableRecords
-from bridges.configurations import read, read_all
-from bridges.settings import Settings
+from bridges.backtest.backtesting import Backtest, UnreadableRecords
+from bridges.backtest.configuration_files import read, read_all
+from bridges.process.settings import Settings
 from bridges.sources import Selection, open_source
-from bridges.sources.base import NothingToRead
-from bridges.sources.labels import labels_for, read_labels
+from bridges.sources.label_source import labels_for, read_labels
+from bridges.sources.source import NothingToRead
 from streams.backtest.configuration import Configuration
 from streams.errors import ConfigurationError
-from streams.records import Reading, Tick
+from streams.records.types import Reading, Tick
 
 PLAIN = (Configuration("plain"),)
 CSV = """sensor_id,collected_at,temperature,humidity

@@ -10,7 +10,7 @@ from faust.types import TP
 
 from agents.lane.batch import Batch
 from agents.lane.consumer import _Buffer
-from streams.records import Reading, encode
+from streams.records.types import Reading, encode
 
 READINGS, CHANGELOG = TP("readings", 0), TP("changelog", 0)
 READING = encode(Reading("s1", 5.0, {"temperature": 1.0}))

@@ -1,7 +1,7 @@
 """The bridge's ledger: it balances, and the metrics follow it."""
 
-from bridges import metrics
-from bridges.ledger import Ledger
+from bridges.bridge.bridge_counts import Ledger
+from bridges.process import metrics
 from streams.errors import Reason
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from bridges.logs import configure, get_logger
-from bridges.settings import Settings
+from bridges.process.logs import configure, get_logger
+from bridges.process.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +25,8 @@ def _logging_as_it_was() -> Iterator[None]:
 def _lines(settings: Settings) -> list[dict[str, object]]:
     out = io.StringIO()
     configure(settings, "bridge", out)
-    get_logger("bridges.bridge").info("session.resumed", queued=3)
-    get_logger("bridges.bridge").debug("detail.seen")
+    get_logger("bridges.bridge.bridge").info("session.resumed", queued=3)
+    get_logger("bridges.bridge.bridge").debug("detail.seen")
     logging.getLogger("some.library").warning("disk is %s", "full")
     logging.getLogger("aiokafka.consumer").info("joined the group")
     return [json.loads(line) for line in out.getvalue().splitlines()]

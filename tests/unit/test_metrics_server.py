@@ -6,8 +6,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from bridges import metrics
-from bridges.metrics_server import MetricsServer
+from bridges.process import metrics
+from bridges.process.metrics_server import MetricsServer
 from streams.errors import ConfigurationError
 
 

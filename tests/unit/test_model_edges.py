@@ -2,13 +2,13 @@
 
 import pytest
 
-from streams.detection_config import DetectionConfig, DetectionPlan
-from streams.documents import aggregate_document, insight_document
+from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.series_model import SeriesModel
 from streams.errors import ConfigurationError
-from streams.identity import aggregate_id, insight_id
-from streams.records import Aggregate, Insight
-from streams.series_model import SeriesModel
-from streams.windows import SensorWindows, WindowPolicy
+from streams.records.documents import aggregate_document, insight_document
+from streams.records.identity import aggregate_id, insight_id
+from streams.records.types import Aggregate, Insight
+from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
 MOMENT = 1_725_890_460.0
 

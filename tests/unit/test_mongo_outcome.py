@@ -4,7 +4,7 @@ from typing import Any
 
 from pymongo.errors import BulkWriteError
 
-from bridges.mongo_outcome import Written, sort_out
+from bridges.mongo.write_outcome import Written, sort_out
 
 DOCUMENTS: list[dict[str, Any]] = [{"_id": number} for number in range(5)]
 

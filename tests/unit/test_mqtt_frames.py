@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.mqtt_frames import FrameReader, FrameSocket, Publish
+from bridges.mqtt.frames import FrameReader, FrameSocket, Publish
 from streams.errors import TransientError
 
 PINGRESP = b"\xd0\x00"

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from bridges.mqtt import MqttSession
-from bridges.mqtt_frames import Publish
-from bridges.settings import MqttSettings
+from bridges.mqtt.frames import Publish
+from bridges.mqtt.session import MqttSession
+from bridges.process.settings import MqttSettings
 from streams.errors import ConfigurationError, TransientError
 
 CONNACK_5 = b"\x20\x03\x00\x00\x00"

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
-from bridges.nab_files import load_corpus
-from streams.detection_config import NAB_RAISE_AT, DetectionConfig
-from streams.nab import PROFILES, NabFile, nab_score, tally
-from streams.nab_run import evaluate, flags_at, run_file
+from bridges.backtest.nab_files import load_corpus
+from streams.detection.detection_config import NAB_RAISE_AT, DetectionConfig
+from streams.nab.nab_rules import PROFILES, NabFile, nab_score, tally
+from streams.nab.nab_run import evaluate, flags_at, run_file
 
 ROOT = Path(__file__).parents[2]
 CONFIG = DetectionConfig(raise_at=NAB_RAISE_AT)

@@ -6,7 +6,7 @@ import pytest
 
 from streams.backtest.intervals import Interval
 from streams.backtest.nab_scores import nab_scores
-from streams.records import Label
+from streams.records.types import Label
 
 SERIES = ("s", "value")
 ROWS = array("d", (60.0 * row for row in range(1000)))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.mongo_outcome import Written
-from bridges.outbox import Outbox, Refused
+from bridges.mongo.outbox import Outbox, Refused
+from bridges.mongo.write_outcome import Written
 
 
 class Parcel:

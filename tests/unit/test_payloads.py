@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.addresses import label_topic, reading_topic, value_topic
 from streams.errors import InputError, Reason
-from streams.payloads import Limits, Refusal, decode, encode, encode_label
-from streams.records import Label, Reading
+from streams.payloads.addresses import label_topic, reading_topic, value_topic
+from streams.payloads.flat import Limits, Refusal, decode, encode, encode_label
+from streams.records.types import Label, Reading
 
 NOW = 1_725_890_470.0
 TOPIC = b"sensors/a1/reading"

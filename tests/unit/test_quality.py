@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.quality import judge
+from streams.detection.quality import judge
 
 SERIES = ("s1", "temperature")
 times = st.floats(0, 1000)

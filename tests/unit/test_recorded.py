@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.recorded import from_csv, waterflow
+from bridges.simulator.recordings import from_csv, waterflow
 from streams.errors import ConfigurationError
 from streams.signals import MessageKind, Recording, Stretch, totals
 

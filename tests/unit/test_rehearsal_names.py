@@ -2,11 +2,11 @@
 
 import pytest
 
-from agents.rehearsal import Rehearsal, apart, check_apart
-from bridges.settings import KafkaSettings, MongoSettings, Settings
-from streams.documents import DESTINATIONS
+from agents.rehearsing import Rehearsal, apart, check_apart
+from bridges.process.settings import KafkaSettings, MongoSettings, Settings
 from streams.errors import ConfigurationError
-from streams.topics import ALL_TOPICS
+from streams.records.documents import DESTINATIONS
+from streams.records.topics import ALL_TOPICS
 
 LIVE = Settings()
 PROD = Settings(kafka=KafkaSettings(namespace="prod."), mongo=MongoSettings(collection_prefix="prod_"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
 from streams.errors import ConfigurationError, InputError
-from streams.series_model import DetectionConfig, DetectionPlan, SeriesModel
 
 
 def series(count: int, seed: int = 1) -> list[tuple[float, float]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.settings import Settings, load
+from bridges.process.settings import Settings, load
 from streams.errors import ConfigurationError
 
 

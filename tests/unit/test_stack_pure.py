@@ -7,8 +7,8 @@ import pytest
 
 from bridges.doctor.finding import Verdict
 from bridges.doctor.survival import Limits, outages
-from bridges.settings import KafkaSettings, MongoSettings, MqttSettings, Settings
-from bridges.stack.backoff import Backoff
+from bridges.process.backoff import Backoff
+from bridges.process.settings import KafkaSettings, MongoSettings, MqttSettings, Settings
 from bridges.stack.environment import read_environment, remove_environment, write_environment
 from bridges.stack.existing import existing_part, split_address
 from bridges.stack.jars import KAFKA, LOCK_FILE, read_lock

@@ -4,9 +4,9 @@ from typing import cast
 
 from confluent_kafka import KafkaError
 
-from bridges.kafka_producer import KafkaProducer, Outgoing
-from bridges.ticker import Ticker
-from streams.records import Tick, decode_reading
+from bridges.bridge.ticker import Ticker
+from bridges.kafka.producer import KafkaProducer, Outgoing
+from streams.records.types import Tick, decode_reading
 
 
 class RecordingProducer:

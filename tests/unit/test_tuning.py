@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.cli import main
-from bridges.configurations import read
-from bridges.settings import Settings
+from bridges.backtest.configuration_files import read
+from bridges.backtest.threshold_search import Tuning
+from bridges.process.settings import Settings
+from bridges.process.toml_text import toml_of
 from bridges.sources import Selection
-from bridges.sources.files import FileSource
-from bridges.toml_text import toml_of
-from bridges.tuning import Tuning
+from bridges.sources.file_source import FileSource
 from streams.backtest.configuration import Configuration
 from streams.backtest.evaluation import Burden, Verdict
 from streams.backtest.tuning import Trial, best, between, parse_budget, with_threshold
 from streams.errors import ConfigurationError
-from streams.records import Label, Reading, encode
+from streams.records.types import Label, Reading, encode
 
 START = 1_760_000_000.0
 SPLIT = START + 60.0 * 3000

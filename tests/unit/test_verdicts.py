@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.verdicts import Kind, Rules, Verdict, nats_for_budget
+from streams.detection.verdicts import Kind, Rules, Verdict, nats_for_budget
 
 RULES = Rules(
     raise_nats=8.0,

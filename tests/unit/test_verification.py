@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.backtest.verification import Comparison
-from streams.records import Aggregate, encode
+from streams.records.types import Aggregate, encode
 
 
 def result(number: int, mean: float = 1.0) -> Aggregate:

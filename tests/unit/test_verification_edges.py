@@ -11,7 +11,7 @@ from streams.backtest.verification import (
     key_of,
     total,
 )
-from streams.records import Aggregate, Anomaly, LateReading, encode
+from streams.records.types import Aggregate, Anomaly, LateReading, encode
 
 
 def aggregate(number: int, mean: float = 1.0) -> Aggregate:

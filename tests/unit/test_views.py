@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.views import overview, queries
+from agents.views import overview
 from agents.views.ledger import _pending
 from agents.views.live import describe_windows
-from agents.views.peers import peer_urls
-from agents.views.queries import BadRequest, Listing, answer
 from agents.views.recent import MOST_WATCHED, POINTS, WATCHED_FROM_THE_START, Rates, Recent, RecentAnomalies
-from streams.records import Anomaly, Reading, Tick
-from streams.windows import SensorWindows, WindowPolicy
+from agents.web import queries
+from agents.web.peers import peer_urls
+from agents.web.queries import BadRequest, Listing, answer
+from streams.records.types import Anomaly, Reading, Tick
+from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
 ANOMALY = Anomaly(
     "00" * 12, "s1", "t", "raised", 100.0, 100.0, 0.99, 9.0, 1.0, 0.0, 2.0, "high", "level", 500

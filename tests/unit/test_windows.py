@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import ConfigurationError
-from streams.windows import ClosedWindow, SensorWindows, Window, WindowPolicy, windows_for
+from streams.windows.sensor_windows import ClosedWindow, SensorWindows, Window, WindowPolicy, windows_for
 
 MINUTE = 60_000
 TUMBLING = WindowPolicy.of(size=60, grace=10, idle=30)

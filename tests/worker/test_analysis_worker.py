@@ -15,14 +15,16 @@ from aiokafka import AIOKafkaProducer
 
 from agents.analysis.app import as_worker
 from agents.rebuilding import Reset
-from bridges.kafka_edge import aiokafka_options, ensure_topics
-from bridges.settings import AnalysisSettings, KafkaSettings, Settings, WorkerSettings
+from bridges.kafka.clients import aiokafka_options, ensure_topics
+from bridges.process.settings import AnalysisSettings, KafkaSettings, Settings, WorkerSettings
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse, compare
 from streams.analysis.correlation import Group
 from streams.analysis.sensor import SensorAnalysis
-from streams.event_times import event_time
-from streams.identity import anomaly_id
-from streams.records import (
+from streams.payloads.event_times import event_time
+from streams.records.identity import anomaly_id
+from streams.records.rows import Row
+from streams.records.topics import ANOMALIES, GROUP_BUCKETS, INSIGHTS, LABELS, READINGS
+from streams.records.types import (
     Anomaly,
     GroupBucket,
     Insight,
@@ -33,9 +35,7 @@ from streams.records import (
     decode_reading,
     encode,
 )
-from streams.rows import Row
 from streams.signals import Fleet, MessageKind, parse_faults
-from streams.topics import ANOMALIES, GROUP_BUCKETS, INSIGHTS, LABELS, READINGS
 from tests.support.readings_log import read, write
 from tests.support.worker_process import AnalysisProcess, until_consumed
 

@@ -9,13 +9,13 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agents.cli import main
-from bridges.kafka_edge import ensure_topics, librdkafka_options
-from bridges.settings import KafkaSettings, Settings
+from bridges.kafka.clients import ensure_topics, librdkafka_options
+from bridges.process.settings import KafkaSettings, Settings
+from bridges.replay.verifying import Verification
 from bridges.sources import Selection
-from bridges.sources.kafka import Log
-from bridges.verifying import Verification
-from streams.records import Aggregate, encode
-from streams.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
+from bridges.sources.kafka_source import Log
+from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
+from streams.records.types import Aggregate, encode
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.worker_process import WorkerProcess, until_consumed
 

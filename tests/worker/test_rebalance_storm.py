@@ -11,17 +11,17 @@ import faust
 import pytest
 from faust.types import TP
 
-from agents import aggregate
 from agents.counts import Counts
 from agents.lane.batch import BatchSchema
 from agents.lane.checkpoint import Lane
-from bridges.settings import Settings
-from streams.aggregation import AggregationOutcome
-from streams.aggregation import aggregate as aggregate_purely
-from streams.dead_letters import from_kafka
+from agents.stages import aggregate
+from bridges.process.settings import Settings
 from streams.errors import InputError
-from streams.records import decode_reading, encode
-from streams.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
+from streams.records.dead_letters import from_kafka
+from streams.records.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
+from streams.records.types import decode_reading, encode
+from streams.windows.aggregation import AggregationOutcome
+from streams.windows.aggregation import aggregate as aggregate_purely
 from tests.support.memory_kafka import LaneConsumer, MemoryLog, MemoryWriters, StockConsumer, transport
 from tests.support.readings_log import bad_day
 

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.cli import main
-from bridges.kafka_admin import KafkaAdmin
-from bridges.kafka_edge import ensure_topics
-from bridges.settings import Settings, load
-from bridges.sources.kafka import Log
-from streams.topics import AGGREGATES, ANOMALIES, READINGS
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.kafka_admin import KafkaAdmin
+from bridges.process.settings import Settings, load
+from bridges.sources.kafka_source import Log
+from streams.records.topics import AGGREGATES, ANOMALIES, READINGS
 from tests.support.recorded_day import recorded_day, send
 from tests.support.worker_process import WorkerProcess, until_consumed
 

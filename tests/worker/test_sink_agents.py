@@ -19,13 +19,13 @@ from bson import ObjectId
 from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 
-from bridges.kafka_edge import aiokafka_options, ensure_topics
-from bridges.settings import KafkaSettings, Settings
-from bridges.stack.mongo import MongoServer
+from bridges.kafka.clients import aiokafka_options, ensure_topics
+from bridges.process.settings import KafkaSettings, Settings
+from bridges.stack.mongo_server import MongoServer
 from streams.errors import Reason
-from streams.identity import reading_id
-from streams.records import Label, Reading, Tick, encode
-from streams.topics import LABELS, READINGS
+from streams.records.identity import reading_id
+from streams.records.topics import LABELS, READINGS
+from streams.records.types import Label, Reading, Tick, encode
 from tests.support.worker_process import WorkerProcess
 
 MOMENT = 1_725_890_400.0
@@ -196,7 +196,7 @@ def test_what_cannot_be_read_or_stored_is_a_dead_letter_and_its_neighbours_are_s
 
 
 def _date(seconds: float) -> Any:
-    from streams.documents import date
+    from streams.records.documents import date
 
     return date(seconds)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.topics import AGGREGATES, ANOMALIES, LATE_READINGS
+from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS
 from tests.support.readings_log import read, undisturbed
 from tests.support.stored import differences, documents_of
 from tests.support.whole_system import Day, Servers, System, Undisturbed, freeze

@@ -1,0 +1,186 @@
+"""Watch a demo while it runs: tell what happens, and find out whether everything that was sent has arrived."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agents.stages.aggregate import policy_of
+from bridges.audit.audit import Audit
+from bridges.audit.balance import Entry, Findings, balance, findings
+from bridges.kafka.topic_reader import TopicReader
+from bridges.process import settings as all_settings
+from bridges.process.settings import Settings
+from bridges.simulator.recordings import WATERFLOW
+from bridges.stack.environment import read_environment
+from bridges.stack.part import SERVERS
+from bridges.stack.supervisor import State, Supervisor
+from streams.detection.series_model import DetectionPlan
+from streams.records import topics
+from streams.records.types import Anomaly, decode_as
+from streams.signals import Totals
+from streams.signals.wire import iso
+
+LOOK_SECONDS = 1.0
+READ_SECONDS = 5.0
+TELL_SECONDS = 5.0
+# Longer than any part needs to come back after a kill -9: restart, recovery, session time-outs.
+STALLED_SECONDS = 120.0
+
+
+def await_servers(supervisor: Supervisor, data: Path) -> Settings | None:
+    """Wait until Kafka, MQTT and MongoDB run; return the settings that reach them, ``None`` if all stops first."""
+    servers = [watched for watched in supervisor.all if watched.part.name in SERVERS]
+    while not all(watched.ever_ready for watched in servers):
+        if supervisor.wait(LOOK_SECONDS):
+            return None
+    os.environ.update(read_environment(data))
+    return all_settings.load()
+
+
+class Guarded:
+    """A watch that stops everything when it fails, so that no demo runs on unwatched; keeps its error.
+
+    Args:
+        watch: Runs beside the supervisor.
+    """
+
+    def __init__(self, watch: Callable[[Supervisor], None]) -> None:
+        self._watch = watch
+        self.error: Exception | None = None
+
+    def __call__(self, supervisor: Supervisor) -> None:
+        """Run the watch."""
+        try:
+            self._watch(supervisor)
+        except Exception as error:
+            self.error = error
+            supervisor.request_stop()
+
+
+class Narrator:
+    """Tells of the recorded sensor's anomalies, and how many windows and anomalies there are, until all stops.
+
+    Args:
+        data: The data folder of the stack.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, supervisor: Supervisor) -> None:
+        """Read anomalies and aggregates as they come."""
+        if (settings := await_servers(supervisor, self._data)) is None:
+            return
+        reader = TopicReader(settings, (topics.ANOMALIES, topics.AGGREGATES))
+        try:
+            next_told = time.monotonic() + TELL_SECONDS
+            while not supervisor.wait(LOOK_SECONDS):
+                reader.read(lambda topic, message: self._take(supervisor, topic, message), READ_SECONDS)
+                if time.monotonic() > next_told:
+                    next_told = time.monotonic() + 2 * TELL_SECONDS
+                    supervisor.tell(
+                        f"{self._counts['windows']:,} windows closed, {self._counts['raised']:,} anomalies raised, "
+                        f"{self._counts['cleared']:,} cleared"
+                    )
+        finally:
+            reader.close()
+
+    def _take(self, supervisor: Supervisor, topic: str, message: Any) -> None:
+        if topic == topics.AGGREGATES.name:
+            self._counts["windows"] += 1
+            return
+        anomaly = decode_as(Anomaly, message.value())
+        self._counts[anomaly.state] += 1
+        if anomaly.sensor_id == WATERFLOW:
+            supervisor.tell(sentence(anomaly))
+
+
+def sentence(anomaly: Anomaly) -> str:
+    """Tell of a change of an anomaly in one line."""
+    expected = "" if anomaly.expected is None else f", expected {anomaly.expected:.1f}"
+    return (
+        f"anomaly {anomaly.state}: {anomaly.sensor_id}/{anomaly.quantity} at {iso(anomaly.changed_at)[:16]}Z"
+        f" (value {anomaly.value:.1f}{expected})"
+    )
+
+
+class Reckoning:
+    """Waits until the balance holds after the sensors have finished, or nothing moves any more.
+
+    Args:
+        data: The data folder of the stack.
+        sent: What the scenario publishes.
+        slack: Seconds of event time after a known anomaly in which a raise counts as having found it.
+    """
+
+    def __init__(self, data: Path, sent: Totals, slack: float) -> None:
+        self._data = data
+        self._sent = sent
+        self._slack = slack
+        self._told: set[tuple[str, str]] = set()
+        self.entries: list[Entry] = []
+        self.findings: Findings | None = None
+        self.repeated = 0
+        self.complete = False
+        self.restarts: Mapping[str, int] = {}
+
+    @property
+    def balances(self) -> bool:
+        """Whether the sensors finished and every hop balances."""
+        return self.complete and bool(self.entries) and all(entry.balances for entry in self.entries)
+
+    def __call__(self, supervisor: Supervisor) -> None:
+        """Look until it balances, stalls, or all stops; then stop everything."""
+        if (settings := await_servers(supervisor, self._data)) is None:
+            return
+        audit = Audit(settings, policy_of(settings), DetectionPlan(settings.detection))
+        try:
+            self._look(supervisor, audit)
+        finally:
+            audit.close()
+            self.restarts = {watched.part.name: watched.restarts for watched in supervisor.all}
+            supervisor.request_stop()
+
+    def _look(self, supervisor: Supervisor, audit: Audit) -> None:
+        sensor = next(watched for watched in supervisor.all if watched.part.name == "sensor")
+        moved_at = told_at = time.monotonic()
+        seen: object = None
+        while not supervisor.wait(LOOK_SECONDS):
+            self.complete = sensor.state is State.DONE
+            counted = audit.catch_up(READ_SECONDS)
+            now = time.monotonic()
+            if audit.stored:
+                self.entries = balance(self._sent, audit)
+                self.findings = findings(audit.published.labels, audit.published.raised(), self._slack)
+            if counted and self.balances:
+                supervisor.tell("everything that was sent has arrived, and all counts balance")
+                return
+            if (now_seen := self._progress(audit)) != seen:
+                seen, moved_at = now_seen, now
+            if now - moved_at > STALLED_SECONDS:
+                supervisor.tell(f"nothing has moved for {STALLED_SECONDS:.0f} s: giving up")
+                return
+            self._tell_anomalies(supervisor, audit)
+            if now - told_at >= TELL_SECONDS:
+                told_at = now
+                supervisor.tell(now_seen)
+
+    def _progress(self, audit: Audit) -> str:
+        raised = len(audit.published.anomaly_ids)
+        return (
+            f"{audit.log.distinct:,} of {self._sent.readings:,} readings in Kafka, "
+            f"{audit.stored.get('sensors', 0):,} in MongoDB, {len(audit.published.aggregates):,} windows closed, "
+            f"{raised:,} anomalies raised, {len(audit.published.dead_letters):,} dead letters"
+        )
+
+    def _tell_anomalies(self, supervisor: Supervisor, audit: Audit) -> None:
+        for place, value in audit.published.anomalies.items():
+            if place not in self._told:
+                self._told.add(place)
+                anomaly = decode_as(Anomaly, value)
+                if anomaly.sensor_id == WATERFLOW:
+                    supervisor.tell(sentence(anomaly))

@@ -1,0 +1,97 @@
+"""Read a request's parameters, and answer in JSON."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, NamedTuple
+
+import msgspec
+
+from agents.web.peers import LOCAL
+
+Handler = Callable[..., Awaitable[Any]]
+Json = dict[str, Any]
+
+DEFAULT_LIMIT = 50
+GREATEST_LIMIT = 1000
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class BadRequest(Exception):
+    """A parameter is not acceptable; the text says which and what would be."""
+
+
+class Listing(NamedTuple):
+    """Which part of a listing is asked for."""
+
+    prefix: str
+    after: str
+    limit: int
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Listing":
+        """Read ``prefix``, ``after`` and ``limit``.
+
+        Raises:
+            BadRequest: If the limit is not a number in range.
+        """
+        limit = number(query, "limit", DEFAULT_LIMIT, least=1, greatest=GREATEST_LIMIT)
+        return cls(query.get("prefix", ""), query.get("after", ""), int(limit))
+
+    def as_query(self) -> dict[str, str]:
+        """Return the parameters, to ask another worker the same."""
+        return {"prefix": self.prefix, "after": self.after, "limit": str(self.limit)}
+
+
+def number(query: Mapping[str, str], name: str, default: float, *, least: float, greatest: float) -> float:
+    """Read a number.
+
+    Raises:
+        BadRequest: If it is none, or out of range.
+    """
+    text = query.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= greatest:
+        raise BadRequest(f"{name} must be a number from {least:g} to {greatest:g}, got {text!r}")
+    return value
+
+
+def is_local(query: Mapping[str, str]) -> bool:
+    """Tell whether another worker asks: then only this worker's own state is wanted."""
+    return LOCAL in query
+
+
+def answer(web: Any, value: Any, status: int = 200) -> Any:
+    """Answer in JSON; what is not a number in JSON (NaN, infinity) becomes null."""
+    # What is live must not come from a cache.
+    return web.bytes(
+        _encode(value), content_type="application/json", status=status, headers={"Cache-Control": "no-store"}
+    )
+
+
+def not_found(web: Any, what: str) -> Any:
+    """Answer that there is no such thing."""
+    return answer(web, {"error": f"no such {what}"}, status=404)
+
+
+def pages_of(app: Any) -> Callable[[str], Callable[[Handler], Handler]]:
+    """Return a decorator that serves a handler at a path; what is wrong with a request is said in its own words."""
+
+    def page(path: str) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            @wraps(handler)
+            async def careful(self: Any, request: Any, **match: str) -> Any:
+                try:
+                    return await handler(self, request, **match)
+                except BadRequest as error:
+                    return answer(self, {"error": str(error)}, status=400)
+
+            app.page(path)(careful)
+            return handler
+
+        return register
+
+    return page

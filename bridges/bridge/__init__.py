@@ -1,0 +1,1 @@
+"""The bridge: what MQTT delivers becomes records on Kafka, and is acknowledged when Kafka has them."""

@@ -1,0 +1,1 @@
+"""Kafka: how Weir's clients reach it, and what they do there."""

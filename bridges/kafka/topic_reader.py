@@ -1,0 +1,128 @@
+"""Read whole topics from their beginning, again and again, without a consumer group."""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+from bridges.process.settings import Settings
+from streams.records.topics import TopicSpec
+
+POLL_SECONDS = 0.2
+POLL_RECORDS = 5000
+ANSWER_SECONDS = 5.0
+
+Place = tuple[str, int]
+Take = Callable[[str, Any], None]
+
+
+class TopicReader:
+    """Reads topics of the catalogue to their end, then what is new each time it is asked.
+
+    Args:
+        settings: Where Kafka is.
+        specs: Which topics; those that do not exist yet are read when they do.
+    """
+
+    def __init__(self, settings: Settings, specs: Iterable[TopicSpec]) -> None:
+        self._settings = settings
+        self._names = {settings.topic(spec.name): spec.name for spec in specs}
+        self._next: dict[Place, int] = {}
+        self._assigned: set[Place] = set()
+
+    def read(self, take: Take, seconds: float) -> bool:
+        """Read what is new, each partition in the order of its offsets, each record once.
+
+        Args:
+            take: Called with the topic's name in the catalogue and the message.
+            seconds: Give up after so long; the next call goes on.
+
+        Returns:
+            Whether everything was read that was there at the call. Kafka being away is no error: ``False``.
+        """
+        from confluent_kafka import KafkaException, TopicPartition
+
+        try:
+            ends = self._ends()
+            if not self._behind(ends):
+                return bool(ends)
+            if self._assigned != ends.keys():
+                self._consumer.assign([TopicPartition(*place, self._next.get(place, 0)) for place in ends])
+                self._assigned = set(ends)
+        except KafkaException:
+            return False
+        deadline = time.monotonic() + seconds
+        while self._behind(ends):
+            if time.monotonic() > deadline:
+                return False
+            for message in self._consumer.consume(POLL_RECORDS, POLL_SECONDS):
+                self._arrived(message, take)
+        return True
+
+    def _arrived(self, message: Any, take: Take) -> None:
+        from confluent_kafka import KafkaError
+
+        place = (message.topic(), message.partition())
+        if message.error() is None and message.offset() >= self._next.get(place, 0):
+            self._next[place] = message.offset() + 1
+            take(self._names[place[0]], message)
+        elif message.error() is not None and message.error().code() == KafkaError._PARTITION_EOF:
+            # The end of a transaction is a record, too, that is never delivered: only this tells of it.
+            self._next[place] = max(message.offset(), self._next.get(place, 0))
+
+    def close(self) -> None:
+        """Disconnect."""
+        if "_consumer" in self.__dict__:
+            self._consumer.close()
+
+    def _behind(self, ends: dict[Place, int]) -> bool:
+        return any(self._next.get(place, 0) < end for place, end in ends.items())
+
+    def _ends(self) -> dict[Place, int]:
+        """Return the end of each partition of the topics that exist.
+
+        By a client of its own: on the consumer's connection each question waits behind a fetch that waits for
+        data, 24 of them for 10 s.
+        """
+        from confluent_kafka import IsolationLevel, TopicPartition
+        from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+        listed = self._admin.list_topics(timeout=ANSWER_SECONDS).topics
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {
+            TopicPartition(topic, number): latest
+            for topic in self._names
+            if topic in listed
+            for number in listed[topic].partitions
+        }
+        if not asked:
+            return {}
+        answers = self._admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_SECONDS
+        )
+        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+    @cached_property
+    def _admin(self) -> Any:
+        from confluent_kafka.admin import AdminClient
+
+        from bridges.kafka.clients import librdkafka_options
+
+        return AdminClient({**librdkafka_options(self._settings), "log_level": 0})
+
+    @cached_property
+    def _consumer(self) -> Any:
+        from confluent_kafka import Consumer
+
+        from bridges.kafka.clients import librdkafka_options
+
+        return Consumer(
+            {
+                **librdkafka_options(self._settings),
+                "group.id": "weir-reader",  # the client wants one; it neither joins a group nor commits
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                "log_level": 0,  # an outage is expected, and told by those who ask
+            }
+        )

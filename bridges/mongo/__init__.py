@@ -1,0 +1,1 @@
+"""MongoDB: writes that outlast an outage, collections and indexes, results read back."""

@@ -1,0 +1,1 @@
+"""MQTT: sessions, the frames on their sockets, and an outlet that publishes."""

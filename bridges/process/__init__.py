@@ -1,0 +1,1 @@
+"""What every process of Weir has: settings, logs, metrics, files written whole."""

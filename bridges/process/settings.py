@@ -1,0 +1,428 @@
+"""Every setting of Weir, in one place.
+
+A setting comes from, first found wins: an environment variable ``WEIR_<SECTION>__<NAME>``, a file named by
+``WEIR_<SECTION>__<NAME>_FILE`` (for secrets), the TOML file named by ``WEIR_CONFIG``, the default here.
+An unknown ``WEIR_*`` variable is an error: a typo must not pass silently.
+"""
+
+import json
+import os
+from pathlib import Path
+from socket import gethostname
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from streams.errors import ConfigurationError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _split(value: Any) -> Any:
+    """Accept a comma-separated text where a list is wanted, as environment variables need."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _decode_tables(value: Any) -> Any:
+    """Accept a JSON object where a table is wanted, as environment variables need: their names have no ``/``."""
+    if not isinstance(value, dict):
+        return value
+    tables = {}
+    for name in ("series", "parameters"):
+        if isinstance(text := value.get(name), str):
+            try:
+                tables[name] = json.loads(text)
+            except ValueError as error:
+                raise ValueError(f"{name} must be a JSON object: {error}") from None
+    return {**value, **tables}
+
+
+CommaSeparated = BeforeValidator(_split)
+
+
+def _pairs(value: Any) -> Any:
+    """Accept ``name=value, name=value`` where a mapping is wanted."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in _split(value)]
+    if any(not sign for _, sign, _ in pairs):
+        raise ValueError(f"expected name=value, comma separated, got {value!r}")
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
+CommaSeparatedPairs = BeforeValidator(_pairs)
+Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+# Read by other parts of the system, not settings of this model.
+_OTHER_VARIABLES = frozenset({"WEIR_CONFIG", "WEIR_HOME", "WEIR_NAB_DIR"})
+_OTHER_PREFIXES = ("WEIR_TEST_", "WEIR_BENCH_")
+
+
+class Section(BaseModel):
+    """A group of settings: immutable, and a wrong name in it is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class KafkaSettings(Section):
+    """Kafka: where it is, and how Weir's topics are made."""
+
+    brokers: str = "127.0.0.1:9092"
+    """Bootstrap servers, comma separated ``host:port``."""
+    namespace: str = ""
+    """Prefix of every topic and of the application id: two systems on one Kafka stay apart."""
+    partitions: Count = 4
+    """Partitions of each topic that Weir creates; the number of workers that can share the work."""
+    replication: Count = 1
+    """Replication factor of each topic that Weir creates; 3 in production."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How clients connect."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """Used when ``security_protocol`` is one of the SASL ones."""
+    username: str = ""
+    """SASL user."""
+    password: SecretStr = SecretStr("")
+    """SASL password."""
+    ca_file: Path | None = None
+    """Certificate authority that signed the brokers' certificates."""
+    compression: Compression = "zstd"
+    """Compression of readings, by the bridge."""
+    retention_days: float = Field(default=30, gt=0)
+    """How long `readings` are kept: how far back a replay from Kafka can reach."""
+
+
+class MqttSettings(Section):
+    """MQTT: the broker and how the bridge subscribes."""
+
+    host: str = "127.0.0.1"
+    """Broker's host."""
+    port: Port = 1883
+    """Broker's port; 8883 is usual with TLS."""
+    protocol: Literal["5", "3.1.1"] = "5"
+    """MQTT version."""
+    client_id: str = "weir-bridge"
+    """Fixed, so that the broker keeps the session while the bridge is away."""
+    topics: Annotated[tuple[str, ...], CommaSeparated] = ("sensors/#", "labels/#")
+    """Topic filters; ``$share/<group>/...`` shares them between several bridges."""
+    session_expiry_seconds: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 7 * 24 * 3600
+    """How long the broker keeps the session of a bridge that is away (MQTT 5)."""
+    keepalive_seconds: Count = 30
+    """Ping interval; a dead connection is noticed after one and a half of it."""
+    username: str = ""
+    """User name; empty for none."""
+    password: SecretStr = SecretStr("")
+    """Password."""
+    tls: bool = False
+    """Connect by TLS."""
+    ca_file: Path | None = None
+    """Certificate authority; the system's when not set."""
+    certificate_file: Path | None = None
+    """Client certificate, for mutual TLS."""
+    key_file: Path | None = None
+    """Key of the client certificate."""
+
+
+class MongoSettings(Section):
+    """MongoDB: where readings and results are kept."""
+
+    uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
+    """Connection string; may hold a password."""
+    database: str = "server"
+    """Database with the collections ``sensors``, ``aggregates``, ``anomalies``, ``dead_letters``."""
+    collection_prefix: str = ""
+    """Put before each collection's name, for rehearsals beside a live system."""
+    timeout_seconds: Seconds = 20
+    """Server selection and socket time-out of one attempt; an outage is waited out beyond it."""
+    insert_batch: Count = 2000
+    """Documents in one ``insert_many``."""
+    writers: Count = 2
+    """Writes under way at once, per collection: one is prepared while another is stored."""
+    linger_seconds: float = Field(default=0.02, ge=0)
+    """How long a write that is not full waits for more documents."""
+    ttl_days: float = Field(default=0, ge=0)
+    """Delete raw readings after so many days; 0 keeps them."""
+    time_series: bool = False
+    """Keep raw readings in a time-series collection: smaller, but it cannot refuse a duplicate."""
+
+
+class BridgeSettings(Section):
+    """The MQTT -> Kafka bridge."""
+
+    max_payload_bytes: Count = 65_536
+    """A larger payload becomes a dead letter."""
+    max_inflight: Count = 10_000
+    """Messages taken from MQTT that Kafka has not confirmed yet; at this bound the bridge stops reading."""
+    max_inflight_bytes: Count = 4_194_304
+    """The same bound in bytes of payload: what large payloads may take of the bridge's memory."""
+    stop_seconds: Seconds = 20
+    """How long a stop waits for Kafka to confirm what is under way; the broker sends the rest again."""
+    max_future_seconds: Seconds = 3600
+    """A reading whose event time is further ahead of its ingest time becomes a dead letter."""
+    min_collected_at: float = 946_684_800.0
+    """A reading older than this event time (2000-01-01) has a device's clock that was never set."""
+    ignored_fields: Annotated[frozenset[str], CommaSeparated] = frozenset()
+    """Fields of a payload that are no quantities and may hold anything (``unit,firmware``)."""
+    tick_seconds: Seconds = 5
+    """How often a tick is written into each partition of `readings`."""
+    linger_ms: float = Field(default=5, ge=0)
+    """How long the producer waits to fill a batch."""
+    reconnect_max_seconds: Seconds = 30
+    """Cap of the back-off between connection attempts."""
+    metrics_host: str = "127.0.0.1"
+    """Where ``/metrics`` and ``/health`` listen."""
+    metrics_port: Port = 9108
+    """Port of ``/metrics``; 0 lets the system choose."""
+
+
+class WindowSettings(Section):
+    """Windows of event time, per sensor."""
+
+    size_seconds: Seconds = 60
+    """Window length."""
+    step_seconds: Seconds | None = None
+    """Seconds between window starts; not set: tumbling (equal to the size)."""
+    grace_seconds: float = Field(default=10, ge=0)
+    """How far out of order a reading may arrive and still count."""
+    idle_seconds: Seconds = 60
+    """A sensor silent for so long (by ingest time) has its open windows closed by the next tick."""
+    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], CommaSeparated] = ()
+    """Quantiles in each aggregate (DDSketch, 1 % relative error); they cost time and memory."""
+
+
+class WorkerSettings(Section):
+    """The Faust worker."""
+
+    application: str = "weir"
+    """Faust application id: consumer group and prefix of changelog topics."""
+    instance: str = ""
+    """Static membership: a fixed name of this worker, so that a restart gets its partitions back at once.
+
+    Host name and web port when not set.
+    """
+    checkpoint_seconds: Seconds = 1.0
+    """How often state and results are made durable: latency of results against work per reading."""
+    fetch_records: Count = 5000
+    """Most readings of one fetch."""
+    fetch_wait_seconds: float = Field(default=0.1, ge=0.005, le=10)
+    """How long Kafka collects readings for one fetch, unless there is a megabyte: latency against work per reading."""
+    compression: Compression = "snappy"
+    """Compression of results and tables: models hardly compress, and aiokafka's `lz4` takes 15 times as long."""
+    session_timeout_seconds: Seconds = 10
+    """After so long without a heartbeat a worker's partitions go to others."""
+    data_dir: Path = Path(".weir/worker")
+    """Faust's local files."""
+    sinks: bool = True
+    """Run the MongoDB sinks in this worker."""
+    processing: bool = True
+    """Run windows and detection in this worker."""
+
+
+class WebSettings(Section):
+    """Web views of the worker."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; views have no login, so put a proxy with one in front before opening it."""
+    port: Port = 3000
+    """Port."""
+    advertised_host: str = ""
+    """How other workers reach this one; not set: this machine's name, or 127.0.0.1 if it listens there only."""
+    bridge_url: str = ""
+    """Where the bridge's ``/api/ledger`` is; not set: at its own metrics address on this machine."""
+
+    @property
+    def url(self) -> str:
+        """Where other workers reach this one: different for each, or they cannot tell each other apart."""
+        alone = self.host in ("127.0.0.1", "localhost", "::1")
+        return f"http://{self.advertised_host or ('127.0.0.1' if alone else gethostname())}:{self.port}"
+
+
+class AnalysisSettings(Section):
+    """Model analysis: the second Faust application."""
+
+    application: str = "weir-analysis"
+    """Faust application id: consumer group and prefix of changelog topics."""
+    instance: str = ""
+    """Static membership, as ``WEIR_WORKER__INSTANCE``."""
+    checkpoint_seconds: Seconds = 30
+    """How often models and insights are made durable. A model is up to 17 kB a series, so more often costs more;
+    what a crash loses of it is learned again from the log."""
+    host: str = "127.0.0.1"
+    """Address to listen on; the pages have no login, so put a proxy with one in front before opening it."""
+    port: Port = 8010
+    """Port."""
+    advertised_host: str = ""
+    """How other analysis workers reach this one, as ``WEIR_WEB__ADVERTISED_HOST``."""
+    data_dir: Path = Path(".weir/analysis")
+    """Faust's local files."""
+    groups: Annotated[dict[str, str], CommaSeparatedPairs] = {"all": "*"}
+    """Which sensors are compared with which: name of a group = pattern of sensor ids (``boilers=boiler-*,all=*``)."""
+
+
+class SimulatorSettings(Section):
+    """The sensor simulator."""
+
+    sensors: Count = 50
+    """How many sensors."""
+    rate: float = Field(default=1.0, gt=0)
+    """Readings per second of each sensor (of event time)."""
+    speed: float = Field(default=1.0, gt=0)
+    """Event-time seconds per wall-clock second."""
+    seed: int = 1
+    """Same seed, same readings and faults."""
+    faults: str = ""
+    """Faults to inject, comma separated ``kind`` or ``kind:share``, or ``all``; empty for none."""
+    connections: Count = 2
+    """MQTT connections that the sensors share."""
+    max_inflight: Count = 500
+    """Messages published that the broker has not acknowledged yet; at this bound the simulator waits."""
+    overlap_seconds: float = Field(default=0, ge=0)
+    """After a lost connection, what was sent in the last so many seconds is sent again: a broker that keeps
+    sessions in memory forgets what it had acknowledged. Reading ids make the repetition harmless."""
+    ready_url: str = ""
+    """Publish only while this address answers 200: the bridge's ``/health/ready``, so that a broker that has
+    no session of the bridge yet does not throw readings away."""
+    state_file: Path | None = None
+    """Where the place is kept at which a restarted simulator goes on."""
+    metrics_host: str = "127.0.0.1"
+    """Where ``/metrics`` and ``/health`` listen, when ``metrics_port`` is set."""
+    metrics_port: Port | None = None
+    """Port of ``/metrics``; 0 lets the system choose; not set: none."""
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WEIR_",
+        env_nested_delimiter="__",
+        enable_decoding=False,
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    mqtt: MqttSettings = MqttSettings()
+    mongo: MongoSettings = MongoSettings()
+    bridge: BridgeSettings = BridgeSettings()
+    windows: WindowSettings = WindowSettings()
+    detection: Annotated[dict[str, Any], BeforeValidator(_decode_tables)] = Field(default_factory=dict)
+    """Detection; see `streams.detection.detection_config.DetectionConfig`. ``WEIR_DETECTION__SERIES`` is a JSON object:
+    ``{"boiler-*/temperature": {"high": 120}}``."""
+    worker: WorkerSettings = WorkerSettings()
+    web: WebSettings = WebSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """``auto``: console on a terminal, JSON lines otherwise."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that is written."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, the TOML file."""
+        sources = (init_settings, _Environment(settings_cls))
+        if config := os.environ.get("WEIR_CONFIG"):
+            return (*sources, TomlConfigSettingsSource(settings_cls, Path(config)))
+        return sources
+
+    def topic(self, name: str) -> str:
+        """Return the name on Kafka of a topic of the catalogue."""
+        return f"{self.kafka.namespace}{name}"
+
+
+class _Environment(EnvSettingsSource):
+    """The environment, with secrets from files: ``WEIR_MONGO__URI_FILE=/run/secrets/uri``."""
+
+    def __call__(self) -> dict[str, Any]:
+        sections = super().__call__()
+        for variable, path in os.environ.items():
+            if (setting := _secret_file_of(variable)) is None:
+                continue
+            section, name = setting
+            del sections[section][f"{name}_file"]
+            try:
+                sections[section].setdefault(name, Path(path).read_text(encoding="utf-8").strip())
+            except OSError as error:
+                raise ConfigurationError(f"{variable} must name a readable file: {error}") from None
+        return sections
+
+
+def load() -> Settings:
+    """Read the settings from the environment and the files it names.
+
+    Raises:
+        ConfigurationError: If a variable or a name in the file is unknown, or a value is not acceptable.
+    """
+    if (config := os.environ.get("WEIR_CONFIG")) and not Path(config).is_file():
+        raise ConfigurationError(f"WEIR_CONFIG must name a TOML file, got {config!r}")
+    if unknown := sorted(name for name in os.environ if not _is_known(name)):
+        raise ConfigurationError(
+            f"unknown setting {', '.join(unknown)}: see docs/reference/settings.md for the names that exist"
+        )
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+    except (SettingsError, ValueError) as error:
+        raise ConfigurationError(f"cannot read the settings: {error}") from None
+
+
+def _fields_of(section: str) -> set[str] | None:
+    """Return the setting names of a section; ``None`` if there is no such section."""
+    field = Settings.model_fields.get(section)
+    if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, Section):
+        return None
+    return set(field.annotation.model_fields)
+
+
+def _is_known(variable: str) -> bool:
+    if (
+        not variable.startswith("WEIR_")
+        or variable in _OTHER_VARIABLES
+        or variable.startswith(_OTHER_PREFIXES)
+    ):
+        return True
+    section, delimiter, name = variable.removeprefix("WEIR_").lower().partition("__")
+    if not delimiter:
+        return section in Settings.model_fields
+    if section == "detection":
+        return True  # checked by DetectionConfig itself
+    return name in (_fields_of(section) or ()) or _secret_file_of(variable) is not None
+
+
+def _secret_file_of(variable: str) -> tuple[str, str] | None:
+    """Return section and name of the setting that the file named by this variable holds, if it is one."""
+    if not (variable.startswith("WEIR_") and variable.endswith("_FILE")):
+        return None
+    section, _, name = variable.removeprefix("WEIR_").lower().partition("__")
+    fields = _fields_of(section) or set()
+    base = name.removesuffix("_file")
+    return (section, base) if base in fields and name not in fields else None
+
+
+def _explain(error: ValidationError) -> str:
+    """Name each wrong setting by its variable, with what was expected and what came (never a secret)."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        path = [str(part) for part in item["loc"]]
+        shown = "" if item["type"] == "extra_forbidden" else f", got {item['input']!r}"
+        lines.append(f"WEIR_{'__'.join(path).upper()}: {item['msg']}{shown}")
+    return "settings are not acceptable:\n  " + "\n  ".join(lines)

@@ -1,0 +1,1 @@
+"""Replay recorded readings: recompute, publish again at any pace, verify against what was emitted live."""

@@ -1,0 +1,311 @@
+"""Live equals replay: recompute a range of `readings` and compare with what the live worker emitted, byte for byte.
+
+The recomputation begins at the log's beginning, because the state at any later place is known to nobody; ``--from`` and
+``--to`` bound what is compared, not what is read. Where retention has deleted the beginning:
+
+    log      [deleted ......)[low, ingested at T0 .................. committed) ......... high
+    windows                       compared from start >= T0 + max_future + size
+    models                        not compared at all: their state contains readings that are gone
+
+No reading before ``low`` can have an event time later than T0 + max_future (the bridge refuses it), so windows that
+begin a window's length after that contain none of them, and no watermark of that time reaches into them.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from bridges.backtest.configuration_files import current
+from bridges.kafka.clients import librdkafka_options
+from bridges.process.parallel import Done, Progress, apart
+from bridges.process.settings import Settings
+from bridges.sources.kafka_source import KafkaSource, Log, OffsetRange
+from bridges.sources.source import Filter, Selection
+from streams.backtest.runs import DetectionRun, WindowRun
+from streams.backtest.verification import Agreement, Comparison, Key, Result, event_time_of, key_of, total
+from streams.errors import ConfigurationError, TransientError
+from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
+from streams.records.types import Aggregate, Anomaly, LateReading, decode_as, encode
+from streams.signals.wire import iso
+
+_AHEAD = 20_000
+"""Live results read at most while a recomputed one waits: more than a worker holds between two checkpoints of a
+partition; then it is missing."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What to verify.
+
+    Args:
+        settings: Of the live worker: the same windows and detection, or nothing will agree.
+        selection: Bounds by event time, and sensors, of the results to compare.
+        source: All readings up to what the live worker has committed.
+        compared_since: By partition: results of windows before this event time are not comparable.
+        models: Whether anomalies can be compared.
+        more_readings: By partition: whether the log goes on after what is verified.
+        fill: Write what is missing to the topic that misses it.
+    """
+
+    settings: Settings
+    selection: Selection
+    source: KafkaSource
+    compared_since: dict[int, float]
+    models: bool
+    more_readings: dict[int, bool]
+    fill: bool = False
+
+    @classmethod
+    def plan(cls, settings: Settings, selection: Selection) -> "Verification":
+        """Find out what can be verified; reads offsets only.
+
+        Raises:
+            ConfigurationError: If the live worker has committed nothing, or the bounds are not of event time.
+            TransientError: If Kafka cannot be reached.
+        """
+        if selection.by != "event":
+            raise ConfigurationError("results are compared by event time: use --by event")
+        group = f"{settings.kafka.namespace}{settings.worker.application}"
+        topic = settings.topic(READINGS.name)
+        whole = KafkaSource.open(settings, Selection())
+        future = settings.bridge.max_future_seconds
+        policy = current(settings).policy()
+        with Log(settings) as log:
+            committed = log.committed(group, topic, whole.partitions)
+            if not any(committed.values()):
+                raise ConfigurationError(
+                    f"group {group} has committed nothing: there are no live results to verify"
+                )
+            since = {}
+            for partition, each in whole.ranges.items():
+                begun = log.time_at(topic, partition, each.low) if 0 < each.low < each.end else None
+                since[partition] = -inf if begun is None else begun + future + policy.size_ms / 1000
+        ranges = {
+            partition: OffsetRange(each.low, max(each.low, min(each.end, committed[partition])), each.low)
+            for partition, each in whole.ranges.items()
+        }
+        more = {partition: ranges[partition].end < each.end for partition, each in whole.ranges.items()}
+        source = KafkaSource(settings, Selection(), ranges, topic)
+        return cls(settings, selection, source, since, source.from_the_start, more)
+
+    def describe(self) -> list[str]:
+        """Tell in words what is compared and what cannot be."""
+        readings = self.source.total(self.source.partitions)
+        lines = [
+            f"recomputing {readings:,} records of {self.source.topic}, up to what the live worker has committed"
+        ]
+        if self.models:
+            lines.append("from the beginning of the log: windows and anomalies are compared exactly")
+        else:
+            latest = max(self.compared_since.values())
+            since = (
+                f"windows are compared from {iso(latest)}, or earlier by partition" if latest > -inf else ""
+            )
+            lines.append(
+                f"retention has deleted the beginning of the log: {since or 'no windows are left to compare'}; "
+                "anomalies are not compared, since the models learned from readings that are gone"
+            )
+        if self.selection.since is not None or self.selection.until is not None:
+            lines.append(f"comparing results {self.selection.describe_range()}")
+        return lines
+
+    def run(self, processes: int = 1, progress: Progress | None = None) -> "Verified":
+        """Verify.
+
+        Args:
+            processes: At most so many, each with some partitions.
+            progress: Told how far it is.
+        """
+        verified = Verified()
+        source = self.source
+        for part in apart(_verify, self, source.partitions, source.total, processes, progress):
+            verified.merge(part)
+        return verified
+
+
+@dataclass(slots=True)
+class Verified:
+    """How far live and replay agree, by topic."""
+
+    by_topic: dict[str, Agreement] = field(default_factory=dict)
+    unreadable: int = 0
+
+    def merge(self, other: "Verified") -> None:
+        """Add other partitions."""
+        for name, agreement in other.by_topic.items():
+            self.by_topic.setdefault(name, Agreement()).merge(agreement)
+        self.unreadable += other.unreadable
+
+    @property
+    def whole(self) -> Agreement:
+        """All topics together."""
+        return total(self.by_topic[name] for name in sorted(self.by_topic))
+
+
+class _Side:
+    """One topic and partition: what was recomputed against what was emitted live."""
+
+    def __init__(
+        self,
+        verification: Verification,
+        name: str,
+        partition: int,
+        kind: type[Result],
+        log: Log,
+        filler: "_Filler | None",
+    ) -> None:
+        settings, selection = verification.settings, verification.selection
+        self.topic = settings.topic(name)
+        self._filler = filler
+        self._partition = partition
+        self.comparison = Comparison(
+            self.topic, partition, kind, self._is_compared, on_missing=self._fill if filler else None
+        )
+        self._filter = Filter(selection)
+        self._since = verification.compared_since[partition] if kind is not Anomaly else -inf
+        low, high = log.ends(self.topic, partition)
+        self._live = self._emitted(log, partition, low, high)
+        self._exhausted = False
+        self._first: Key | None = None
+        if low > 0 and (oldest := next(self._live, None)) is not None:
+            # Retention has deleted older results: what comes before the oldest that is left is not missing.
+            self._first = key_of(decode_as(kind, oldest[0]))
+            self.comparison.emitted(*oldest)
+
+    def _emitted(self, log: Log, partition: int, low: int, high: int) -> Iterator[tuple[bytes, int]]:
+        for messages in log.read(self.topic, partition, low, high):
+            for message in messages:
+                yield message.value() or b"", message.offset()
+
+    def recomputed(self, result: Result) -> None:
+        """Take a result of the replay."""
+        if self._first is not None:
+            if key_of(result) != self._first:
+                return
+            self._first = None
+        self.comparison.recomputed(result, encode(result))
+
+    def _fill(self, result: Result, value: bytes) -> None:
+        assert self._filler is not None
+        self._filler.write(self.topic, self._partition, result.sensor_id, value)
+
+    def _is_compared(self, result: Result) -> bool:
+        at = event_time_of(result)
+        return (
+            at >= self._since
+            and self._filter.since <= at < self._filter.until
+            and self._filter.wants_sensor(result.sensor_id)
+        )
+
+    def catch_up(self) -> None:
+        """Read live results until everything recomputed has its counterpart, or that is not to be expected."""
+        comparison = self.comparison
+        while comparison.waiting and comparison.ahead < _AHEAD and self._read_one():
+            pass
+        comparison.give_up_waiting()
+
+    def read_all(self) -> None:
+        """Read the live results that are left."""
+        while self._read_one() and not self.comparison.hopeless:
+            pass
+
+    def _read_one(self) -> bool:
+        if self._exhausted:
+            return False
+        found = next(self._live, None)
+        if found is None:
+            self._exhausted = True
+            return False
+        value, offset = found
+        self.comparison.emitted(value, offset)
+        return True
+
+    def finish(self, *, more_readings: bool) -> Agreement:
+        """Judge what is left."""
+        self.read_all()
+        return self.comparison.finish(more_readings=more_readings)
+
+
+class _Filler:
+    """Writes missing results to the partition in which the worker would have written them."""
+
+    def __init__(self, settings: Settings) -> None:
+        from confluent_kafka import Producer
+
+        self._error: Any = None
+        self._producer = Producer(
+            {**librdkafka_options(settings), "enable.idempotence": True, "linger.ms": 20},
+            logger=logging.getLogger("librdkafka"),
+        )
+
+    def write(self, topic: str, partition: int, sensor_id: str, value: bytes) -> None:
+        """Write one result."""
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value, sensor_id.encode(), partition, on_delivery=self._delivered
+                )
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        self._error = self._error or error
+
+    def flush(self) -> None:
+        """Wait until Kafka has everything.
+
+        Raises:
+            TransientError: If it has not.
+        """
+        if self._producer.flush(60) or self._error is not None:
+            raise TransientError(f"Kafka did not take all results: {self._error}; run it again")
+
+
+def _verify(verification: Verification, partitions: Sequence[int], done: Done) -> Verified:
+    verified = Verified()
+    filler = _Filler(verification.settings) if verification.fill else None
+    for partition in partitions:
+        _verify_partition(verification, partition, done, verified, filler)
+    if filler is not None:
+        filler.flush()
+    return verified
+
+
+def _verify_partition(
+    verification: Verification, partition: int, done: Done, verified: Verified, filler: _Filler | None
+) -> None:
+    configuration = current(verification.settings)
+    logs = [Log(verification.settings) for _ in range(3)]
+    try:
+        aggregates = _Side(verification, AGGREGATES.name, partition, Aggregate, logs[0], filler)
+        late = _Side(verification, LATE_READINGS.name, partition, LateReading, logs[1], filler)
+        sides = [aggregates, late]
+        windows = WindowRun(
+            configuration.policy(),
+            lambda _, result: (late if isinstance(result, LateReading) else aggregates).recomputed(result),
+        )
+        runs: list[WindowRun | DetectionRun] = [windows]
+        if verification.models:
+            anomalies = _Side(verification, ANOMALIES.name, partition, Anomaly, logs[2], filler)
+            sides.append(anomalies)
+            emit: Callable[[int, Result], None] = lambda _, result: anomalies.recomputed(result)  # noqa: E731
+            runs.append(DetectionRun(configuration.plan(), emit))
+        for chunk in verification.source.read([partition]):
+            verified.unreadable += len(chunk.unreadable)
+            for run in runs:
+                run.apply(partition, chunk.records)
+            for side in sides:
+                side.catch_up()
+            done(chunk.done)
+            if filler is None and any(side.comparison.hopeless for side in sides):
+                break
+        for side in sides:
+            agreement = side.finish(more_readings=verification.more_readings[partition])
+            verified.by_topic.setdefault(side.topic, Agreement()).merge(agreement)
+    finally:
+        for log in logs:
+            log.__exit__()

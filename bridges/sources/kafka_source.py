@@ -1,0 +1,361 @@
+"""Readings from Kafka, by a throwaway consumer: partitions are assigned, never subscribed; nothing is committed.
+
+The range of offsets of each partition is fixed when the source is opened, so that reading ends although the log grows.
+
+    log        low ......... begin =================== end ......... high   (at the time of opening)
+    by ingest              first >= since           first >= until
+    by event   begin: first record ingested at since - max_future_seconds (an event time may be ahead by so much)
+               end: high, since a reading may come any time after its event
+"""
+
+import logging
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridges.kafka.clients import librdkafka_options
+from bridges.process.settings import Settings
+from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, Unreadable
+from streams.errors import ConfigurationError, InputError, TransientError
+from streams.records.topics import READINGS
+from streams.records.types import Reading, Tick, decode_reading, decode_readings
+from streams.signals.wire import iso
+
+_TIMEOUT_SECONDS = 20.0
+_PATIENCE_SECONDS = 0.1
+_END = -1  # librdkafka's OFFSET_END: what it answers when no record is so young
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetRange:
+    """What is read of one partition.
+
+    Args:
+        begin, end: Offsets, half-open.
+        low: The oldest offset that the log still held when it was asked.
+    """
+
+    begin: int
+    end: int
+    low: int
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSource:
+    """A range of `readings` in Kafka.
+
+    Args:
+        settings: Where Kafka is.
+        selection: What is wanted.
+        ranges: Offsets of each partition.
+        topic: Full name of the topic.
+    """
+
+    settings: Settings
+    selection: Selection
+    ranges: Mapping[int, OffsetRange]
+    topic: str
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        selection: Selection,
+        *,
+        allow_missing: bool = False,
+        topic: str | None = None,
+    ) -> "KafkaSource":
+        """Fix the offsets to read.
+
+        Args:
+            settings: Where Kafka is.
+            selection: What is wanted.
+            allow_missing: Read what is left of a range whose beginning retention has deleted.
+            topic: Full name; `readings` of the settings' namespace when not given.
+
+        Raises:
+            TransientError: If Kafka cannot be reached.
+            ConfigurationError: If the topic does not exist.
+            NothingToRead: If the beginning of the range has been deleted.
+        """
+        topic = topic or settings.topic(READINGS.name)
+        with Log(settings) as log:
+            ranges = {}
+            for partition in log.partitions_of(topic):
+                low, high = log.ends(topic, partition)
+                ranges[partition] = _range(log, topic, partition, low, high, selection, settings)
+                if not allow_missing:
+                    _check_not_deleted(log, topic, partition, low, high, selection)
+        return cls(settings, selection, ranges, topic)
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """Kafka's partitions."""
+        return tuple(sorted(self.ranges))
+
+    @property
+    def from_the_start(self) -> bool:
+        """Whether every partition is read from its very first record: no state came before."""
+        return all(each.begin == 0 and each.low == 0 for each in self.ranges.values())
+
+    def total(self, partitions: Collection[int]) -> int:
+        """Return the number of offsets."""
+        return sum(max(0, self.ranges[each].end - self.ranges[each].begin) for each in partitions)
+
+    def describe(self) -> dict[str, Any]:
+        """Tell the topic and the offsets."""
+        offsets = {str(p): [self.ranges[p].begin, self.ranges[p].end] for p in self.partitions}
+        return {"kind": "kafka", "name": self.topic, "offsets": offsets}
+
+    def holds(self) -> str:
+        """Tell the range of ingest times in the topic."""
+        with Log(self.settings) as log:
+            times = []
+            for partition in self.partitions:
+                low, high = log.ends(self.topic, partition)
+                times += [
+                    log.time_at(self.topic, partition, offset) for offset in (low, high - 1) if low < high
+                ]
+        found = [time for time in times if time is not None]
+        if not found:
+            return f"topic {self.topic} is empty"
+        return f"topic {self.topic} holds records ingested from {iso(min(found))} to {iso(max(found))}"
+
+    def read(self, partitions: Collection[int]) -> Iterator[Chunk]:
+        """Read partitions one after the other: each in full before the next."""
+        for partition in sorted(partitions):
+            yield from self.read_partition(partition, self.ranges[partition].begin)
+
+    def read_partition(self, partition: int, begin: int) -> Iterator[Chunk]:
+        """Read one partition from an offset to the end of its range."""
+        end = self.ranges[partition].end
+        wanted = Filter(self.selection)
+        with Log(self.settings) as log:
+            at = begin
+            for messages in log.read(self.topic, partition, begin, end):
+                last = messages[-1].offset()
+                if not wanted.takes_all:
+                    messages = [each for each in messages if _key_wanted(each.key(), wanted)]
+                records, unreadable = _decode(messages, self.topic, partition)
+                if not wanted.takes_all:
+                    records = [each for each in records if wanted.wants(each[2])]
+                yield Chunk(partition, records, unreadable, last + 1 - at)
+                at = last + 1
+            if at < end:
+                yield Chunk(partition, (), (), end - at)
+
+
+def _key_wanted(key: bytes | None, wanted: Filter) -> bool:
+    return key is None or wanted.wants_sensor(key.decode(errors="replace"))
+
+
+def _decode(
+    messages: list[Any], topic: str, partition: int
+) -> tuple[list[tuple[int, int, Reading | Tick]], list[Unreadable]]:
+    values = [message.value() for message in messages]
+    contents = decode_readings(values)
+    if contents is not None:
+        return [
+            (message.offset(), message.timestamp()[1], content)
+            for message, content in zip(messages, contents, strict=True)
+        ], []
+    records: list[tuple[int, int, Reading | Tick]] = []
+    unreadable = []
+    for message, value in zip(messages, values, strict=True):
+        try:
+            records.append((message.offset(), message.timestamp()[1], decode_reading(value or b"")))
+        except InputError as error:
+            unreadable.append(Unreadable(f"{topic}-{partition}@{message.offset()}", error.detail))
+    return records, unreadable
+
+
+def _range(
+    log: "Log", topic: str, partition: int, low: int, high: int, selection: Selection, settings: Settings
+) -> OffsetRange:
+    since, until = selection.since, selection.until
+    if selection.by == "offset":
+        begin = low if since is None else max(low, int(since))
+        return OffsetRange(begin, high if until is None else min(high, int(until)), low)
+    begin, end = low, high
+    if since is not None:
+        ahead = settings.bridge.max_future_seconds if selection.by == "event" else 0.0
+        begin = max(low, log.first_since(topic, partition, since - ahead, high))
+    if until is not None and selection.by == "ingest":
+        end = log.first_since(topic, partition, until, high)
+    return OffsetRange(begin, max(begin, end), low)
+
+
+def _check_not_deleted(
+    log: "Log", topic: str, partition: int, low: int, high: int, selection: Selection
+) -> None:
+    if low == 0 or selection.since is None:
+        return
+    if selection.by == "offset":
+        if selection.since < low:
+            raise NothingToRead(
+                f"{topic}-{partition} begins at offset {low}: retention has deleted {int(selection.since)} "
+                f"to {low - 1}; "
+                "begin later, or read what is left with --allow-missing"
+            )
+        return
+    oldest = log.time_at(topic, partition, low) if low < high else None
+    if oldest is None or oldest > selection.since:
+        left = "is empty" if oldest is None else f"now begins at {iso(oldest)}"
+        raise NothingToRead(
+            f"{topic}-{partition} {left}: retention has deleted the {low} records before, so what was asked for from "
+            f"{iso(selection.since)} is missing until then; begin later, use --source mongo, or read what is left "
+            "with --allow-missing"
+        )
+
+
+class Log:
+    """A connection to Kafka that reads and asks, and leaves no trace: no group is joined, nothing is committed."""
+
+    def __init__(self, settings: Settings) -> None:
+        from confluent_kafka import Consumer
+
+        self._settings = settings
+        self._consumer = Consumer(
+            {
+                **librdkafka_options(settings),
+                # librdkafka demands a name; with assigned partitions and no commits no such group comes to be.
+                "group.id": "weir-replay-reads-only",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "allow.auto.create.topics": False,
+                "fetch.message.max.bytes": 4 * 1024 * 1024,
+                "queued.max.messages.kbytes": 32 * 1024,
+            },
+            logger=logging.getLogger("librdkafka"),
+        )
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def partitions_of(self, topic: str) -> list[int]:
+        """List the partitions of a topic.
+
+        Raises:
+            ConfigurationError: If there is no such topic.
+        """
+        found = self._ask(self._consumer.list_topics, topic, timeout=_TIMEOUT_SECONDS).topics.get(topic)
+        if found is None or found.error is not None or not found.partitions:
+            raise ConfigurationError(
+                f"Kafka at {self._settings.kafka.brokers} has no topic {topic}: see WEIR_KAFKA__NAMESPACE"
+            )
+        return sorted(found.partitions)
+
+    def ends(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the offset of the oldest record, and that after the newest."""
+        from confluent_kafka import TopicPartition
+
+        low, high = self._ask(
+            self._consumer.get_watermark_offsets, TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
+        )
+        return low, high
+
+    def first_since(self, topic: str, partition: int, since: float, high: int) -> int:
+        """Return the offset of the first record ingested at ``since`` or later; ``high`` if there is none."""
+        from confluent_kafka import TopicPartition
+
+        asked = [TopicPartition(topic, partition, max(0, round(since * 1000)))]
+        (found,) = self._ask(self._consumer.offsets_for_times, asked, timeout=_TIMEOUT_SECONDS)
+        return high if found.offset == _END or found.offset < 0 else min(high, found.offset)
+
+    def time_at(self, topic: str, partition: int, offset: int) -> float | None:
+        """Return the ingest time of a record in seconds; ``None`` if it is gone."""
+        for messages in self.read(topic, partition, offset, offset + 1):
+            return float(messages[0].timestamp()[1]) / 1000
+        return None
+
+    def committed(self, group: str, topic: str, partitions: Collection[int]) -> dict[int, int]:
+        """Return the offsets that a group has committed; 0 where it has none. Asks only: the group notices nothing."""
+        from confluent_kafka import Consumer, TopicPartition
+
+        asker = Consumer(
+            {**librdkafka_options(self._settings), "group.id": group, "enable.auto.commit": False},
+            logger=logging.getLogger("librdkafka"),
+        )
+        try:
+            asked = [TopicPartition(topic, partition) for partition in sorted(partitions)]
+            found = self._ask(asker.committed, asked, timeout=_TIMEOUT_SECONDS)
+        finally:
+            asker.close()
+        return {each.partition: max(0, each.offset) for each in found}
+
+    def read(self, topic: str, partition: int, begin: int, end: int) -> Iterator[list[Any]]:
+        """Yield the messages of one partition in ``[begin, end)``, many at a time.
+
+        Raises:
+            TransientError: If Kafka stops answering.
+        """
+        from confluent_kafka import TopicPartition
+
+        if begin >= end:
+            return
+        consumer = self._consumer
+        consumer.assign([TopicPartition(topic, partition, begin)])
+        try:
+            waited, at = 0.0, begin
+            while at < end:
+                # It waits until it has as many as it was asked for: never ask for more than there are.
+                found = consumer.consume(min(CHUNK_RECORDS, end - at), timeout=_PATIENCE_SECONDS)
+                waited = 0.0 if found else waited + _PATIENCE_SECONDS
+                if waited >= _TIMEOUT_SECONDS:
+                    raise TransientError(
+                        f"Kafka at {self._settings.kafka.brokers} sent nothing of {topic}-{partition} for "
+                        f"{_TIMEOUT_SECONDS:.0f} s"
+                    )
+                messages: list[Any] = [m for m in found if m.error() is None and (m.offset() or 0) < end]
+                if messages:
+                    at = messages[-1].offset() + 1
+                    yield messages
+                for each in found:
+                    if each.error() is not None and self._is_end(each.error(), topic, partition):
+                        return
+        finally:
+            consumer.unassign()
+
+    def _is_end(self, error: Any, topic: str, partition: int) -> bool:
+        from confluent_kafka import KafkaError
+
+        if error.code() == KafkaError._PARTITION_EOF:
+            return True
+        if error.retriable() or error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
+            return False
+        raise TransientError(f"cannot read {topic}-{partition}: {error.str()}")
+
+    def _ask(self, call: Any, *args: Any, **named: Any) -> Any:
+        from confluent_kafka import KafkaException
+
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            try:
+                return call(*args, **named)
+            except KafkaException as error:
+                reason = error.args[0]
+                if reason.code() not in _passing() or time.monotonic() > deadline:
+                    raise TransientError(
+                        f"Kafka does not answer at {self._settings.kafka.brokers} ({reason.str()}): start it, or set "
+                        "WEIR_KAFKA__BROKERS"
+                    ) from None
+            time.sleep(_PATIENCE_SECONDS)
+
+
+def _passing() -> tuple[int, ...]:
+    """Return the errors that pass by themselves: a topic was just made, or a broker just started."""
+    from confluent_kafka import KafkaError
+
+    return (
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    )

@@ -1,0 +1,1 @@
+"""Detection: scores become verdicts, verdicts become anomalies, one model for each series."""

@@ -1,0 +1,127 @@
+"""Turn the records of `readings` into anomalies: what the live agent, a replay and a backtest all call."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from streams.detection.series_model import DetectionPlan, SeriesModel
+from streams.detection.verdicts import AnomalyChange
+from streams.records.identity import anomaly_id
+from streams.records.rows import Changes, Row
+from streams.records.types import Anomaly, Reading, Tick
+
+SensorModels = dict[str, SeriesModel]
+"""The models of one sensor, by quantity."""
+
+
+@dataclass(slots=True)
+class DetectionOutcome:
+    """What came of some records.
+
+    Args:
+        anomalies: Changes in the life of anomalies, in order.
+        changed: Rows that changed, by sensor, in the order of their first change.
+        applied, skipped: Readings given to the models; readings that the row contained already (read again after
+            a crash). A reading that a model has seen, or that is older than the newest it saw, is counted by the
+            model itself.
+    """
+
+    anomalies: list[Anomaly] = field(default_factory=list)
+    changed: dict[str, Row[SensorModels]] = field(default_factory=dict)
+    applied: int = 0
+    skipped: int = 0
+
+
+def detect(
+    plan: DetectionPlan,
+    rows: dict[str, Row[SensorModels]],
+    records: Iterable[tuple[int, int, Reading | Tick]],
+    outcome: DetectionOutcome,
+) -> None:
+    """Apply records of one partition, in offset order, to the models of its sensors.
+
+    Args:
+        plan: How each series is watched.
+        rows: The partition's rows by sensor id; new sensors are added.
+        records: Offset, ingest time (ms) and content of each record; ticks mean nothing here.
+        outcome: Collects the results.
+    """
+    changed = outcome.changed
+    for offset, _, record in records:
+        if isinstance(record, Tick):
+            continue
+        sensor_id = record.sensor_id
+        row = rows.get(sensor_id)
+        if row is None:
+            row = rows[sensor_id] = Row({})
+        elif offset <= row.applied_through:
+            outcome.skipped += 1
+            continue
+        row.applied_through = offset
+        changed[sensor_id] = row
+        outcome.applied += 1
+        models = row.state
+        event_time = record.collected_at
+        for quantity, value in record.values.items():
+            model = models.get(quantity)
+            if model is None:
+                model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
+            change = model.observe(event_time, value)
+            if change is not None:
+                outcome.anomalies.append(to_anomaly(sensor_id, quantity, change))
+
+
+def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
+    """Make the record of a change in an anomaly's life."""
+    return Anomaly(
+        id=anomaly_id(sensor_id, quantity, change.raised_at).hex(),
+        sensor_id=sensor_id,
+        quantity=quantity,
+        state=change.kind,
+        changed_at=change.event_time,
+        raised_at=change.raised_at,
+        cleared_at=change.cleared_at,
+        score=change.score,
+        value=change.value,
+        expected=change.expected,
+        lower=change.lower,
+        upper=change.upper,
+        direction=change.direction,
+        cause=change.cause,
+        seen=change.seen,
+    )
+
+
+def models_to_state(models: SensorModels) -> list[tuple[str, bytes]]:
+    """Return a sensor's models as plain values."""
+    return [(quantity, model.to_bytes()) for quantity, model in models.items()]
+
+
+def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> SensorModels:
+    """Restore a sensor's models from `models_to_state`."""
+    return {
+        quantity: SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
+        for quantity, data in state
+    }
+
+
+def _take_changes(models: SensorModels) -> list[tuple[str, bytes]] | None:
+    """Return what has changed since the last call as plain values, if it is little; ``None``: write the whole."""
+    changes: list[tuple[str, bytes]] | None = []
+    for quantity, model in models.items():
+        data = model.take_changes()  # of each, since the whole row has them all
+        if data is None:
+            changes = None
+        elif changes is not None:
+            changes.append((quantity, data))
+    return changes
+
+
+def _apply_changes(models: SensorModels, changes: Any) -> None:
+    """Take over what `_take_changes` returned."""
+    for quantity, data in changes:
+        models[quantity].apply_changes(data)
+
+
+MODEL_CHANGES: Final = Changes(_take_changes, _apply_changes)
+"""How a sensor's models are written when little of them has changed."""

@@ -1,0 +1,257 @@
+"""One series' model: a detector, and the verdict on its scores.
+
+    reading -> detector (score, then learn) -> verdict (raise, clear, rest) -> AnomalyChange | None
+
+The worker, a backtest and `weir nab` all call `SeriesModel.observe`, so that they cannot disagree.
+"""
+
+from math import inf
+from struct import Struct
+from struct import error as StructError
+from typing import Any, Final
+
+import msgspec
+
+from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.verdicts import LONG_AGO, AnomalyChange, Kind, Verdict
+from streams.detectors import MAX_NATS, Expectation, make_detector, score_of
+from streams.errors import InputError, Reason
+
+__all__ = ["AnomalyChange", "DetectionConfig", "DetectionPlan", "SeriesModel"]
+
+_VERSION = 2
+_MAGIC = b"sm"
+_HEAD = Struct(
+    "<2sB4sIddH"
+)  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
+_CHANGES = Struct("<Idd")  # skipped, last time, last surprise
+_RANGE = "range"
+_LARGEST = 1e30
+_ANYWHERE: Final = (-inf, inf)
+
+
+class SeriesModel:
+    """A detector and its verdict, for one series.
+
+    Args:
+        config: How the series is watched.
+
+    >>> model = SeriesModel(DetectionConfig())
+    >>> changes = [model.observe(60.0 * i, 20.0 + i % 3 if i != 900 else 80.0) for i in range(1000)]
+    >>> [(c.kind, c.event_time, c.value, c.cause, c.direction) for c in changes if c]
+    [('raised', 54000.0, 80.0, 'jump', 'above'), ('cleared', 55320.0, 80.0, 'jump', 'above')]
+    """
+
+    __slots__ = (
+        "_change", "_detector", "_high", "_home", "_last_time", "_low", "_peak", "_quiet", "_verdict", "_whole",
+        "config", "nats", "skipped",
+    )  # fmt: skip
+
+    def __init__(self, config: DetectionConfig) -> None:
+        self.config = config
+        self._detector = make_detector(config.detector, config.parameters, config.warm_up)
+        self._verdict = Verdict(config.rules)
+        self._quiet = config.rules.raise_nats  # less surprise than this changes nothing
+        self._low = -_LARGEST if config.low is None else config.low
+        self._high = _LARGEST if config.high is None else config.high
+        self._last_time = LONG_AGO
+        self._peak = 0.0
+        self._home = _ANYWHERE  # where the level was when the open anomaly was raised
+        self._change: AnomalyChange | None = None
+        self._whole = True  # whether the verdict has changed since `take_changes`
+        self.nats = 0.0
+        self.skipped = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether an anomaly is open."""
+        return self._change is not None
+
+    @property
+    def seen(self) -> int:
+        """Readings learned."""
+        return self._detector.seen
+
+    @property
+    def score(self) -> float | None:
+        """The last reading's score in [0, 1]; ``None`` in warm-up."""
+        return score_of(self.nats) if self._detector.ready else None
+
+    def observe(self, event_time: float, value: float) -> AnomalyChange | None:
+        """Score a reading, learn it, and judge.
+
+        A reading that is not later than the last one, or not finite (or beyond 1e30), is skipped and counted.
+        One outside the physical range is an anomaly, and is not learned.
+
+        Args:
+            event_time: Seconds since the Unix epoch.
+            value: The value measured.
+
+        Returns:
+            A change in an anomaly's life, if the reading made one.
+        """
+        if not event_time > self._last_time:
+            self.skipped += 1
+            return None
+        if not self._low <= value <= self._high:
+            return self._outside(event_time, value)
+        self._last_time = event_time
+        self.nats = nats = self._detector.surprise(value, event_time)
+        return None if nats < self._quiet else self._judge(event_time, value, nats)
+
+    def _outside(self, time: float, value: float) -> AnomalyChange | None:
+        """Judge a value outside the physical range; skip what is no number, or too large to square."""
+        if not -_LARGEST <= value <= _LARGEST:
+            self.skipped += 1
+            return None
+        self._last_time = time
+        self.nats = MAX_NATS
+        return self._judge(time, value, MAX_NATS)
+
+    def _judge(self, time: float, value: float, nats: float) -> AnomalyChange | None:
+        verdict = self._verdict
+        self._whole = True
+        kind = verdict.step(time, nats)
+        result = None
+        if kind is Kind.RAISED:
+            self._peak = nats
+            self._home = self._detector.home(verdict.rules.raise_nats)
+            result = self._change = self._describe(time, value, nats, time, self._detector.seen)
+        elif kind is Kind.CLEARED:
+            result = self._close(time)
+        elif self._change is not None and nats > self._peak:
+            self._peak = nats
+            self._change = self._describe(time, value, nats, self._change.raised_at, self._change.seen)
+        self._quiet = verdict.rules.raise_nats if verdict.idle else -1.0
+        return result
+
+    def _close(self, time: float) -> AnomalyChange:
+        """End the open anomaly; a series that stays away from what was expected has a new normal."""
+        change = self._change
+        assert change is not None
+        self._change = None
+        self._peak = 0.0
+        settled = False
+        if change.cause != _RANGE:
+            low, high = self._home
+            settled = not low <= self._detector.level() <= high
+            if settled:
+                self._detector.accept()
+        kind = Kind.REGIME_CHANGE if settled else Kind.CLEARED
+        return msgspec.structs.replace(change, kind=kind.value, event_time=time, cleared_at=time)
+
+    def _describe(self, time: float, value: float, nats: float, raised_at: float, seen: int) -> AnomalyChange:
+        expected, lower, upper, direction, cause = self._explain(value)
+        return AnomalyChange(
+            kind=Kind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None,
+            score=score_of(nats), value=value, expected=expected, lower=lower, upper=upper,
+            direction=direction, cause=cause, seen=seen, peak_at=time,
+        )  # fmt: skip
+
+    def _explain(self, value: float) -> Expectation:
+        threshold = self.config.rules.raise_nats
+        if self._low <= value <= self._high:
+            return self._detector.explain(threshold)
+        expected, lower, upper = self._detector.band(threshold)
+        direction = "above" if value > self._high else "below"
+        return Expectation(expected, max(lower, self._low), min(upper, self._high), direction, _RANGE)
+
+    def expected_band(self) -> dict[str, Any]:
+        """Describe the model's present view, for web views; what is not known yet is ``None``."""
+        expected, lower, upper = self._detector.band(self.config.rules.raise_nats)
+        ready = self._detector.ready
+        return {
+            "expected": expected if ready else None,
+            "lower": lower if ready and lower > -inf else None,
+            "upper": upper if ready and upper < inf else None,
+            "score": self.score,
+            "threshold": score_of(self._verdict.threshold(self._last_time)),
+            "seen": self._detector.seen,
+            "warm_up": self.config.warm_up,
+            "ready": ready,
+            "open": self._change is not None,
+            "anomaly": None if self._change is None else msgspec.structs.asdict(self._change),
+            "skipped": self.skipped,
+        }
+
+    peek = expected_band
+
+    def to_bytes(self) -> bytes:
+        """Encode detector and verdict; `from_bytes` continues bit for bit."""
+        change = self._change
+        verdict = _encode(
+            (
+                *self._verdict.state(), self._peak, *self._home,
+                None if change is None else msgspec.structs.astuple(change),
+            )
+        )  # fmt: skip
+        head = _HEAD.pack(
+            _MAGIC, _VERSION, self.config.fingerprint, self.skipped, self._last_time, self.nats, len(verdict)
+        )
+        return b"".join((head, verdict, self._detector.encode()))
+
+    def take_changes(self) -> bytes | None:
+        """Return what has changed since the last call, if it is little; ``None`` if the whole is to be written.
+
+        `to_bytes` of the last time that it was, and the newest changes, make the model.
+        """
+        changes = self._detector.take_changes()
+        if self._whole or changes is None:
+            self._whole = False
+            return None
+        return _CHANGES.pack(self.skipped, self._last_time, self.nats) + changes
+
+    def apply_changes(self, data: bytes) -> None:
+        """Take over what `take_changes` returned; a model that began anew only skips what it has seen.
+
+        Raises:
+            InputError: ``unreadable_record`` if the bytes are not that.
+        """
+        try:
+            self.skipped, self._last_time, nats = _CHANGES.unpack_from(data)
+            if self._detector.seen:
+                self._detector.apply_changes(data[_CHANGES.size :])
+                self.nats = nats
+        except (ValueError, StructError) as error:
+            raise InputError(
+                Reason.UNREADABLE_RECORD,
+                f"expected changes of a series model, got {len(data)} bytes {data[:16]!r}: {error}",
+            ) from None
+
+    @classmethod
+    def from_bytes(cls, data: bytes, config: DetectionConfig) -> "SeriesModel":
+        """Restore a model.
+
+        The state of another detector, of other parameters or of an older version of this code cannot be
+        continued: the model then starts its warm-up anew, but still skips what it has seen.
+
+        Raises:
+            InputError: ``unreadable_record`` if the bytes are not a model's state.
+        """
+        model = cls(config)
+        try:
+            magic, version, fingerprint, skipped, last_time, nats, size = _HEAD.unpack_from(data)
+            if magic != _MAGIC or version > _VERSION:
+                raise ValueError(f"the head must be {_MAGIC!r} and a version up to {_VERSION}")
+            model.skipped = skipped
+            model._last_time = last_time
+            if version != _VERSION or fingerprint != config.fingerprint:
+                return model
+            model.nats = nats
+            end = _HEAD.size + size
+            *state, model._peak, low, high, change = msgspec.msgpack.decode(data[_HEAD.size : end])
+            model._verdict.restore(tuple(state))
+            model._home = (low, high)
+            model._change = None if change is None else AnomalyChange(*change)
+            model._detector.decode(data[end:])
+        except (ValueError, TypeError, StructError, msgspec.MsgspecError) as error:
+            raise InputError(
+                Reason.UNREADABLE_RECORD,
+                f"expected the state of a series model, got {len(data)} bytes {data[:16]!r}: {error}",
+            ) from None
+        model._quiet = config.rules.raise_nats if model._verdict.idle else -1.0
+        model._whole = False
+        return model
+
+
+_encode = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,1 @@
+"""TailWatch, Weir's default detector."""

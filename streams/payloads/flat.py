@@ -1,0 +1,292 @@
+"""MQTT payloads: what a sensor published becomes readings, or an error that says what is wrong with it.
+
+    on sensors/<id>/reading       {"temperature": 21.5, "collected_at": "2024-09-09T14:01:09Z"}, or an array
+    on sensors/<id>/<quantity>    21.5
+    on labels/<id>/<quantity>     {"start": 1725890469, "end": 1725890529, "kind": "spike"}
+
+Nothing is guessed: a boolean or a numeric text where a number belongs is refused, whole reading and all, with
+a reason out of `streams.errors.Reason`. docs/reference/payloads.md has each form with its outcome.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from typing_extensions import TypedDict
+
+from streams.errors import InputError, Reason, shown
+from streams.payloads.addresses import Address, Kind, check_quantity, check_sensor_id, parse
+from streams.payloads.event_times import Time, event_time
+from streams.records.types import Label, Reading
+
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class _ReadingFields(TypedDict, total=False, extra_items=_Number):  # type: ignore[call-arg]
+    """What a reading's JSON object holds; every field that is not named here is a quantity."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    sensor_id: str
+    collected_at: Time
+    sequence: Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class _LabelFields(TypedDict):
+    """What a label's JSON object holds."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    start: Time
+    end: Time
+    kind: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+# Compiled once, and the validator called directly: a TypedDict costs 0.6 us a reading, a model 0.7
+# (tests/benchmarks/bench_bridge.py).
+_reading_adapter = TypeAdapter(_ReadingFields)
+_validate_reading = _reading_adapter.validator.validate_json
+_revalidate_reading = _reading_adapter.validator.validate_python
+_validate_number = TypeAdapter(_Number).validator.validate_json
+_validate_label = TypeAdapter(_LabelFields).validator.validate_json
+_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+_BEGINS_ARRAY = re.compile(rb"[ \t\n\r]*\[")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is accepted.
+
+    Args:
+        max_payload_bytes: A larger payload is ``too_large``.
+        max_future_seconds: How far an event time may be ahead of its ingest time.
+        min_collected_at: The earliest event time that is believed (seconds since the Unix epoch).
+        ignored_fields: Fields that are neither quantities nor errors, whatever they hold.
+    """
+
+    max_payload_bytes: int = 65_536
+    max_future_seconds: float = 3600.0
+    min_collected_at: float = 946_684_800.0
+    ignored_fields: frozenset[str] = frozenset()
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """One element of an array that cannot be read; the others go on.
+
+    Args:
+        payload: The element's original bytes.
+    """
+
+    reason: Reason
+    detail: str
+    payload: bytes
+
+
+Item = Reading | Label | Refusal
+
+
+def decode(
+    topic: bytes, payload: bytes, ingest_time: float, limits: Limits, *, retained: bool = False
+) -> list[Item]:
+    """Read what was published on an MQTT topic.
+
+    Args:
+        topic: The MQTT topic.
+        payload: The bytes as they came.
+        ingest_time: When they came (seconds since the Unix epoch): the event time of a bare number.
+        limits: What is accepted.
+        retained: Whether the broker had kept the message for new subscribers.
+
+    Returns:
+        One reading or label; for an array, one reading or refusal per element, in order.
+
+    Raises:
+        InputError: If the message as a whole cannot be read. Nothing else is raised, whatever the bytes are.
+
+    >>> decode(b"sensors/a1/reading", b'{"kelvin": 294.6, "collected_at": 1725890469}', 1725890470, Limits())
+    [Reading(sensor_id='a1', collected_at=1725890469.0, values={'kelvin': 294.6}, sequence=None)]
+    """
+    if len(payload) > limits.max_payload_bytes:
+        raise InputError(
+            Reason.TOO_LARGE,
+            f"payload must have at most {limits.max_payload_bytes} bytes, got {len(payload)}",
+        )
+    address = parse(topic)
+    if address.kind is Kind.READINGS:
+        # Nearly every message is one object; an array fails validation at its first byte.
+        try:
+            fields = _validate_reading(payload)
+        except ValidationError as error:
+            if _BEGINS_ARRAY.match(payload):
+                return _array(payload, address, ingest_time, limits)
+            fields = _second_look(payload, error, limits)
+        return [_reading(fields, address, ingest_time, limits)]
+    if not payload:
+        raise InputError(Reason.MISSING_VALUE, "payload must not be empty (it clears a retained message)")
+    if address.kind is Kind.VALUE:
+        return [_value(payload, address, ingest_time, retained)]
+    return [_label(payload, address)]
+
+
+def encode(reading: Reading) -> bytes:
+    """Write a reading as a sensor publishes it: `decode` on its topic gives it back.
+
+    >>> encode(Reading("a1", 5.0, {"temperature": 21.5}))
+    b'{"sensor_id":"a1","collected_at":5.0,"temperature":21.5}'
+    """
+    head: dict[str, Any] = {"sensor_id": reading.sensor_id, "collected_at": reading.collected_at}
+    if reading.sequence is not None:
+        head["sequence"] = reading.sequence
+    return msgspec.json.encode({**head, **reading.values})
+
+
+def encode_label(label: Label) -> bytes:
+    """Write a label as it is published on its topic."""
+    return msgspec.json.encode({"start": label.start, "end": label.end, "kind": label.kind})
+
+
+def _reading(fields: dict[str, Any], address: Address, ingest_time: float, limits: Limits) -> Reading:
+    """Make a reading of validated fields; takes them apart."""
+    sensor_id = fields.pop("sensor_id", None)
+    if not sensor_id:
+        sensor_id = address.sensor_id if sensor_id is None else ""
+        if not sensor_id:
+            raise InputError(Reason.BAD_SENSOR_ID, "sensor_id must be in the payload or in the topic")
+    elif sensor_id != address.sensor_id:
+        if address.sensor_id:
+            raise InputError(
+                Reason.SENSOR_MISMATCH,
+                f"sensor_id must be that of the topic, {address.sensor_id!r}, got {shown(sensor_id)}",
+            )
+        check_sensor_id(sensor_id)
+    collected_at = fields.pop("collected_at", None)
+    if collected_at is None:
+        raise InputError(Reason.MISSING_TIME, "collected_at must be in the payload")
+    sequence = fields.pop("sequence", None)
+    if limits.ignored_fields:
+        for name in limits.ignored_fields.intersection(fields):
+            del fields[name]
+    if not fields:
+        raise InputError(Reason.MISSING_VALUE, "a reading must have at least one quantity")
+    for name in fields:
+        check_quantity(name)
+    at = event_time(
+        collected_at, earliest=limits.min_collected_at, latest=ingest_time + limits.max_future_seconds
+    )
+    return Reading(sensor_id, at, fields, sequence)
+
+
+def _second_look(payload: bytes, error: ValidationError, limits: Limits) -> dict[str, Any]:
+    """Validate again without the fields that do not count (null, ignored); raise what is wrong otherwise."""
+    if not payload:
+        raise InputError(Reason.MISSING_VALUE, "payload must not be empty (it clears a retained message)")
+    try:
+        found = from_json(payload)
+    except ValueError as problem:
+        raise _not_json(payload, str(problem)) from None
+    if not isinstance(found, dict):
+        raise InputError(
+            Reason.WRONG_SHAPE,
+            f"a reading must be a JSON object, or an array of objects, got {shown(payload)}",
+        )
+    kept = {k: v for k, v in found.items() if v is not None and k not in limits.ignored_fields}
+    if len(kept) == len(found):
+        raise _refused(error)
+    try:
+        fields: dict[str, Any] = _revalidate_reading(kept)
+    except ValidationError as second:
+        raise _refused(second) from None
+    return fields
+
+
+def _array(payload: bytes, address: Address, ingest_time: float, limits: Limits) -> list[Item]:
+    try:
+        elements = [bytes(raw) for raw in _split_array(payload)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_json(payload, str(error)) from None
+    if not elements:
+        raise InputError(Reason.MISSING_VALUE, "an array must hold at least one reading")
+    items: list[Item] = []
+    for element in elements:
+        try:
+            try:
+                fields = _validate_reading(element)
+            except ValidationError as error:
+                fields = _second_look(element, error, limits)
+            items.append(_reading(fields, address, ingest_time, limits))
+        except InputError as error:
+            items.append(Refusal(error.reason, error.detail, element))
+    return items
+
+
+def _value(payload: bytes, address: Address, ingest_time: float, retained: bool) -> Reading:
+    if retained:
+        # It was measured at an unknown time before, and comes again with every new subscription.
+        raise InputError(Reason.MISSING_TIME, "a bare number must not be retained: it has no time of its own")
+    try:
+        number = _validate_number(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        if first["type"] == "json_invalid":
+            raise _not_json(payload, first["msg"]) from None
+        reason = Reason.NOT_FINITE if first["type"] == "finite_number" else Reason.BAD_VALUE
+        raise InputError(
+            reason, f"{address.quantity} must be a bare finite number, got {shown(payload)}"
+        ) from None
+    return Reading(address.sensor_id, round(ingest_time * 1000) / 1000, {address.quantity: number})
+
+
+def _label(payload: bytes, address: Address) -> Label:
+    try:
+        fields = _validate_label(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        if first["type"] == "json_invalid":
+            raise _not_json(payload, first["msg"]) from None
+        raise InputError(
+            Reason.BAD_LABEL, f"{_where(first['loc'])}: {first['msg']}, got {shown(payload)}"
+        ) from None
+    start, end = event_time(fields["start"]), event_time(fields["end"])
+    if end < start:
+        raise InputError(Reason.BAD_LABEL, f"end must not be before start, got {shown(payload)}")
+    return Label(address.sensor_id, address.quantity, start, end, fields["kind"])
+
+
+def _not_json(payload: bytes, message: str) -> InputError:
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return InputError(Reason.NOT_UTF8, f"payload must be UTF-8, got {shown(payload)} ({error.reason})")
+    if "recursion" in message:
+        return InputError(Reason.TOO_DEEP, f"JSON is nested too deeply, got {shown(payload)}")
+    return InputError(Reason.NOT_JSON, f"payload must be JSON, got {shown(payload)} ({message})")
+
+
+_REASONS = {"sensor_id": Reason.BAD_SENSOR_ID, "collected_at": Reason.BAD_TIME}
+
+
+def _refused(error: ValidationError) -> InputError:
+    """Name the first field that is wrong."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "finite_number":
+        return InputError(
+            Reason.NOT_FINITE, f"{shown(field)} must be a finite number, got {shown(first['input'])}"
+        )
+    expected = {
+        "sensor_id": "a text",
+        "collected_at": "a text or a number",
+        "sequence": "a whole number >= 0",
+    }
+    return InputError(
+        _REASONS.get(field, Reason.BAD_VALUE),
+        f"{shown(field)} must be {expected.get(field, 'a number')}, got {shown(first['input'])}",
+    )
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return str(location[0])[:80] if location else "label"

@@ -1,0 +1,1 @@
+"""The records on Weir's topics: their types, ids, topics, rows and documents."""

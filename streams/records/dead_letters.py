@@ -1,0 +1,64 @@
+"""Make dead letters: a message set aside with its reason, its original bytes and where it came from."""
+
+from typing import Literal, Protocol
+
+from streams.errors import InputError
+from streams.records.identity import dead_letter_id
+from streams.records.types import DeadLetter
+
+
+class _KafkaRecord(Protocol):
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+def from_mqtt(topic: str, payload: bytes, received_at: float, error: InputError) -> DeadLetter:
+    """Set an MQTT message aside.
+
+    Args:
+        topic: MQTT topic it came on.
+        payload: Its bytes, unchanged.
+        received_at: Ingest time in seconds.
+        error: What is wrong with it.
+    """
+    return DeadLetter(
+        id=dead_letter_id("mqtt", topic, payload).hex(),
+        reason=error.reason.value,
+        detail=error.detail,
+        origin="mqtt",
+        topic=topic,
+        received_at=received_at,
+        payload=payload,
+    )
+
+
+def from_kafka(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
+    """Set a record of a Kafka topic aside; read again after a crash, it gets the same id."""
+    return _of_record("kafka", topic, partition, record, error)
+
+
+def from_mongo(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
+    """Set a record aside whose document MongoDB refuses for good; ``payload`` is the record, not the document."""
+    return _of_record("mongo", topic, partition, record, error)
+
+
+def _of_record(
+    origin: Literal["kafka", "mongo"], topic: str, partition: int, record: _KafkaRecord, error: InputError
+) -> DeadLetter:
+    payload = record.value or b""
+    received_at = record.timestamp / 1000
+    return DeadLetter(
+        id=dead_letter_id(origin, topic, payload, f"{partition}/{record.offset}").hex(),
+        reason=error.reason.value,
+        detail=error.detail,
+        origin=origin,
+        topic=topic,
+        received_at=received_at,
+        payload=payload,
+        partition=partition,
+        offset=record.offset,
+    )

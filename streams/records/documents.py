@@ -1,0 +1,310 @@
+"""Turn records into MongoDB documents whose ``_id`` is derived, so that storing one twice leaves one.
+
+    topic           collection      _id derived from
+    readings        sensors         the reading: sensor, event time, sequence, names of its quantities
+    aggregates      aggregates      series and window bounds
+    anomalies       anomalies       series and the event time of the raise; the only documents that change
+    late-readings   late_readings   reading and quantity
+    dead-letters    dead_letters    origin and bytes
+    labels          labels          everything in it
+    insights        insights        what it is about and the event time to which it belongs
+
+Times become Dates (to the millisecond, as MongoDB keeps them); what a document is about is in ``metadata``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from bson import Binary, ObjectId
+
+from streams.errors import InputError, Reason
+from streams.records import topics
+from streams.records.identity import event_ms, reading_id
+from streams.records.types import (
+    Aggregate,
+    Anomaly,
+    DeadLetter,
+    Insight,
+    Label,
+    LateReading,
+    Reading,
+    Tick,
+    decode_as,
+    decode_reading,
+)
+
+Document = dict[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Fields of a reading's document that are not quantities: a quantity of such a name would overwrite them.
+_RESERVED = frozenset({"_id", "collected_at", "metadata", "sequence"})
+# Which states an anomaly's change may replace when both happened at the same event time.
+_STATE_ORDER = ("raised", "regime_change", "cleared")
+
+
+def date(event_time: float) -> datetime:
+    """Return an event time (seconds since the Unix epoch) as MongoDB's Date, exact to the millisecond.
+
+    Raises:
+        InputError: ``bad_time`` if it lies outside the years 1 to 9999 or is not finite.
+
+    >>> date(1725890469.123).isoformat()
+    '2024-09-09T14:01:09.123000+00:00'
+    """
+    try:
+        return _EPOCH + timedelta(milliseconds=event_ms(event_time))
+    except (OverflowError, ValueError):
+        raise InputError(
+            Reason.BAD_TIME, f"a Date must lie in the years 1 to 9999, got {event_time!r} s"
+        ) from None
+
+
+def _date_or_none(event_time: float | None) -> datetime | None:
+    return None if event_time is None else date(event_time)
+
+
+def _object_id(text: str) -> ObjectId:
+    try:
+        return ObjectId(bytes.fromhex(text))
+    except (ValueError, TypeError):
+        raise InputError(
+            Reason.UNREADABLE_RECORD, f"id must be 24 hexadecimal digits, got {text[:80]!r}"
+        ) from None
+
+
+def _derived_id(head: bytes, person: bytes, *parts: object) -> ObjectId:
+    """Derive an id from a time and whatever tells the document from others of that time."""
+    text = "\0".join(str(part) for part in parts)
+    return ObjectId(head + blake2b(text.encode(), digest_size=8, person=person).digest())
+
+
+def reading_document(reading: Reading, identity: bytes | None = None) -> Document:
+    """Make the document of a reading for collection ``sensors``.
+
+    Args:
+        reading: The reading.
+        identity: The 12 bytes of its id, as the record's header has them; derived anew when missing.
+
+    Raises:
+        InputError: ``wrong_shape`` if a quantity has the name of another field, ``bad_time`` if its time is
+            no Date.
+
+    >>> reading_document(Reading("464fc87d3c5a", 1725890469.0, {"temperature": 21.5})) == {
+    ...     "_id": ObjectId("66deffa50c33f3a4ef7c02c5"),
+    ...     "temperature": 21.5,
+    ...     "collected_at": datetime(2024, 9, 9, 14, 1, 9, tzinfo=UTC),
+    ...     "metadata": {"sensor_id": "464fc87d3c5a"},
+    ... }
+    True
+    """
+    values = reading.values
+    if not _RESERVED.isdisjoint(values):
+        raise InputError(
+            Reason.WRONG_SHAPE,
+            f"a quantity must not be called {sorted(_RESERVED & values.keys())} (sensor {reading.sensor_id})",
+        )
+    if identity is None or len(identity) != 12:
+        identity = reading_id(reading.sensor_id, reading.collected_at, tuple(values), reading.sequence)
+    document: Document = {
+        "_id": ObjectId(identity),
+        **values,
+        "collected_at": date(reading.collected_at),
+        "metadata": {"sensor_id": reading.sensor_id},
+    }
+    if reading.sequence is not None:
+        document["sequence"] = reading.sequence
+    return document
+
+
+def _series(record: Aggregate | Anomaly | LateReading | Label | Insight) -> Document:
+    return {"sensor_id": record.sensor_id, "quantity": record.quantity}
+
+
+def aggregate_document(aggregate: Aggregate) -> Document:
+    """Make the document of a closed window for collection ``aggregates``."""
+    document: Document = {
+        "_id": _object_id(aggregate.id),
+        "metadata": _series(aggregate),
+        "start": date(aggregate.start),
+        "end": date(aggregate.end),
+    }
+    for name in ("count", "mean", "variance", "min", "max", "first", "last"):
+        document[name] = getattr(aggregate, name)
+    if aggregate.quantiles is not None:
+        document["quantiles"] = _quantiles(aggregate.quantiles)
+    return document
+
+
+def _quantiles(quantiles: Mapping[str, float]) -> list[Document]:
+    # A list, since a probability such as 0.5 makes a poor field name: queries read a dot as a path.
+    return [{"probability": float(probability), "value": value} for probability, value in quantiles.items()]
+
+
+def anomaly_document(anomaly: Anomaly) -> Document:
+    """Make the document of an anomaly as of one change for collection ``anomalies``."""
+    document: Document = {
+        "_id": _object_id(anomaly.id),
+        "metadata": _series(anomaly),
+        "state": anomaly.state,
+        "raised_at": date(anomaly.raised_at),
+        "changed_at": date(anomaly.changed_at),
+        "cleared_at": _date_or_none(anomaly.cleared_at),
+    }
+    for name in ("score", "value", "expected", "lower", "upper", "direction", "cause", "seen"):
+        document[name] = getattr(anomaly, name)
+    return document
+
+
+def older_than(document: Mapping[str, Any]) -> Document:
+    """Return the filter that finds an anomaly's stored document only while it is older than this change.
+
+    A replayed ``raised`` then never undoes a ``cleared``, in whatever order and how often they come: no match
+    makes the upsert try an insert, and the duplicate key says that what is stored is as new or newer.
+
+    >>> older_than({"_id": 1, "state": "cleared", "changed_at": 9})["$or"][1]
+    {'changed_at': 9, 'state': {'$in': ['raised', 'regime_change']}}
+    """
+    state, changed_at = document["state"], document["changed_at"]
+    before = _STATE_ORDER[: _STATE_ORDER.index(state)] if state in _STATE_ORDER else ()
+    return {
+        "_id": document["_id"],
+        "$or": [
+            {"changed_at": {"$lt": changed_at}},
+            {"changed_at": changed_at, "state": {"$in": list(before)}},
+        ],
+    }
+
+
+def newest_changes(documents: Iterable[Document]) -> list[Document]:
+    """Keep of each anomaly only its newest change, so that one batch holds no two changes of one document."""
+    newest: dict[ObjectId, Document] = {}
+    for document in documents:
+        known = newest.get(document["_id"])
+        if known is None or _recency(document) > _recency(known):
+            newest[document["_id"]] = document
+    return list(newest.values())
+
+
+def _recency(document: Document) -> tuple[datetime, int]:
+    state = document["state"]
+    return document["changed_at"], _STATE_ORDER.index(state) if state in _STATE_ORDER else -1
+
+
+def late_document(late: LateReading) -> Document:
+    """Make the document of a late reading for collection ``late_readings``, one a quantity."""
+    reading = _object_id(late.id)
+    return {
+        "_id": _derived_id(reading.binary[:4], b"weir.late", late.id, late.quantity),
+        "reading_id": reading,
+        "metadata": _series(late),
+        "collected_at": date(late.collected_at),
+        "value": late.value,
+        "watermark": date(late.watermark),
+    }
+
+
+def dead_letter_document(letter: DeadLetter) -> Document:
+    """Make the document of a dead letter for collection ``dead_letters``; its bytes stay as they came."""
+    document: Document = {
+        "_id": _object_id(letter.id),
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "origin": letter.origin,
+        "topic": letter.topic,
+        "received_at": date(letter.received_at),
+        "payload": Binary(letter.payload),
+    }
+    if letter.partition is not None:
+        document |= {"partition": letter.partition, "offset": letter.offset}
+    return document
+
+
+def label_document(label: Label) -> Document:
+    """Make the document of a label for collection ``labels``."""
+    start = date(label.start)
+    head = (int(label.start) & 0xFFFF_FFFF).to_bytes(4, "big")
+    parts = (label.sensor_id, label.quantity, event_ms(label.start), event_ms(label.end), label.kind)
+    return {
+        "_id": _derived_id(head, b"weir.label", *parts),
+        "metadata": _series(label),
+        "start": start,
+        "end": date(label.end),
+        "kind": label.kind,
+    }
+
+
+def insight_document(insight: Insight) -> Document:
+    """Make the document of an insight for collection ``insights``."""
+    details = dict(insight.details)
+    if isinstance(quantiles := details.get("quantiles"), dict):
+        details["quantiles"] = _quantiles(quantiles)
+    return {
+        "_id": _object_id(insight.id),
+        "metadata": _series(insight),
+        "kind": insight.kind,
+        "state": insight.state,
+        "at": date(insight.at),
+        "summary": insight.summary,
+        "details": details,
+    }
+
+
+def _from_reading(value: bytes, identity: bytes | None) -> Document | None:
+    record = decode_reading(value)
+    return None if isinstance(record, Tick) else reading_document(record, identity)
+
+
+def _from_aggregate(value: bytes, identity: bytes | None) -> Document | None:
+    return aggregate_document(decode_as(Aggregate, value))
+
+
+def _from_anomaly(value: bytes, identity: bytes | None) -> Document | None:
+    return anomaly_document(decode_as(Anomaly, value))
+
+
+def _from_late_reading(value: bytes, identity: bytes | None) -> Document | None:
+    return late_document(decode_as(LateReading, value))
+
+
+def _from_dead_letter(value: bytes, identity: bytes | None) -> Document | None:
+    return dead_letter_document(decode_as(DeadLetter, value))
+
+
+def _from_label(value: bytes, identity: bytes | None) -> Document | None:
+    return label_document(decode_as(Label, value))
+
+
+def _from_insight(value: bytes, identity: bytes | None) -> Document | None:
+    return insight_document(decode_as(Insight, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the records of a topic are kept.
+
+    Args:
+        topic: The topic.
+        collection: The collection, without the configured prefix.
+        document: Makes the document of a record's value and reading id header; ``None`` for a record that is
+            not kept (a tick).
+        changes: Whether documents change after they were written (only an anomaly's do).
+    """
+
+    topic: topics.TopicSpec
+    collection: str
+    document: Callable[[bytes, bytes | None], Document | None]
+    changes: bool = False
+
+
+DESTINATIONS = (
+    Destination(topics.READINGS, "sensors", _from_reading),
+    Destination(topics.AGGREGATES, "aggregates", _from_aggregate),
+    Destination(topics.ANOMALIES, "anomalies", _from_anomaly, changes=True),
+    Destination(topics.LATE_READINGS, "late_readings", _from_late_reading),
+    Destination(topics.DEAD_LETTERS, "dead_letters", _from_dead_letter),
+    Destination(topics.LABELS, "labels", _from_label),
+    Destination(topics.INSIGHTS, "insights", _from_insight),
+)

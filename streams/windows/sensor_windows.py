@@ -1,0 +1,330 @@
+"""Assign readings to windows of event time, and decide when a window closes.
+
+A window is half-open, [start, end); starts are multiples of ``step`` counted from the Unix epoch, so every worker
+draws the same grid. A sensor's *stream time* is its newest event time, its *watermark* is stream time minus grace;
+a window closes when ``watermark >= end``:
+
+    event time    0    5    10   13        20
+    windows       [0 ------- 10)
+                       [5 ------- 15)                  size = 10 s, step = 5 s
+                            [10 ------- 20)
+    reading                       ^ 13: in [5, 15) and [10, 20); closes [0, 10) once 13 - grace >= 10
+
+A reading none of whose windows is open any more is *late*: it is not aggregated, but returned as such. A reading
+that was seen before (same event time, same sequence number) while its windows are open is a *duplicate*.
+A silent sensor is closed by a tick: a record in the log that carries ingest time, so that a replay decides alike.
+"""
+
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from streams.errors import ConfigurationError
+from streams.records.rows import Changes
+from streams.windows.summaries import Sketch, Summary
+
+# A sequence number shares a 64-bit key with the event time; two readings of one millisecond are confused only if
+# their sequence numbers differ by a multiple of 2**20.
+_SEQUENCE_BITS = 20
+_SEQUENCE_MASK = (1 << _SEQUENCE_BITS) - 1
+_NEVER = 1 << 62
+
+_FEW: Final = 16  # new keys, with which a state need not be written whole again
+
+
+class Window(NamedTuple):
+    """Bounds of a window in seconds since the Unix epoch, half-open."""
+
+    start: float
+    end: float
+
+
+def windows_for(event_time: float, *, size: float, step: float) -> list[Window]:
+    """List the windows that contain ``event_time``, oldest first.
+
+    Args:
+        event_time: Seconds since the Unix epoch.
+        size: Window length in seconds.
+        step: Seconds between window starts; ``step == size`` is tumbling, ``step < size`` is hopping.
+
+    Raises:
+        ConfigurationError: If ``step`` is not in ``(0, size]``, or a length is not in whole milliseconds.
+
+    >>> windows_for(13, size=10, step=5)
+    [Window(start=5.0, end=15.0), Window(start=10.0, end=20.0)]
+    """
+    policy = WindowPolicy.of(size=size, step=step, grace=0)
+    newest = round(event_time * 1000) // policy.step_ms
+    return [
+        Window(index * policy.step_ms / 1000, (index * policy.step_ms + policy.size_ms) / 1000)
+        for index in range(newest - policy.overlap + 1, newest + 1)
+        if index * policy.step_ms + policy.size_ms > event_time * 1000
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPolicy:
+    """How windows are drawn and closed; all in milliseconds.
+
+    Args:
+        size_ms, step_ms: Length of a window and distance between starts.
+        grace_ms: How far out of order a reading may be and still count.
+        idle_ms: A sensor silent for so long, by ingest time, is closed by the next tick.
+        quantiles: Probabilities whose quantiles each aggregate carries.
+    """
+
+    size_ms: int
+    step_ms: int
+    grace_ms: int
+    idle_ms: int
+    quantiles: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        size: float,
+        step: float | None = None,
+        grace: float,
+        idle: float = 60.0,
+        quantiles: tuple[float, ...] = (),
+    ) -> "WindowPolicy":
+        """Make a policy from seconds.
+
+        Raises:
+            ConfigurationError: If a length is not in whole milliseconds, or ``step`` is not in ``(0, size]``:
+                a larger step would leave gaps in which readings belong to no window.
+        """
+        step = size if step is None else step
+        milliseconds = []
+        for name, seconds in (("size", size), ("step", step), ("grace", grace), ("idle", idle)):
+            ms = round(seconds * 1000)
+            if abs(ms - seconds * 1000) > 1e-6 or ms < 0:
+                raise ConfigurationError(f"window {name} must be whole milliseconds >= 0, got {seconds} s")
+            milliseconds.append(ms)
+        size_ms, step_ms, grace_ms, idle_ms = milliseconds
+        if not 0 < step_ms <= size_ms:
+            raise ConfigurationError(f"window step must be in (0, size = {size} s], got {step} s")
+        return cls(size_ms, step_ms, grace_ms, idle_ms, quantiles)
+
+    @property
+    def overlap(self) -> int:
+        """Return how many windows can contain one instant."""
+        return -(-self.size_ms // self.step_ms)
+
+
+class ClosedWindow(NamedTuple):
+    """A window that has closed, with its summary; bounds in milliseconds."""
+
+    quantity: str
+    start_ms: int
+    end_ms: int
+    summary: Summary
+
+
+class SeriesWindows:
+    """Open windows of one series, and the keys of the readings that are in them (sorted, for duplicates).
+
+    Attributes:
+        kept: How many keys, from the first on, are as they were written whole; -1: not all of those any more.
+    """
+
+    __slots__ = ("kept", "keys", "open")
+
+    def __init__(self) -> None:
+        self.open: dict[int, Summary] = {}
+        self.keys: array[int] = array("q")
+        self.kept = -1
+
+    def forget_before(self, oldest: int) -> None:
+        """Drop the keys below ``oldest``."""
+        at = bisect_left(self.keys, oldest)
+        if at:
+            del self.keys[:at]
+            self.kept = -1
+
+
+class SensorWindows:
+    """Windows of all series of one sensor, under one watermark.
+
+    `observe` takes readings in the order of the log and says what happened to each; `take_closed` then returns
+    the windows that have closed. Times are integer milliseconds.
+    """
+
+    __slots__ = ("ingest_ms", "next_close_ms", "series", "stream_ms", "watermark_ms")
+
+    def __init__(self) -> None:
+        self.stream_ms = -_NEVER
+        self.watermark_ms = -_NEVER
+        self.ingest_ms = 0
+        self.next_close_ms = _NEVER
+        self.series: dict[str, SeriesWindows] = {}
+
+    def observe(
+        self, policy: WindowPolicy, ms: int, sequence: int | None, values: dict[str, float], ingest_ms: int
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """Put one reading into its windows.
+
+        Args:
+            policy: How windows are drawn.
+            ms: Event time.
+            sequence: The sensor's own counter, where it has one.
+            values: Quantity -> finite value.
+            ingest_ms: Ingest time.
+
+        Returns:
+            The quantities for which it was a duplicate, and those for which it was late.
+        """
+        if ingest_ms > self.ingest_ms:
+            self.ingest_ms = ingest_ms
+        newer = ms > self.stream_ms
+        key = (
+            ms << _SEQUENCE_BITS
+            if sequence is None
+            else (ms << _SEQUENCE_BITS) | (sequence + 1 & _SEQUENCE_MASK)
+        )
+        step_ms = policy.step_ms
+        newest = ms // step_ms
+        newest_end_ms = newest * step_ms + policy.size_ms
+        passed_ms = self.watermark_ms
+        if newest_end_ms <= passed_ms:
+            return (), tuple(values)
+        if ms > passed_ms:
+            passed_ms = ms
+        duplicates: tuple[str, ...] = ()
+        for quantity, value in values.items():
+            series = self.series.get(quantity)
+            if series is None:
+                series = self.series[quantity] = SeriesWindows()
+            keys = series.keys
+            if newer or not keys or key > keys[-1]:
+                keys.append(key)
+            else:
+                at = bisect_left(keys, key)
+                if keys[at] == key:
+                    duplicates += (quantity,)
+                    continue
+                insort(keys, key)
+                series.kept = -1
+            open_windows = series.open
+            index, end_ms = newest, newest_end_ms
+            while end_ms > passed_ms:  # it contains the reading, and is not closed
+                summary = open_windows.get(index)
+                if summary is None:
+                    summary = open_windows[index] = Summary(Sketch() if policy.quantiles else None)
+                    if end_ms < self.next_close_ms:
+                        self.next_close_ms = end_ms
+                summary.add(ms, value)
+                index -= 1
+                end_ms -= step_ms
+        if newer:
+            self.stream_ms = ms
+            if ms - policy.grace_ms > self.watermark_ms:
+                self.watermark_ms = ms - policy.grace_ms
+        return duplicates, ()
+
+    def is_idle(self, policy: WindowPolicy, now_ms: int) -> bool:
+        """Tell whether windows are open although nothing has come for the idle time (ingest times)."""
+        return self.next_close_ms != _NEVER and now_ms - self.ingest_ms >= policy.idle_ms
+
+    def close_all(self, policy: WindowPolicy) -> None:
+        """Move the watermark past every open window, so that `take_closed` returns them all."""
+        for series in self.series.values():
+            for index in series.open:
+                self.watermark_ms = max(self.watermark_ms, index * policy.step_ms + policy.size_ms)
+
+    def take_closed(self, policy: WindowPolicy) -> list[ClosedWindow]:
+        """Return and forget the windows that the watermark has passed, by end, then by quantity."""
+        watermark_ms = self.watermark_ms
+        if watermark_ms < self.next_close_ms:
+            return []
+        closed: list[ClosedWindow] = []
+        next_close_ms = _NEVER
+        for quantity, series in self.series.items():
+            passed: list[int] = []
+            for index in series.open:
+                end_ms = index * policy.step_ms + policy.size_ms
+                if end_ms <= watermark_ms:
+                    passed.append(index)
+                elif end_ms < next_close_ms:
+                    next_close_ms = end_ms
+            for index in passed:
+                start_ms = index * policy.step_ms
+                closed.append(
+                    ClosedWindow(quantity, start_ms, start_ms + policy.size_ms, series.open.pop(index))
+                )
+            if passed:
+                series.forget_before(self._oldest_that_counts(policy))
+        self.next_close_ms = next_close_ms
+        if len(closed) > 1:
+            closed.sort(key=lambda window: (window.end_ms, window.quantity))
+        return closed
+
+    def _oldest_that_counts(self, policy: WindowPolicy) -> int:
+        """Return the smallest key of a reading that would not be late now."""
+        # The newest window of a reading at t starts at floor(t / step) * step; it is open iff start + size > watermark.
+        first_index = (self.watermark_ms - policy.size_ms) // policy.step_ms + 1
+        return (first_index * policy.step_ms) << _SEQUENCE_BITS
+
+    def to_state(self) -> list[Any]:
+        """Return the state as plain values; `from_state` restores it bit by bit."""
+        return self._values(whole=True)
+
+    @classmethod
+    def from_state(cls, state: list[Any]) -> "SensorWindows":
+        """Restore from `to_state`."""
+        sensor = cls()
+        sensor.apply_changes(state)
+        sensor._note_whole()
+        return sensor
+
+    def take_changes(self) -> list[Any] | None:
+        """Return the state without the keys that it had when it was written whole; ``None``: write it whole again.
+
+        That is when one was dropped or inserted since, or when the new ones are many.
+        """
+        for series in self.series.values():
+            kept = series.kept
+            if kept < 0 or len(series.keys) - kept > max(_FEW, kept // 2):
+                self._note_whole()
+                return None
+        return self._values(whole=False)
+
+    def apply_changes(self, changes: list[Any]) -> None:
+        """Take over what `take_changes` returned, in the state that was written whole before it.
+
+        Raises:
+            ConfigurationError: If they follow another state.
+        """
+        self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms, *series_states = changes
+        for quantity, kept, keys, *summaries in series_states:
+            series = self.series.setdefault(quantity, SeriesWindows())
+            if len(series.keys) < kept:
+                raise ConfigurationError(
+                    f"expected changes after {len(series.keys)} keys of {quantity}, got those after {kept}: "
+                    "rebuild the table"
+                )
+            del series.keys[kept:]
+            series.keys.frombytes(keys)
+            indexes = summaries[::2]
+            series.open = dict(zip(indexes, map(Summary.from_state, summaries[1::2]), strict=True))
+
+    def _note_whole(self) -> None:
+        for series in self.series.values():
+            series.kept = len(series.keys)
+
+    def _values(self, *, whole: bool) -> list[Any]:
+        values: list[Any] = [self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms]
+        for quantity, series in self.series.items():
+            kept = 0 if whole else series.kept
+            of_series: list[Any] = [quantity, kept, series.keys[kept:].tobytes()]
+            for index, summary in series.open.items():
+                of_series += (index, summary.to_state())
+            values.append(of_series)
+        return values
+
+
+WINDOW_CHANGES: Final = Changes(SensorWindows.take_changes, SensorWindows.apply_changes)
+"""How a sensor's windows are written between two times that they are written whole."""
