@@ -2,10 +2,12 @@
 # Start Mosquitto (`start`), or ask whether it works (`health`).
 #
 # The broker wants one file with hashed passwords that only its own user may read, whereas secrets are files
-# whose owner and mode nobody here controls. So the file is made at each start, on the tmpfs.
+# whose owner and mode nobody here controls. So the file is made at each start, on the tmpfs. So are the rights:
+# those of `mosquitto.acl`, and one for each gateway (`rights` prints them).
 set -eu
 umask 077
-secrets=/run/secrets
+secrets=${SECRETS:-/run/secrets}
+acl=${ACL:-/mosquitto/config/acl}
 configuration=/tmp/mosquitto.conf
 
 start() {
@@ -22,14 +24,23 @@ start() {
     echo "health:$(cat /tmp/health)"
   } >/tmp/passwords
   mosquitto_passwd -U /tmp/passwords
-  # Devices: `id:hash` lines, made by `prepare.py --device`.
-  [ ! -r "$secrets/mqtt_devices" ] || grep -v '^[[:space:]]*$' "$secrets/mqtt_devices" >>/tmp/passwords || :
+  # Devices and gateways: `name:hash` lines, made by `prepare.py`.
+  for file in mqtt_devices mqtt_gateways; do
+    [ ! -r "$secrets/$file" ] || grep -v '^[[:space:]]*$' "$secrets/$file" >>/tmp/passwords || :
+  done
+  rights >/tmp/acl
   cp /mosquitto/config/mosquitto.conf "$configuration"
   if [ -r /mosquitto/config/tls.conf ]; then
     cat "$secrets/mqtt_key" >/tmp/tls.key
     cat /mosquitto/config/tls.conf >>"$configuration"
   fi
   exec mosquitto -c "$configuration"
+}
+
+rights() {
+  cat "$acl"
+  [ -r "$secrets/mqtt_gateways" ] || return 0
+  sed -n 's|^\([A-Za-z0-9][A-Za-z0-9._@-]*\):.*|\nuser \1\ntopic write sensors/reading|p' "$secrets/mqtt_gateways"
 }
 
 health() {

@@ -76,6 +76,7 @@ class Bridge:
             max_future_seconds=bridge.max_future_seconds,
             min_collected_at=bridge.min_collected_at,
             ignored_fields=bridge.ignored_fields,
+            prefix=settings.mqtt.prefix,
         )
         self._readings = settings.topic(READINGS.name)
         self._labels = settings.topic(LABELS.name)

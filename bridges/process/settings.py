@@ -9,9 +9,17 @@ import json
 import os
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -22,6 +30,7 @@ from pydantic_settings import (
 )
 
 from streams.errors import ConfigurationError
+from streams.payloads.addresses import Prefix
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -114,6 +123,10 @@ class MqttSettings(Section):
     """Fixed, so that the broker keeps the session while the bridge is away."""
     topics: Annotated[tuple[str, ...], CommaSeparated] = ("sensors/#", "labels/#")
     """Topic filters; ``$share/<group>/...`` shares them between several bridges."""
+    prefix: Prefix = "refused"
+    """What levels before ``sensors/`` or ``labels/`` mean. ``refused``: such a message is a dead letter.
+    ``identity``: they begin the sensor's id (``plant/7/sensors/t1`` is ``plant:7:t1``), and names may not hold a
+    colon. ``ignored``: nothing, so ``plant/7/sensors/t1`` and ``plant/8/sensors/t1`` are one sensor."""
     session_expiry_seconds: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 7 * 24 * 3600
     """How long the broker keeps the session of a bridge that is away (MQTT 5)."""
     keepalive_seconds: Count = 30
@@ -130,6 +143,18 @@ class MqttSettings(Section):
     """Client certificate, for mutual TLS."""
     key_file: Path | None = None
     """Key of the client certificate."""
+
+    @model_validator(mode="after")
+    def _prefix_is_decided(self) -> Self:
+        """Refuse a filter that can only bring what would be refused."""
+        for topic in self.topics if self.prefix == "refused" else ():
+            first = topic.split("/")[2 if topic.startswith("$share/") else 0 :][:1]
+            if first and first[0] not in ("sensors", "labels", "#", "+"):
+                raise ValueError(
+                    f"topics has a level before sensors/ and labels/ in {topic!r}: say what it means by "
+                    "WEIR_MQTT__PREFIX=identity (part of the sensor's id) or ignored"
+                )
+        return self
 
 
 class MongoSettings(Section):

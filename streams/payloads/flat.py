@@ -18,7 +18,7 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from streams.errors import InputError, Reason, shown
-from streams.payloads.addresses import Address, Kind, check_quantity, check_sensor_id, parse
+from streams.payloads.addresses import Address, Kind, Prefix, check_quantity, parse
 from streams.payloads.event_times import Time, event_time
 from streams.records.types import Label, Reading
 
@@ -66,12 +66,14 @@ class Limits:
         max_future_seconds: How far an event time may be ahead of its ingest time.
         min_collected_at: The earliest event time that is believed (seconds since the Unix epoch).
         ignored_fields: Fields that are neither quantities nor errors, whatever they hold.
+        prefix: What levels of an MQTT topic before ``sensors/`` or ``labels/`` mean.
     """
 
     max_payload_bytes: int = 65_536
     max_future_seconds: float = 3600.0
     min_collected_at: float = 946_684_800.0
     ignored_fields: frozenset[str] = frozenset()
+    prefix: Prefix = "refused"
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -115,7 +117,7 @@ def decode(
             Reason.TOO_LARGE,
             f"payload must have at most {limits.max_payload_bytes} bytes, got {len(payload)}",
         )
-    address = parse(topic)
+    address = parse(topic, limits.prefix)
     if address.kind is Kind.READINGS:
         # Nearly every message is one object; an array fails validation at its first byte.
         try:
@@ -151,18 +153,18 @@ def encode_label(label: Label) -> bytes:
 
 def _reading(fields: dict[str, Any], address: Address, ingest_time: float, limits: Limits) -> Reading:
     """Make a reading of validated fields; takes them apart."""
-    sensor_id = fields.pop("sensor_id", None)
-    if not sensor_id:
-        sensor_id = address.sensor_id if sensor_id is None else ""
-        if not sensor_id:
+    sensor_id = address.sensor_id
+    name = fields.pop("sensor_id", None)
+    if not name:
+        if name is not None or not sensor_id:
             raise InputError(Reason.BAD_SENSOR_ID, "sensor_id must be in the payload or in the topic")
-    elif sensor_id != address.sensor_id:
-        if address.sensor_id:
+    elif name != address.own_name:
+        if sensor_id:
             raise InputError(
                 Reason.SENSOR_MISMATCH,
-                f"sensor_id must be that of the topic, {address.sensor_id!r}, got {shown(sensor_id)}",
+                f"sensor_id must be that of the topic, {address.own_name!r}, got {shown(name)}",
             )
-        check_sensor_id(sensor_id)
+        sensor_id = address.identity(name)
     collected_at = fields.pop("collected_at", None)
     if collected_at is None:
         raise InputError(Reason.MISSING_TIME, "collected_at must be in the payload")

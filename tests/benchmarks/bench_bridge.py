@@ -200,7 +200,7 @@ def latencies(brokers: str, topic: str) -> list[float]:
 
 def decoding() -> None:
     """Print what validation costs by itself, beside hand-written checks on msgspec."""
-    topic = b"plant/sensors/464fc87d3c5a/reading"
+    topic = b"sensors/464fc87d3c5a/reading"
     payload = b'{"sensor_id":"464fc87d3c5a","temperature":21.5,"collected_at":"2024-09-09T14:01:09Z"}'
     limits, now = Limits(), 1_725_890_470.0
     parse = msgspec.json.Decoder().decode
@@ -254,6 +254,7 @@ def run(directory: Path, kafka: str, mqtt: str) -> float:
                 "WEIR_MQTT__PORT": port,
                 "WEIR_MQTT__CLIENT_ID": name,
                 "WEIR_MQTT__TOPICS": f"{name}/#",
+                "WEIR_MQTT__PREFIX": "ignored",
                 "WEIR_BRIDGE__METRICS_PORT": str(free_port()),
             },
         )

@@ -45,6 +45,7 @@ def processes(
         "WEIR_MQTT__PORT": str(mqtt[1]),
         "WEIR_MQTT__CLIENT_ID": name,
         "WEIR_MQTT__TOPICS": f"{name}/#",
+        "WEIR_MQTT__PREFIX": "ignored",
         "WEIR_MONGO__URI": mongo,
         "WEIR_MONGO__DATABASE": name,
         "WEIR_LOG_LEVEL": "WARNING",

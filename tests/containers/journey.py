@@ -25,6 +25,7 @@ KAFKA_PORT = int(os.environ.get("KAFKA_PORT", "9092"))
 EXPRESS_PORT = int(os.environ.get("MONGO_EXPRESS_PORT", "8081"))
 LOGIN = (os.environ["MONGO_EXPRESS_USER"], os.environ["MONGO_EXPRESS_PASSWORD"])
 DEVICE, PASSWORD = os.environ["DEVICE"], os.environ["DEVICE_PASSWORD"]
+GATEWAY, GATEWAY_PASSWORD = os.environ["GATEWAY"], os.environ["GATEWAY_PASSWORD"]
 WORKERS = 3
 STATE = "/var/lib/weir/simulator.json"
 # More than what the simulator can have sent, and not yet noted as acknowledged, when it is killed.
@@ -55,6 +56,7 @@ class Journey:
         self.start()
         self.pages_answer()
         self.device_is_heard()
+        self.gateway_is_heard()
         self.strangers_are_refused()
         self.ground_truth_arrives()
         self.series_are_analysed()
@@ -94,7 +96,7 @@ class Journey:
     ) -> tuple[int, str]:
         """Publish one reading by mosquitto_pub, from inside the devices' network."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        payload = json.dumps({"temperature": value, "collected_at": now})
+        payload = json.dumps({"sensor_id": DEVICE, "temperature": value, "collected_at": now})
         login = ["-u", user, "-P", password] if user else []
         command = f"mosquitto_pub -V mqttv5 -h mosquitto {options} -i pub{value} -q 1 -t {topic}".split()
         done = self.stack.run("exec", "-T", "mosquitto", *command, *login, "-m", payload)
@@ -121,8 +123,17 @@ class Journey:
         )
         self.say("and is shown by Mongo Express")
 
+    def gateway_is_heard(self) -> None:
+        """Publish a reading of the device as a gateway."""
+        self.published += 1
+        value = 100.25 + self.published
+        code, said = self.publish("sensors/reading", value, GATEWAY, GATEWAY_PASSWORD)
+        check(code == 0, "a gateway may publish for any sensor", said)
+        eventually(lambda: self.stored(value) == 1, "the gateway's reading is in MongoDB")
+        self.say("a reading published by a gateway on sensors/reading arrives in MongoDB")
+
     def strangers_are_refused(self) -> None:
-        """Publish without a password, with a wrong one, and below another sensor's id."""
+        """Publish without a password, with a wrong one, and in the name of another."""
         mine = f"sensors/{DEVICE}/reading"
         for what, topic, user, password in (
             ("without a password", mine, "", ""),
@@ -130,6 +141,11 @@ class Journey:
             ("as an unknown device", mine, "stranger", PASSWORD),
             ("below another sensor's id", "sensors/another/reading", DEVICE, PASSWORD),
             ("ground truth", f"labels/{DEVICE}/temperature", DEVICE, PASSWORD),
+            ("another's reading below its own id", f"sensors/{DEVICE}/sensors/b/reading", DEVICE, PASSWORD),
+            ("another's ground truth below its own id", f"sensors/{DEVICE}/labels/b/heat", DEVICE, PASSWORD),
+            ("as a gateway below its own id", f"sensors/{DEVICE}/sensors/reading", DEVICE, PASSWORD),
+            ("as a gateway", "sensors/reading", DEVICE, PASSWORD),
+            ("on a sensor's own topic, as a gateway", mine, GATEWAY, GATEWAY_PASSWORD),
         ):
             code, said = self.publish(topic, -273.0, user, password)
             check(code or "not authori" in said.lower(), f"publishing {what} is refused", (code, said))

@@ -50,6 +50,9 @@ prepare() {
   read -r DEVICE DEVICE_PASSWORD < <(
     python3 "$ROOT/docker/prepare.py" --env "$RUN/env" --secrets "$RUN/secrets" --device 464fc87d3c5a
   )
+  read -r GATEWAY GATEWAY_PASSWORD < <(
+    python3 "$ROOT/docker/prepare.py" --env "$RUN/env" --secrets "$RUN/secrets" --gateway hall-7
+  )
   cat >>"$RUN/env" <<SETTINGS
 SECRETS_DIR=$RUN/secrets
 WEIR_IMAGE=weir:0.0.0-verify
@@ -76,7 +79,7 @@ SETTINGS
   # shellcheck source=/dev/null
   . "$RUN/env"
   set +a
-  export DEVICE DEVICE_PASSWORD
+  export DEVICE DEVICE_PASSWORD GATEWAY GATEWAY_PASSWORD
 }
 
 # compose FILE...: the command with these files of docker/, as an array in COMPOSE.

@@ -27,6 +27,7 @@ def bridge_settings(kafka: str, mqtt: tuple[str, int], unique_name: str) -> dict
         "WEIR_MQTT__PORT": str(mqtt[1]),
         "WEIR_MQTT__CLIENT_ID": unique_name,
         "WEIR_MQTT__TOPICS": f"{unique_name}/#",
+        "WEIR_MQTT__PREFIX": "ignored",
         "WEIR_BRIDGE__TICK_SECONDS": "3600",
     }
 

@@ -197,6 +197,7 @@ class System:
             "WEIR_MQTT__PORT": str(servers.mqtt.port),
             "WEIR_MQTT__CLIENT_ID": name,
             "WEIR_MQTT__TOPICS": f"{name}/#",
+            "WEIR_MQTT__PREFIX": "ignored",
             "WEIR_MONGO__URI": servers.mongo.uri,
             "WEIR_MONGO__DATABASE": name,
             "WEIR_MONGO__TIMEOUT_SECONDS": "5",

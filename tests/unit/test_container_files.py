@@ -94,6 +94,13 @@ def test_preparing_makes_settings_and_secrets_once_and_leaves_them_as_they_are(t
     prepare("--remove", "a1")
     assert (secrets / "mqtt_devices").read_text().startswith("b2:")
 
+    prepare("--gateway", "hall-7")
+    assert (secrets / "mqtt_gateways").read_text().startswith("hall-7:$7$101$")
+    with pytest.raises(subprocess.CalledProcessError):
+        prepare("--device", "hall-7")
+    prepare("--remove", "hall-7")
+    assert (secrets / "mqtt_gateways").read_text() == ""
+
 
 @pytest.mark.parametrize("name", ["bridge", "with:colon", "with/slash"])
 def test_preparing_refuses_a_device_name_that_the_broker_would_misread(tmp_path: Path, name: str) -> None:
@@ -101,7 +108,7 @@ def test_preparing_refuses_a_device_name_that_the_broker_would_misread(tmp_path:
     done = subprocess.run(
         [*command, "--secrets", str(tmp_path), "--device", name], check=False, capture_output=True, text=True
     )
-    assert done.returncode != 0 and "cannot be a device's user name" in done.stderr
+    assert done.returncode != 0 and "cannot be the user name" in done.stderr
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])

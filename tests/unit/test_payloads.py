@@ -130,10 +130,25 @@ def test_a_sequence_is_a_whole_number(sequence: object) -> None:
     assert reason({"t": 1, "sequence": sequence, "collected_at": NOW}) is Reason.BAD_VALUE
 
 
+def test_a_payload_calls_its_sensor_by_its_own_name_whatever_stands_before_it_in_the_identity() -> None:
+    limits = Limits(prefix="identity")
+    named = json.dumps(
+        [{"sensor_id": "a1", "t": 1, "collected_at": NOW}, {"sensor_id": "x:1", "t": 1}]
+    ).encode()
+    first, second = decode(b"plant/7/sensors/reading", named, NOW, limits)
+    assert isinstance(first, Reading) and first.sensor_id == "plant:7:a1"
+    assert isinstance(second, Refusal)
+    first, second = decode(b"plant/7/sensors/a1/reading", named, NOW, limits)
+    assert isinstance(first, Reading) and first.sensor_id == "plant:7:a1"
+    assert isinstance(second, Refusal) and second.reason is Reason.SENSOR_MISMATCH
+    (value,) = decode(b"plant/7/sensors/a1/t", b"1", NOW, limits)
+    assert isinstance(value, Reading) and value.sensor_id == "plant:7:a1"
+
+
 def test_the_sensor_comes_from_the_topic_or_the_payload_and_both_must_agree() -> None:
     named = {"sensor_id": "a1", "t": 1, "collected_at": NOW}
     assert read(named)[0].sensor_id == "a1"
-    assert read(named, b"plant/7/sensors/reading")[0].sensor_id == "a1"
+    assert read(named, b"sensors/reading")[0].sensor_id == "a1"
     assert reason(named, b"sensors/a2/reading") is Reason.SENSOR_MISMATCH
     assert reason({"t": 1, "collected_at": NOW}, b"sensors/reading") is Reason.BAD_SENSOR_ID
     assert reason({"sensor_id": 7, "t": 1, "collected_at": NOW}) is Reason.BAD_SENSOR_ID

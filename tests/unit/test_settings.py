@@ -21,12 +21,23 @@ def test_defaults_need_no_environment() -> None:
 
 def test_a_variable_sets_a_nested_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIR_KAFKA__BROKERS", "kafka:9092")
-    monkeypatch.setenv("WEIR_MQTT__TOPICS", "sensors/#, $share/weir/plant/#")
+    monkeypatch.setenv("WEIR_MQTT__TOPICS", "sensors/#, $share/weir/labels/#")
     monkeypatch.setenv("WEIR_WINDOWS__QUANTILES", "0.5,0.95")
     settings = load()
     assert settings.kafka.brokers == "kafka:9092"
-    assert settings.mqtt.topics == ("sensors/#", "$share/weir/plant/#")
+    assert settings.mqtt.topics == ("sensors/#", "$share/weir/labels/#")
     assert settings.windows.quantiles == (0.5, 0.95)
+
+
+@pytest.mark.parametrize("topics", ["plant/7/sensors/#", "sensors/#,$share/weir/plant/#", "/sensors/#"])
+def test_a_filter_with_levels_before_needs_a_setting_that_says_what_they_mean(
+    monkeypatch: pytest.MonkeyPatch, topics: str
+) -> None:
+    monkeypatch.setenv("WEIR_MQTT__TOPICS", topics)
+    with pytest.raises(ConfigurationError, match="WEIR_MQTT__PREFIX=identity"):
+        load()
+    monkeypatch.setenv("WEIR_MQTT__PREFIX", "identity")
+    assert load().mqtt.prefix == "identity"
 
 
 @pytest.mark.parametrize("name", ["WEIR_KAFKA__BROKER", "WEIR_KAFAK__BROKERS", "WEIR_LOGLEVEL"])
