@@ -11,7 +11,7 @@
 ====================  ==============================================================================================
 
 Measured on 21 recorded and 12 synthetic series; river's SNARIMAX costs ten times as much and ran away on some
-(docs/decisions/0031-forecasts.md).
+(docs/decisions/0009-forecasts.md).
 """
 
 from collections.abc import Sequence
