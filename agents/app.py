@@ -19,7 +19,7 @@ from agents.lane.internals import check_internals
 from agents.lane.state import WriteBehindState
 from agents.lane.writer import PartitionWriters, PlainWriter
 from agents.stages import aggregate, detect, sink
-from bridges.kafka.clients import ensure_topics, faust_options, producer_options
+from bridges.kafka.clients import aiokafka_producer_options, ensure_topics, faust_options
 from bridges.process import logs
 from bridges.process.settings import Settings, load
 from streams.detection.detecting import SensorModels
@@ -75,8 +75,8 @@ class WeirApp(faust.App):
         )
         self.settings = settings
         self.counts = Counts()
-        self.plain_writer = PlainWriter(producer_options(settings))
-        self.writers = PartitionWriters(producer_options(settings), self.conf.id, self.plain_writer)
+        self.plain_writer = PlainWriter(aiokafka_producer_options(settings))
+        self.writers = PartitionWriters(aiokafka_producer_options(settings), self.conf.id, self.plain_writer)
         self.lane = Lane(self, self.writers, interval=worker.checkpoint_seconds)
         # A transport of our own kind: the scheme of a broker's URL can only name one that Faust knows.
         self.transport = BatchTransport(self.conf.broker_consumer, self)

@@ -155,7 +155,7 @@ class Rehearsal:
         if (running := self.worker()) is not None:
             return running
         self.folder.mkdir(parents=True, exist_ok=True)
-        from bridges.stack.process import free_port
+        from bridges.stack.child_process import free_port
 
         port = free_port()
         with (self.folder / "worker.log").open("ab") as log:

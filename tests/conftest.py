@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from bridges.stack.child_process import Server
 from bridges.stack.kafka_server import KafkaServer
 from bridges.stack.mongo_server import MongoServer
 from bridges.stack.mqtt_server import MqttServer
-from bridges.stack.process import Server
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 from agents.analysis.describe import Known
 from agents.web import readiness as health
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Listing, answer, is_local, not_found, number, pages_of
+from agents.web.queries import Listing, answer, is_local, not_found, pages_of, read_number
 from bridges.process import metrics
 
 Json = dict[str, Any]
@@ -94,7 +94,7 @@ def add_to(app: Any) -> None:
     @page("/api/findings")
     async def api_findings(self: Any, request: Any) -> Any:
         """List what was found lately, newest first."""
-        limit = int(number(request.query, "limit", 50, least=1, greatest=1000))
+        limit = int(read_number(request.query, "limit", 50, least=1, greatest=1000))
         rows = known.findings(limit)
         parts = await others(request, "/api/findings", {"limit": str(limit)})
         rows += [row for part in parts.found.values() for row in part["rows"]]

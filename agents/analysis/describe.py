@@ -6,7 +6,7 @@ from math import isnan
 from typing import Any
 
 from agents.lane.state import WriteBehindState
-from streams.analysis.findings import Finding, State
+from streams.analysis.findings import Finding, InsightState
 from streams.analysis.marks import Mark
 from streams.analysis.sensor import SensorAnalysis
 from streams.analysis.series import BUCKET_SECONDS, SeriesAnalysis
@@ -201,7 +201,7 @@ def _told(sensor_id: str, finding: Finding) -> Json:
     kind, quantity, at, state, summary, details = finding
     return {
         "sensor_id": sensor_id, "quantity": quantity, "kind": kind.value, "at": at,
-        "state": state.value, "open": state is State.RAISED, "summary": summary, "details": details,
+        "state": state.value, "open": state is InsightState.RAISED, "summary": summary, "details": details,
     }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def selected(
     return Selection(patterns, since, until, by)
 
 
-def opened(name: str, settings: "Settings", selection: "Selection", allow_missing: bool) -> "Source":
+def open_selected(name: str, settings: "Settings", selection: "Selection", allow_missing: bool) -> "Source":
     """Open the source; raises what `bridges.sources.open_source` raises."""
     from bridges.sources import open_source
 

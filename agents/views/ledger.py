@@ -20,7 +20,7 @@ Json = dict[str, Any]
 BRIDGE_TIMEOUT_SECONDS = 2.0
 
 
-def worker_part(app: Any, watch: Watch) -> Json:
+def worker_ledger(app: Any, watch: Watch) -> Json:
     """Return this worker's page of the ledger; taken in one go, so that it is of one moment."""
     continuity, counts = watch.continuity, app.counts
     readings = {
@@ -125,11 +125,11 @@ async def bridge_part(app: Any) -> Json:
         return {"reachable": False, "url": url, "reason": f"{type(error).__name__}: {error}"}
 
 
-async def whole(app: Any, watch: Watch) -> Json:
+async def whole_ledger(app: Any, watch: Watch) -> Json:
     """Return the ledger of the bridge, of Kafka and of all workers, and whether every part balances."""
     answers = await ask_all(app, "/api/ledger")
     kafka, bridge = await kafka_part(app), await bridge_part(app)
-    workers = [worker_part(app, watch), *(answers.found[url] for url in sorted(answers.found))]
+    workers = [worker_ledger(app, watch), *(answers.found[url] for url in sorted(answers.found))]
     readings = kafka.get(app.readings_topic.get_topic_name())
     return {
         "balanced": not answers.missing

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 ANOMALIES = 25
 
 
-async def worker_part(app: Any, watch: Watch) -> Json:
+async def worker_overview(app: Any, watch: Watch) -> Json:
     """Return this worker's share."""
     return {
         "worker": own_url(app),
@@ -30,10 +30,10 @@ async def worker_part(app: Any, watch: Watch) -> Json:
     }
 
 
-async def whole(app: Any, watch: Watch) -> Json:
+async def whole_overview(app: Any, watch: Watch) -> Json:
     """Return the sums over all workers, and each worker's state."""
     answers = await ask_all(app, "/api/overview")
-    parts = [await worker_part(app, watch), *(answers.found[url] for url in sorted(answers.found))]
+    parts = [await worker_overview(app, watch), *(answers.found[url] for url in sorted(answers.found))]
     return {
         "workers": [
             {name: part[name] for name in ("worker", "not_ready", "partitions", "lag")}

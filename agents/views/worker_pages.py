@@ -9,7 +9,7 @@ from agents.views.live import LiveState, Page
 from agents.views.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Listing, answer, is_local, not_found, number, pages_of
+from agents.web.queries import Listing, answer, is_local, not_found, pages_of, read_number
 from bridges.mongo.mongo_history import quality
 from bridges.process import metrics
 
@@ -44,8 +44,8 @@ def add_to(app: Any, watch: Watch) -> None:
     async def api_overview(self: Any, request: Any) -> Any:
         """Return rates, totals, lag, workers and the newest anomalies."""
         if is_local(request.query):
-            return answer(self, await overview.worker_part(app, watch))
-        return answer(self, await overview.whole(app, watch))
+            return answer(self, await overview.worker_overview(app, watch))
+        return answer(self, await overview.whole_overview(app, watch))
 
     @page("/api/sensors")
     async def api_sensors(self: Any, request: Any) -> Any:
@@ -86,7 +86,7 @@ def add_to(app: Any, watch: Watch) -> None:
     @page("/api/quality")
     async def api_quality(self: Any, request: Any) -> Any:
         """Compare anomalies with labels."""
-        tolerance = number(request.query, "tolerance", DEFAULT_TOLERANCE_SECONDS, least=0, greatest=1e9)
+        tolerance = read_number(request.query, "tolerance", DEFAULT_TOLERANCE_SECONDS, least=0, greatest=1e9)
         if app.sinks is None:
             return answer(self, {"error": "this worker has no MongoDB (WEIR_WORKER__SINKS)"}, status=503)
         try:
@@ -117,8 +117,8 @@ def add_to(app: Any, watch: Watch) -> None:
     async def api_ledger(self: Any, request: Any) -> Any:
         """Return the counts of every hop, and whether they balance."""
         if is_local(request.query):
-            return answer(self, ledger.worker_part(app, watch))
-        return answer(self, await ledger.whole(app, watch))
+            return answer(self, ledger.worker_ledger(app, watch))
+        return answer(self, await ledger.whole_ledger(app, watch))
 
     @page("/health/live")
     async def health_live(self: Any, request: Any) -> Any:

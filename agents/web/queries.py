@@ -35,7 +35,7 @@ class Listing(NamedTuple):
         Raises:
             BadRequest: If the limit is not a number in range.
         """
-        limit = number(query, "limit", DEFAULT_LIMIT, least=1, greatest=GREATEST_LIMIT)
+        limit = read_number(query, "limit", DEFAULT_LIMIT, least=1, greatest=GREATEST_LIMIT)
         return cls(query.get("prefix", ""), query.get("after", ""), int(limit))
 
     def as_query(self) -> dict[str, str]:
@@ -43,7 +43,9 @@ class Listing(NamedTuple):
         return {"prefix": self.prefix, "after": self.after, "limit": str(self.limit)}
 
 
-def number(query: Mapping[str, str], name: str, default: float, *, least: float, greatest: float) -> float:
+def read_number(
+    query: Mapping[str, str], name: str, default: float, *, least: float, greatest: float
+) -> float:
     """Read a number.
 
     Raises:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridges.process.parallel import Done, Progress, apart
+from bridges.process.parallel import Done, Progress, in_processes
 from bridges.sources.source import Source, check_found
 from streams.backtest.baselines import BASELINES, BaselineRun
 from streams.backtest.configuration import Configuration
@@ -53,7 +53,7 @@ class Backtest:
         """
         source = self.source
         outcome = Outcome()
-        for part in apart(run_partitions, self, source.partitions, source.total, processes, progress):
+        for part in in_processes(run_partitions, self, source.partitions, source.total, processes, progress):
             outcome.merge(part)
         if outcome.unreadable and not self.skip_unreadable:
             where, detail = outcome.unreadable_shown[0]

@@ -9,15 +9,15 @@ from bridges.doctor import kafka_check as kafka
 from bridges.doctor import machine_check as local
 from bridges.doctor import mongo_check as mongo
 from bridges.doctor import mqtt_check as mqtt
-from bridges.doctor.finding import Finding, Findings, failure, ok
-from bridges.doctor.survival import Limits, outages
+from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, ok
+from bridges.doctor.survival import OutageBounds, outages
 from bridges.process import settings as all_settings
 from bridges.process.settings import Settings
 from bridges.stack.environment import read_environment
 from streams.errors import ConfigurationError
 
 
-def examine(data: Path, rate: float | None = None) -> Findings:
+def examine(data: Path, rate: float | None = None) -> Diagnoses:
     """Return all findings; never raises for what it examines.
 
     Args:
@@ -34,22 +34,22 @@ def examine(data: Path, rate: float | None = None) -> Findings:
         return _examine(settings, data, used, rate)
 
 
-def _examine(settings: Settings, data: Path, used: set[str], rate: float | None) -> Findings:
+def _examine(settings: Settings, data: Path, used: set[str], rate: float | None) -> Diagnoses:
     simulator = settings.simulator
     rate = rate or simulator.sensors * simulator.rate * simulator.speed
-    findings: Findings = [ok("settings", "every name and value is known")]
+    findings: Diagnoses = [ok("settings", "every name and value is known")]
     if used:
         findings.append(_local(data, used))
-    findings += local.examine(settings, data, rate)
-    kafka_findings, kept = kafka.examine(settings)
-    mqtt_findings, session = mqtt.examine(settings, data if "WEIR_MQTT__HOST" in used else None)
-    findings += [*kafka_findings, *mqtt_findings, *mongo.examine(settings)]
+    findings += local.examine_machine(settings, data, rate)
+    kafka_findings, kept = kafka.examine_kafka(settings)
+    mqtt_findings, session = mqtt.examine_mqtt(settings, data if "WEIR_MQTT__HOST" in used else None)
+    findings += [*kafka_findings, *mqtt_findings, *mongo.examine_mongo(settings)]
     if kafka_findings[0].remedy or mqtt_findings[0].remedy:
         return findings  # nothing to say about outages of what is not there
-    return [*findings, *outages(Limits(rate=rate, **kept, **session))]
+    return [*findings, *outages(OutageBounds(rate=rate, **kept, **session))]
 
 
-def _local(data: Path, used: set[str]) -> Finding:
+def _local(data: Path, used: set[str]) -> Diagnosis:
     names = sorted({name.removeprefix("WEIR_").partition("__")[0].lower() for name in used})
     return ok("local stack", f"weir up runs on {data.resolve()}: {', '.join(names)} are its own")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from bridges.doctor.finding import Finding, Findings, failure, judged, ok, warning
+from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, judged, ok, warning
 from bridges.kafka.clients import changelog_config, librdkafka_options, topic_config
 from bridges.process.settings import Settings
 from streams.records.documents import DESTINATIONS
@@ -14,8 +14,8 @@ SECONDS = 3.0
 OVERHEAD_BYTES = 4096
 
 
-def examine(settings: Settings) -> tuple[Findings, dict[str, Any]]:
-    """Return what is found, and the limits for `survival.Limits` that were found out."""
+def examine_kafka(settings: Settings) -> tuple[Diagnoses, dict[str, Any]]:
+    """Return what is found, and the limits for `survival.OutageBounds` that were found out."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
@@ -74,7 +74,7 @@ def _configurations(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _topic(settings: Settings, spec: TopicSpec, partitions: int, configuration: dict[str, str]) -> Finding:
+def _topic(settings: Settings, spec: TopicSpec, partitions: int, configuration: dict[str, str]) -> Diagnosis:
     name = settings.topic(spec.name)
     what = f"topic {name}"
     if partitions != settings.kafka.partitions:
@@ -112,7 +112,7 @@ def _topic(settings: Settings, spec: TopicSpec, partitions: int, configuration: 
     )
 
 
-def _changelog(settings: Settings, name: str, configuration: dict[str, str]) -> Finding:
+def _changelog(settings: Settings, name: str, configuration: dict[str, str]) -> Diagnosis:
     what = f"topic {name}"
     wanted = changelog_config(settings)
     policy, largest = configuration["cleanup.policy"], int(configuration["segment.bytes"])

@@ -3,17 +3,17 @@
 import shutil
 from pathlib import Path
 
-from bridges.doctor.finding import Finding, Findings, failure, judged, ok
+from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, judged, ok
 from bridges.process.settings import Settings
 from bridges.stack import probes
-from bridges.stack.process import port_taken
+from bridges.stack.child_process import port_taken
 
 BYTES_A_READING = 60  # in Kafka, lz4, batches of a bridge at work; measured with the simulator
 GIGABYTE = 1e9
 LEAST_FREE_BYTES = 2 * GIGABYTE
 
 
-def examine(settings: Settings, data: Path, rate: float) -> Findings:
+def examine_machine(settings: Settings, data: Path, rate: float) -> Diagnoses:
     """Return what is found.
 
     Args:
@@ -31,18 +31,18 @@ def examine(settings: Settings, data: Path, rate: float) -> Findings:
     ]
 
 
-def _port(name: str, host: str, port: int, variable: str) -> Finding:
+def _port(name: str, host: str, port: int, variable: str) -> Diagnosis:
     what, where = f"port of {name}", f"{host}:{port}"
     if not port or not port_taken(port, host):
         return ok(what, f"{where} is free")
-    reason = probes.why_not_ready(where)
+    reason = probes.why_process_not_ready(where)
     if not reason:
         return ok(what, f"{where} is used by a {name} that is ready")
     found = f"{where} is taken by something that is not a ready {name} ({reason})"
     return failure(what, found, f"stop that program, or choose another port with {variable}")
 
 
-def _disk(settings: Settings, data: Path, rate: float) -> Finding:
+def _disk(settings: Settings, data: Path, rate: float) -> Diagnosis:
     place = next(folder for folder in (data, *data.resolve().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     needed = rate * settings.kafka.retention_days * 86_400 * BYTES_A_READING

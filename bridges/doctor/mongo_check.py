@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bridges.doctor.finding import Findings, failure, judged, warning
+from bridges.doctor.diagnosis import Diagnoses, failure, judged, warning
 from bridges.process.settings import Settings
 
 MILLISECONDS = 3000
@@ -10,7 +10,7 @@ RAW = "sensors"
 SECANTUS_SET = "secantus"  # name of the replica set of one that SecantusDB says it is
 
 
-def examine(settings: Settings) -> Findings:
+def examine_mongo(settings: Settings) -> Diagnoses:
     """Return what is found."""
     import pymongo
     from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError

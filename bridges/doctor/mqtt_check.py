@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from bridges.doctor.finding import Findings, failure, judged, ok, warning
+from bridges.doctor.diagnosis import Diagnoses, failure, judged, ok, warning
 from bridges.process.settings import MqttSettings, Settings
 from bridges.stack.mqtt_server import RUMQTTD_QUEUED_MESSAGES
 
@@ -15,8 +15,8 @@ SECONDS = 5.0
 _VERSION_TOPIC = "$SYS/broker/version"
 
 
-def examine(settings: Settings, stack: Path | None) -> tuple[Findings, dict[str, Any]]:
-    """Return what is found, and the limits for `survival.Limits` that were found out.
+def examine_mqtt(settings: Settings, stack: Path | None) -> tuple[Diagnoses, dict[str, Any]]:
+    """Return what is found, and the limits for `survival.OutageBounds` that were found out.
 
     Args:
         settings: All settings.
@@ -132,10 +132,10 @@ def _session_seconds(mqtt: MqttSettings, answer: _Answer) -> float | None:
     return float(granted)
 
 
-def _properties(settings: Settings, answer: _Answer) -> Findings:
+def _properties(settings: Settings, answer: _Answer) -> Diagnoses:
     """Judge the limits that an MQTT 5 broker states when it accepts a connection."""
     mqtt, said = settings.mqtt, answer.properties
-    findings: Findings = []
+    findings: Diagnoses = []
     expiry = getattr(said, "SessionExpiryInterval", None)
     if expiry is not None and expiry < mqtt.session_expiry_seconds:
         found = f"the broker ends it after {expiry:,} s, not {mqtt.session_expiry_seconds:,} s"

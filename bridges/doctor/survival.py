@@ -6,7 +6,7 @@ sensors ─▶ MQTT: queue of the bridge's session ─▶ Kafka: retention of to
 
 from dataclasses import dataclass
 
-from bridges.doctor.finding import Finding, Findings, ok, warning
+from bridges.doctor.diagnosis import Diagnoses, Diagnosis, ok, warning
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -14,7 +14,7 @@ SHORT_SECONDS = 10 * 60.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class OutageBounds:
     """What bounds the outages; ``None`` where it could not be found out.
 
     Args:
@@ -34,7 +34,7 @@ class Limits:
     results_seconds: float | None = None
 
 
-def outages(limits: Limits) -> Findings:
+def outages(limits: OutageBounds) -> Diagnoses:
     """Return what may be away for how long."""
     findings = [_bridge(limits)]
     if limits.broker_keeps is False:
@@ -54,7 +54,7 @@ def outages(limits: Limits) -> Findings:
     return findings
 
 
-def _bridge(limits: Limits) -> Finding:
+def _bridge(limits: OutageBounds) -> Diagnosis:
     what = "bridge or Kafka away"
     if limits.queued_messages is None:
         return warning(
@@ -72,23 +72,23 @@ def _bridge(limits: Limits) -> Finding:
     if not known:
         return ok(what, "nothing is lost as long as the MQTT broker's disk has room")
     seconds, because = min(known)
-    found = f"nothing is lost for {duration(seconds)} ({because})"
+    found = f"nothing is lost for {duration_at_least(seconds)} ({because})"
     if seconds >= SHORT_SECONDS:
         return ok(what, found)
     return warning(what, found, "raise max_queued_messages of the MQTT broker, or the session's expiry")
 
 
-def _by_retention(what: str, seconds: float, variable: str) -> Finding:
+def _by_retention(what: str, seconds: float, variable: str) -> Diagnosis:
     if seconds < 0:
         return ok(what, "nothing is lost: the records are kept for ever")
-    found = f"nothing is lost for {duration(seconds)} (retention)"
+    found = f"nothing is lost for {duration_at_least(seconds)} (retention)"
     return ok(what, found) if seconds >= DAY else warning(what, found, f"raise {variable}")
 
 
-def duration(seconds: float) -> str:
+def duration_at_least(seconds: float) -> str:
     """Return a duration as people say it, rounded down.
 
-    >>> duration(45), duration(200), duration(20_000), duration(30 * 86_400)
+    >>> duration_at_least(45), duration_at_least(200), duration_at_least(20_000), duration_at_least(30 * 86_400)
     ('45 s', '3 min', '5 h', '30 days')
     """
     for unit, length in (("days", DAY), ("h", HOUR), ("min", 60.0)):

@@ -34,7 +34,7 @@ def aiokafka_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def producer_options(settings: Settings) -> dict[str, Any]:
+def aiokafka_producer_options(settings: Settings) -> dict[str, Any]:
     """Return the options of an aiokafka producer: `aiokafka_options` and the worker's compression."""
     compression = settings.worker.compression
     return {**aiokafka_options(settings), "compression_type": None if compression == "none" else compression}

@@ -25,8 +25,8 @@ CONNECT_SECONDS = 10.0
 _REFUSED_FOR_GOOD = frozenset({134, 135})
 
 
-class _Delivery:
-    """One publish; see `bridges.simulator.simulator.Delivery`."""
+class _Publication:
+    """One publish; see `bridges.simulator.simulator.Publication`."""
 
     __slots__ = ("_info",)
 
@@ -87,7 +87,7 @@ class MqttOutlet:
                 continue
             return
 
-    def publish(self, message: Message) -> _Delivery:
+    def publish(self, message: Message) -> _Publication:
         """Publish a message with QoS 1 on the connection of its sensor."""
         self.check()
         if not self._clients:
@@ -96,7 +96,7 @@ class MqttOutlet:
         info = client.publish(message.topic, message.payload, qos=1)
         if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise TransientError(f"publish: {mqtt.error_string(info.rc)}")
-        return _Delivery(info)
+        return _Publication(info)
 
     def check(self) -> None:
         """Raise `TransientError` if a connection was lost."""

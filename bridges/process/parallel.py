@@ -18,7 +18,7 @@ Done = Callable[[int], None]
 _POLL_SECONDS = 0.2
 
 
-def apart(
+def in_processes(
     work: Callable[[T, Sequence[int], Done], R],
     task: T,
     partitions: Sequence[int],

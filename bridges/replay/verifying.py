@@ -19,12 +19,20 @@ from typing import Any
 
 from bridges.backtest.configuration_files import current
 from bridges.kafka.clients import librdkafka_options
-from bridges.process.parallel import Done, Progress, apart
+from bridges.process.parallel import Done, Progress, in_processes
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import KafkaSource, Log, OffsetRange
 from bridges.sources.source import Filter, Selection
 from streams.backtest.runs import DetectionRun, WindowRun
-from streams.backtest.verification import Agreement, Comparison, Key, Result, event_time_of, key_of, total
+from streams.backtest.verification import (
+    Agreement,
+    Comparison,
+    Key,
+    Result,
+    agreement_in_all,
+    event_time_of,
+    key_of,
+)
 from streams.errors import ConfigurationError, TransientError
 from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
 from streams.records.types import Aggregate, Anomaly, LateReading, decode_as, encode
@@ -120,7 +128,7 @@ class Verification:
         """
         verified = Verified()
         source = self.source
-        for part in apart(_verify, self, source.partitions, source.total, processes, progress):
+        for part in in_processes(_verify, self, source.partitions, source.total, processes, progress):
             verified.merge(part)
         return verified
 
@@ -141,7 +149,7 @@ class Verified:
     @property
     def whole(self) -> Agreement:
         """All topics together."""
-        return total(self.by_topic[name] for name in sorted(self.by_topic))
+        return agreement_in_all(self.by_topic[name] for name in sorted(self.by_topic))
 
 
 class _Side:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridges.simulator.recordings import WATERFLOW, from_csv, waterflow
 from streams.errors import ConfigurationError
-from streams.signals import Fleet, Recording, Source, Totals, merged, parse_faults, totals
+from streams.signals import Fleet, MessageSource, Recording, Totals, merged, parse_faults, totals
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class Scenario:
             if not self.sensors:
                 raise ConfigurationError("nothing to publish: neither sensors nor recorded data")
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[MessageSource]:
         """List what publishes."""
         until = self.until
-        found: list[Source] = [_cut(recording, until) for recording in self._recordings]
+        found: list[MessageSource] = [_cut(recording, until) for recording in self._recordings]
         if self.sensors:
             found.append(self.fleet)
         return found

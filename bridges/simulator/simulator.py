@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from bridges.process import metrics
 from bridges.process.logs import get_logger
 from streams.errors import ConfigurationError, TransientError
-from streams.signals import Key, Message, MessageKind, Source, merged
+from streams.signals import Key, Message, MessageKind, MessageSource, merged
 
 log = get_logger(__name__)
 
@@ -35,7 +35,7 @@ RETRY_SECONDS = 0.5
 SLICE_SECONDS = 0.05
 
 
-class Delivery(Protocol):
+class Publication(Protocol):
     """A message on its way to the broker."""
 
     def is_acknowledged(self) -> bool:
@@ -58,7 +58,7 @@ class Outlet(Protocol):
         """Connect, waiting for the broker as long as it takes, or until stopped."""
         ...
 
-    def publish(self, message: Message) -> Delivery:
+    def publish(self, message: Message) -> Publication:
         """Hand a message over.
 
         Raises:
@@ -182,7 +182,7 @@ class Simulation:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[MessageSource],
         outlet: Outlet,
         state: StateFile,
         *,
@@ -202,7 +202,7 @@ class Simulation:
         self._overlap = overlap
         self._ready_url = ready_url
         self._stopped = Event()
-        self._in_flight: deque[tuple[Message, Delivery]] = deque()
+        self._in_flight: deque[tuple[Message, Publication]] = deque()
         self._history: deque[tuple[float, Position]] = deque()
         self._next_save = 0.0
         self._waiting_for = "not started"

@@ -16,7 +16,7 @@ from typing import Any
 
 from bridges.kafka.clients import librdkafka_options
 from bridges.process.settings import Settings
-from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, Unreadable
+from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, UnreadableEntry
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.topics import READINGS
 from streams.records.types import Reading, Tick, decode_reading, decode_readings
@@ -152,7 +152,7 @@ def _key_wanted(key: bytes | None, wanted: Filter) -> bool:
 
 def _decode(
     messages: list[Any], topic: str, partition: int
-) -> tuple[list[tuple[int, int, Reading | Tick]], list[Unreadable]]:
+) -> tuple[list[tuple[int, int, Reading | Tick]], list[UnreadableEntry]]:
     values = [message.value() for message in messages]
     contents = decode_readings(values)
     if contents is not None:
@@ -166,7 +166,7 @@ def _decode(
         try:
             records.append((message.offset(), message.timestamp()[1], decode_reading(value or b"")))
         except InputError as error:
-            unreadable.append(Unreadable(f"{topic}-{partition}@{message.offset()}", error.detail))
+            unreadable.append(UnreadableEntry(f"{topic}-{partition}@{message.offset()}", error.detail))
     return records, unreadable
 
 

@@ -26,7 +26,7 @@ class NothingToRead(WeirError):
     """The source holds no readings that were asked for; the message says what it does hold."""
 
 
-class Unreadable(NamedTuple):
+class UnreadableEntry(NamedTuple):
     """A record or row that cannot be read.
 
     Args:
@@ -49,7 +49,7 @@ class Chunk(NamedTuple):
 
     partition: int
     records: Sequence[LogRecord]
-    unreadable: Sequence[Unreadable] = ()
+    unreadable: Sequence[UnreadableEntry] = ()
     done: int = 0
 
 
@@ -183,7 +183,7 @@ class Gathering:
     selection: Selection
     _lists: dict[int, list[LogRecord]] = field(default_factory=dict)
     _partition_of: dict[str, int | None] = field(default_factory=dict)
-    _unreadable: list[Unreadable] = field(default_factory=list)
+    _unreadable: list[UnreadableEntry] = field(default_factory=list)
     _filter: Filter = field(init=False)
     _held: int = 0
     _row_is_ours: bool = False
@@ -229,7 +229,7 @@ class Gathering:
     def unreadable(self, where: str, detail: str) -> None:
         """Add a row that cannot be read: it counts once, where its sensor's partition or else the first one is read."""
         if self._row_is_ours or 0 in self.partitions:
-            self._unreadable.append(Unreadable(where, detail))
+            self._unreadable.append(UnreadableEntry(where, detail))
 
     def take(self, done: int) -> Iterator[Chunk]:
         """Yield what was collected, by partition."""

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from bridges.stack.child_process import LOOPBACK, Server, StartFailed, free_port
 from bridges.stack.jars import kafka_jars
-from bridges.stack.process import LOOPBACK, Server, StartFailed, free_port
 
 MAIN = "kafka.Kafka"
 CLUSTER_ID = "d2VpcmxvY2Fsc3RhY2swMQ"  # any 16 bytes in base64; one name for all local stacks

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bridges.stack.process import LOOPBACK, Server, free_port
+from bridges.stack.child_process import LOOPBACK, Server, free_port
 from streams.errors import ConfigurationError
 
 USER = "weir"

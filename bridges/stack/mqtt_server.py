@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bridges.stack.process import LOOPBACK, Server
+from bridges.stack.child_process import LOOPBACK, Server
 from streams.errors import ConfigurationError
 
 # A bound that is stated: about 100 MB of readings of 100 bytes.

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridges.stack.child_process import Program
 from bridges.stack.probes import Rate
-from bridges.stack.process import Program
 
 SERVERS = ("kafka", "mqtt", "mongo")
 PROGRAMS = ("bridge", "server", "analysis", "sensor")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from bridges.process.settings import Settings
 from bridges.stack import probes
+from bridges.stack.child_process import Server, free_port
 from bridges.stack.existing import existing_part
 from bridges.stack.kafka_server import KafkaServer
 from bridges.stack.mongo_server import MongoServer
 from bridges.stack.mqtt_server import MqttServer
 from bridges.stack.part import PARTS, SERVERS, Part, asks
-from bridges.stack.process import Server, free_port
 from bridges.stack.profiles import PROFILES
 from streams.errors import ConfigurationError
 
@@ -200,7 +200,7 @@ class Service(Server):
 
     def why_not_ready(self) -> str:
         """Ask ``/health/ready``."""
-        return probes.why_not_ready(self.address)
+        return probes.why_process_not_ready(self.address)
 
     def rate(self, *metrics: str) -> probes.Rate:
         """Return the rate of some of its counters."""

@@ -10,7 +10,7 @@ TIMEOUT_SECONDS = 2.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def why_not_ready(address: str) -> str:
+def why_process_not_ready(address: str) -> str:
     """Return why the process at ``host:port`` is not ready; an empty text when it is.
 
     Args:

@@ -17,7 +17,7 @@ import os
 import socket
 from pathlib import Path
 
-from bridges.stack.process import LOOPBACK, free_port
+from bridges.stack.child_process import LOOPBACK, free_port
 
 CONFIGURATION = """\
 id = 0
@@ -107,7 +107,7 @@ async def _pump(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-async def serve(port: int, backends: dict[int, int]) -> None:
+async def accept_clients(port: int, backends: dict[int, int]) -> None:
     """Accept clients on the public port for ever."""
     loop = asyncio.get_running_loop()
     clients: set[asyncio.Task[None]] = set()
@@ -120,7 +120,7 @@ async def serve(port: int, backends: dict[int, int]) -> None:
             task.add_done_callback(clients.discard)
 
 
-def main() -> None:
+def run_rumqttd() -> None:
     """Start the broker and the relay."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, required=True, help="public port, on 127.0.0.1")
@@ -139,8 +139,8 @@ def main() -> None:
     from iotcore.iotcore import IotCoreBroker
 
     IotCoreBroker(config_path=os.fspath(file)).start()
-    asyncio.run(serve(arguments.port, backends))
+    asyncio.run(accept_clients(arguments.port, backends))
 
 
 if __name__ == "__main__":
-    main()
+    run_rumqttd()

@@ -40,7 +40,7 @@ def run_stack(
     """
     console = console or Console()
     plan.data.mkdir(parents=True, exist_ok=True)
-    with locked(plan.data), screen.opened(f"Weir, data in {plan.data.resolve()}", console) as shown:
+    with locked(plan.data), screen.open_screen(f"Weir, data in {plan.data.resolve()}", console) as shown:
         supervisor: Supervisor
 
         def say(text: str) -> None:

@@ -83,11 +83,11 @@ class Drawn:
         """Draw what was shown last."""
         self._drawn_at = time.monotonic()
         if self._shown is not None:
-            self._live.update(render(self._shown, self._head), refresh=True)
+            self._live.update(status_table(self._shown, self._head), refresh=True)
 
 
 @contextmanager
-def opened(head: str, console: Console) -> Iterator[Screen]:
+def open_screen(head: str, console: Console) -> Iterator[Screen]:
     """Open the screen that fits where the output goes.
 
     Args:
@@ -106,7 +106,7 @@ def opened(head: str, console: Console) -> Iterator[Screen]:
         yield Plain(console)
 
 
-def render(supervisor: Supervisor, head: str) -> RenderableType:
+def status_table(supervisor: Supervisor, head: str) -> RenderableType:
     """Return the status as a table, with the notes on what runs and the last events below it."""
     table = Table(box=None, pad_edge=False)
     for column in ("service", "address", "state"):

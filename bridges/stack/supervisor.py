@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bridges.process.backoff import Backoff
+from bridges.stack.child_process import Program, StartFailed
 from bridges.stack.part import Part
-from bridges.stack.process import Program, StartFailed
 from streams.errors import ConfigurationError, WeirError
 
 LOOK_SECONDS = 0.1

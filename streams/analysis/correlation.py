@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streams.analysis.findings import Finding, Kind, State, duration
+from streams.analysis.findings import Finding, InsightKind, InsightState, duration
 from streams.analysis.history import Values
 from streams.analysis.series import BUCKET_SECONDS, HOUR_BUCKETS
 
@@ -162,10 +162,10 @@ class Group:
                 if abs(relation.z) >= CLEAR_Z:
                     now[pair] = relation
                 else:
-                    findings.append(_told(self.name, quantity, at, State.CLEARED, relation))
+                    findings.append(_told(self.name, quantity, at, InsightState.CLEARED, relation))
             elif strong:
                 now[pair] = relation
-                findings.append(_told(self.name, quantity, at, State.RAISED, relation))
+                findings.append(_told(self.name, quantity, at, InsightState.RAISED, relation))
         self.related[quantity] = now
         return findings
 
@@ -261,9 +261,9 @@ def _correlations(a: Values, a_there: Values, b: Values, b_there: Values, lag: i
     return np.clip(r, -1.0, 1.0)
 
 
-def _told(group: str, quantity: str, at: float, state: State, relation: Relation) -> Finding:
+def _told(group: str, quantity: str, at: float, state: InsightState, relation: Relation) -> Finding:
     both = f"{relation.follower} and {relation.leader}"
-    if state is State.CLEARED:
+    if state is InsightState.CLEARED:
         summary = f"{both} no longer move together"
     elif relation.lag_seconds:
         summary = (
@@ -272,4 +272,6 @@ def _told(group: str, quantity: str, at: float, state: State, relation: Relation
         )
     else:
         summary = f"{both} move together (correlation {relation.correlation:.2f})"
-    return Finding(Kind.CORRELATION, quantity, at, state, summary, {"group": group, **relation._asdict()})
+    return Finding(
+        InsightKind.CORRELATION, quantity, at, state, summary, {"group": group, **relation._asdict()}
+    )

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 
-class Kind(StrEnum):
+class InsightKind(StrEnum):
     """What an insight is about."""
 
     PROFILE = "profile"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
     """Sequence numbers that never came."""
 
 
-class State(StrEnum):
+class InsightState(StrEnum):
     """Where in its life a condition is; things that have no duration are ``observed``."""
 
     RAISED = "raised"
@@ -47,10 +47,10 @@ class Finding(NamedTuple):
         details: Plain values, by name.
     """
 
-    kind: Kind
+    kind: InsightKind
     quantity: str
     at: float
-    state: State
+    state: InsightState
     summary: str
     details: dict[str, Any]
 

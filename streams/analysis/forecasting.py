@@ -31,7 +31,7 @@ _ADAPTATION = 0.01
 _MISS = 1.0 - NOMINAL
 
 
-class Interval(NamedTuple):
+class HourForecast(NamedTuple):
     """A forecast for one hour: the expected value and the bounds it lies between nine times of ten."""
 
     low: float
@@ -39,7 +39,7 @@ class Interval(NamedTuple):
     high: float
 
 
-NOTHING = Interval(nan, nan, nan)
+NOTHING = HourForecast(nan, nan, nan)
 
 
 class Horizon:
@@ -98,7 +98,7 @@ class Horizon:
         self._residuals.append(value - point)
         del self._residuals[: max(0, len(self._residuals) - RECENT_HOURS)]
 
-    def issue(self, hour: int, points: Sequence[float]) -> Interval:
+    def issue(self, hour: int, points: Sequence[float]) -> HourForecast:
         """Forecast ``hours`` after ``hour``, given each forecaster's opinion."""
         slot = hour % self.hours
         self._points[slot * len(NAMES) : (slot + 1) * len(NAMES)] = array("d", points)
@@ -109,7 +109,7 @@ class Horizon:
             below, above = self._bounds()
             low, high = point + below, point + above
         self._issued[3 * slot : 3 * slot + 3] = array("d", (low, point, high))
-        self.latest = Interval(low, point, high)
+        self.latest = HourForecast(low, point, high)
         return self.latest
 
     def _choose(self, points: Sequence[float]) -> int:
@@ -154,7 +154,7 @@ class Horizon:
         record, self.best, latest, self._level, standing, seen, points, issued, residuals, outcomes = state
         self._errors_seen = list(seen)
         self.record = TrackRecord.from_state(record)
-        self.latest = Interval(*latest)
+        self.latest = HourForecast(*latest)
         self._standing = _doubles(standing)
         self._points = _doubles(points)
         self._issued = _doubles(issued)
@@ -199,7 +199,7 @@ class Forecasting:
             points = self._forecasters.points(history, shape, horizon.hours)
             horizon.issue(history.last_hour, points)
 
-    def path(self, history: History, shape: DayShape | None) -> list[Interval]:
+    def path(self, history: History, shape: DayShape | None) -> list[HourForecast]:
         """Forecast each of the next 24 hours: the chosen forecaster's points, the measured intervals between horizons.
 
         Between two horizons the width is interpolated by the square root of the lead time, as errors of a random
@@ -220,7 +220,7 @@ class Forecasting:
             point = _first_known((points[after.best], *reversed(points)))
             low = (1 - share) * before.below + share * after.below
             high = (1 - share) * before.above + share * after.above
-            path.append(Interval(point + low, point, point + high))
+            path.append(HourForecast(point + low, point, point + high))
         return path
 
     def to_state(self) -> list[Any]:

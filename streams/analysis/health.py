@@ -12,7 +12,7 @@ from array import array
 from statistics import median
 from typing import Any
 
-from streams.analysis.findings import Finding, Kind, State, duration
+from streams.analysis.findings import Finding, InsightKind, InsightState, duration
 
 _REMEMBERED = 32
 STALL_FACTOR = 5.0
@@ -87,7 +87,7 @@ class SensorHealth:
         usual = self.cadence or 0.0
         summary = f"silent for {duration(silence / 1000)}; it usually sends every {duration(usual)}"
         return Finding(
-            Kind.STALLED, "", self.last_arrival / 1000, State.RAISED, summary,
+            InsightKind.STALLED, "", self.last_arrival / 1000, InsightState.RAISED, summary,
             {"silent_seconds": silence / 1000, "cadence_seconds": usual, "noticed_at": now / 1000},
         )  # fmt: skip
 
@@ -98,7 +98,7 @@ class SensorHealth:
             return None
         noun = "reading" if missing == 1 else "readings"
         return Finding(
-            Kind.GAPS, "", at, State.OBSERVED, f"{missing} {noun} never came, by their sequence numbers",
+            InsightKind.GAPS, "", at, InsightState.OBSERVED, f"{missing} {noun} never came, by their sequence numbers",
             {"missing": missing, "missing_total": self.missing_total},
         )  # fmt: skip
 
@@ -155,16 +155,18 @@ class SensorHealth:
             )
         else:
             summary = f"the clock is no longer {before}"
-        state = State.RAISED if clock else State.CLEARED
+        state = InsightState.RAISED if clock else InsightState.CLEARED
         details = {"direction": clock or before, "offset_seconds": seconds}
-        findings.append(Finding(Kind.CLOCK, "", event / 1000, state, summary, details))
+        findings.append(Finding(InsightKind.CLOCK, "", event / 1000, state, summary, details))
 
     def _resumed(self, arrival: int) -> Finding:
         silence = (arrival - self.last_arrival) / 1000
         since = self.last_arrival / 1000
         self.stalled_at = -1
         summary = f"sends again after {duration(silence)}"
-        return Finding(Kind.STALLED, "", since, State.CLEARED, summary, {"silent_seconds": silence})
+        return Finding(
+            InsightKind.STALLED, "", since, InsightState.CLEARED, summary, {"silent_seconds": silence}
+        )
 
     def _count_missing(self, sequence: int) -> None:
         last = self.last_sequence

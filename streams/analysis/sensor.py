@@ -7,7 +7,7 @@ What comes later than that is counted, and otherwise left alone: the slow statis
 from array import array
 from typing import Any, NamedTuple
 
-from streams.analysis.findings import Finding, Kind, State
+from streams.analysis.findings import Finding, InsightKind, InsightState
 from streams.analysis.health import SensorHealth
 from streams.analysis.series import BUCKET_MS, HOUR_BUCKETS, SeriesAnalysis
 
@@ -20,7 +20,7 @@ _REMEMBERED = 64
 _NEVER = 1 << 62
 # Findings that are remembered of one sensor.
 NOTED = 16
-_ROUTINE = frozenset({Kind.FORECAST, Kind.PROFILE, Kind.GAPS})
+_ROUTINE = frozenset({InsightKind.FORECAST, InsightKind.PROFILE, InsightKind.GAPS})
 
 
 class ClosedBucket(NamedTuple):
@@ -156,7 +156,7 @@ class SensorAnalysis:
             sensor.late, sensor.duplicates, sensor.left_out, noted,
         ) = state  # fmt: skip
         sensor.noted = [
-            Finding(Kind(kind), quantity, at, State(progress), *rest)
+            Finding(InsightKind(kind), quantity, at, InsightState(progress), *rest)
             for kind, quantity, at, progress, *rest in noted
         ]
         sensor.health = SensorHealth.from_state(health)

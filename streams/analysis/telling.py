@@ -5,7 +5,7 @@ from typing import Any
 
 from streams.analysis.digest import Digest
 from streams.analysis.drift import Change
-from streams.analysis.findings import Finding, Kind, State, number
+from streams.analysis.findings import Finding, InsightKind, InsightState, number
 from streams.analysis.forecasters import NAMES
 from streams.analysis.forecasting import Forecasting, Horizon
 from streams.analysis.history import DAY_HOURS, History
@@ -25,7 +25,7 @@ def forecast_finding(quantity: str, last_hour: int, forecasting: Forecasting) ->
         f"{nearest['hours']} h ahead; of late off by {number(nearest['record']['recent_mae'])} on average"
     )
     at = (last_hour + 1) * 3600.0
-    return Finding(Kind.FORECAST, quantity, at, State.OBSERVED, summary, {"horizons": shown})
+    return Finding(InsightKind.FORECAST, quantity, at, InsightState.OBSERVED, summary, {"horizons": shown})
 
 
 def shown_forecasts(last_hour: int, forecasting: Forecasting) -> list[dict[str, Any]]:
@@ -55,7 +55,12 @@ def drift_finding(quantity: str, change: Change) -> Finding:
         f"({number(abs(change.move))} times the usual scatter), noticed by {change.found_by}"
     )
     return Finding(
-        Kind.DRIFT, quantity, change.changed_hour * 3600.0, State.OBSERVED, summary, change_details(change)
+        InsightKind.DRIFT,
+        quantity,
+        change.changed_hour * 3600.0,
+        InsightState.OBSERVED,
+        summary,
+        change_details(change),
     )
 
 
@@ -82,7 +87,7 @@ def profile_finding(
         summary += (
             f"; {'rises' if slope['per_day'] > 0 else 'falls'} by {number(abs(slope['per_day']))} a day"
         )
-    return Finding(Kind.PROFILE, quantity, day * 86_400.0, State.OBSERVED, summary, details)
+    return Finding(InsightKind.PROFILE, quantity, day * 86_400.0, InsightState.OBSERVED, summary, details)
 
 
 def profile(digest: Digest, history: History, shape: DayShape | None) -> dict[str, Any]:

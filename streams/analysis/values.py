@@ -4,7 +4,7 @@ from math import isnan, nan
 from typing import Any, NamedTuple
 
 from streams.analysis.digest import Digest
-from streams.analysis.findings import Finding, Kind, State, duration, number
+from streams.analysis.findings import Finding, InsightKind, InsightState, duration, number
 
 # A run of equal values is odd if it is so many times longer than the longest that is remembered ...
 STUCK_FACTOR = 4.0
@@ -41,7 +41,7 @@ class Stuck:
             summary = (
                 f"{number(value)} for {self.count} readings ({lasting}); it usually stays for {usual} at most"
             )
-            return self._finding(quantity, State.RAISED, summary, time)
+            return self._finding(quantity, InsightState.RAISED, summary, time)
         return self._moved(quantity, time, value)
 
     def _limit(self) -> float:
@@ -53,7 +53,7 @@ class Stuck:
         finding = None
         if self.raised:
             summary = f"moves again after {duration(time - self._since)} at {number(self.value)}"
-            finding = self._finding(quantity, State.CLEARED, summary, time)
+            finding = self._finding(quantity, InsightState.CLEARED, summary, time)
         if self.count:
             # A stuck run teaches something, but not at once that being stuck is usual.
             run = min(self.count, 2 * self._longest) if self.raised else self.count
@@ -62,9 +62,9 @@ class Stuck:
         self.value, self.count, self._since, self.raised = value, 1, time, False
         return finding
 
-    def _finding(self, quantity: str, state: State, summary: str, time: float) -> Finding:
+    def _finding(self, quantity: str, state: InsightState, summary: str, time: float) -> Finding:
         details = {"value": self.value, "readings": self.count, "seconds": time - self._since}
-        return Finding(Kind.STUCK, quantity, self._since, state, summary, details)
+        return Finding(InsightKind.STUCK, quantity, self._since, state, summary, details)
 
     def to_state(self) -> list[Any]:
         """Return the watch as plain values."""
@@ -191,7 +191,7 @@ class UnitWatch:
                 if far
                 else "values are in the usual unit again"
             )
-            return self._finding(quantity, State.CLEARED, summary, value)
+            return self._finding(quantity, InsightState.CLEARED, summary, value)
         conversion = None if isnan(self._last) else explain(quantity, value, self._last, self.scale)
         if conversion is None:
             self._count = 0
@@ -204,11 +204,11 @@ class UnitWatch:
         self.raised = True
         self._count = 0
         summary = f"jumped from {number(self._last)} to {number(value)}: looks like {self._name}"
-        return self._finding(quantity, State.RAISED, summary, value)
+        return self._finding(quantity, InsightState.RAISED, summary, value)
 
-    def _finding(self, quantity: str, state: State, summary: str, value: float) -> Finding:
+    def _finding(self, quantity: str, state: InsightState, summary: str, value: float) -> Finding:
         details = {"conversion": self._name, "value": value, "usual": self.centre}
-        return Finding(Kind.UNIT, quantity, self._since, state, summary, details)
+        return Finding(InsightKind.UNIT, quantity, self._since, state, summary, details)
 
     def to_state(self) -> list[Any]:
         """Return the watch as plain values."""

@@ -74,7 +74,7 @@ def burden(
 
 
 @dataclass(slots=True)
-class Verdict:
+class Evaluation:
     """How anomalies and labels agree.
 
     Args:
@@ -121,9 +121,9 @@ class Verdict:
         return mean(self.delays) if self.delays else None
 
 
-def judge(
+def evaluate_by_labels(
     intervals: Mapping[Series, Sequence[Interval]], labels: Iterable[Label], tolerance: float = 0.0
-) -> Verdict:
+) -> Evaluation:
     """Judge anomalies by labels.
 
     Args:
@@ -131,7 +131,7 @@ def judge(
         labels: Ground truth; the quantity ``*`` stands for every quantity of the sensor.
         tolerance: Seconds after the end of a label in which an anomaly still counts as finding it.
     """
-    verdict = Verdict()
+    verdict = Evaluation()
     true: dict[Series, set[str]] = defaultdict(set)
     for label in sorted(labels, key=lambda each: (each.sensor_id, each.quantity, each.start, each.end)):
         verdict.labels += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from streams.backtest.configuration import Configuration
-from streams.backtest.evaluation import Verdict, burden, judge
+from streams.backtest.evaluation import Evaluation, burden, evaluate_by_labels
 from streams.backtest.gates import Figures
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.nab_scores import PROFILES, nab_scores
@@ -108,7 +108,7 @@ class Judged:
     name: str
     figures: dict[str, float | None]
     intervals: Mapping[Series, Sequence[Interval]]
-    verdict: Verdict | None
+    verdict: Evaluation | None
 
 
 def judge_configuration(
@@ -141,7 +141,7 @@ def judge_configuration(
         "late": windows.late if windows else None,
         "duplicates": windows.duplicates if windows else None,
     }
-    verdict = None if labels is None else judge(intervals, labels, tolerance)
+    verdict = None if labels is None else evaluate_by_labels(intervals, labels, tolerance)
     figures |= {
         "recall": verdict.recall if verdict else None,
         "precision": verdict.precision if verdict else None,

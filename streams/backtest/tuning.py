@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from streams.backtest.configuration import Configuration
-from streams.backtest.evaluation import Burden, Verdict, burden, judge
+from streams.backtest.evaluation import Burden, Evaluation, burden, evaluate_by_labels
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.runs import SensorCoverage
 from streams.detectors import nats_of, score_of
@@ -73,7 +73,7 @@ class Trial:
     configuration: Configuration
     nats: float
     burden: Burden
-    verdict: Verdict | None
+    verdict: Evaluation | None
 
     @property
     def raise_at(self) -> float:
@@ -135,7 +135,7 @@ def tried(
         configuration,
         nats,
         burden(intervals, ends, days),
-        None if labels is None else judge(intervals, labels, tolerance),
+        None if labels is None else evaluate_by_labels(intervals, labels, tolerance),
     )
 
 

@@ -259,7 +259,7 @@ def _digest(value: bytes) -> bytes:
     return blake2b(value, digest_size=8).digest()
 
 
-def total(agreements: Iterable[Agreement]) -> Agreement:
+def agreement_in_all(agreements: Iterable[Agreement]) -> Agreement:
     """Add agreements up."""
     whole = Agreement()
     for each in agreements:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 
-class Profile(NamedTuple):
+class ApplicationProfile(NamedTuple):
     """What a hit, a miss and a false alarm are worth."""
 
     true_positive: float
@@ -27,9 +27,9 @@ class Profile(NamedTuple):
 
 
 PROFILES = {
-    "standard": Profile(1.0, 1.0, 0.11),
-    "reward_low_FP_rate": Profile(1.0, 1.0, 0.22),
-    "reward_low_FN_rate": Profile(1.0, 2.0, 0.11),
+    "standard": ApplicationProfile(1.0, 1.0, 0.11),
+    "reward_low_FP_rate": ApplicationProfile(1.0, 1.0, 0.22),
+    "reward_low_FN_rate": ApplicationProfile(1.0, 2.0, 0.11),
 }
 
 
@@ -98,7 +98,7 @@ class Tally(NamedTuple):
     delays: tuple[float, ...]
 
 
-def tally(file: NabFile, flagged: Sequence[int], profile: Profile) -> Tally:
+def tally(file: NabFile, flagged: Sequence[int], profile: ApplicationProfile) -> Tally:
     """Apply the rules to the rows that were flagged in one file."""
     worth, inside = row_worth(file)
     rows = [row for row in flagged if row >= file.probation]
@@ -126,7 +126,7 @@ def tally(file: NabFile, flagged: Sequence[int], profile: Profile) -> Tally:
     )
 
 
-def normalised(tallies: Sequence[Tally], profile: Profile) -> float:
+def normalised(tallies: Sequence[Tally], profile: ApplicationProfile) -> float:
     """Scale the sum of raw scores: 0 for no flag at all, 100 for the earliest flag in every window."""
     windows = sum(each.windows for each in tallies)
     if not windows:

@@ -152,7 +152,7 @@ class Insight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that model analysis found about a sensor or one of its series.
 
     Args:
-        kind: One of `streams.analysis.findings.Kind`: ``profile``, ``forecast``, ``drift``, ``correlation``,
+        kind: One of `streams.analysis.findings.InsightKind`: ``profile``, ``forecast``, ``drift``, ``correlation``,
             ``stalled``, ``stuck``, ``unit``, ``clock`` or ``gaps``.
         quantity: The quantity; empty if it is about the whole sensor.
         at: Event time to which it belongs (``stalled``: ingest time).

@@ -13,7 +13,7 @@ so a simulation can be resumed anywhere, and what it will send can be counted be
 
 from streams.signals.faults import DELIVERY_FAULTS, VALUE_FAULTS, FaultKind, FaultSpec, parse_faults
 from streams.signals.fleet import Fleet
-from streams.signals.messages import Key, Message, MessageKind, Source, Totals, merged, totals
+from streams.signals.messages import Key, Message, MessageKind, MessageSource, Totals, merged, totals
 from streams.signals.recording import Recording, Stretch
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "Key",
     "Message",
     "MessageKind",
+    "MessageSource",
     "Recording",
-    "Source",
     "Stretch",
     "Totals",
     "merged",

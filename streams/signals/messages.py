@@ -53,7 +53,7 @@ class Message(NamedTuple):
     quantities: tuple[str, ...] = ()
 
 
-class Source(Protocol):
+class MessageSource(Protocol):
     """Something that publishes messages."""
 
     def messages(self, since: Key | None = None) -> Iterator[Message]:
@@ -61,7 +61,7 @@ class Source(Protocol):
         ...
 
 
-def merged(sources: Iterable[Source], since: Key | None = None) -> Iterator[Message]:
+def merged(sources: Iterable[MessageSource], since: Key | None = None) -> Iterator[Message]:
     """Yield the messages of all sources in the order of their keys."""
     return heapq.merge(*(source.messages(since) for source in sources), key=_key)
 

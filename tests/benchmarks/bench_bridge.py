@@ -26,7 +26,7 @@ import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bridges.stack.process import ROOT, Program, free_port
+from bridges.stack.child_process import ROOT, Program, free_port
 from streams.payloads.flat import Limits, decode
 from streams.records.identity import reading_id
 from streams.records.types import Reading, encode

@@ -20,7 +20,7 @@ import pymongo
 import pytest
 from bson import ObjectId
 
-from bridges.stack.process import ROOT
+from bridges.stack.child_process import ROOT
 from streams.records.identity import reading_id
 from tests.services.bridge_kit import BridgeProcess, Publisher, until
 from tests.support.worker_process import WorkerProcess

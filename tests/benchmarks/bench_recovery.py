@@ -17,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.lane.writer import CLAIM_KEY, KeyValue, PartitionWriter
-from bridges.kafka.clients import aiokafka_options, ensure_topics, producer_options
+from bridges.kafka.clients import aiokafka_options, aiokafka_producer_options, ensure_topics
 from bridges.process.settings import KafkaSettings, Settings
 from streams.records.topics import READINGS
 from tests.benchmarks.bench_worker import cost_in, fill
@@ -87,7 +87,7 @@ async def _lengthen(settings: Settings) -> int:
     again = RECORDS // count
     for each, pairs in held.items():
         name = f"{each.topic}-{each.partition}"
-        writer = PartitionWriter(producer_options(settings), name, each.partition)
+        writer = PartitionWriter(aiokafka_producer_options(settings), name, each.partition)
         await writer.open()
         for _ in range(again):
             await writer.write({(each.topic, each.partition): pairs})

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from bridges.kafka.clients import ensure_topics, producer_options
+from bridges.kafka.clients import aiokafka_producer_options, ensure_topics
 from bridges.process.settings import KafkaSettings, Settings
 from streams.records.topics import READINGS
 from streams.records.types import Reading, encode
@@ -121,7 +121,7 @@ async def live(settings: Settings, seconds: int, *, since: int = 0) -> None:
     partitions = list(range(settings.kafka.partitions))
     partitioner = DefaultPartitioner()
     topic = settings.topic(READINGS.name)
-    async with AIOKafkaProducer(**producer_options(settings), linger_ms=10) as producer:
+    async with AIOKafkaProducer(**aiokafka_producer_options(settings), linger_ms=10) as producer:
         begun = time.perf_counter()
         for second in range(seconds):
             for number in range(LIVE_SENSORS):

@@ -20,9 +20,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from bridges.kafka.clients import ensure_topics, producer_options
+from bridges.kafka.clients import aiokafka_producer_options, ensure_topics
 from bridges.process.settings import KafkaSettings, Settings
-from bridges.stack.process import free_port
+from bridges.stack.child_process import free_port
 from streams.records.topics import READINGS
 from streams.records.types import Reading, encode
 from tests.support.kafka_streams import Command
@@ -78,7 +78,7 @@ async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
     topic = settings.topic(READINGS.name)
     sensors = [f"sensor-{number:05}" for number in range(sensor_count)]
     homes = {sensor: partitioner(sensor.encode(), partitions, partitions) for sensor in sensors}
-    async with AIOKafkaProducer(**producer_options(settings), max_batch_size=512 * 1024) as producer:
+    async with AIOKafkaProducer(**aiokafka_producer_options(settings), max_batch_size=512 * 1024) as producer:
         builders = {partition: producer.create_batch() for partition in partitions}
         sent = []
         for step in range(readings // sensor_count):

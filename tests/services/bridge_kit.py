@@ -13,7 +13,7 @@ import paho.mqtt.client as paho
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bridges.stack.process import Program, free_port
+from bridges.stack.child_process import Program, free_port
 
 DEADLINE_SECONDS = 60
 

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.cli import main
+from bridges.doctor.diagnosis import Diagnosis, Grade
 from bridges.doctor.examination import examine
-from bridges.doctor.finding import Finding, Verdict
+from bridges.stack.child_process import free_port
 from bridges.stack.environment import write_environment
-from bridges.stack.process import free_port
 
 
 @pytest.fixture
@@ -39,18 +39,18 @@ def here(
         monkeypatch.setenv(name, value)
 
 
-def by_name(findings: list[Finding]) -> dict[str, Finding]:
+def by_name(findings: list[Diagnosis]) -> dict[str, Diagnosis]:
     return {finding.what: finding for finding in findings}
 
 
 @pytest.mark.usefixtures("here")
 def test_good_servers_without_topics_are_no_failure_and_get_no_topics(tmp_path: Path, kafka: str) -> None:
     found = by_name(examine(tmp_path))
-    assert [one for one in found.values() if one.verdict is Verdict.FAILURE] == []
+    assert [one for one in found.values() if one.verdict is Grade.FAILURE] == []
     assert "answer" in found["Kafka"].found
     assert "answers MQTT 5" in found["MQTT"].found
     assert found["subscription sensors/#"].found == "QoS 1"
-    assert found["bridge or Kafka away"].verdict is Verdict.WARNING, (
+    assert found["bridge or Kafka away"].verdict is Grade.WARNING, (
         "the limit of a foreign broker is not known"
     )
     topics = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
@@ -63,11 +63,11 @@ def test_good_servers_without_topics_are_no_failure_and_get_no_topics(tmp_path: 
 @pytest.mark.parametrize(
     ("partitions", "config", "verdict", "found"),
     [
-        (3, {}, Verdict.FAILURE, "3 partitions, the settings say 4"),
-        (4, {"retention.ms": "3600000"}, Verdict.WARNING, "retention.ms is 3600000"),
-        (4, {"retention.ms": "2592000000", "cleanup.policy": "compact"}, Verdict.WARNING, "cleanup.policy is compact"),
-        (4, {"retention.ms": "2592000000", "max.message.bytes": "1000"}, Verdict.WARNING, "max.message.bytes is 1,000"),
-        (4, {"retention.ms": "2592000000"}, Verdict.OK, "4 partitions, kept 30 days"),
+        (3, {}, Grade.FAILURE, "3 partitions, the settings say 4"),
+        (4, {"retention.ms": "3600000"}, Grade.WARNING, "retention.ms is 3600000"),
+        (4, {"retention.ms": "2592000000", "cleanup.policy": "compact"}, Grade.WARNING, "cleanup.policy is compact"),
+        (4, {"retention.ms": "2592000000", "max.message.bytes": "1000"}, Grade.WARNING, "max.message.bytes is 1,000"),
+        (4, {"retention.ms": "2592000000"}, Grade.OK, "4 partitions, kept 30 days"),
     ],
 )  # fmt: skip
 def test_a_topic_that_is_not_as_weir_makes_it_is_named_with_its_setting(
@@ -76,7 +76,7 @@ def test_a_topic_that_is_not_as_weir_makes_it_is_named_with_its_setting(
     topic_prefix: str,
     partitions: int,
     config: dict[str, str],
-    verdict: Verdict,
+    verdict: Grade,
     found: str,
 ) -> None:
     topic = NewTopic(f"{topic_prefix}readings", partitions, 1, config=config)
@@ -84,20 +84,20 @@ def test_a_topic_that_is_not_as_weir_makes_it_is_named_with_its_setting(
     admin.create_topics([topic])[topic.topic].result(20)
     finding = by_name(examine(tmp_path))[f"topic {topic_prefix}readings"]
     assert (finding.verdict, finding.found[: len(found)]) == (verdict, found)
-    assert bool(finding.remedy) == (verdict is not Verdict.OK)
+    assert bool(finding.remedy) == (verdict is not Grade.OK)
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("config", "verdict", "found"),
     [
-        ({"cleanup.policy": "delete"}, Verdict.FAILURE, "cleanup.policy is delete"),
-        ({"cleanup.policy": "compact"}, Verdict.WARNING, "segment.bytes is 1073741824"),
-        ({"cleanup.policy": "compact", "segment.bytes": "33554432"}, Verdict.OK, "compacted, in segments of 33554432"),
+        ({"cleanup.policy": "delete"}, Grade.FAILURE, "cleanup.policy is delete"),
+        ({"cleanup.policy": "compact"}, Grade.WARNING, "segment.bytes is 1073741824"),
+        ({"cleanup.policy": "compact", "segment.bytes": "33554432"}, Grade.OK, "compacted, in segments of 33554432"),
     ],
 )  # fmt: skip
 def test_a_changelog_that_would_lose_state_or_grow_without_compaction_is_named(
-    tmp_path: Path, kafka: str, topic_prefix: str, config: dict[str, str], verdict: Verdict, found: str
+    tmp_path: Path, kafka: str, topic_prefix: str, config: dict[str, str], verdict: Grade, found: str
 ) -> None:
     names = [f"{topic_prefix}weir-models-changelog", f"{topic_prefix}another-models-changelog"]
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -106,7 +106,7 @@ def test_a_changelog_that_would_lose_state_or_grow_without_compaction_is_named(
     findings = by_name(examine(tmp_path))
     finding = findings[f"topic {names[0]}"]
     assert (finding.verdict, finding.found[: len(found)]) == (verdict, found)
-    assert bool(finding.remedy) == (verdict is not Verdict.OK)
+    assert bool(finding.remedy) == (verdict is not Grade.OK)
     assert f"topic {names[1]}" not in findings  # another application's
 
 
@@ -117,7 +117,7 @@ def test_a_wrong_password_of_mongodb_is_a_failure_that_does_not_show_it(
     address = mongo.rpartition("@")[2]
     monkeypatch.setenv("WEIR_MONGO__URI", f"mongodb://weir:not-the-password@{address}")
     finding = by_name(examine(tmp_path))["MongoDB"]
-    assert finding.verdict is Verdict.FAILURE
+    assert finding.verdict is Grade.FAILURE
     assert "refuses us" in finding.found
     assert "not-the-password" not in f"{finding.found} {finding.remedy}"
 
@@ -135,7 +135,7 @@ def test_servers_that_are_away_are_failures_with_the_settings_that_name_them(
         ("MQTT", "WEIR_MQTT__HOST"),
         ("MongoDB", "WEIR_MONGO__URI"),
     ):
-        assert found[what].verdict is Verdict.FAILURE
+        assert found[what].verdict is Grade.FAILURE
         assert variable in found[what].remedy
 
 
@@ -144,21 +144,21 @@ def test_a_port_that_something_else_has_is_a_failure(tmp_path: Path, monkeypatch
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setenv("WEIR_WEB__PORT", str(other.getsockname()[1]))
         finding = by_name(examine(tmp_path))["port of server"]
-    assert finding.verdict is Verdict.FAILURE
+    assert finding.verdict is Grade.FAILURE
     assert "WEIR_WEB__PORT" in finding.remedy
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("configuration", "verdict", "found"),
-    [("max_queued_messages 1000000\n", Verdict.OK, "nothing is lost for 5 h"), ("", Verdict.WARNING, "20 s")],
+    [("max_queued_messages 1000000\n", Grade.OK, "nothing is lost for 5 h"), ("", Grade.WARNING, "20 s")],
 )
 def test_a_local_stack_is_used_where_the_settings_name_nothing_and_its_queue_is_known(
     tmp_path: Path,
     mqtt: tuple[str, int],
     monkeypatch: pytest.MonkeyPatch,
     configuration: str,
-    verdict: Verdict,
+    verdict: Grade,
     found: str,
 ) -> None:
     write_environment(tmp_path, {"WEIR_MQTT__HOST": mqtt[0], "WEIR_MQTT__PORT": str(mqtt[1])})

@@ -15,10 +15,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from pymongo.errors import OperationFailure
 
+from bridges.stack.child_process import PortTaken, Server, free_port
 from bridges.stack.kafka_server import KafkaServer, kafka_answers
 from bridges.stack.mongo_server import MongoServer
 from bridges.stack.mqtt_server import MqttServer, find_mosquitto, mqtt_answers
-from bridges.stack.process import PortTaken, Server, free_port
 from streams.errors import ConfigurationError
 
 BROKERS = ["rumqttd", *(["mosquitto"] if find_mosquitto() else [])]

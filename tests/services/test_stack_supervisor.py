@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from bridges.stack.child_process import PortTaken, Program, Server, free_port
 from bridges.stack.environment import read_environment
 from bridges.stack.part import Part
-from bridges.stack.probes import why_not_ready
-from bridges.stack.process import PortTaken, Program, Server, free_port
+from bridges.stack.probes import why_process_not_ready
 from bridges.stack.run import locked
 from bridges.stack.supervisor import State, Supervisor, Watched
 from streams.errors import ConfigurationError
@@ -41,7 +41,7 @@ def service(name: str, directory: Path) -> Part:
     port = free_port()
     command = [sys.executable, "-c", SERVES_HEALTH, str(port)]
     program = Server(name, directory, port, remedy="choose another port", command=command)
-    return Part(name, program.address, name, program, lambda: why_not_ready(program.address))
+    return Part(name, program.address, name, program, lambda: why_process_not_ready(program.address))
 
 
 def script(name: str, directory: Path, text: str, *, may_end: bool = False) -> Part:

@@ -20,10 +20,10 @@ from bridges.kafka.clients import ensure_topics
 from bridges.mqtt.outlet import MqttOutlet
 from bridges.process.settings import KafkaSettings, MongoSettings, MqttSettings, Settings, WindowSettings
 from bridges.simulator.simulator import Simulation, StateFile
+from bridges.stack.child_process import Program, Server
 from bridges.stack.kafka_server import KafkaServer
 from bridges.stack.mongo_server import MongoServer
 from bridges.stack.mqtt_server import MqttServer
-from bridges.stack.process import Program, Server
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.series_model import DetectionPlan
 from streams.records.documents import Document, reading_document

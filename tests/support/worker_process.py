@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bridges.kafka.clients import aiokafka_options
 from bridges.process.settings import Settings
-from bridges.stack.process import free_port
+from bridges.stack.child_process import free_port
 from streams.records.topics import READINGS
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from streams.analysis.digest import Digest
-from streams.analysis.findings import Finding, State
+from streams.analysis.findings import Finding, InsightState
 from streams.analysis.health import SensorHealth
 from streams.analysis.values import CONVERSIONS, MAX_SECONDS, Stuck, UnitWatch
 
@@ -31,7 +31,7 @@ def test_a_silent_sensor_stalls_by_its_own_cadence_and_is_told_once():
     sending(fast, 40, every=1_000)
     end = sending(slow, 40, every=60_000)
     assert slow.cadence == 60.0
-    assert fast.tick(T0 + 39_000 + 61_000).state is State.RAISED
+    assert fast.tick(T0 + 39_000 + 61_000).state is InsightState.RAISED
     assert slow.tick(end + 4 * 60_000 - 60_000) is None
     finding = slow.tick(end + 6 * 60_000)
     assert finding.details["cadence_seconds"] == 60.0
@@ -41,7 +41,7 @@ def test_a_silent_sensor_stalls_by_its_own_cadence_and_is_told_once():
 def test_a_sensor_that_sends_again_is_no_longer_stalled():
     health = SensorHealth()
     end = sending(health, 40)
-    assert health.tick(end + 600_000).state is State.RAISED
+    assert health.tick(end + 600_000).state is InsightState.RAISED
     cleared = health.observe(end + 700_000, end + 700_200, None)
     assert told(cleared) == [("stalled", "cleared")]
     assert health.tick(end + 700_300) is None
@@ -190,4 +190,4 @@ def test_a_new_unit_that_stays_is_taken_as_normal_after_a_day():
         finding = watch.observe("temperature", index * MAX_SECONDS / 100, 69.8)
         if finding is not None:
             states.append(finding.state)
-    assert states == [State.RAISED, State.CLEARED]
+    assert states == [InsightState.RAISED, InsightState.CLEARED]

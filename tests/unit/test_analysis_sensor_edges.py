@@ -7,7 +7,7 @@ import pytest
 
 from streams.analysis.digest import Digest
 from streams.analysis.drift import best_split
-from streams.analysis.findings import Finding, Kind
+from streams.analysis.findings import Finding, InsightKind
 from streams.analysis.forecasters import NAMES, Forecasters
 from streams.analysis.forecasting import Forecasting
 from streams.analysis.health import SensorHealth
@@ -54,7 +54,7 @@ def test_sequence_numbers_that_never_came_are_told_when_the_hour_closes():
     for minute in range(70):
         if minute not in (20, 21, 40):
             recorder.read(minute, float(minute % 7), sequence=minute)
-    (gaps,) = [finding for finding in recorder.findings if finding.kind is Kind.GAPS]
+    (gaps,) = [finding for finding in recorder.findings if finding.kind is InsightKind.GAPS]
     assert gaps.details == {"missing": 3, "missing_total": 3}
     assert gaps.at == T0 / 1000 + 3600
 

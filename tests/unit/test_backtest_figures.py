@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.backtest.difference import difference
-from streams.backtest.evaluation import burden, judge, unmatched
+from streams.backtest.evaluation import burden, evaluate_by_labels, unmatched
 from streams.backtest.gates import parse_gate
 from streams.backtest.intervals import Interval, Intervals
 from streams.errors import ConfigurationError
@@ -82,7 +82,9 @@ def test_every_anomaly_is_told_of_exactly_once(before, after):
 
 
 def test_a_label_is_found_by_the_first_anomaly_raised_in_it():
-    verdict = judge({SERIES: [interval(50, 300), interval(110, 120), interval(150, 160)]}, [label(100, 200)])
+    verdict = evaluate_by_labels(
+        {SERIES: [interval(50, 300), interval(110, 120), interval(150, 160)]}, [label(100, 200)]
+    )
     assert (verdict.found, verdict.true, verdict.false) == (1, 2, 1)
     assert verdict.delays == [10]
     assert verdict.recall == 1
@@ -91,24 +93,26 @@ def test_a_label_is_found_by_the_first_anomaly_raised_in_it():
 
 def test_an_anomaly_after_the_label_finds_it_only_within_the_tolerance():
     anomalies = {SERIES: [interval(205, 210)]}
-    assert judge(anomalies, [label(100, 200)]).recall == 0
-    assert judge(anomalies, [label(100, 200)], tolerance=10).recall == 1
+    assert evaluate_by_labels(anomalies, [label(100, 200)]).recall == 0
+    assert evaluate_by_labels(anomalies, [label(100, 200)], tolerance=10).recall == 1
 
 
 def test_an_anomaly_in_two_labels_is_one_true_anomaly():
-    verdict = judge({SERIES: [interval(150, 160)]}, [label(100, 200), label(140, 180)])
+    verdict = evaluate_by_labels({SERIES: [interval(150, 160)]}, [label(100, 200), label(140, 180)])
     assert (verdict.found, verdict.true, verdict.false) == (2, 1, 0)
 
 
 def test_a_label_of_any_quantity_is_found_by_whatever_quantity_is_raised():
-    assert judge({SERIES: [interval(150, 160)]}, [label(100, 200, quantity="*")]).recall == 1
-    assert judge({SERIES: [interval(150, 160)]}, [label(100, 200, quantity="pressure")]).recall == 0
+    assert evaluate_by_labels({SERIES: [interval(150, 160)]}, [label(100, 200, quantity="*")]).recall == 1
+    assert (
+        evaluate_by_labels({SERIES: [interval(150, 160)]}, [label(100, 200, quantity="pressure")]).recall == 0
+    )
 
 
 def test_no_figure_is_made_up_where_there_is_nothing_to_count():
-    silent = judge({}, [label(100, 200)])
+    silent = evaluate_by_labels({}, [label(100, 200)])
     assert (silent.recall, silent.precision, silent.f1, silent.median_delay) == (0, None, 0, None)
-    unlabelled = judge({SERIES: [interval(1, 2)]}, [])
+    unlabelled = evaluate_by_labels({SERIES: [interval(1, 2)]}, [])
     assert (unlabelled.recall, unlabelled.f1) == (None, None)
 
 

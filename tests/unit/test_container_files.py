@@ -18,7 +18,7 @@ from types import ModuleType
 
 import pytest
 
-from bridges.stack.process import free_port
+from bridges.stack.child_process import free_port
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"

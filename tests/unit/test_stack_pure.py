@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bridges.doctor.finding import Verdict
-from bridges.doctor.survival import Limits, outages
+from bridges.doctor.diagnosis import Grade
+from bridges.doctor.survival import OutageBounds, outages
 from bridges.process.backoff import Backoff
 from bridges.process.settings import KafkaSettings, MongoSettings, MqttSettings, Settings
 from bridges.stack.environment import read_environment, remove_environment, write_environment
@@ -145,25 +145,25 @@ def test_unknown_parts_and_programs_are_refused(tmp_path: Path) -> None:
         plan_parts(Settings(), Plan(tmp_path, parts=("mongo",), programs={"mongo": "mango"}))
 
 
-def verdicts(limits: Limits) -> dict[str, tuple[Verdict, str]]:
+def verdicts(limits: OutageBounds) -> dict[str, tuple[Grade, str]]:
     return {finding.what: (finding.verdict, finding.found) for finding in outages(limits)}
 
 
 def test_an_outage_is_survived_until_the_queue_is_full_or_the_session_ends() -> None:
-    full = verdicts(Limits(rate=50, queued_messages=1_000_000, session_seconds=7 * 86_400))
-    assert full["bridge or Kafka away"] == (Verdict.OK, "nothing is lost for 5 h (1,000,000 queued at 50/s)")
-    ended = verdicts(Limits(rate=0.1, queued_messages=1_000_000, session_seconds=86_400))
-    assert ended["bridge or Kafka away"] == (Verdict.OK, "nothing is lost for 24 h (then the session ends)")
-    short = verdicts(Limits(rate=100, queued_messages=1000, session_seconds=86_400))
-    assert short["bridge or Kafka away"][0] is Verdict.WARNING
+    full = verdicts(OutageBounds(rate=50, queued_messages=1_000_000, session_seconds=7 * 86_400))
+    assert full["bridge or Kafka away"] == (Grade.OK, "nothing is lost for 5 h (1,000,000 queued at 50/s)")
+    ended = verdicts(OutageBounds(rate=0.1, queued_messages=1_000_000, session_seconds=86_400))
+    assert ended["bridge or Kafka away"] == (Grade.OK, "nothing is lost for 24 h (then the session ends)")
+    short = verdicts(OutageBounds(rate=100, queued_messages=1000, session_seconds=86_400))
+    assert short["bridge or Kafka away"][0] is Grade.WARNING
 
 
 def test_an_outage_with_a_limit_that_nobody_knows_is_a_warning() -> None:
-    assert verdicts(Limits(rate=50))["bridge or Kafka away"][0] is Verdict.WARNING
+    assert verdicts(OutageBounds(rate=50))["bridge or Kafka away"][0] is Grade.WARNING
 
 
 def test_a_broker_that_forgets_and_a_short_retention_are_warnings() -> None:
-    found = verdicts(Limits(rate=1, broker_keeps=False, readings_seconds=3600, results_seconds=-1))
-    assert found["MQTT broker restarted"][0] is Verdict.WARNING
-    assert found["server away"] == (Verdict.WARNING, "nothing is lost for 60 min (retention)")
-    assert found["MongoDB away"][0] is Verdict.OK
+    found = verdicts(OutageBounds(rate=1, broker_keeps=False, readings_seconds=3600, results_seconds=-1))
+    assert found["MQTT broker restarted"][0] is Grade.WARNING
+    assert found["server away"] == (Grade.WARNING, "nothing is lost for 60 min (retention)")
+    assert found["MongoDB away"][0] is Grade.OK

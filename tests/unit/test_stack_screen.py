@@ -27,7 +27,7 @@ def test_the_table_shows_address_state_rate_and_restarts_of_every_part() -> None
     )
     supervisor.tell("bridge was killed [by] SIGKILL")
     out = io.StringIO()
-    Console(file=out, width=120).print(screen.render(supervisor, "Weir, data in /tmp/x"))
+    Console(file=out, width=120).print(screen.status_table(supervisor, "Weir, data in /tmp/x"))
     lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert "kafka 127.0.0.1:9092 running - Apache Kafka" in lines
     assert "bridge 127.0.0.1:9108 restarting 1,234 was killed by SIGKILL; restarted 2 times" in lines
@@ -38,7 +38,7 @@ def test_plain_lines_show_each_event_once_and_uncut() -> None:
     supervisor = a_supervisor()
     out = io.StringIO()
     long = "kafka is ready " + "x" * 200
-    with screen.opened("Weir [here]", Console(file=out, width=40)) as shown:
+    with screen.open_screen("Weir [here]", Console(file=out, width=40)) as shown:
         supervisor.tell(long)
         shown.show(supervisor)
         shown.show(supervisor)
@@ -53,7 +53,7 @@ def test_the_last_state_stays_on_the_terminal() -> None:
     supervisor = a_supervisor()
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=True)
-    with screen.opened("Weir", console) as shown:
+    with screen.open_screen("Weir", console) as shown:
         shown.show(supervisor)
         supervisor.tell("everything has stopped")
         shown.show(supervisor)  # too soon to be drawn

@@ -17,7 +17,7 @@ from bridges.process.toml_text import toml_of
 from bridges.sources import Selection
 from bridges.sources.file_source import FileSource
 from streams.backtest.configuration import Configuration
-from streams.backtest.evaluation import Burden, Verdict
+from streams.backtest.evaluation import Burden, Evaluation
 from streams.backtest.tuning import Trial, best, between, parse_budget, with_threshold
 from streams.errors import ConfigurationError
 from streams.records.types import Label, Reading, encode
@@ -71,7 +71,7 @@ def trial(nats: float, alarms: int, f1: tuple[int, int, int] | None = None) -> T
     verdict = None
     if f1 is not None:
         labels, found, false = f1
-        verdict = Verdict(labels=labels, found=found, true=found, false=false)
+        verdict = Evaluation(labels=labels, found=found, true=found, false=false)
     return Trial(with_threshold(BASE, nats), nats, Burden(alarms, 1.0, 0.0, 0, 0), verdict)
 
 

@@ -7,9 +7,9 @@ from streams.backtest.verification import (
     Agreement,
     Comparison,
     Mismatch,
+    agreement_in_all,
     event_time_of,
     key_of,
-    total,
 )
 from streams.records.types import Aggregate, Anomaly, LateReading, encode
 
@@ -159,11 +159,11 @@ def test_agreements_add_up_and_show_the_first_differences_of_all_in_order():
     for event_time in range(30):
         one.note(mismatch(2.0 * event_time, "missing"))
         other.note(mismatch(2.0 * event_time + 1))
-    whole = total([one, other])
+    whole = agreement_in_all([one, other])
     assert (whole.matched, whole.repeated, whole.beyond) == (12, 3, 4)
     assert (whole.mismatches, whole.missing) == (60, 30)
     assert [each.event_time for each in whole.shown] == [float(event_time) for event_time in range(20)]
 
 
 def test_no_agreements_add_up_to_nothing():
-    assert total([]) == Agreement()
+    assert agreement_in_all([]) == Agreement()

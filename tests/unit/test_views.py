@@ -98,7 +98,7 @@ def test_a_limit_out_of_range_is_refused_with_what_came(text: str) -> None:
 
 
 def test_a_number_that_is_not_given_is_the_default() -> None:
-    assert queries.number({}, "tolerance", 300.0, least=0, greatest=1e9) == 300.0
+    assert queries.read_number({}, "tolerance", 300.0, least=0, greatest=1e9) == 300.0
 
 
 def test_what_is_no_number_in_json_is_null() -> None:

@@ -8,7 +8,7 @@ import click
 from agents.cli.replay_options import (
     NOT_MET,
     described,
-    opened,
+    open_selected,
     progress_bar,
     reading_options,
     selected,
@@ -111,7 +111,7 @@ def backtest(
         condition.check(gate_names([each.name for each in chosen], labelled=labels is not None, nab=nab))
     truth = read_labels(labels, settings) if labels else None
     selection = selected(since, until, by, sensors)
-    opened_source = opened(source, settings, selection, allow_missing)
+    opened_source = open_selected(source, settings, selection, allow_missing)
     run = Backtest(
         opened_source, tuple(chosen), skip_unreadable=skip_unreadable, baselines=baselines, seed=seed, nab=nab
     )  # fmt: skip

@@ -31,8 +31,8 @@ def doctor(data: Path, rate: float | None, as_json: bool) -> None:
 
     Changes nothing. The exit code is 1 if Weir cannot run so, otherwise 0, warnings or not.
     """
+    from bridges.doctor.diagnosis import Grade
     from bridges.doctor.examination import examine
-    from bridges.doctor.finding import Verdict
 
     findings = examine(data, rate)
     if as_json:
@@ -50,4 +50,4 @@ def doctor(data: Path, rate: float | None, as_json: bool) -> None:
             table.add_row(finding.what, verdict, Text(finding.found), Text(finding.remedy))
         # Without a terminal nobody can widen the window: long lines are better than narrow columns.
         Console(width=None if sys.stdout.isatty() else 240).print(table)
-    sys.exit(1 if any(finding.verdict is Verdict.FAILURE for finding in findings) else 0)
+    sys.exit(1 if any(finding.verdict is Grade.FAILURE for finding in findings) else 0)

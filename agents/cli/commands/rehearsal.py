@@ -6,7 +6,7 @@ from typing import Literal
 import click
 
 from agents.cli.commands.simulate import Speed
-from agents.cli.replay_options import opened, progress_bar, reading_options, selected, wide_console
+from agents.cli.replay_options import open_selected, progress_bar, reading_options, selected, wide_console
 
 _EXAMPLES = """
 \b
@@ -57,7 +57,7 @@ def start(
     settings = all_settings.load()
     chosen = configurations.read(Path(config), settings) if config else None
     sections = None if chosen is None else {"windows": chosen.windows, "detection": chosen.detection}
-    found = opened(source, settings, selected(since, until, by, sensors), allow_missing)
+    found = open_selected(source, settings, selected(since, until, by, sensors), allow_missing)
     one = Rehearsal(settings, name)
     console = wide_console()
     with progress_bar(f"readings for {name}") as progress:

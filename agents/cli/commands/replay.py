@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from agents.cli.commands.simulate import Speed
-from agents.cli.replay_options import NOT_MET, opened, progress_bar, reading_options, selected, wide_console
+from agents.cli.replay_options import (
+    NOT_MET,
+    open_selected,
+    progress_bar,
+    reading_options,
+    selected,
+    wide_console,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +87,7 @@ def replay(
             raise click.UsageError("--verify compares Kafka's readings under the settings in force")
         _verify(ctx, settings, selection, processes)
         return
-    found = opened(source, settings, selection, allow_missing)
+    found = open_selected(source, settings, selection, allow_missing)
     console = wide_console()
     if into is not None:
         _publish(console, found, settings, into, speed, skip_unreadable)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from agents.cli.commands.simulate import EventTime
-from agents.cli.replay_options import NOT_MET, opened, progress_bar, reading_options, selected, wide_console
+from agents.cli.replay_options import (
+    NOT_MET,
+    open_selected,
+    progress_bar,
+    reading_options,
+    selected,
+    wide_console,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,7 +107,7 @@ def tune(
     )
     truth = read_labels(labels, settings) if labels else None
     selection = selected(since, until, by, sensors)
-    found = opened(source, settings, selection, allow_missing)
+    found = open_selected(source, settings, selection, allow_missing)
     with progress_bar("tune") as progress:
         if truth is not None:
             read = Backtest(found, (), skip_unreadable=skip_unreadable).run(processes, progress)

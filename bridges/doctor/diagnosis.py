@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class Grade(StrEnum):
     """How good it is."""
 
     OK = "ok"
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at.
 
     Args:
@@ -25,7 +25,7 @@ class Finding:
     """
 
     what: str
-    verdict: Verdict
+    verdict: Grade
     found: str
     remedy: str = ""
 
@@ -34,26 +34,26 @@ class Finding:
         return {name: str(value) for name, value in asdict(self).items()}
 
 
-Findings = list[Finding]
+Diagnoses = list[Diagnosis]
 
 
-def ok(what: str, found: str) -> Finding:
+def ok(what: str, found: str) -> Diagnosis:
     """Return a finding that is good."""
-    return Finding(what, Verdict.OK, found)
+    return Diagnosis(what, Grade.OK, found)
 
 
-def warning(what: str, found: str, remedy: str) -> Finding:
+def warning(what: str, found: str, remedy: str) -> Diagnosis:
     """Return a finding that may lose something or surprise."""
-    return Finding(what, Verdict.WARNING, found, remedy)
+    return Diagnosis(what, Grade.WARNING, found, remedy)
 
 
-def failure(what: str, found: str, remedy: str) -> Finding:
+def failure(what: str, found: str, remedy: str) -> Diagnosis:
     """Return a finding with which Weir cannot run."""
-    return Finding(what, Verdict.FAILURE, found, remedy)
+    return Diagnosis(what, Grade.FAILURE, found, remedy)
 
 
 def judged(
-    good: bool, what: str, found: str, remedy: str, worse: Callable[..., Finding] = warning
-) -> Finding:
+    good: bool, what: str, found: str, remedy: str, worse: Callable[..., Diagnosis] = warning
+) -> Diagnosis:
     """Return a finding that is good, or otherwise `worse` with its remedy."""
     return ok(what, found) if good else worse(what, found, remedy)
