@@ -50,7 +50,7 @@ def readings_of(source: Source) -> list[Reading]:
     ]
 
 
-def test_a_backtest_reads_everything_once_and_leaves_no_trace(settings, day):
+def test_a_backtest_reads_everything_once_and_leaves_no_trace(settings, day) -> None:
     before = KafkaAdmin(settings).groups("")
     source = KafkaSource.open(settings, Selection())
     with pytest.raises(UnreadableRecords, match=rf"{settings.topic('readings')}-\d@\d+"):
@@ -67,7 +67,7 @@ def test_a_backtest_reads_everything_once_and_leaves_no_trace(settings, day):
     assert KafkaAdmin(settings).groups("") == before
 
 
-def test_a_range_is_bounded_by_event_time_ingest_time_or_offsets(settings, day):
+def test_a_range_is_bounded_by_event_time_ingest_time_or_offsets(settings, day) -> None:
     since, until = EPOCH + 500, EPOCH + 1500
     by_event = readings_of(KafkaSource.open(settings, Selection((), since, until)))
     assert by_event
@@ -85,14 +85,14 @@ def test_a_range_is_bounded_by_event_time_ingest_time_or_offsets(settings, day):
     assert {each.sensor_id for each in some} == {"sensor-001", "sensor-002"}
 
 
-def test_what_is_written_meanwhile_is_not_read(settings, day):
+def test_what_is_written_meanwhile_is_not_read(settings, day) -> None:
     source = KafkaSource.open(settings, Selection())
     before = len(readings_of(source))
     send(settings, recorded_day(sensors=3, steps=20, seed=4))
     assert len(readings_of(source)) == before
 
 
-def test_a_range_older_than_retention_says_what_is_missing_and_until_when(settings, day):
+def test_a_range_older_than_retention_says_what_is_missing_and_until_when(settings, day) -> None:
     topic = settings.topic(READINGS.name)
     admin = AdminClient(librdkafka_options(settings))
     for future in admin.delete_records([TopicPartition(topic, 0, 100)]).values():
@@ -108,7 +108,7 @@ def test_a_range_older_than_retention_says_what_is_missing_and_until_when(settin
     assert readings_of(left)
 
 
-def test_an_empty_range_an_absent_topic_and_an_absent_broker_are_told_apart(settings, day):
+def test_an_empty_range_an_absent_topic_and_an_absent_broker_are_told_apart(settings, day) -> None:
     empty = KafkaSource.open(settings, Selection((), EPOCH - 1000, EPOCH - 500))
     with pytest.raises(NothingToRead, match=r"holds records ingested from 2024-09-09T14:00:00"):
         Backtest(empty, PLAIN, skip_unreadable=True).run()
@@ -119,14 +119,14 @@ def test_an_empty_range_an_absent_topic_and_an_absent_broker_are_told_apart(sett
         KafkaSource.open(elsewhere, Selection())
 
 
-def test_kafka_that_is_not_there_is_named_with_the_setting(monkeypatch):
+def test_kafka_that_is_not_there_is_named_with_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridges.sources.kafka_source._TIMEOUT_SECONDS", 1.0)
     absent = Settings(kafka=KafkaSettings(brokers="127.0.0.1:1"))
     with pytest.raises(TransientError, match="WEIR_KAFKA__BROKERS"):
         KafkaSource.open(absent, Selection())
 
 
-def test_paced_reading_keeps_the_order_of_each_partition_and_waits_for_each_record(settings, day):
+def test_paced_reading_keeps_the_order_of_each_partition_and_waits_for_each_record(settings, day) -> None:
     source = KafkaSource.open(settings, Selection())
     now = [0.0]
 
@@ -159,7 +159,7 @@ class Interrupted(KafkaSource):
 
 
 @pytest.mark.parametrize("partitions", [3, 4])
-def test_an_interrupted_replay_into_a_namespace_goes_on_where_it_was(settings, day, partitions):
+def test_an_interrupted_replay_into_a_namespace_goes_on_where_it_was(settings, day, partitions) -> None:
     source = KafkaSource.open(settings, Selection())
     target = settings.model_copy(
         update={
@@ -187,7 +187,7 @@ def test_an_interrupted_replay_into_a_namespace_goes_on_where_it_was(settings, d
         assert len(ticks) == partitions
 
 
-def test_nothing_is_published_into_the_topic_it_comes_from(settings, day):
+def test_nothing_is_published_into_the_topic_it_comes_from(settings, day) -> None:
     source = KafkaSource.open(settings, Selection())
     with pytest.raises(ConfigurationError, match="into itself"):
         publish(source, settings)
@@ -198,7 +198,7 @@ def test_nothing_is_published_into_the_topic_it_comes_from(settings, day):
         )
 
 
-def test_labels_are_read_from_their_topic_and_none_is_an_error(settings):
+def test_labels_are_read_from_their_topic_and_none_is_an_error(settings) -> None:
     with pytest.raises(ConfigurationError, match="there are no labels in kafka"):
         read_labels("kafka", settings)
     label = Label("sensor-001", "temperature", EPOCH, EPOCH + 60, "spike")

@@ -50,7 +50,7 @@ def readings_of(settings: Settings, selection: Selection) -> list[Reading]:
     ]
 
 
-def test_readings_come_sensor_by_sensor_in_order_of_event_time(settings):
+def test_readings_come_sensor_by_sensor_in_order_of_event_time(settings) -> None:
     found = readings_of(settings, Selection())
     assert len(found) == 900
     for sensor in ("s0", "s1", "s2"):
@@ -60,20 +60,20 @@ def test_readings_come_sensor_by_sensor_in_order_of_event_time(settings):
     assert {each.sequence for each in found if each.sensor_id == "s1"} == set(range(300))
 
 
-def test_a_range_and_sensors_are_chosen_by_the_server(settings):
+def test_a_range_and_sensors_are_chosen_by_the_server(settings) -> None:
     found = readings_of(settings, Selection(("s[01]",), START + 600, START + 1200))
     assert {each.sensor_id for each in found} == {"s0", "s1"}
     assert len(found) == 20
 
 
-def test_processes_share_the_sensors_and_find_the_same(settings):
+def test_processes_share_the_sensors_and_find_the_same(settings) -> None:
     source = open_source("mongo", settings, Selection())
     one, three = Backtest(source, PLAIN).run(1), Backtest(source, PLAIN).run(3)
     assert one.windows == three.windows
     assert one.readings == three.readings == 900
 
 
-def test_an_empty_range_says_what_there_is(settings):
+def test_an_empty_range_says_what_there_is(settings) -> None:
     source = open_source("mongo", settings, Selection((), 1.0, 2.0))
     with pytest.raises(NothingToRead, match=r"x_sensors holds readings from 2025-10-09T08:53:20"):
         Backtest(source, PLAIN).run()
@@ -81,11 +81,13 @@ def test_an_empty_range_says_what_there_is(settings):
         open_source("mongo", settings, Selection((), 1.0, 2.0, "ingest"))
 
 
-def test_labels_are_read_from_their_collection(settings):
+def test_labels_are_read_from_their_collection(settings) -> None:
     assert read_labels("mongo", settings) == [Label("s1", "temperature", START, START + 60, "spike")]
 
 
-def test_a_field_that_is_no_number_is_named_with_its_document(settings, mongo, mongo_database):
+def test_a_field_that_is_no_number_is_named_with_its_document(
+    settings, mongo: str, mongo_database: str
+) -> None:
     with pymongo.MongoClient[dict[str, object]](mongo) as client:
         client[mongo_database]["x_sensors"].insert_one(
             {
@@ -99,7 +101,7 @@ def test_a_field_that_is_no_number_is_named_with_its_document(settings, mongo, m
     assert "temperature must be a finite number, got 'warm'" in outcome.unreadable_shown[0][1]
 
 
-def test_mongodb_that_is_not_there_is_named_with_the_setting():
+def test_mongodb_that_is_not_there_is_named_with_the_setting() -> None:
     absent = Settings(mongo=MongoSettings(uri=SecretStr("mongodb://127.0.0.1:1"), timeout_seconds=1))
     with pytest.raises(TransientError, match="WEIR_MONGO__URI"):
         readings_of(absent, Selection())

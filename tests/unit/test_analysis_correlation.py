@@ -39,7 +39,7 @@ def pair_with_lag(lag: int, count: int = SLOTS + 100) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("lag", [0, 6, 18])
-def test_a_sensor_that_follows_another_is_found_with_its_lag(lag):
+def test_a_sensor_that_follows_another_is_found_with_its_lag(lag) -> None:
     group = Group("pipe")
     findings = put(group, buckets_of(pair_with_lag(lag)))
     assert [finding.state.value for finding in findings] == ["raised"]
@@ -49,12 +49,12 @@ def test_a_sensor_that_follows_another_is_found_with_its_lag(lag):
         assert (relation.leader, relation.follower) == ("inlet", "outlet")
 
 
-def test_sensors_that_have_nothing_to_do_with_each_other_are_not_related():
+def test_sensors_that_have_nothing_to_do_with_each_other_are_not_related() -> None:
     series = {f"room-{number:02d}": slow(100 + number, SLOTS + 100, memory=0.97) for number in range(12)}
     assert put(Group("rooms"), buckets_of(series)) == []
 
 
-def test_what_a_group_holds_does_not_depend_on_the_order_in_which_values_came():
+def test_what_a_group_holds_does_not_depend_on_the_order_in_which_values_came() -> None:
     buckets = buckets_of(pair_with_lag(6, count=300))
     shuffled = buckets.copy()
     random.Random(3).shuffle(shuffled)
@@ -64,7 +64,7 @@ def test_what_a_group_holds_does_not_depend_on_the_order_in_which_values_came():
     assert mixed.relations("temperature", START + 299) == in_order.relations("temperature", START + 299)
 
 
-def test_a_partition_that_is_caught_up_with_last_is_compared_all_the_same():
+def test_a_partition_that_is_caught_up_with_last_is_compared_all_the_same() -> None:
     series = pair_with_lag(6)
     group = Group("pipe")
     first = put(group, buckets_of({"inlet": series["inlet"]}))
@@ -72,13 +72,13 @@ def test_a_partition_that_is_caught_up_with_last_is_compared_all_the_same():
     assert (first, [finding.state.value for finding in then]) == ([], ["raised"])
 
 
-def test_a_sensor_that_falls_silent_does_not_stop_the_others_from_being_compared():
+def test_a_sensor_that_falls_silent_does_not_stop_the_others_from_being_compared() -> None:
     group = Group("pipe")
     put(group, [("temperature", "dead", START + at, 1.0) for at in range(20)])
     assert [finding.state.value for finding in put(group, buckets_of(pair_with_lag(0)))] == ["raised"]
 
 
-def test_values_that_come_twice_change_nothing():
+def test_values_that_come_twice_change_nothing() -> None:
     buckets = buckets_of(pair_with_lag(6, count=300))
     once, twice = Group("pipe"), Group("pipe")
     findings = put(once, buckets)
@@ -86,7 +86,7 @@ def test_values_that_come_twice_change_nothing():
     assert once.to_state() == twice.to_state()
 
 
-def test_a_restored_group_goes_on_alike():
+def test_a_restored_group_goes_on_alike() -> None:
     buckets = buckets_of(pair_with_lag(6))
     whole, part = Group("pipe"), Group("pipe")
     cut = len(buckets) // 3
@@ -97,7 +97,7 @@ def test_a_restored_group_goes_on_alike():
     assert findings == put(whole, buckets)
 
 
-def test_a_group_is_bounded_and_keeps_the_same_sensors_whoever_comes_first():
+def test_a_group_is_bounded_and_keeps_the_same_sensors_whoever_comes_first() -> None:
     names = [f"s{number:03d}" for number in range(60)]
     for seed in (1, 2):
         random.Random(seed).shuffle(names)

@@ -24,7 +24,7 @@ def pair(group: str, inlet: list[float], outlet: list[float]) -> list[tuple[int,
     return list(enumerate(both))
 
 
-def test_sensors_that_move_together_at_once_and_then_part_are_told_of_twice():
+def test_sensors_that_move_together_at_once_and_then_part_are_told_of_twice() -> None:
     shared = noise(1, 180)
     buckets = pair("pipe", shared + noise(2, SLOTS // 2), shared + noise(3, SLOTS // 2))
     raised, cleared = compare({}, buckets)
@@ -35,7 +35,7 @@ def test_sensors_that_move_together_at_once_and_then_part_are_told_of_twice():
     assert cleared.summary.endswith("no longer move together")
 
 
-def test_an_insight_about_a_pair_belongs_to_the_one_that_follows_and_is_made_once():
+def test_an_insight_about_a_pair_belongs_to_the_one_that_follows_and_is_made_once() -> None:
     values = noise(4, 180)
     buckets = pair("pipe", values[3:], values[:-3])
     groups = {}
@@ -47,7 +47,7 @@ def test_an_insight_about_a_pair_belongs_to_the_one_that_follows_and_is_made_onc
     assert elsewhere.id != insight.id
 
 
-def test_sensors_that_hardly_overlap_are_not_compared():
+def test_sensors_that_hardly_overlap_are_not_compared() -> None:
     group, values = Group("pipe"), noise(5, 300)
     for at in range(300):
         group.put("temperature", "inlet", START + at, values[at])
@@ -56,7 +56,7 @@ def test_sensors_that_hardly_overlap_are_not_compared():
     assert group.relations("temperature", START + 299) == []
 
 
-def test_of_too_many_quantities_those_with_the_smallest_names_are_kept_whoever_comes_first():
+def test_of_too_many_quantities_those_with_the_smallest_names_are_kept_whoever_comes_first() -> None:
     names = [f"q{number}" for number in range(MAX_QUANTITIES + 2)]
     for order in (names, names[::-1]):
         group = Group("all")
@@ -65,14 +65,14 @@ def test_of_too_many_quantities_those_with_the_smallest_names_are_kept_whoever_c
         assert sorted(group.quantities) == names[:MAX_QUANTITIES]
 
 
-def test_a_value_of_more_than_two_days_ago_does_not_take_the_place_of_a_newer_one():
+def test_a_value_of_more_than_two_days_ago_does_not_take_the_place_of_a_newer_one() -> None:
     ring = Ring()
     assert ring.put(START, 1.0)
     assert not ring.put(START - SLOTS, 9.0)
     assert ring.until(START)[-1] == 1.0
 
 
-def test_a_sensor_that_stands_still_is_related_to_none():
+def test_a_sensor_that_stands_still_is_related_to_none() -> None:
     group, values = Group("pipe"), noise(7, 200)
     for at in range(200):
         group.put("temperature", "inlet", START + at, values[at])
@@ -80,7 +80,7 @@ def test_a_sensor_that_stands_still_is_related_to_none():
     assert group.relations("temperature", START + 199) == []
 
 
-def test_a_sensor_that_is_ahead_of_the_other_is_compared_hour_by_hour_at_the_right_lag():
+def test_a_sensor_that_is_ahead_of_the_other_is_compared_hour_by_hour_at_the_right_lag() -> None:
     values = noise(6, 240)
     for ahead in range(4):
         group = Group("pipe")

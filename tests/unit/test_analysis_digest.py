@@ -24,7 +24,7 @@ def digest_of(numbers: list[float]) -> Digest:
     [lambda r: r.gauss(293.0, 1.0), lambda r: r.expovariate(1.0), lambda r: r.random()],
     ids=["normal, far from zero", "exponential", "uniform"],
 )
-def test_each_quantile_has_the_rank_it_claims(draw):
+def test_each_quantile_has_the_rank_it_claims(draw) -> None:
     source = random.Random(1)
     numbers = [draw(source) for _ in range(20_000)]
     digest = digest_of(numbers)
@@ -35,7 +35,7 @@ def test_each_quantile_has_the_rank_it_claims(draw):
 
 
 @given(values)
-def test_quantiles_are_ordered_and_lie_among_the_values(numbers):
+def test_quantiles_are_ordered_and_lie_among_the_values(numbers) -> None:
     digest = digest_of(numbers)
     quantiles = digest.quantiles((0.0, 0.1, 0.5, 0.9, 1.0))
     slack = 1e-9 * max(1.0, *map(abs, numbers))
@@ -44,7 +44,7 @@ def test_quantiles_are_ordered_and_lie_among_the_values(numbers):
 
 
 @given(values, values)
-def test_reading_and_restoring_a_digest_change_nothing_that_follows(before, after):
+def test_reading_and_restoring_a_digest_change_nothing_that_follows(before, after) -> None:
     untouched, handled = digest_of(before), digest_of(before)
     handled.quantile(0.5)
     handled = Digest.from_state(handled.to_state())
@@ -54,7 +54,7 @@ def test_reading_and_restoring_a_digest_change_nothing_that_follows(before, afte
     assert handled.to_state() == untouched.to_state()
 
 
-def test_a_digest_forgets_the_level_of_a_month_ago():
+def test_a_digest_forgets_the_level_of_a_month_ago() -> None:
     digest = digest_of([10.0] * 1000)
     for _ in range(28):
         digest.a_day_passed()
@@ -63,7 +63,7 @@ def test_a_digest_forgets_the_level_of_a_month_ago():
     assert digest.quantile(0.25) > 15.0
 
 
-def test_a_digest_stays_small_however_much_it_sees():
+def test_a_digest_stays_small_however_much_it_sees() -> None:
     source = random.Random(2)
     digest = digest_of([source.lognormvariate(0, 8) for _ in range(30_000)])
     _, means, weights, buffer = digest.to_state()
@@ -71,6 +71,6 @@ def test_a_digest_stays_small_however_much_it_sees():
     assert len(buffer) < 8 * BUFFER
 
 
-def test_an_empty_digest_has_no_quantiles():
+def test_an_empty_digest_has_no_quantiles() -> None:
     with pytest.raises(ValueError, match="no quantiles"):
         Digest().quantile(0.5)

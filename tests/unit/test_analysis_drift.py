@@ -46,7 +46,7 @@ def noise(seed: int, hours: int, memory: float = 0.5) -> list[float]:
 
 @pytest.mark.parametrize("move", [4.0, -6.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_lasting_step_is_found_once_with_its_time(move, seed):
+def test_a_lasting_step_is_found_once_with_its_time(move, seed: int) -> None:
     values = noise(seed, 24 * 28)
     at = 400 + 31 * seed
     found = watched(values[:at] + [value + move for value in values[at:]]).found
@@ -56,36 +56,36 @@ def test_a_lasting_step_is_found_once_with_its_time(move, seed):
     assert found[0].after - found[0].before == pytest.approx(move, abs=1.0)
 
 
-def test_noise_without_a_step_raises_nothing():
+def test_noise_without_a_step_raises_nothing() -> None:
     assert [watched(noise(seed, 24 * 35)).found for seed in range(6)] == [[]] * 6
 
 
-def test_a_few_wild_hours_are_no_change_of_level():
+def test_a_few_wild_hours_are_no_change_of_level() -> None:
     values = noise(7, 24 * 28)
     for hour in (300, 301, 302, 420):
         values[hour] += 80.0
     assert watched(values).found == []
 
 
-def test_a_slow_drift_is_found_too():
+def test_a_slow_drift_is_found_too() -> None:
     values = [value + max(0, hour - 300) * 0.03 for hour, value in enumerate(noise(8, 24 * 28))]
     assert watched(values).found
 
 
-def test_there_and_back_are_two_changes():
+def test_there_and_back_are_two_changes() -> None:
     values = noise(9, 24 * 28)
     values[300:420] = [value + 8.0 for value in values[300:420]]
     assert [round(change.move) > 0 for change in watched(values).found] == [True, False]
 
 
-def test_a_series_that_stands_still_and_then_moves_once():
+def test_a_series_that_stands_still_and_then_moves_once() -> None:
     found = watched([5.0] * 300 + [6.0] * 300).found
     assert [change.changed_hour for change in found] == [START + 300]
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(min_value=0, max_value=600))
-def test_restoring_at_any_hour_finds_the_same(cut):
+def test_restoring_at_any_hour_finds_the_same(cut) -> None:
     values = noise(10, 250) + [value + 5 for value in noise(11, 350)]
     whole = watched(values)
     part = watched(values[:cut])
@@ -96,12 +96,12 @@ def test_restoring_at_any_hour_finds_the_same(cut):
     assert repr(part.drift.to_state()) == repr(whole.drift.to_state())
 
 
-def test_the_state_stays_small():
+def test_the_state_stays_small() -> None:
     states = watched(noise(12, 24 * 90)).drift.to_state()
     assert sum(len(part) for part in states if isinstance(part, bytes)) < 4096
 
 
-def test_missing_hours_are_looked_past():
+def test_missing_hours_are_looked_past() -> None:
     values = noise(13, 24 * 20)
     values = values[:250] + [value + 6 for value in values[250:]]
     watch = Watch()

@@ -52,7 +52,7 @@ def run_over(means: list[float], start: int = 480_000) -> Run:
     return run
 
 
-def test_intervals_hold_nine_values_of_ten_at_every_horizon():
+def test_intervals_hold_nine_values_of_ten_at_every_horizon() -> None:
     covered = {hours: [] for hours in HORIZONS}
     for seed in range(4):
         run = run_over(rooms(seed, days=42))
@@ -62,13 +62,13 @@ def test_intervals_hold_nine_values_of_ten_at_every_horizon():
         assert sum(shares) / len(shares) == pytest.approx(0.9, abs=0.04), hours
 
 
-def test_coverage_recovers_after_the_noise_has_trebled():
+def test_coverage_recovers_after_the_noise_has_trebled() -> None:
     calm, wild = rooms(5, days=28, noise=0.3), rooms(6, days=21, noise=1.5)
     record = run_over(calm + wild).forecasting.horizons[0].record.read()
     assert record.recent_coverage == pytest.approx(0.9, abs=0.05)
 
 
-def test_a_forecast_of_a_day_with_a_shape_beats_the_naive_one():
+def test_a_forecast_of_a_day_with_a_shape_beats_the_naive_one() -> None:
     near, middle, far = (
         horizon.record.read() for horizon in run_over(rooms(7, days=35)).forecasting.horizons
     )
@@ -77,7 +77,7 @@ def test_a_forecast_of_a_day_with_a_shape_beats_the_naive_one():
     assert far.skill > 0.05
 
 
-def test_the_recorded_error_is_the_error_that_was_made():
+def test_the_recorded_error_is_the_error_that_was_made() -> None:
     run, errors = Run(), []
     for hour, mean in enumerate(rooms(8, days=10), 1000):
         expected = run.forecasting.horizons[0].latest.point
@@ -89,7 +89,7 @@ def test_the_recorded_error_is_the_error_that_was_made():
     assert record.mae == pytest.approx(sum(errors) / len(errors))
 
 
-def test_a_forecast_without_a_track_record_is_not_shown():
+def test_a_forecast_without_a_track_record_is_not_shown() -> None:
     run = Run()
     for hour, mean in enumerate(rooms(9, days=6), 1000):
         run.learn(hour, mean)
@@ -98,7 +98,7 @@ def test_a_forecast_without_a_track_record_is_not_shown():
     assert [horizon.read() is not None for horizon in run.forecasting.horizons] == [True, True, True]
 
 
-def test_the_path_of_the_next_day_goes_through_the_measured_horizons():
+def test_the_path_of_the_next_day_goes_through_the_measured_horizons() -> None:
     run = run_over(rooms(10, days=14))
     path = run.forecasting.path(run.history, run.shape)
     assert len(path) == 24
@@ -108,7 +108,7 @@ def test_the_path_of_the_next_day_goes_through_the_measured_horizons():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(min_value=0, max_value=24 * 9), st.integers(min_value=0, max_value=3))
-def test_restoring_at_any_hour_gives_the_same_forecasts(cut, seed):
+def test_restoring_at_any_hour_gives_the_same_forecasts(cut, seed: int) -> None:
     means = rooms(seed, days=9)
     for gap in (70, 71, 150):
         means[gap] = nan
@@ -119,7 +119,7 @@ def test_restoring_at_any_hour_gives_the_same_forecasts(cut, seed):
     assert repr(first.forecasting.to_state()) == repr(whole.forecasting.to_state())
 
 
-def test_hours_without_readings_are_not_scored_and_cost_no_hour_its_place():
+def test_hours_without_readings_are_not_scored_and_cost_no_hour_its_place() -> None:
     means = rooms(11, days=21, noise=0.1)
     for hour in range(300, 310):
         means[hour] = nan
@@ -128,14 +128,14 @@ def test_hours_without_readings_are_not_scored_and_cost_no_hour_its_place():
     assert run.forecasting.horizons[0].record.read().recent_mae < 0.6
 
 
-def test_a_history_holds_four_weeks_and_no_more():
+def test_a_history_holds_four_weeks_and_no_more() -> None:
     run = run_over(rooms(12, days=40))
     assert len(run.history) == HOURS
     assert len(run.history.values()) == HOURS
 
 
 @given(st.floats(0.01, 0.99), st.lists(st.integers(-50, 50), min_size=5, max_size=40))
-def test_the_pinball_loss_is_least_at_the_quantile(probability, numbers):
+def test_the_pinball_loss_is_least_at_the_quantile(probability, numbers) -> None:
     numbers.sort()
     quantile = numbers[min(len(numbers) - 1, int(probability * len(numbers)))]
 

@@ -26,7 +26,7 @@ def sending(
     return start + readings * every
 
 
-def test_a_silent_sensor_stalls_by_its_own_cadence_and_is_told_once():
+def test_a_silent_sensor_stalls_by_its_own_cadence_and_is_told_once() -> None:
     slow, fast = SensorHealth(), SensorHealth()
     sending(fast, 40, every=1_000)
     end = sending(slow, 40, every=60_000)
@@ -38,7 +38,7 @@ def test_a_silent_sensor_stalls_by_its_own_cadence_and_is_told_once():
     assert slow.tick(end + 7 * 60_000) is None
 
 
-def test_a_sensor_that_sends_again_is_no_longer_stalled():
+def test_a_sensor_that_sends_again_is_no_longer_stalled() -> None:
     health = SensorHealth()
     end = sending(health, 40)
     assert health.tick(end + 600_000).state is InsightState.RAISED
@@ -47,7 +47,7 @@ def test_a_sensor_that_sends_again_is_no_longer_stalled():
     assert health.tick(end + 700_300) is None
 
 
-def test_a_sensor_that_uploads_an_hour_at_once_is_not_stalled_between_uploads():
+def test_a_sensor_that_uploads_an_hour_at_once_is_not_stalled_between_uploads() -> None:
     health = SensorHealth()
     for hour in range(6):
         arrival = T0 + (hour + 1) * 3_600_000
@@ -56,7 +56,7 @@ def test_a_sensor_that_uploads_an_hour_at_once_is_not_stalled_between_uploads():
     assert health.tick(T0 + 6 * 3_600_000 + 3_500_000) is None
 
 
-def test_a_clock_that_is_ahead_is_noticed_after_three_readings_and_cleared_when_set_right():
+def test_a_clock_that_is_ahead_is_noticed_after_three_readings_and_cleared_when_set_right() -> None:
     health = SensorHealth()
     end = sending(health, 10)
     findings = []
@@ -71,13 +71,13 @@ def test_a_clock_that_is_ahead_is_noticed_after_three_readings_and_cleared_when_
     assert told(findings) == [("clock", "raised"), ("clock", "cleared")]
 
 
-def test_one_reading_from_the_future_is_no_wrong_clock():
+def test_one_reading_from_the_future_is_no_wrong_clock() -> None:
     health = SensorHealth()
     end = sending(health, 10)
     assert health.observe(end + 300_000, end, None) == []
 
 
-def test_a_clock_steadily_behind_is_noticed():
+def test_a_clock_steadily_behind_is_noticed() -> None:
     health, findings = SensorHealth(), []
     for index in range(64):
         at = T0 + index * 10_000
@@ -86,14 +86,14 @@ def test_a_clock_steadily_behind_is_noticed():
     assert findings[0].details["direction"] == "behind"
 
 
-def test_a_replay_of_old_readings_is_no_clock_behind():
+def test_a_replay_of_old_readings_is_no_clock_behind() -> None:
     health, findings = SensorHealth(), []
     for index in range(200):
         findings += health.observe(T0 + index * 10_000, T0 + 86_400_000 + index * 20, None)
     assert findings == []
 
 
-def test_sequence_numbers_that_never_came_are_counted():
+def test_sequence_numbers_that_never_came_are_counted() -> None:
     health = SensorHealth()
     for sequence in (5, 6, 9, 8, 12):
         health.observe(T0 + sequence * 1000, T0 + sequence * 1000, sequence)
@@ -102,14 +102,14 @@ def test_sequence_numbers_that_never_came_are_counted():
     assert health.take_missing(T0 / 1000) is None
 
 
-def test_a_sensor_that_counts_anew_misses_nothing():
+def test_a_sensor_that_counts_anew_misses_nothing() -> None:
     health = SensorHealth()
     for index, sequence in enumerate((1000, 1001, 0, 1, 2)):
         health.observe(T0 + index * 1000, T0 + index * 1000, sequence)
     assert health.missing == 0
 
 
-def test_health_goes_on_after_a_restore():
+def test_health_goes_on_after_a_restore() -> None:
     one, other = SensorHealth(), SensorHealth()
     source = random.Random(1)
     at = T0
@@ -132,18 +132,18 @@ def runs(stuck: Stuck, lengths: list[int], start: float = 0.0) -> list[Finding]:
     return findings
 
 
-def test_a_value_that_stands_still_far_longer_than_usual_is_stuck_until_it_moves():
+def test_a_value_that_stands_still_far_longer_than_usual_is_stuck_until_it_moves() -> None:
     findings = runs(Stuck(), [1, 3, 2, 5] * 20 + [60, 1])
     assert told(findings) == [("stuck", "raised"), ("stuck", "cleared")]
     assert findings[1].details["readings"] == 60
 
 
-def test_a_coarse_thermometer_that_always_repeats_itself_is_not_stuck():
+def test_a_coarse_thermometer_that_always_repeats_itself_is_not_stuck() -> None:
     source = random.Random(2)
     assert runs(Stuck(), [source.randrange(1, 40) for _ in range(200)]) == []
 
 
-def test_a_value_that_has_never_moved_has_no_usual_to_compare_with():
+def test_a_value_that_has_never_moved_has_no_usual_to_compare_with() -> None:
     assert runs(Stuck(), [100_000]) == []
 
 
@@ -157,7 +157,7 @@ def usual_room(scatter: float = 0.5, level: float = 21.0) -> UnitWatch:
 
 
 @pytest.mark.parametrize("conversion", CONVERSIONS[::2], ids=lambda conversion: conversion.name)
-def test_a_change_of_unit_is_recognised_and_its_end_too(conversion):
+def test_a_change_of_unit_is_recognised_and_its_end_too(conversion) -> None:
     watch = usual_room()
     source, findings = random.Random(4), []
     for index in range(20):
@@ -171,19 +171,19 @@ def test_a_change_of_unit_is_recognised_and_its_end_too(conversion):
     assert findings[0].details["conversion"] == conversion.name
 
 
-def test_a_spike_is_no_change_of_unit():
+def test_a_spike_is_no_change_of_unit() -> None:
     watch = usual_room()
     assert [watch.observe("temperature", index, 21.0 if index % 2 else 69.8) for index in range(10)] == [
         None
     ] * 10
 
 
-def test_a_heater_that_is_switched_on_is_no_change_of_unit():
+def test_a_heater_that_is_switched_on_is_no_change_of_unit() -> None:
     watch = usual_room()
     assert [watch.observe("temperature", index, 45.0) for index in range(10)] == [None] * 10
 
 
-def test_a_new_unit_that_stays_is_taken_as_normal_after_a_day():
+def test_a_new_unit_that_stays_is_taken_as_normal_after_a_day() -> None:
     watch = usual_room()
     states = []
     for index in range(200):

@@ -11,7 +11,7 @@ ANOMALY = Anomaly(
 )  # fmt: skip
 
 
-def test_an_anomaly_that_is_cleared_closes_the_mark_that_it_opened():
+def test_an_anomaly_that_is_cleared_closes_the_mark_that_it_opened() -> None:
     marks = Marks()
     marks.put(*mark_of_anomaly(ANOMALY))
     assert marks.of("temperature") == [Mark("temperature", 100.0, None, "raised high")]
@@ -19,7 +19,7 @@ def test_an_anomaly_that_is_cleared_closes_the_mark_that_it_opened():
     assert marks.of("temperature") == [Mark("temperature", 100.0, 180.0, "cleared high")]
 
 
-def test_a_label_that_is_read_twice_is_one_mark_and_another_kind_at_the_same_time_is_another():
+def test_a_label_that_is_read_twice_is_one_mark_and_another_kind_at_the_same_time_is_another() -> None:
     spike = Label("boiler-1", "temperature", 50.0, 60.0, "spike")
     marks = Marks()
     for label in (spike, spike, msgspec.structs.replace(spike, kind="drift")):
@@ -28,7 +28,7 @@ def test_a_label_that_is_read_twice_is_one_mark_and_another_kind_at_the_same_tim
     assert len(marks.of("temperature")) == 2
 
 
-def test_marks_are_listed_by_quantity_oldest_first():
+def test_marks_are_listed_by_quantity_oldest_first() -> None:
     marks = Marks()
     for start in (30.0, 10.0, 20.0):
         marks.put(f"p{start}", Mark("pressure", start, start + 1, "spike"))
@@ -37,14 +37,14 @@ def test_marks_are_listed_by_quantity_oldest_first():
     assert marks.of("humidity") == []
 
 
-def test_the_oldest_marks_go_whatever_the_order_in_which_they_came():
+def test_the_oldest_marks_go_whatever_the_order_in_which_they_came() -> None:
     marks = Marks()
     for start in reversed(range(KEPT + 5)):
         marks.put(str(start), Mark("pressure", float(start), None, "spike"))
     assert [mark.start for mark in marks.of("pressure")] == [float(start) for start in range(5, KEPT + 5)]
 
 
-def test_marks_come_back_from_their_changelog_as_they_were():
+def test_marks_come_back_from_their_changelog_as_they_were() -> None:
     marks = Marks()
     marks.put(*mark_of_anomaly(ANOMALY))
     marks.put(*mark_of_label(Label("boiler-1", "pressure", 50.0, 60.0, "spike")))

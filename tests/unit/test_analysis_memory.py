@@ -35,13 +35,13 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def test_a_series_at_its_largest_fits_its_share_of_a_changelog_record(grown):
+def test_a_series_at_its_largest_fits_its_share_of_a_changelog_record(grown) -> None:
     assert len(grown) < ROW_BYTES
     assert len(grown) * MAX_QUANTITIES < BATCH_BYTES
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's size from /proc")
-def test_ten_thousand_series_at_their_largest_fit_in_360_megabytes(grown):
+def test_ten_thousand_series_at_their_largest_fit_in_360_megabytes(grown) -> None:
     before = resident_bytes()
     kept = [SeriesAnalysis.from_state(msgspec.msgpack.decode(grown)) for _ in range(SERIES)]
     each = (resident_bytes() - before) / len(kept)

@@ -65,7 +65,7 @@ def states(rows):
 
 
 @pytest.mark.parametrize("cut", [1, 700, 1729, 2500])
-def test_splitting_and_restoring_anywhere_gives_the_same_insights_and_states(cut):
+def test_splitting_and_restoring_anywhere_gives_the_same_insights_and_states(cut) -> None:
     records = recorded(faults="shift:0.02,flatline:0.02,late:0.01,duplicate:0.02,reorder:0.02")
     whole, rows = analysed(records)
     first, part = analysed(records[:cut])
@@ -75,7 +75,7 @@ def test_splitting_and_restoring_anywhere_gives_the_same_insights_and_states(cut
     assert states(part) == states(rows)
 
 
-def test_readings_that_are_read_again_after_a_crash_are_skipped():
+def test_readings_that_are_read_again_after_a_crash_are_skipped() -> None:
     records = recorded()
     whole, rows = analysed(records)
     again, part = analysed(records[:1000])
@@ -85,7 +85,7 @@ def test_readings_that_are_read_again_after_a_crash_are_skipped():
     assert states(part) == states(rows)
 
 
-def test_how_readings_are_batched_changes_nothing():
+def test_how_readings_are_batched_changes_nothing() -> None:
     records = recorded()
     whole, _ = analysed(records)
     rows, insights = {}, []
@@ -94,7 +94,7 @@ def test_how_readings_are_batched_changes_nothing():
     assert insights == whole.insights
 
 
-def test_each_hour_is_forecast_once_there_is_a_track_record_and_each_day_described():
+def test_each_hour_is_forecast_once_there_is_a_track_record_and_each_day_described() -> None:
     outcome, _ = analysed(recorded())
     kinds = Counter((insight.sensor_id, insight.quantity, insight.kind) for insight in outcome.insights)
     sensor = outcome.insights[0].sensor_id
@@ -109,14 +109,14 @@ def test_each_hour_is_forecast_once_there_is_a_track_record_and_each_day_describ
         assert forecast["record"]["judged"] >= 24
 
 
-def test_ids_are_unique_and_records_survive_their_encoding():
+def test_ids_are_unique_and_records_survive_their_encoding() -> None:
     outcome, _ = analysed(recorded(faults="flatline:0.05,unit:0.02,dropout:0.05", days=8))
     assert len({insight.id for insight in outcome.insights}) == len(outcome.insights)
     for insight in outcome.insights[::50]:
         assert decode_as(Insight, encode(insight)) == insight
 
 
-def test_values_in_another_unit_are_told_and_not_learned():
+def test_values_in_another_unit_are_told_and_not_learned() -> None:
     clean, clean_rows = analysed(recorded(days=4))
     faulty, rows = analysed(recorded(days=4, faults="unit:0.05"))
     told = [insight for insight in faulty.insights if insight.kind == "unit"]
@@ -129,7 +129,7 @@ def test_values_in_another_unit_are_told_and_not_learned():
     assert not [insight for insight in clean.insights if insight.kind == "unit"]
 
 
-def test_a_flatline_is_told_as_stuck():
+def test_a_flatline_is_told_as_stuck() -> None:
     outcome, _ = analysed(recorded(days=8, faults="flatline:0.05", interval=60.0, sensors=1))
     assert [insight.state for insight in outcome.insights if insight.kind == "stuck"][:2] == [
         "raised",
@@ -137,7 +137,7 @@ def test_a_flatline_is_told_as_stuck():
     ]
 
 
-def test_ticks_tell_who_has_fallen_silent_and_only_once():
+def test_ticks_tell_who_has_fallen_silent_and_only_once() -> None:
     records = list(recorded(days=1))
     offset, ingest, _ = records[-1]
     ticks = [(offset + 1 + number, 0, Tick(ingest / 1000 + 600 * number)) for number in range(1, 8)]
@@ -148,7 +148,7 @@ def test_ticks_tell_who_has_fallen_silent_and_only_once():
     assert not repeated.insights
 
 
-def test_a_repeated_reading_counts_once_and_a_late_one_is_counted_apart():
+def test_a_repeated_reading_counts_once_and_a_late_one_is_counted_apart() -> None:
     rows: dict[str, Row[SensorAnalysis]] = {}
     times = [0, 60, 60, 120, 1000, 130, 1060]
     analysed([(at, 0, Reading("s", START + time, {"t": 1.0})) for at, time in enumerate(times)], rows)
@@ -157,7 +157,7 @@ def test_a_repeated_reading_counts_once_and_a_late_one_is_counted_apart():
     assert sensor.series["t"].digest.count == 5
 
 
-def test_a_sensor_with_too_many_quantities_is_analysed_in_part():
+def test_a_sensor_with_too_many_quantities_is_analysed_in_part() -> None:
     rows: dict[str, Row[SensorAnalysis]] = {}
     values = {f"q{number:02d}": 1.0 for number in range(MAX_QUANTITIES + 4)}
     analysed([(0, 0, Reading("s", START, values))], rows)
@@ -165,7 +165,7 @@ def test_a_sensor_with_too_many_quantities_is_analysed_in_part():
     assert rows["s"].state.left_out == 4
 
 
-def test_a_sensor_that_comes_back_after_months_begins_anew():
+def test_a_sensor_that_comes_back_after_months_begins_anew() -> None:
     rows: dict[str, Row[SensorAnalysis]] = {}
     records = recorded(sensors=1)
     analysed(records, rows)
@@ -184,7 +184,7 @@ def test_a_sensor_that_comes_back_after_months_begins_anew():
     assert len(forecasts) == 1 + 6 * 24 - 48 - 1  # the hour that was still open closes, too
 
 
-def test_groups_compare_their_sensors_and_remember_what_they_have_applied():
+def test_groups_compare_their_sensors_and_remember_what_they_have_applied() -> None:
     outcome, _ = analysed(recorded())
     assert {bucket.group for bucket in outcome.buckets} == {"all"}
     groups = {}

@@ -34,7 +34,7 @@ def weir(recording: Path, *more: str) -> Result:
     )
 
 
-def test_it_compares_a_configuration_with_the_settings_in_force(recording):
+def test_it_compares_a_configuration_with_the_settings_in_force(recording) -> None:
     json_file, page = recording.with_name("b.json"), recording.with_name("b.html")
     result = weir(
         recording, "--labels", str(recording.with_name("labels.csv")), "--baselines",
@@ -48,7 +48,7 @@ def test_it_compares_a_configuration_with_the_settings_in_force(recording):
     assert page.read_bytes().startswith(b"<!doctype html>")
 
 
-def test_a_gate_that_does_not_hold_gives_exit_code_3(recording):
+def test_a_gate_that_does_not_hold_gives_exit_code_3(recording) -> None:
     labels = str(recording.with_name("labels.csv"))
     assert weir(recording, "--labels", labels, "--gate", "recall>=1").exit_code == 0
     result = weir(recording, "--labels", labels, "--gate", "recall>=1 and anomalies<1")
@@ -69,7 +69,7 @@ def test_a_gate_that_does_not_hold_gives_exit_code_3(recording):
         (["--by", "offset"], "a file has no offsets"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(recording, more, complaint):
+def test_what_is_wrong_is_said_and_nothing_is_written(recording, more, complaint) -> None:
     page = recording.with_name("b.html")
     result = weir(recording, "--html", str(page), *more)
     assert result.exit_code in (1, 2)
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(recording, more, complaint
     assert not page.exists()
 
 
-def test_a_file_with_an_unreadable_row_gives_no_report_unless_told_to_pass_over_it(recording):
+def test_a_file_with_an_unreadable_row_gives_no_report_unless_told_to_pass_over_it(recording) -> None:
     recording.write_bytes(recording.read_bytes() + b'{"sensor_id": "boiler-1", "collected_at": "soon"}\n')
     page = recording.with_name("b.html")
     result = weir(recording, "--html", str(page))
@@ -90,7 +90,7 @@ def test_a_file_with_an_unreadable_row_gives_no_report_unless_told_to_pass_over_
     assert "1 unreadable passed over" in result.output
 
 
-def test_every_figure_can_be_named_in_a_gate(recording):
+def test_every_figure_can_be_named_in_a_gate(recording) -> None:
     labels = str(recording.with_name("labels.csv"))
     gate = " or ".join(f"{name}>=0" for name in (*ALWAYS, *BY_LABELS))
     result = weir(recording, "--labels", labels, "--gate", gate)

@@ -16,13 +16,13 @@ START = 1_760_000_000.0
 PLAN = Configuration("after", {}, {}).plan()
 
 
-def test_a_window_of_equal_values_is_surprised_utterly_by_any_other_value():
+def test_a_window_of_equal_values_is_surprised_utterly_by_any_other_value() -> None:
     detector = WindowedGaussian(warm_up=3)
     assert [detector.surprise(5.0, float(index)) for index in range(10)] == [0.0] * 10
     assert detector.surprise(5.001, 10.0) == MAX_NATS
 
 
-def test_a_baseline_keeps_no_state_between_backtests():
+def test_a_baseline_keeps_no_state_between_backtests() -> None:
     learned = WindowedGaussian(warm_up=1)
     for index in range(50):
         learned.surprise(float(index % 7), float(index))
@@ -34,14 +34,14 @@ def test_a_baseline_keeps_no_state_between_backtests():
     assert BaselineModel(config, learned).to_bytes() == BaselineModel(config, fresh).to_bytes()
 
 
-def test_the_null_baseline_scores_nothing_and_a_score_teaches_it_nothing():
+def test_the_null_baseline_scores_nothing_and_a_score_teaches_it_nothing() -> None:
     detector = Null(warm_up=1)
     detector.learn_one({"value": 1.0, "time": 0.0})
     assert detector.score_one({"value": 1e9, "time": 1.0}) == 0.0
     assert detector.seen == 1
 
 
-def test_all_unreadable_records_are_counted_and_the_first_five_are_shown():
+def test_all_unreadable_records_are_counted_and_the_first_five_are_shown() -> None:
     outcome = Outcome()
     for offset in range(7):
         outcome.note_unreadable(f"readings/0@{offset}", "expected a reading")
@@ -49,7 +49,7 @@ def test_all_unreadable_records_are_counted_and_the_first_five_are_shown():
     assert [where for where, _ in outcome.unreadable_shown] == [f"readings/0@{offset}" for offset in range(5)]
 
 
-def test_event_times_of_rows_are_kept_by_series_in_the_order_of_the_log_without_ticks():
+def test_event_times_of_rows_are_kept_by_series_in_the_order_of_the_log_without_ticks() -> None:
     times = RowTimes()
     times.apply([(0, 0, Reading("s0", 10.0, {"temperature": 1.0, "pressure": 2.0})), (1, 0, Tick(11.0))])
     times.apply(
@@ -72,7 +72,7 @@ def value_at(index: int) -> float:
     return float(index * 7 % 11)
 
 
-def test_a_long_trace_widens_its_bins_and_loses_no_reading():
+def test_a_long_trace_widens_its_bins_and_loses_no_reading() -> None:
     count = 5000
     records: list[tuple[int, int, Reading | Tick]] = [
         (index, 0, Reading("s0", START + index, {"temperature": value_at(index)})) for index in range(count)
@@ -91,7 +91,7 @@ def test_a_long_trace_widens_its_bins_and_loses_no_reading():
     assert lower < expected < upper
 
 
-def test_a_trace_of_one_series_does_not_show_another_quantity_or_sensor():
+def test_a_trace_of_one_series_does_not_show_another_quantity_or_sensor() -> None:
     records: list[tuple[int, int, Reading | Tick]] = [
         (0, 0, Reading("s0", START, {"pressure": 900.0, "temperature": 20.0})),
         (1, 0, Reading("s1", START, {"temperature": 70.0})),
@@ -102,7 +102,7 @@ def test_a_trace_of_one_series_does_not_show_another_quantity_or_sensor():
 
 
 @pytest.mark.parametrize("values", [(1.0, 5.0, 3.0), (5.0, 3.0, 1.0)])
-def test_a_bin_shows_the_extremes_and_the_mean_of_its_readings(values):
+def test_a_bin_shows_the_extremes_and_the_mean_of_its_readings(values) -> None:
     trace = SeriesTrace(0)
     news = [trace.add(START + 0.1 * index, value) for index, value in enumerate(values)]
     assert news[0] is not None

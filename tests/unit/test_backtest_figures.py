@@ -41,7 +41,7 @@ def change(state: str, raised_at: float, changed_at: float, score: float = 0.5) 
     )  # fmt: skip
 
 
-def test_a_raise_and_its_clear_are_one_interval_with_the_last_change():
+def test_a_raise_and_its_clear_are_one_interval_with_the_last_change() -> None:
     intervals = Intervals()
     for each in (change("raised", 10, 10), change("cleared", 10, 40, score=0.8), change("raised", 90, 90)):
         intervals.add(each)
@@ -51,7 +51,7 @@ def test_a_raise_and_its_clear_are_one_interval_with_the_last_change():
     assert second.end(otherwise=100) == 100
 
 
-def test_what_overlaps_with_other_bounds_has_moved_and_what_stands_alone_appeared_or_vanished():
+def test_what_overlaps_with_other_bounds_has_moved_and_what_stands_alone_appeared_or_vanished() -> None:
     found = compare(
         [interval(10, 20), interval(100, 110), interval(300, 310)],
         [interval(10, 20), interval(95, 105), interval(500, 510)],
@@ -62,7 +62,7 @@ def test_what_overlaps_with_other_bounds_has_moved_and_what_stands_alone_appeare
     assert [each.raised_at for each in found.appeared] == [500]
 
 
-def test_an_anomaly_that_is_still_open_reaches_to_the_end_of_its_sensors_readings():
+def test_an_anomaly_that_is_still_open_reaches_to_the_end_of_its_sensors_readings() -> None:
     assert compare([interval(10, None)], [interval(900, 950)]).moved
     assert not compare([interval(10, None)], [interval(900, 950)], end=800).moved
 
@@ -71,7 +71,7 @@ times = st.lists(st.integers(0, 500), max_size=12, unique=True).map(sorted)
 
 
 @given(before=times, after=times)
-def test_every_anomaly_is_told_of_exactly_once(before, after):
+def test_every_anomaly_is_told_of_exactly_once(before, after) -> None:
     olds = [interval(at * 10, at * 10 + 5) for at in before]
     news = [interval(at * 10 + 3, at * 10 + 9) for at in after]
     found = compare(olds, news)
@@ -81,7 +81,7 @@ def test_every_anomaly_is_told_of_exactly_once(before, after):
     assert len(mirrored.appeared) == len(found.vanished)
 
 
-def test_a_label_is_found_by_the_first_anomaly_raised_in_it():
+def test_a_label_is_found_by_the_first_anomaly_raised_in_it() -> None:
     verdict = evaluate_by_labels(
         {SERIES: [interval(50, 300), interval(110, 120), interval(150, 160)]}, [label(100, 200)]
     )
@@ -91,32 +91,32 @@ def test_a_label_is_found_by_the_first_anomaly_raised_in_it():
     assert verdict.precision == pytest.approx(2 / 3)
 
 
-def test_an_anomaly_after_the_label_finds_it_only_within_the_tolerance():
+def test_an_anomaly_after_the_label_finds_it_only_within_the_tolerance() -> None:
     anomalies = {SERIES: [interval(205, 210)]}
     assert evaluate_by_labels(anomalies, [label(100, 200)]).recall == 0
     assert evaluate_by_labels(anomalies, [label(100, 200)], tolerance=10).recall == 1
 
 
-def test_an_anomaly_in_two_labels_is_one_true_anomaly():
+def test_an_anomaly_in_two_labels_is_one_true_anomaly() -> None:
     verdict = evaluate_by_labels({SERIES: [interval(150, 160)]}, [label(100, 200), label(140, 180)])
     assert (verdict.found, verdict.true, verdict.false) == (2, 1, 0)
 
 
-def test_a_label_of_any_quantity_is_found_by_whatever_quantity_is_raised():
+def test_a_label_of_any_quantity_is_found_by_whatever_quantity_is_raised() -> None:
     assert evaluate_by_labels({SERIES: [interval(150, 160)]}, [label(100, 200, quantity="*")]).recall == 1
     assert (
         evaluate_by_labels({SERIES: [interval(150, 160)]}, [label(100, 200, quantity="pressure")]).recall == 0
     )
 
 
-def test_no_figure_is_made_up_where_there_is_nothing_to_count():
+def test_no_figure_is_made_up_where_there_is_nothing_to_count() -> None:
     silent = evaluate_by_labels({}, [label(100, 200)])
     assert (silent.recall, silent.precision, silent.f1, silent.median_delay) == (0, None, 0, None)
     unlabelled = evaluate_by_labels({SERIES: [interval(1, 2)]}, [])
     assert (unlabelled.recall, unlabelled.f1) == (None, None)
 
 
-def test_labels_of_series_that_were_not_read_are_named():
+def test_labels_of_series_that_were_not_read_are_named() -> None:
     labels = [
         label(0, 1),
         label(0, 1, quantity="presure"),
@@ -126,7 +126,7 @@ def test_labels_of_series_that_were_not_read_are_named():
     assert unmatched(labels, {"boiler-1": {"temperature": 5}}) == labels[1:3]
 
 
-def test_the_burden_counts_alarm_time_and_flaps():
+def test_the_burden_counts_alarm_time_and_flaps() -> None:
     load = burden(
         {SERIES: [interval(0, 100), interval(200, 300), interval(9000, None)]}, {SERIES[0]: 9500}, 2.0
     )
@@ -147,7 +147,7 @@ def test_the_burden_counts_alarm_time_and_flaps():
         ("recall>=0.8 and flaps<3 or f1>=6e-1", True),
     ],
 )
-def test_a_gate_reads_as_it_is_written(text, holds):
+def test_a_gate_reads_as_it_is_written(text: str, holds) -> None:
     figures = {
         "recall": 0.9, "flaps": 3, "f1": 0.6, "alarms_per_sensor_day": 0.1, "b.recall": 0.9, "current.recall": 0.8,
     }  # fmt: skip
@@ -157,12 +157,12 @@ def test_a_gate_reads_as_it_is_written(text, holds):
 @pytest.mark.parametrize(
     "text", ["", "recall", "recall >", "recall >= 0.8 flaps", "(recall > 1", "recall => 1", "and"]
 )
-def test_a_gate_that_is_no_condition_is_refused_with_the_place(text):
+def test_a_gate_that_is_no_condition_is_refused_with_the_place(text: str) -> None:
     with pytest.raises(ConfigurationError, match="gate"):
         parse_gate(text)
 
 
-def test_a_gate_on_a_figure_that_does_not_exist_names_those_that_do():
+def test_a_gate_on_a_figure_that_does_not_exist_names_those_that_do() -> None:
     with pytest.raises(ConfigurationError, match="there are flaps, recall"):
         parse_gate("recal>1").holds({"recall": 1, "flaps": 0})
     with pytest.raises(ConfigurationError, match="no labels"):
@@ -170,6 +170,6 @@ def test_a_gate_on_a_figure_that_does_not_exist_names_those_that_do():
 
 
 @given(st.text(alphabet="recall<>=!. 01()andornot", max_size=30))
-def test_whatever_text_comes_a_gate_is_parsed_or_refused(text):
+def test_whatever_text_comes_a_gate_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(ConfigurationError):
         parse_gate(text)

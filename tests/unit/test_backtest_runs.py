@@ -59,7 +59,7 @@ def results_of(records, cut: int) -> tuple[list[bytes], dict[str, bytes], dict[s
     return emitted, windows.results().digests, detection.results().digests
 
 
-def test_results_do_not_depend_on_how_the_log_is_cut_into_chunks():
+def test_results_do_not_depend_on_how_the_log_is_cut_into_chunks() -> None:
     records = log()
     whole, windows, detection = results_of(records, len(records))
     pieces, piecewise_windows, piecewise_detection = results_of(records, 7)
@@ -87,11 +87,11 @@ def report_of(recording: Path, processes: int) -> tuple[bytes, bytes]:
     return encoded(data), page(data, traces(backtest, data["ranking"][:2]))
 
 
-def test_report_and_page_have_the_same_bytes_for_any_number_of_processes(recording):
+def test_report_and_page_have_the_same_bytes_for_any_number_of_processes(recording) -> None:
     assert report_of(recording, 1) == report_of(recording, 3)
 
 
-def test_the_page_holds_everything_and_asks_nobody_for_more(recording):
+def test_the_page_holds_everything_and_asks_nobody_for_more(recording) -> None:
     _, html = report_of(recording, 1)
     text = html.decode()
     for address in ("http://", "https://", "src=", "href=", "@import", "url("):
@@ -99,7 +99,7 @@ def test_the_page_holds_everything_and_asks_nobody_for_more(recording):
         assert address not in outside, f"the page refers to something outside of itself: {address}"
 
 
-def test_a_sensor_whose_name_ends_a_script_does_not_end_the_pages():
+def test_a_sensor_whose_name_ends_a_script_does_not_end_the_pages() -> None:
     data = {"ranking": [], "source": {"kind": "csv", "name": "</script><b>"}}
     html = page(data, []).decode()
     assert "</script><b>" not in html
@@ -107,7 +107,7 @@ def test_a_sensor_whose_name_ends_a_script_does_not_end_the_pages():
     assert json.loads(inside)["source"]["name"] == "</script><b>"
 
 
-def test_a_lower_threshold_shows_more_anomalies_and_the_difference_names_them(recording):
+def test_a_lower_threshold_shows_more_anomalies_and_the_difference_names_them(recording) -> None:
     data = json.loads(report_of(recording, 1)[0])
     before, after = data["configurations"]
     assert after["figures"]["anomalies"] > before["figures"]["anomalies"]
@@ -117,14 +117,14 @@ def test_a_lower_threshold_shows_more_anomalies_and_the_difference_names_them(re
     assert data["baselines"][0]["figures"]["anomalies"] == 0
 
 
-def test_configurations_with_the_same_windows_share_one_run_of_them(recording):
+def test_configurations_with_the_same_windows_share_one_run_of_them(recording) -> None:
     outcome = Backtest(FileSource.open(recording, Selection()), (BEFORE, AFTER)).run()
     assert len(outcome.windows) == 1
     assert len(outcome.detections) == 2
     assert outcome.windows[BEFORE.windows_key].late > 0
 
 
-def test_the_rolling_gaussian_follows_its_window():
+def test_the_rolling_gaussian_follows_its_window() -> None:
     gaussian = WindowedGaussian(warm_up=10, window=50)
     values = [math.sin(index * 1.7) * (1 + index / 100) + index / 30 for index in range(300)]
     for index, value in enumerate(values):

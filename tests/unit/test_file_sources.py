@@ -35,19 +35,19 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_csv_file_gives_the_quantities_that_each_row_has(tmp_path):
+def test_a_csv_file_gives_the_quantities_that_each_row_has(tmp_path: Path) -> None:
     first, second, third = contents(written(tmp_path / "hall.csv", CSV))
     assert first == Reading("boiler-1", 1790812800.0, {"temperature": 21.5, "humidity": 40.0})
     assert second.values == {"temperature": 21.6}
     assert third.sensor_id == "pump-1"
 
 
-def test_a_file_without_a_sensor_column_is_one_sensor_of_its_name(tmp_path):
+def test_a_file_without_a_sensor_column_is_one_sensor_of_its_name(tmp_path: Path) -> None:
     (reading,) = contents(written(tmp_path / "hall-7.csv", "timestamp,value\n2026-10-01 00:00:00,3\n"))
     assert reading == Reading("hall-7", 1790812800.0, {"value": 3.0})
 
 
-def test_json_lines_are_read_in_each_form_in_which_weir_writes_readings(tmp_path):
+def test_json_lines_are_read_in_each_form_in_which_weir_writes_readings(tmp_path: Path) -> None:
     lines = """
 {"sensor_id": "a", "collected_at": 1790812800, "temperature": 21.5}
 {"sensor_id": "a", "collected_at": 1790812801.0, "values": {"temperature": 22.5}, "sequence": 7}
@@ -60,14 +60,14 @@ def test_json_lines_are_read_in_each_form_in_which_weir_writes_readings(tmp_path
     ]  # fmt: skip
 
 
-def test_a_range_is_half_open_and_patterns_choose_sensors(tmp_path):
+def test_a_range_is_half_open_and_patterns_choose_sensors(tmp_path: Path) -> None:
     path = written(tmp_path / "hall.csv", CSV)
     assert len(contents(path, Selection(since=1790812800.0, until=1790812860.0))) == 1
     assert {each.sensor_id for each in contents(path, Selection(("boiler-*",)))} == {"boiler-1"}
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_rows_that_cannot_be_read_end_the_backtest_with_the_first_of_them(tmp_path, processes):
+def test_rows_that_cannot_be_read_end_the_backtest_with_the_first_of_them(tmp_path: Path, processes) -> None:
     rows = "boiler-1,2026-10-01T00:02:00Z,nan,1\nboiler-1,yesterday,1,1\n bad id,2026-10-01T00:02:00Z,1,1\npump-1,2\n"
     source = open_source(str(written(tmp_path / "hall.csv", CSV + rows)), Settings(), Selection())
     with pytest.raises(
@@ -78,7 +78,7 @@ def test_rows_that_cannot_be_read_end_the_backtest_with_the_first_of_them(tmp_pa
     assert (outcome.unreadable, outcome.readings) == (4, 3)
 
 
-def test_an_empty_range_says_what_the_file_holds(tmp_path):
+def test_an_empty_range_says_what_the_file_holds(tmp_path: Path) -> None:
     source = open_source(
         str(written(tmp_path / "hall.csv", CSV)), Settings(), Selection(since=1.0, until=2.0)
     )
@@ -88,7 +88,7 @@ def test_an_empty_range_says_what_the_file_holds(tmp_path):
         Selection(since=2.0, until=2.0)
 
 
-def test_a_pattern_that_matches_no_sensor_is_named(tmp_path):
+def test_a_pattern_that_matches_no_sensor_is_named(tmp_path: Path) -> None:
     source = open_source(
         str(written(tmp_path / "hall.csv", CSV)), Settings(), Selection(("boiler-*", "pmup-*"))
     )
@@ -106,18 +106,18 @@ def test_a_pattern_that_matches_no_sensor_is_named(tmp_path):
         ("a.txt", "", r"expected a folder or one of \.csv"),
     ],
 )
-def test_a_file_that_is_not_readings_is_refused(tmp_path, name, text, complaint):
+def test_a_file_that_is_not_readings_is_refused(tmp_path: Path, name: str, text: str, complaint) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         contents(written(tmp_path / name, text))
 
 
-def test_parquet_needs_its_extra_and_says_so(tmp_path, monkeypatch):
+def test_parquet_needs_its_extra_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'weir\[parquet\]'"):
         contents(written(tmp_path / "a.parquet", "PAR1"))
 
 
-def test_parquet_is_read_with_times_of_any_kind(tmp_path):
+def test_parquet_is_read_with_times_of_any_kind(tmp_path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -137,14 +137,14 @@ def test_parquet_is_read_with_times_of_any_kind(tmp_path):
         contents(tmp_path / "broken.parquet")
 
 
-def test_recorded_data_is_a_source_with_labels_of_its_own():
+def test_recorded_data_is_a_source_with_labels_of_its_own() -> None:
     source = open_source("waterflow", Settings(), Selection())
     outcome = Backtest(source, PLAIN).run()
     assert (outcome.readings, list(outcome.sensors)) == (1268, ["waterflow"])
     assert len(labels_for(read_labels("waterflow", Settings()), Selection(), outcome)) == 4
 
 
-def test_labels_are_read_from_csv_and_from_nab(tmp_path):
+def test_labels_are_read_from_csv_and_from_nab(tmp_path: Path) -> None:
     csv = written(
         tmp_path / "labels.csv", "sensor_id,quantity,start,end,kind\na,t,2026-10-01T00:00,1790812900,spike\n"
     )
@@ -158,7 +158,7 @@ def test_labels_are_read_from_csv_and_from_nab(tmp_path):
     assert (label.sensor_id, label.quantity, label.end - label.start) == ("x", "*", 60.0)
 
 
-def test_labels_that_match_nothing_are_refused_and_those_outside_are_left_out(tmp_path):
+def test_labels_that_match_nothing_are_refused_and_those_outside_are_left_out(tmp_path: Path) -> None:
     source = open_source(str(written(tmp_path / "hall.csv", CSV)), Settings(), Selection())
     outcome = Backtest(source, PLAIN).run()
     head = "sensor_id,start,end\n"
@@ -189,13 +189,15 @@ def test_labels_that_match_nothing_are_refused_and_those_outside_are_left_out(tm
         ("[detection]\nraise_at = 2\n", "raise_at|detection"),
     ],
 )
-def test_a_configuration_that_does_not_parse_names_file_and_setting(tmp_path, text, complaint):
+def test_a_configuration_that_does_not_parse_names_file_and_setting(
+    tmp_path: Path, text: str, complaint
+) -> None:
     path = written(tmp_path / "b.toml", text)
     with pytest.raises(ConfigurationError, match=rf"b\.toml.*({complaint})"):
         read(path, Settings())
 
 
-def test_one_configuration_alone_is_compared_with_the_settings_in_force(tmp_path):
+def test_one_configuration_alone_is_compared_with_the_settings_in_force(tmp_path: Path) -> None:
     path = written(tmp_path / "b.toml", "[detection]\nraise_at = 0.999\n")
     assert [each.name for each in read_all([str(path)], Settings())] == ["current", "b"]
     assert [each.name for each in read_all([], Settings())] == ["current"]
@@ -203,7 +205,7 @@ def test_one_configuration_alone_is_compared_with_the_settings_in_force(tmp_path
         read_all([str(path), str(path)], Settings())
 
 
-def test_what_a_configuration_does_not_say_is_as_in_force(tmp_path):
+def test_what_a_configuration_does_not_say_is_as_in_force(tmp_path: Path) -> None:
     force = Settings(
         windows={"size_seconds": 3600.0, "grace_seconds": 7.0},
         detection={

@@ -13,7 +13,7 @@ PROD = Settings(kafka=KafkaSettings(namespace="prod."), mongo=MongoSettings(coll
 
 
 @pytest.mark.parametrize("live", [LIVE, PROD])
-def test_every_topic_and_collection_of_a_rehearsal_carries_its_prefix(live):
+def test_every_topic_and_collection_of_a_rehearsal_carries_its_prefix(live) -> None:
     settings = Rehearsal(live, "b").settings
     assert settings.kafka.namespace == f"{live.kafka.namespace}rehearsal-b."
     names = {settings.topic(spec.name) for spec in ALL_TOPICS}
@@ -25,12 +25,12 @@ def test_every_topic_and_collection_of_a_rehearsal_carries_its_prefix(live):
 
 
 @pytest.mark.parametrize("namespace", ["", "prod.", ".", "late", "a b.", "x/../."])
-def test_a_namespace_that_is_empty_or_live_or_no_name_is_refused(namespace):
+def test_a_namespace_that_is_empty_or_live_or_no_name_is_refused(namespace) -> None:
     with pytest.raises(ConfigurationError, match="namespace"):
         apart(PROD, namespace)
 
 
-def test_a_namespace_whose_collections_would_begin_like_live_ones_is_refused():
+def test_a_namespace_whose_collections_would_begin_like_live_ones_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="late_readings"):
         apart(LIVE, "late.")
     with pytest.raises(ConfigurationError, match="neither may be empty"):
@@ -38,6 +38,6 @@ def test_a_namespace_whose_collections_would_begin_like_live_ones_is_refused():
 
 
 @pytest.mark.parametrize("name", ["", "B", "a_b", "a.b", "-a", "a" * 32, "../a"])
-def test_a_name_that_could_be_the_beginning_of_another_prefix_is_refused(name):
+def test_a_name_that_could_be_the_beginning_of_another_prefix_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="name must be"):
         Rehearsal(LIVE, name)

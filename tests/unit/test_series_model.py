@@ -18,7 +18,7 @@ def series(count: int, seed: int = 1) -> list[tuple[float, float]]:
     return readings
 
 
-def test_splitting_a_stream_anywhere_and_restoring_gives_the_same_changes_and_bytes():
+def test_splitting_a_stream_anywhere_and_restoring_gives_the_same_changes_and_bytes() -> None:
     config = DetectionConfig()
     readings = series(600)
     whole = SeriesModel(config)
@@ -34,7 +34,7 @@ def test_splitting_a_stream_anywhere_and_restoring_gives_the_same_changes_and_by
     assert any(change is not None and change.kind == "raised" for change in expected)
 
 
-def test_a_redelivered_reading_is_skipped_and_counted():
+def test_a_redelivered_reading_is_skipped_and_counted() -> None:
     model = SeriesModel(DetectionConfig())
     for reading in series(300):
         model.observe(*reading)
@@ -45,25 +45,25 @@ def test_a_redelivered_reading_is_skipped_and_counted():
     assert model.expected_band() | {"skipped": 0} == before
 
 
-def test_a_value_that_is_not_finite_never_reaches_the_detector():
+def test_a_value_that_is_not_finite_never_reaches_the_detector() -> None:
     model = SeriesModel(DetectionConfig())
     for value in (math.nan, math.inf, -math.inf):
         assert model.observe(1.0, value) is None
     assert (model.skipped, model.seen) == (3, 0)
 
 
-def test_bytes_that_are_no_state_are_refused():
+def test_bytes_that_are_no_state_are_refused() -> None:
     for data in (b"", b"\x09", b"\x01\x05abc", b"garbage" * 20):
         with pytest.raises(InputError):
             SeriesModel.from_bytes(data, DetectionConfig())
 
 
-def test_a_misspelt_setting_is_refused_by_name():
+def test_a_misspelt_setting_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="raise_att"):
         DetectionPlan({"series": {"boiler-*/temperature": {"raise_att": 0.9}}})
 
 
-def test_a_pattern_overrides_the_default_for_its_series_only():
+def test_a_pattern_overrides_the_default_for_its_series_only() -> None:
     plan = DetectionPlan({"warm_up": "50", "series": {"boiler-*/temperature": {"high": 120}}})
     assert plan.config_for("boiler-1", "temperature") == DetectionConfig(warm_up=50, high=120)
     assert plan.config_for("boiler-1", "pressure") == DetectionConfig(warm_up=50)

@@ -55,14 +55,14 @@ def tuned(path: Path, labels: list[Label] | None = None, budget: str = DAILY.tex
         ("at most 24 raises per sensor per hour", 576),
     ],
 )
-def test_a_budget_reads_as_it_is_written(text, per_day):
+def test_a_budget_reads_as_it_is_written(text: str, per_day) -> None:
     assert parse_budget(text).per_sensor_day == pytest.approx(per_day)
 
 
 @pytest.mark.parametrize(
     "text", ["", "2", "few alarms", "at most -1 alarms per sensor per day", "2 alarms per week"]
 )
-def test_a_budget_that_is_not_understood_is_refused_with_an_example(text):
+def test_a_budget_that_is_not_understood_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigurationError, match="at most 2 alarms per sensor per week"):
         parse_budget(text)
 
@@ -75,7 +75,7 @@ def trial(nats: float, alarms: int, f1: tuple[int, int, int] | None = None) -> T
     return Trial(with_threshold(BASE, nats), nats, Burden(alarms, 1.0, 0.0, 0, 0), verdict)
 
 
-def test_without_labels_the_most_sensitive_threshold_within_the_budget_is_chosen():
+def test_without_labels_the_most_sensitive_threshold_within_the_budget_is_chosen() -> None:
     trials = [trial(5, 9), trial(6, 1), trial(7, 5), trial(8, 1), trial(9, 0)]
     chosen = best(trials, DAILY)
     assert chosen is not None
@@ -83,7 +83,7 @@ def test_without_labels_the_most_sensitive_threshold_within_the_budget_is_chosen
     assert best(trials[:1], DAILY) is None
 
 
-def test_with_labels_the_best_f1_within_the_budget_is_chosen():
+def test_with_labels_the_best_f1_within_the_budget_is_chosen() -> None:
     trials = [trial(5, 9, (4, 4, 0)), trial(7, 1, (4, 3, 0)), trial(8, 1, (4, 2, 0)), trial(9, 0, (4, 0, 0))]
     chosen = best(trials, DAILY)
     assert chosen is not None
@@ -91,7 +91,7 @@ def test_with_labels_the_best_f1_within_the_budget_is_chosen():
 
 
 @given(st.lists(st.floats(4.6, 27, allow_nan=False), min_size=2, max_size=10, unique=True), st.data())
-def test_a_closer_look_stays_between_the_neighbours(ladder, data):
+def test_a_closer_look_stays_between_the_neighbours(ladder, data) -> None:
     trials = [trial(nats, 0) for nats in ladder]
     chosen = data.draw(st.sampled_from(trials))
     others = sorted(ladder)
@@ -100,7 +100,7 @@ def test_a_closer_look_stays_between_the_neighbours(ladder, data):
         assert others[max(0, at - 1)] <= nats <= others[min(len(others) - 1, at + 1)]
 
 
-def test_the_tuned_threshold_keeps_to_the_budget_where_it_was_found(tmp_path):
+def test_the_tuned_threshold_keeps_to_the_budget_where_it_was_found(tmp_path: Path) -> None:
     result = tuned(recording(tmp_path / "hall.jsonl"))
     assert result.chosen is not None
     assert result.held_out is not None
@@ -109,7 +109,7 @@ def test_the_tuned_threshold_keeps_to_the_budget_where_it_was_found(tmp_path):
     assert result.held_out.burden.anomalies == 3
 
 
-def test_readings_that_are_held_out_have_no_say_in_what_is_chosen(tmp_path):
+def test_readings_that_are_held_out_have_no_say_in_what_is_chosen(tmp_path: Path) -> None:
     quiet = tuned(recording(tmp_path / "quiet.jsonl", spikes_after_split=1))
     wild = tuned(recording(tmp_path / "wild.jsonl", spikes_after_split=30))
     assert quiet.chosen is not None
@@ -122,7 +122,7 @@ def spike(index: int) -> Label:
     return Label("boiler-1", "temperature", START + 60.0 * index - 5, START + 60.0 * index + 5, "spike")
 
 
-def test_labels_on_both_sides_of_the_split_are_needed(tmp_path):
+def test_labels_on_both_sides_of_the_split_are_needed(tmp_path: Path) -> None:
     path = recording(tmp_path / "hall.jsonl")
     before = [spike(at) for at in (600, 1200, 1800, 2400, 2700)]
     after = [spike(at) for at in (3200, 3700, 4200)]
@@ -135,7 +135,7 @@ def test_labels_on_both_sides_of_the_split_are_needed(tmp_path):
     assert result.held_out.verdict.labels == 3
 
 
-def test_the_command_writes_settings_that_a_backtest_reads(tmp_path):
+def test_the_command_writes_settings_that_a_backtest_reads(tmp_path: Path) -> None:
     path = recording(tmp_path / "hall.jsonl")
     written = tmp_path / "tuned.toml"
     arguments = ["tune", "--source", str(path), "--split", str(SPLIT), "--write", str(written), "--budget"]
@@ -148,7 +148,7 @@ def test_the_command_writes_settings_that_a_backtest_reads(tmp_path):
     assert "no threshold keeps to the budget" in result.output
 
 
-def test_a_series_with_a_threshold_of_its_own_keeps_it():
+def test_a_series_with_a_threshold_of_its_own_keeps_it() -> None:
     base = Configuration(
         "base", {}, {"raise_at": 0.99, "series": {"a*/t": {"raise_at": 0.5, "clear_at": 0.4}}}
     )
@@ -168,5 +168,5 @@ plain = st.one_of(
         st.one_of(plain, st.lists(plain), st.dictionaries(st.text(min_size=1), plain, min_size=1)),
     )
 )
-def test_written_toml_reads_back_as_it_was(values):
+def test_written_toml_reads_back_as_it_was(values) -> None:
     assert tomllib.loads(toml_of(values)) == values

@@ -38,13 +38,13 @@ def comparison(**options) -> Comparison:
     return Comparison("aggregates", 3, Aggregate, **options)
 
 
-def test_raising_and_clearing_of_one_anomaly_are_two_results():
+def test_raising_and_clearing_of_one_anomaly_are_two_results() -> None:
     raised, cleared = anomaly("raised", 100.0), anomaly("cleared", 160.0)
     assert key_of(raised) != key_of(cleared)
     assert (event_time_of(raised), event_time_of(cleared)) == (100.0, 160.0)
 
 
-def test_a_reading_that_was_late_at_two_watermarks_is_two_results_of_the_same_event_time():
+def test_a_reading_that_was_late_at_two_watermarks_is_two_results_of_the_same_event_time() -> None:
     assert key_of(late(90.0)) != key_of(late(150.0))
     assert key_of(late(90.0)) == key_of(late(90.0))
     assert event_time_of(late(90.0)) == event_time_of(late(150.0)) == 30.0
@@ -57,7 +57,7 @@ def test_a_reading_that_was_late_at_two_watermarks_is_two_results_of_the_same_ev
         (LateReading, [late(90.0), late(150.0)]),
     ],
 )
-def test_anomalies_and_late_readings_match_their_counterparts(kind, results):
+def test_anomalies_and_late_readings_match_their_counterparts(kind, results) -> None:
     compared = Comparison("results", 0, kind)
     for offset, each in enumerate(results):
         compared.recomputed(each, encode(each))
@@ -66,7 +66,7 @@ def test_anomalies_and_late_readings_match_their_counterparts(kind, results):
     assert (agreement.matched, agreement.repeated, agreement.mismatches) == (2, 0, 0)
 
 
-def test_what_waits_on_either_side_is_told_until_its_counterpart_comes():
+def test_what_waits_on_either_side_is_told_until_its_counterpart_comes() -> None:
     compared = comparison()
     compared.recomputed(aggregate(1), encode(aggregate(1)))
     compared.emitted(encode(aggregate(2)), 0)
@@ -77,7 +77,7 @@ def test_what_waits_on_either_side_is_told_until_its_counterpart_comes():
     assert compared.finish(more_readings=False).matched == 2
 
 
-def test_a_live_result_that_came_first_is_still_compared_byte_for_byte():
+def test_a_live_result_that_came_first_is_still_compared_byte_for_byte() -> None:
     compared = comparison()
     compared.emitted(encode(aggregate(1, mean=9.0)), 4)
     compared.recomputed(aggregate(1), encode(aggregate(1)))
@@ -88,7 +88,9 @@ def test_a_live_result_that_came_first_is_still_compared_byte_for_byte():
     assert (first.live, first.recomputed) == (encode(aggregate(1, mean=9.0)), encode(aggregate(1)))
 
 
-def test_a_live_result_repeated_before_its_counterpart_counts_as_a_repetition_only_with_the_same_bytes():
+def test_a_live_result_repeated_before_its_counterpart_counts_as_a_repetition_only_with_the_same_bytes() -> (
+    None
+):
     compared = comparison()
     compared.emitted(encode(aggregate(1)), 0)
     compared.emitted(encode(aggregate(1)), 1)
@@ -99,7 +101,7 @@ def test_a_live_result_repeated_before_its_counterpart_counts_as_a_repetition_on
     assert (agreement.shown[0].kind, agreement.shown[0].offset) == ("different", 2)
 
 
-def test_a_result_recomputed_twice_differs_only_if_its_bytes_changed():
+def test_a_result_recomputed_twice_differs_only_if_its_bytes_changed() -> None:
     compared = comparison()
     compared.emitted(encode(aggregate(1)), 0)
     compared.recomputed(aggregate(1), encode(aggregate(1)))
@@ -112,7 +114,7 @@ def test_a_result_recomputed_twice_differs_only_if_its_bytes_changed():
 
 
 @pytest.mark.parametrize(("remembered", "repeated", "kinds"), [(2, 1, []), (1, 0, ["unexpected"])])
-def test_a_repetition_is_known_as_long_as_its_result_is_remembered(remembered, repeated, kinds):
+def test_a_repetition_is_known_as_long_as_its_result_is_remembered(remembered, repeated, kinds) -> None:
     compared = comparison(remembered=remembered)
     for number in (1, 2):
         compared.recomputed(aggregate(number), encode(aggregate(number)))
@@ -123,7 +125,7 @@ def test_a_repetition_is_known_as_long_as_its_result_is_remembered(remembered, r
     assert [each.kind for each in agreement.shown] == kinds
 
 
-def test_each_missing_result_is_handed_on_once_with_its_bytes():
+def test_each_missing_result_is_handed_on_once_with_its_bytes() -> None:
     handed: list[tuple[object, bytes]] = []
     compared = comparison(on_missing=lambda result, value: handed.append((result, value)))
     for number in (1, 2):
@@ -135,7 +137,7 @@ def test_each_missing_result_is_handed_on_once_with_its_bytes():
     assert (agreement.matched, agreement.missing, agreement.mismatches) == (1, 1, 1)
 
 
-def test_a_comparison_is_hopeless_once_more_differs_than_is_worth_reading():
+def test_a_comparison_is_hopeless_once_more_differs_than_is_worth_reading() -> None:
     compared = comparison()
     for offset in range(MOST_DIFFERENCES):
         compared.emitted(b"{", offset)
@@ -144,7 +146,7 @@ def test_a_comparison_is_hopeless_once_more_differs_than_is_worth_reading():
     assert compared.hopeless
 
 
-def test_however_many_differ_all_are_counted_and_the_earliest_are_kept():
+def test_however_many_differ_all_are_counted_and_the_earliest_are_kept() -> None:
     agreement = Agreement()
     for event_time in range(100, 0, -1):
         agreement.note(mismatch(float(event_time), "missing" if event_time % 2 else "unexpected"))
@@ -153,7 +155,7 @@ def test_however_many_differ_all_are_counted_and_the_earliest_are_kept():
     assert {float(event_time) for event_time in range(1, 21)} <= {each.event_time for each in agreement.shown}
 
 
-def test_agreements_add_up_and_show_the_first_differences_of_all_in_order():
+def test_agreements_add_up_and_show_the_first_differences_of_all_in_order() -> None:
     one = Agreement(matched=5, repeated=2, beyond=1)
     other = Agreement(matched=7, repeated=1, beyond=3)
     for event_time in range(30):
@@ -165,5 +167,5 @@ def test_agreements_add_up_and_show_the_first_differences_of_all_in_order():
     assert [each.event_time for each in whole.shown] == [float(event_time) for event_time in range(20)]
 
 
-def test_no_agreements_add_up_to_nothing():
+def test_no_agreements_add_up_to_nothing() -> None:
     assert agreement_in_all([]) == Agreement()

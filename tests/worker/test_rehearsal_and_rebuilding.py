@@ -76,8 +76,8 @@ def records(settings: Settings, name: str) -> int:
 
 @pytest.mark.timeout(400)
 def test_a_rehearsal_runs_beside_the_live_system_and_is_removed_without_a_trace(
-    live, mongo, mongo_database, tmp_path
-):
+    live, mongo: str, mongo_database: str, tmp_path: Path
+) -> None:
     admin = KafkaAdmin(live)
     before = (
         admin.topics(live.kafka.namespace),
@@ -109,7 +109,9 @@ def test_a_rehearsal_runs_beside_the_live_system_and_is_removed_without_a_trace(
 
 
 @pytest.mark.timeout(400)
-def test_a_reset_rebuilds_and_a_backfill_fills_what_is_missing(live, monkeypatch, tmp_path):
+def test_a_reset_rebuilds_and_a_backfill_fills_what_is_missing(
+    live, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("WEIR_WORKER__SINKS", "false")
     monkeypatch.setenv("WEIR_DETECTION__RAISE_AT", "0.999")
     live = load()
