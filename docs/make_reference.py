@@ -18,7 +18,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bridges.process import metrics  # noqa: E402
-from bridges.process.settings import Section, Settings  # noqa: E402
+from bridges.process.section import Section  # noqa: E402
+from bridges.process.settings import Settings  # noqa: E402
 from streams.records import types as records  # noqa: E402
 from streams.records.topics import ALL_TOPICS, DAY_MS  # noqa: E402
 
@@ -56,28 +57,7 @@ def settings_page() -> str:
     for name, field in Settings.model_fields.items():
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
             lines.append(f"| `WEIR_{name.upper()}` | {_default(field)} | {_one_line(field.description)} |")
-    lines += ["", *_detection_lines()]
-    return "\n".join(lines)
-
-
-def _detection_lines() -> Iterator[str]:
-    from streams.detection.series_model import DetectionConfig
-
-    yield "## detection"
-    yield ""
-    yield "`WEIR_DETECTION__<NAME>`, or the table `[detection]` of the TOML file. A table"
-    yield '`[detection.series."boiler-*/temperature"]` changes single values for the series that match.'
-    yield "See [detection](../explanation/detection.md)."
-    yield ""
-    yield "| name | default |"
-    yield "|---|---|"
-    for field in msgspec.structs.fields(DetectionConfig):
-        default = field.default if field.default is not msgspec.NODEFAULT else None
-        if default is None and field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()  # type: ignore[operator]
-        yield f"| `{field.name}` | `{default!r}` |"
-    yield ""
-    yield from ("```", inspect.cleandoc(DetectionConfig.__doc__ or ""), "```", "")
+    return "\n".join([*lines, ""])
 
 
 def _default(field: typing.Any) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.stages.aggregate import policy_of
 from bridges.audit.audit import Audit
 from bridges.audit.balance import Entry, Findings, balance, findings
 from bridges.kafka.topic_reader import TopicReader
@@ -17,7 +16,6 @@ from bridges.simulator.recordings import WATERFLOW
 from bridges.stack.environment import read_environment
 from bridges.stack.part import SERVERS
 from bridges.stack.supervisor import State, Supervisor
-from streams.detection.series_model import DetectionPlan
 from streams.records import topics
 from streams.records.types import Anomaly, decode_as
 from streams.signals import Totals
@@ -137,7 +135,7 @@ class Reckoning:
         """Look until it balances, stalls, or all stops; then stop everything."""
         if (settings := await_servers(supervisor, self._data)) is None:
             return
-        audit = Audit(settings, policy_of(settings), DetectionPlan(settings.detection))
+        audit = Audit(settings, settings.windows.policy(), settings.detection.plan())
         try:
             self._look(supervisor, audit)
         finally:

@@ -12,24 +12,12 @@ from streams.records.rows import Row
 from streams.records.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
 from streams.records.types import encode
 from streams.windows.aggregation import AggregationOutcome, aggregate
-from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
-
-
-def policy_of(settings: Settings) -> WindowPolicy:
-    """Make the window policy that the settings ask for."""
-    windows = settings.windows
-    return WindowPolicy.of(
-        size=windows.size_seconds,
-        step=windows.step_seconds,
-        grace=windows.grace_seconds,
-        idle=windows.idle_seconds,
-        quantiles=windows.quantiles,
-    )
+from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
 
 
 def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorWindows]:
     """Add the agent to the application; returns its state, for the views."""
-    policy = policy_of(settings)
+    policy = settings.windows.policy()
     state = WriteBehindState[SensorWindows](
         app,
         "windows",

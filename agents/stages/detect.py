@@ -15,7 +15,6 @@ from streams.detection.detecting import (
     models_from_state,
     models_to_state,
 )
-from streams.detection.series_model import DetectionPlan
 from streams.records.rows import Row
 from streams.records.topics import ANOMALIES
 from streams.records.types import encode
@@ -23,7 +22,7 @@ from streams.records.types import encode
 
 def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
     """Add the agent to the application; returns its state, for the views."""
-    plan = DetectionPlan(settings.detection)
+    plan = settings.detection.plan()
     state = WriteBehindState[SensorModels](
         app,
         "models",

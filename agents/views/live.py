@@ -8,7 +8,6 @@ from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from agents.lane.state import WriteBehindState
-from agents.stages.aggregate import policy_of
 from agents.views.recent import Recent
 from streams.records.rows import Row
 from streams.windows.sensor_windows import SensorWindows, WindowPolicy
@@ -39,7 +38,7 @@ class LiveState:
     def __init__(self, app: Any, recent: Recent) -> None:
         self._app = app
         self._recent = recent
-        self._policy = policy_of(app.settings)
+        self._policy = app.settings.windows.policy()
         self._describe: dict[str, Callable[[Any], Json]] = {
             "windows": lambda state: describe_windows(self._policy, state),
             "models": describe_models,

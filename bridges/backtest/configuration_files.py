@@ -18,7 +18,7 @@ CURRENT = "current"
 def current(settings: Settings) -> Configuration:
     """Return the settings in force as a configuration."""
     windows = settings.windows.model_dump(mode="python")
-    return _checked(Configuration(CURRENT, windows, settings.detection), "the settings in force")
+    return _checked(Configuration(CURRENT, windows, settings.detection.given()), "the settings in force")
 
 
 def read(path: Path, settings: Settings, name: str | None = None) -> Configuration:
@@ -52,7 +52,7 @@ def read(path: Path, settings: Settings, name: str | None = None) -> Configurati
     detection = found.get("detection", {})
     if not isinstance(detection, dict):
         raise ConfigurationError(f"configuration {path}: detection must be a section")
-    merged = _over(settings.detection, detection)
+    merged = _over(settings.detection.given(), detection)
     return _checked(Configuration(name or path.stem, windows, merged), f"configuration {path}")
 
 

@@ -5,16 +5,12 @@ A setting comes from, first found wins: an environment variable ``WEIR_<SECTION>
 An unknown ``WEIR_*`` variable is an error: a typo must not pass silently.
 """
 
-import json
 import os
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -29,58 +25,18 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bridges.process.detection_settings import DetectionSettings
+from bridges.process.section import CommaSeparated, CommaSeparatedPairs, Count, Port, Seconds, Section
 from streams.errors import ConfigurationError
 from streams.payloads.addresses import Prefix
+from streams.windows.sensor_windows import WindowPolicy
+from streams.windows.window_config import WindowConfig
 
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-def _split(value: Any) -> Any:
-    """Accept a comma-separated text where a list is wanted, as environment variables need."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _decode_tables(value: Any) -> Any:
-    """Accept a JSON object where a table is wanted, as environment variables need: their names have no ``/``."""
-    if not isinstance(value, dict):
-        return value
-    tables = {}
-    for name in ("series", "parameters"):
-        if isinstance(text := value.get(name), str):
-            try:
-                tables[name] = json.loads(text)
-            except ValueError as error:
-                raise ValueError(f"{name} must be a JSON object: {error}") from None
-    return {**value, **tables}
-
-
-CommaSeparated = BeforeValidator(_split)
-
-
-def _pairs(value: Any) -> Any:
-    """Accept ``name=value, name=value`` where a mapping is wanted."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.partition("=") for part in _split(value)]
-    if any(not sign for _, sign, _ in pairs):
-        raise ValueError(f"expected name=value, comma separated, got {value!r}")
-    return {name.strip(): text.strip() for name, _, text in pairs}
-
-
-CommaSeparatedPairs = BeforeValidator(_pairs)
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 
 # Read by other parts of the system, not settings of this model.
 _OTHER_VARIABLES = frozenset({"WEIR_CONFIG", "WEIR_HOME", "WEIR_NAB_DIR"})
 _OTHER_PREFIXES = ("WEIR_TEST_", "WEIR_BENCH_")
-
-
-class Section(BaseModel):
-    """A group of settings: immutable, and a wrong name in it is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class KafkaSettings(Section):
@@ -212,16 +168,30 @@ class BridgeSettings(Section):
 class WindowSettings(Section):
     """Windows of event time, per sensor."""
 
-    size_seconds: Seconds = 60
+    size_seconds: Seconds = WindowConfig.size_seconds
     """Window length."""
-    step_seconds: Seconds | None = None
+    step_seconds: Seconds | None = WindowConfig.step_seconds
     """Seconds between window starts; not set: tumbling (equal to the size)."""
-    grace_seconds: float = Field(default=10, ge=0)
+    grace_seconds: float = Field(default=WindowConfig.grace_seconds, ge=0)
     """How far out of order a reading may arrive and still count."""
-    idle_seconds: Seconds = 60
+    idle_seconds: Seconds = WindowConfig.idle_seconds
     """A sensor silent for so long (by ingest time) has its open windows closed by the next tick."""
-    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], CommaSeparated] = ()
+    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], CommaSeparated] = (
+        WindowConfig.quantiles
+    )
     """Quantiles in each aggregate (DDSketch, 1 % relative error); they cost time and memory."""
+
+    @model_validator(mode="after")
+    def _is_a_policy(self) -> "WindowSettings":
+        try:
+            self.policy()
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def policy(self) -> WindowPolicy:
+        """Make the policy of windows."""
+        return WindowConfig(**self.model_dump()).policy()
 
 
 class WorkerSettings(Section):
@@ -289,7 +259,7 @@ class AnalysisSettings(Section):
     """How other analysis workers reach this one, as ``WEIR_WEB__ADVERTISED_HOST``."""
     data_dir: Path = Path(".weir/analysis")
     """Faust's local files."""
-    groups: Annotated[dict[str, str], CommaSeparatedPairs] = {"all": "*"}
+    groups: Annotated[dict[str, str], CommaSeparatedPairs] = Field(default_factory=lambda: {"all": "*"})
     """Which sensors are compared with which: name of a group = pattern of sensor ids (``boilers=boiler-*,all=*``)."""
 
 
@@ -341,9 +311,7 @@ class Settings(BaseSettings):
     mongo: MongoSettings = MongoSettings()
     bridge: BridgeSettings = BridgeSettings()
     windows: WindowSettings = WindowSettings()
-    detection: Annotated[dict[str, Any], BeforeValidator(_decode_tables)] = Field(default_factory=dict)
-    """Detection; see `streams.detection.detection_config.DetectionConfig`. ``WEIR_DETECTION__SERIES`` is a JSON object:
-    ``{"boiler-*/temperature": {"high": 120}}``."""
+    detection: DetectionSettings = DetectionSettings()
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()
     analysis: AnalysisSettings = AnalysisSettings()
@@ -428,8 +396,6 @@ def _is_known(variable: str) -> bool:
     section, delimiter, name = variable.removeprefix("WEIR_").lower().partition("__")
     if not delimiter:
         return section in Settings.model_fields
-    if section == "detection":
-        return True  # checked by DetectionConfig itself
     return name in (_fields_of(section) or ()) or _secret_file_of(variable) is not None
 
 
@@ -448,6 +414,8 @@ def _explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         path = [str(part) for part in item["loc"]]
-        shown = "" if item["type"] == "extra_forbidden" else f", got {item['input']!r}"
+        # A section as a whole would show what else is in it, secrets too.
+        whole = item["type"] == "extra_forbidden" or isinstance(item["input"], dict)
+        shown = "" if whole else f", got {item['input']!r}"
         lines.append(f"WEIR_{'__'.join(path).upper()}: {item['msg']}{shown}")
     return "settings are not acceptable:\n  " + "\n  ".join(lines)

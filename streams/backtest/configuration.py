@@ -7,6 +7,7 @@ import msgspec
 
 from streams.detection.series_model import DetectionPlan
 from streams.windows.sensor_windows import WindowPolicy
+from streams.windows.window_config import WindowConfig
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Configuration:
     Args:
         name: Shown in reports, and used in gates.
         windows: As in section ``windows`` of the settings: ``size_seconds``, ``step_seconds``, ``grace_seconds``,
-            ``idle_seconds``, ``quantiles``.
+            ``idle_seconds``, ``quantiles``; what is not given is as in `WindowConfig`.
         detection: As in section ``detection``.
     """
 
@@ -30,14 +31,7 @@ class Configuration:
         Raises:
             ConfigurationError: If the settings make none.
         """
-        windows = self.windows
-        return WindowPolicy.of(
-            size=windows.get("size_seconds", 60.0),
-            step=windows.get("step_seconds"),
-            grace=windows.get("grace_seconds", 10.0),
-            idle=windows.get("idle_seconds", 60.0),
-            quantiles=tuple(windows.get("quantiles", ())),
-        )
+        return WindowConfig(**self.windows).policy()
 
     def plan(self) -> DetectionPlan:
         """Make the detection plan.

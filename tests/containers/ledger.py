@@ -15,12 +15,10 @@ import time
 from itertools import takewhile
 from pathlib import Path
 
-from agents.stages.aggregate import policy_of
 from bridges.audit.audit import Audit
 from bridges.audit.balance import Entry, balance
 from bridges.process.settings import load
 from bridges.simulator.scenario import Scenario
-from streams.detection.series_model import DetectionPlan
 from streams.signals import Key, Totals, merged, totals
 
 STALLED_SECONDS = 60.0
@@ -48,7 +46,7 @@ def main() -> int:
     expected = json.loads(os.environ["EXPECTED"])
     wanted = with_devices(sent(expected["state"]), expected["devices"], expected["refused"])
     settings = load()
-    audit = Audit(settings, policy_of(settings), DetectionPlan(settings.detection))
+    audit = Audit(settings, settings.windows.policy(), settings.detection.plan())
     entries: list[Entry] = []
     seen: object = None
     moved_at = time.monotonic()

@@ -12,7 +12,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from agents.stages.aggregate import policy_of
 from bridges.kafka.clients import aiokafka_options
 from bridges.process.settings import Settings
 from streams.detection.detecting import (
@@ -23,7 +22,6 @@ from streams.detection.detecting import (
     models_from_state,
     models_to_state,
 )
-from streams.detection.series_model import DetectionPlan
 from streams.errors import InputError
 from streams.records.dead_letters import from_kafka
 from streams.records.rows import Changes, Row, encode_row
@@ -145,7 +143,7 @@ class Expected:
 
     async def state_differences(self, settings: Settings, after: str) -> list[str]:
         """Compare the rows in the changelogs with these, byte for byte; one line a difference."""
-        plan = DetectionPlan(settings.detection)
+        plan = settings.detection.plan()
         lines = []
         tables: list[tuple[str, dict[str, Row[Any]], Any, Any, Changes[Any]]] = [
             (
@@ -172,8 +170,8 @@ class Expected:
 
 async def undisturbed(settings: Settings) -> Expected:
     """Read the log, and compute in this process what a worker must have made of it."""
-    policy = policy_of(settings)
-    plan = DetectionPlan(settings.detection)
+    policy = settings.windows.policy()
+    plan = settings.detection.plan()
     expected = Expected()
     topic = settings.topic(READINGS.name)
     for partition, records in (await _read(settings, topic)).items():

@@ -15,7 +15,6 @@ import pymongo
 from pydantic import SecretStr
 from pymongo.errors import PyMongoError
 
-from agents.stages.aggregate import policy_of
 from bridges.kafka.clients import ensure_topics
 from bridges.mqtt.outlet import MqttOutlet
 from bridges.process.settings import KafkaSettings, MongoSettings, MqttSettings, Settings, WindowSettings
@@ -25,7 +24,6 @@ from bridges.stack.kafka_server import KafkaServer
 from bridges.stack.mongo_server import MongoServer
 from bridges.stack.mqtt_server import MqttServer
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.series_model import DetectionPlan
 from streams.records.documents import Document, reading_document
 from streams.records.topics import AGGREGATES, ANOMALIES
 from streams.records.types import Reading, encode
@@ -294,8 +292,8 @@ class Undisturbed:
     def __init__(self, settings: Settings, day: Day) -> None:
         aggregation, detection = AggregationOutcome(), DetectionOutcome()
         items = [(offset, 0, reading) for offset, reading in enumerate(day.readings)]
-        aggregate(policy_of(settings), {}, items, aggregation)
-        detect(DetectionPlan(settings.detection), {}, items, detection)
+        aggregate(settings.windows.policy(), {}, items, aggregation)
+        detect(settings.detection.plan(), {}, items, detection)
         assert not aggregation.late, "the day was to have no late readings"
         self.aggregates = sorted(map(encode, aggregation.aggregates))
         self.anomalies = sorted(map(encode, detection.anomalies))

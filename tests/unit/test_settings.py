@@ -3,9 +3,14 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bridges.doctor.diagnosis import Grade
+from bridges.doctor.examination import examine
+from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings, load
+from streams.detection.detection_config import DetectionConfig
 from streams.errors import ConfigurationError
 
 
@@ -69,12 +74,12 @@ def test_a_typo_in_the_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "weir.toml"
-    config.write_text("[windows]\nsize_seconds = 5\ngrace_seconds = 1\n[detection]\nwarm_up = 7\n")
+    config.write_text("[windows]\nsize_seconds = 5\ngrace_seconds = 1\n[detection]\nwarm_up = 72\n")
     monkeypatch.setenv("WEIR_CONFIG", str(config))
     monkeypatch.setenv("WEIR_WINDOWS__SIZE_SECONDS", "30")
     settings = load()
     assert (settings.windows.size_seconds, settings.windows.grace_seconds) == (30, 1)
-    assert settings.detection == {"warm_up": 7}
+    assert settings.detection.given() == {"warm_up": 72}
 
 
 def test_a_secret_comes_from_a_file_and_never_shows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -95,7 +100,43 @@ def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_tables_of_detection_are_json_objects_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIR_DETECTION__SERIES", '{"boiler-*/temperature": {"high": 120}}')
     monkeypatch.setenv("WEIR_DETECTION__WARM_UP", "72")
-    assert load().detection == {"series": {"boiler-*/temperature": {"high": 120}}, "warm_up": "72"}
+    assert load().detection.given() == {"series": {"boiler-*/temperature": {"high": 120}}, "warm_up": 72}
     monkeypatch.setenv("WEIR_DETECTION__SERIES", "boiler")
-    with pytest.raises(ConfigurationError, match="series must be a JSON object"):
+    with pytest.raises(ConfigurationError, match=r"WEIR_DETECTION__SERIES: .*expected a JSON object"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("WEIR_DETECTION__RAIS_AT", "0.5", "unknown setting WEIR_DETECTION__RAIS_AT"),
+        ("WEIR_DETECTION__RAISE_AT", "1.5", "raise_at"),
+        ("WEIR_DETECTION__WARM_UP", "soon", "WEIR_DETECTION__WARM_UP: .*got 'soon'"),
+        ("WEIR_DETECTION__DETECTOR", "oracle", "detector must be one of tailwatch"),
+        ("WEIR_DETECTION__SERIES", '{"boiler-*/temperature": {"hihg": 120}}', "boiler-.*hihg"),
+        ("WEIR_DETECTION__BUDGET_PER_WEEK", "1", "budget_per_week needs interval_seconds"),
+        ("WEIR_WINDOWS__SIZE_SECONDS", "0.0015", "window size must be whole milliseconds"),
+    ],
+)
+def test_what_the_worker_would_refuse_is_refused_at_load_and_by_the_doctor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=said):
+        load()
+    (only,) = examine(tmp_path)
+    assert (only.what, only.verdict) == ("settings", Grade.FAILURE)
+
+
+def test_each_parameter_of_detection_is_a_setting_with_the_same_default() -> None:
+    section = DetectionSettings().model_dump(exclude={"series"})
+    assert section == msgspec.structs.asdict(DetectionConfig())
+
+
+def test_a_section_that_is_refused_as_a_whole_does_not_show_what_else_is_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WEIR_DETECTION__PARAMETERS", '{"half_life": 12345}')
+    with pytest.raises(ConfigurationError) as raised:
+        load()
+    assert "got {" not in str(raised.value)

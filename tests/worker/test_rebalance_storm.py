@@ -247,7 +247,7 @@ def _undisturbed(log: MemoryLog) -> dict[str, list[Counter[bytes]]]:
         LATE_READINGS.name: [],
         DEAD_LETTERS.name: [],
     }
-    policy = aggregate.policy_of(Settings())
+    policy = Settings().windows.policy()
     for part in log.topics["readings"]:
         outcome = AggregationOutcome()
         items, letters = [], []

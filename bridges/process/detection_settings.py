@@ -1,0 +1,72 @@
+"""How series are watched, as a section of the settings."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field, model_validator
+
+from bridges.process.section import JsonTable, Section
+from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.errors import ConfigurationError
+
+_DEFAULT: Final = DetectionConfig()
+
+
+class DetectionSettings(Section):
+    """How each series is watched.
+
+    A table ``[detection.series."boiler-*/temperature"]`` of the TOML file changes single values for the series that
+    match.
+    """
+
+    # Ranges stand with `DetectionConfig`, which also checks the exceptions by series: `_is_a_plan` asks it.
+    detector: str = _DEFAULT.detector
+    """Name of a detector: ``tailwatch``, one of river's, or the ensembles ``max`` and ``vote``."""
+    parameters: Annotated[dict[str, Any], JsonTable] = Field(default_factory=dict)
+    """The detector's parameters, where they differ from its defaults; a JSON object in the environment."""
+    warm_up: int = _DEFAULT.warm_up
+    """Readings before the first score, at least 10."""
+    raise_at: float = _DEFAULT.raise_at
+    """Score in (0, 1) at which an anomaly is raised."""
+    clear_at: float = _DEFAULT.clear_at
+    """Score under which it must stay to be cleared; at most ``raise_at``."""
+    budget_per_week: float | None = _DEFAULT.budget_per_week
+    """Raises a week allowed on normal data; sets ``raise_at`` from the calibrated score."""
+    interval_seconds: float | None = _DEFAULT.interval_seconds
+    """Usual time between readings; ``budget_per_week`` needs it."""
+    min_duration_seconds: float = _DEFAULT.min_duration_seconds
+    """The score must have been at ``raise_at`` for so long; 0 raises at once."""
+    clear_seconds: float = _DEFAULT.clear_seconds
+    """The score must have been under ``clear_at`` for so long before an anomaly is cleared."""
+    rest_seconds: float = _DEFAULT.rest_seconds
+    """Nothing new is raised for so long after a raise."""
+    settle_seconds: float = _DEFAULT.settle_seconds
+    """Nothing new is raised for so long after an anomaly ended."""
+    regime_seconds: float = _DEFAULT.regime_seconds
+    """An anomaly open for so long is the new normal: closed as ``regime_change``."""
+    lift_nats: float = _DEFAULT.lift_nats
+    """Each raise lifts the threshold by so much."""
+    lift_seconds: float = _DEFAULT.lift_seconds
+    """Time constant with which the lift fades."""
+    low: float | None = _DEFAULT.low
+    """Least value that is physically possible; a reading below is an anomaly and is not learned."""
+    high: float | None = _DEFAULT.high
+    """Greatest value that is physically possible."""
+    series: Annotated[dict[str, dict[str, Any]], JsonTable] = Field(default_factory=dict)
+    """Exceptions by pattern, the first match counts; in the environment a JSON object:
+    ``{"boiler-*/temperature": {"high": 120}}``."""
+
+    @model_validator(mode="after")
+    def _is_a_plan(self) -> "DetectionSettings":
+        try:
+            self.plan()
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """Return what was set, as plain values, without the defaults."""
+        return self.model_dump(mode="python", exclude_unset=True)
+
+    def plan(self) -> DetectionPlan:
+        """Make the plan of detection."""
+        return DetectionPlan(self.given())

@@ -1,0 +1,41 @@
+"""How windows are configured, in seconds, and the policy that follows from it."""
+
+from dataclasses import dataclass
+
+from streams.windows.sensor_windows import WindowPolicy
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Section ``windows`` of the settings, or of a configuration that is backtested.
+
+    Args:
+        size_seconds: Window length.
+        step_seconds: Seconds between window starts; ``None``: tumbling, equal to the size.
+        grace_seconds: How far out of order a reading may arrive and still count.
+        idle_seconds: A sensor silent for so long, by ingest time, has its open windows closed by the next tick.
+        quantiles: Probabilities in (0, 1) whose quantiles each aggregate carries.
+
+    >>> WindowConfig(size_seconds=30).policy()
+    WindowPolicy(size_ms=30000, step_ms=30000, grace_ms=10000, idle_ms=60000, quantiles=())
+    """
+
+    size_seconds: float = 60
+    step_seconds: float | None = None
+    grace_seconds: float = 10
+    idle_seconds: float = 60
+    quantiles: tuple[float, ...] = ()
+
+    def policy(self) -> WindowPolicy:
+        """Make the policy.
+
+        Raises:
+            ConfigurationError: If a length is not in whole milliseconds, or the step is not in ``(0, size]``.
+        """
+        return WindowPolicy.of(
+            size=self.size_seconds,
+            step=self.step_seconds,
+            grace=self.grace_seconds,
+            idle=self.idle_seconds,
+            quantiles=tuple(self.quantiles),
+        )
