@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from agents.cli.commands.simulate import EventTime
+from agents.cli.time_option import EventTime
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -62,7 +62,7 @@ def _changelogs(settings: Settings, topics: Iterable[str]) -> list[str]:
 
 
 def _configurations(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
-    from confluent_kafka.admin import RESOURCE_TOPIC, ConfigResource  # type: ignore[attr-defined]
+    from confluent_kafka.admin import RESOURCE_TOPIC, ConfigResource
 
     if not names:
         return {}

@@ -85,7 +85,7 @@ class TopicReader:
         data, 24 of them for 10 s.
         """
         from confluent_kafka import IsolationLevel, TopicPartition
-        from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+        from confluent_kafka.admin import OffsetSpec
 
         listed = self._admin.list_topics(timeout=ANSWER_SECONDS).topics
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]

@@ -115,7 +115,7 @@ def plain_loop(mqtt: str, kafka: str, name: str) -> None:
             entry[1] = error is None
 
         key = message.topic.split("/")[-2]
-        producer.produce(f"{name}.readings", message.payload, key, on_delivery=delivered)
+        producer.produce(f"{name}.readings", bytes(message.payload), key, on_delivery=delivered)
 
     client.on_message = on_message
     client.on_connect = lambda c, *_: c.subscribe(f"{name}/#", options=SubscribeOptions(qos=1))

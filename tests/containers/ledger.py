@@ -14,6 +14,7 @@ import sys
 import time
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from bridges.audit.audit import Audit
 from bridges.audit.balance import Entry, balance
@@ -24,7 +25,7 @@ from streams.signals import Key, Totals, merged, totals
 STALLED_SECONDS = 60.0
 
 
-def sent(state: dict[str, object]) -> Totals:
+def sent(state: dict[str, Any]) -> Totals:
     """Count what the simulator has published when it stopped in the middle of its plan."""
     plan = dict(state["plan"])
     plan |= {"recorded": tuple(plan["recorded"]), "csv": tuple(Path(path) for path in plan["csv"])}

@@ -18,8 +18,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from bridges.stack.child_process import Program, free_port
 from bridges.stack.mqtt_server import find_mosquitto, mqtt_answers
-from bridges.stack.process import Program, free_port
 from tests.services.bridge_kit import until
 
 DOCKER = Path(__file__).parents[2] / "docker"

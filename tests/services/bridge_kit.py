@@ -48,7 +48,7 @@ class BridgeProcess(Program):
                 return found
         except URLError as error:
             if hasattr(error, "read"):
-                refused: dict[str, Any] = json.load(error)  # type: ignore[arg-type]
+                refused: dict[str, Any] = json.load(error)
                 return refused
             return {}
         except (OSError, ValueError):

@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_set_aside_with_its_bytes_and_does_not_stop_the_r
     letter = letters[Reason.NOT_UTF8]
     assert (letter.origin, letter.topic) == ("mqtt", topic)
     assert letter.id == dead_letter_id("mqtt", topic, b"\xff\xfe").hex()
-    values = [decode_reading(m.value()).values for m in arrived("readings", 3)]  # type: ignore[union-attr]
+    values = [decode_reading(m.value()).values for m in arrived("readings", 3)]
     assert sorted(v["temperature"] for v in values) == [3.5, 21.5, 22.0]
     until(lambda: bridge.ledger()["messages"]["acknowledged"] == 6, "acknowledged")
     ledger = bridge.ledger()
@@ -148,7 +148,7 @@ def test_one_sensor_stays_in_one_partition_in_order(
     last: dict[bytes, float] = {}
     for record in arrived("readings", 600):
         places.setdefault(record.key(), set()).add(record.partition())
-        at = decode_reading(record.value()).collected_at  # type: ignore[union-attr]
+        at = decode_reading(record.value()).collected_at
         assert at > last.get(record.key(), 0)
         last[record.key()] = at
     assert len(last) == 6

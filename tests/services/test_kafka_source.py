@@ -1,6 +1,7 @@
 """Readings from Kafka for replays: bounded, resumable, and without a trace in the log or its groups."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -140,7 +141,7 @@ def test_paced_reading_keeps_the_order_of_each_partition_and_waits_for_each_reco
     assert sum(chunk.done for chunk in chunks) == source.total(source.partitions)
 
 
-def records_of(chunks, partition: int) -> list:
+def records_of(chunks, partition: int) -> list[Any]:
     return [record for chunk in chunks if chunk.partition == partition for record in chunk.records]
 
 

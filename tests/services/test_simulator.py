@@ -57,7 +57,7 @@ class Subscriber:
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt_client.MQTTMessage) -> None:
         self.reads.wait()
-        self.received.append((message.topic, message.payload))
+        self.received.append((message.topic, bytes(message.payload)))
 
     def close(self) -> None:
         self.reads.set()
@@ -109,7 +109,7 @@ def test_a_simulation_publishes_its_scenario_and_each_sensor_in_order(
     mqtt: tuple[str, int], subscriber: Callable[[Scenario], Subscriber]
 ) -> None:
     plan = scenario(seed=101)
-    expected = [(message.topic, message.payload) for message in merged(plan.sources())]
+    expected = [(message.topic, bytes(message.payload)) for message in merged(plan.sources())]
     reader = subscriber(plan)
     assert simulation(plan, mqtt).run()
     eventually(lambda: len(reader.received) >= len(expected), "all messages arrive")
@@ -172,7 +172,7 @@ def test_a_simulator_that_is_killed_goes_on_and_neither_loses_nor_miscounts(
             process.kill()
             process.wait()
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=60)
-    expected = {(message.topic, message.payload) for message in merged(plan.sources())}
+    expected = {(message.topic, bytes(message.payload)) for message in merged(plan.sources())}
     eventually(lambda: set(reader.received) >= expected, "every message arrives at least once")
     assert set(reader.received) == expected
     counts = (read_state(state) or {})["counts"]
@@ -207,7 +207,7 @@ def test_a_broker_that_forgets_what_it_acknowledged_gets_it_again(stack_dir: Pat
         broker.start()
         thread.join(60)
         assert run.finished
-        expected = {(message.topic, message.payload) for message in merged(plan.sources())}
+        expected = {(message.topic, bytes(message.payload)) for message in merged(plan.sources())}
         eventually(lambda: set(reader.received) >= expected, "every message arrives at least once")
     finally:
         run.stop()

@@ -77,7 +77,7 @@ def _connect(
         paho.CallbackAPIVersion.VERSION2,
         client_id=client_id,
         protocol=paho.MQTTProtocolVersion(protocol),
-        **({} if version_5 else {"clean_session": fresh}),
+        clean_session=None if version_5 else fresh,
     )
     client.on_connect = lambda *_: connected.set()
     client.on_message = on_message
@@ -102,7 +102,7 @@ def test_mqtt_keeps_what_was_published_while_the_subscriber_was_away(
     received: list[bytes] = []
 
     def keep(_client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        received.append(message.payload)
+        received.append(bytes(message.payload))
         if len(received) == 2000:
             complete.set()
 
@@ -192,7 +192,7 @@ def test_mqtt_takes_what_a_client_sent_just_before_it_left(
     received: list[bytes] = []
 
     def keep(_client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        received.append(message.payload)
+        received.append(bytes(message.payload))
         if len(received) == 50:
             complete.set()
 

@@ -124,7 +124,12 @@ def test_a_level_starts_when_the_one_before_is_ready_and_stops_before_it(stack_d
         return running("second")(supervisor)
 
     scenario = Scenario(record)
-    supervisor = Supervisor(levels, lambda it: (scenario(it), record(it))[0])
+
+    def watch(supervisor: Supervisor) -> None:
+        scenario(supervisor)
+        record(supervisor)
+
+    supervisor = Supervisor(levels, watch)
     supervisor.run()
     for first, second in seen:
         if second in (State.STARTING, State.RUNNING, State.STOPPING):

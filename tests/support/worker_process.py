@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ class AnalysisProcess(WorkerProcess):
     worker_section = web_section = "ANALYSIS"
 
 
-async def until_ready(workers: list[WorkerProcess], seconds: float = 90) -> None:
+async def until_ready(workers: Sequence[WorkerProcess], seconds: float = 90) -> None:
     """Wait until each worker says at its health address that it is ready, all at the same time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -150,7 +151,7 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-async def until_consumed(settings: Settings, workers: list[WorkerProcess], seconds: float = 90) -> None:
+async def until_consumed(settings: Settings, workers: Sequence[WorkerProcess], seconds: float = 90) -> None:
     """Wait until the workers' group has committed every record of `readings`; they are restarted if they end."""
     topic = settings.topic(READINGS.name)
     partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]

@@ -75,7 +75,7 @@ def test_a_tick_closes_the_windows_of_idle_sensors_only() -> None:
 
 
 def test_a_tick_that_a_row_contains_already_changes_nothing() -> None:
-    records = [(0, 1_000, reading(1.0)), (1, 41_000, Tick(41.0))]
+    records: list[tuple[int, int, Reading | Tick]] = [(0, 1_000, reading(1.0)), (1, 41_000, Tick(41.0))]
     _, rows = run(*records)
     again, _ = run(*records, rows=rows)
     assert again.aggregates == []
@@ -112,7 +112,8 @@ def test_a_row_survives_its_encoding() -> None:
 def uneasy(seed: int, steps: int = 3000) -> list[tuple[int, int, Reading | Tick]]:
     """A sensor of two quantities: steady, out of order, twice, late, silent until a tick closes its windows."""
     rng = Random(seed)
-    time, records = 1e9, []
+    time = 1e9
+    records: list[tuple[int, int, Reading | Tick]] = []
     for offset in range(steps):
         ingest_ms = round(time * 1000)
         if rng.random() < 0.01:

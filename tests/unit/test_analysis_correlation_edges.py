@@ -1,6 +1,7 @@
 """Groups at their edges: pairs that part, sensors that hardly overlap, too many quantities, values that are too old."""
 
 import random
+from typing import Any
 
 from streams.analysis.analyse import compare
 from streams.analysis.correlation import MAX_QUANTITIES, SLOTS, Group, Ring
@@ -38,7 +39,7 @@ def test_sensors_that_move_together_at_once_and_then_part_are_told_of_twice() ->
 def test_an_insight_about_a_pair_belongs_to_the_one_that_follows_and_is_made_once() -> None:
     values = noise(4, 180)
     buckets = pair("pipe", values[3:], values[:-3])
-    groups = {}
+    groups: dict[str, Any] = {}
     (insight,) = compare(groups, buckets)
     assert (insight.kind, insight.sensor_id, insight.quantity) == ("correlation", "outlet", "temperature")
     assert insight.summary == "outlet follows inlet 30 min later (correlation 1.00)"

@@ -53,7 +53,7 @@ def run_over(means: list[float], start: int = 480_000) -> Run:
 
 
 def test_intervals_hold_nine_values_of_ten_at_every_horizon() -> None:
-    covered = {hours: [] for hours in HORIZONS}
+    covered: dict[int, list[float]] = {hours: [] for hours in HORIZONS}
     for seed in range(4):
         run = run_over(rooms(seed, days=42))
         for horizon in run.forecasting.horizons:

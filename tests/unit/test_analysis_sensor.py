@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from functools import cache
+from typing import Any
 
 import msgspec
 import pytest
@@ -88,7 +89,8 @@ def test_readings_that_are_read_again_after_a_crash_are_skipped() -> None:
 def test_how_readings_are_batched_changes_nothing() -> None:
     records = recorded()
     whole, _ = analysed(records)
-    rows, insights = {}, []
+    rows: dict[str, Any] = {}
+    insights: list[Insight] = []
     for at in range(0, len(records), 37):
         insights += analysed(records[at : at + 37], rows)[0].insights
     assert insights == whole.insights
@@ -187,7 +189,7 @@ def test_a_sensor_that_comes_back_after_months_begins_anew() -> None:
 def test_groups_compare_their_sensors_and_remember_what_they_have_applied() -> None:
     outcome, _ = analysed(recorded())
     assert {bucket.group for bucket in outcome.buckets} == {"all"}
-    groups = {}
+    groups: dict[str, Any] = {}
     insights = compare(groups, enumerate(outcome.buckets))
     assert compare(groups, enumerate(outcome.buckets)) == []
     assert all(insight.kind == "correlation" for insight in insights)

@@ -1,6 +1,7 @@
 """Corners of a backtest: baselines without state, unreadable records, event times of rows, and long traces."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_event_times_of_rows_are_kept_by_series_in_the_order_of_the_log_without_
     }
 
 
-def traced(records: list[tuple[int, int, Reading | Tick]]) -> dict:
+def traced(records: list[tuple[int, int, Reading | Tick]]) -> dict[str, Any]:
     trace = SeriesTrace(1)
     TraceRun([PLAN], {("s0", "temperature"): trace}).apply(0, records)
     return trace.data()

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -186,7 +186,7 @@ async def test_the_relay_goes_on_to_a_worker_that_accepts(monkeypatch: pytest.Mo
         async def both(*_: object, **__: object) -> list[tuple[object, ...]]:
             return [(0, 0, 0, "", ("127.0.0.1", port)) for port in (dead, good)]
 
-        relay: Callable[..., object] = _script("relay").Relay("name-of-a-service", 1)
+        relay: Callable[..., Awaitable[None]] = _script("relay").Relay("name-of-a-service", 1)
         async with await asyncio.start_server(relay, "127.0.0.1", 0) as door:
             monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
             # Connected without asyncio, which would ask for the address, too.

@@ -1,5 +1,7 @@
 """On normal data the default threshold hardly ever raises an anomaly, and scores are what they claim to be."""
 
+from typing import Any
+
 import pytest
 
 from streams.detection.series_model import DetectionConfig
@@ -75,7 +77,7 @@ def test_an_alarm_budget_sets_the_threshold() -> None:
 
 @pytest.mark.parametrize("name", [name for name in detector_names() if name != "LocalOutlierFactor"])
 def test_every_detector_scores_the_same_when_split_and_restored_and_asking_changes_nothing(name: str) -> None:
-    parameters = {}
+    parameters: dict[str, Any] = {}
     if name in ("max", "vote"):
         parameters = {"members": [{"detector": "tailwatch"}, {"detector": "StandardAbsoluteDeviation"}]}
     elif name in ("HalfSpaceTrees", "LODA", "OneClassSVM"):

@@ -94,7 +94,8 @@ def test_rows_restored_anywhere_give_the_anomalies_of_an_unbroken_run() -> None:
 def uneasy(seed: int, steps: int = 3000) -> list[tuple[int, int, Reading | Tick]]:
     """A sensor of two quantities: steps of a few sizes, standstills, gaps, leaps, and values of another world."""
     rng = Random(seed)
-    time, level, records = 1e9, 0.0, []
+    time, level = 1e9, 0.0
+    records: list[tuple[int, int, Reading | Tick]] = []
     for offset in range(steps):
         time += rng.choice([60.0, 60.0, 300.0]) if rng.random() < 0.99 else rng.uniform(1e3, 1e5)
         if rng.random() > 0.1:
@@ -171,7 +172,7 @@ def test_a_model_of_another_configuration_begins_anew_and_skips_what_it_has_seen
 @pytest.mark.parametrize(
     "spoil", [lambda data: data[:-1], lambda data: b"", lambda data: data[:20] + b"?" + data[21:]]
 )
-def test_changes_that_are_none_are_refused(spoil) -> None:  # type: ignore[no-untyped-def]
+def test_changes_that_are_none_are_refused(spoil) -> None:
     _, rows = run(calm_then_mad())
     model = rows["s1"].state["temperature"]
     model.take_changes()

@@ -184,7 +184,7 @@ def _apply(stored: dict[str, object] | None, change: dict[str, object]) -> dict[
     if stored is None:
         return change
     later, same_time = older_than(change)["$or"]
-    is_older = stored["changed_at"] < later["changed_at"]["$lt"]  # type: ignore[operator]
+    is_older = stored["changed_at"] < later["changed_at"]["$lt"]
     is_before = (
         stored["changed_at"] == same_time["changed_at"] and stored["state"] in same_time["state"]["$in"]
     )

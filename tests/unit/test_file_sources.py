@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridges.backtest.backtesting import Backtest, UnreadableRecords
 from bridges.backtest.configuration_files import read, read_all
-from bridges.process.settings import Settings
+from bridges.process.settings import Settings, WindowSettings
 from bridges.sources import Selection, open_source
 from bridges.sources.label_source import labels_for, read_labels
 from bridges.sources.source import NothingToRead
@@ -206,15 +207,13 @@ def test_one_configuration_alone_is_compared_with_the_settings_in_force(tmp_path
 
 
 def test_what_a_configuration_does_not_say_is_as_in_force(tmp_path: Path) -> None:
-    force = Settings(
-        windows={"size_seconds": 3600.0, "grace_seconds": 7.0},
-        detection={
-            "warm_up": 50,
-            "budget_per_week": 2,
-            "interval_seconds": 60,
-            "series": {"a*/t": {"high": 9}, "b/t": {}},
-        },
-    )
+    detection: Any = {
+        "warm_up": 50,
+        "budget_per_week": 2,
+        "interval_seconds": 60,
+        "series": {"a*/t": {"high": 9}, "b/t": {}},
+    }
+    force = Settings(windows=WindowSettings(size_seconds=3600.0, grace_seconds=7.0), detection=detection)
     path = written(tmp_path / "b.toml", "[windows]\ngrace_seconds = 9\n[detection]\nraise_at = 0.999\n")
     found = read(path, force)
     assert (found.policy().size_ms, found.policy().grace_ms) == (3_600_000, 9_000)

@@ -1,7 +1,7 @@
 """Rows come back from a changelog: the newest value of each key, by partition, and nothing is kept twice."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import faust
 import pytest
@@ -14,7 +14,7 @@ from tests.support.memory_kafka import MemoryRecord
 
 def fetched(partition: int, start: int, *pairs: tuple[bytes | None, bytes | None]) -> Any:
     """An event of recovery: one fetch of a changelog."""
-    records = [
+    records: list[Any] = [
         MemoryRecord("changelog", partition, start + at, 0, key, value)
         for at, (key, value) in enumerate(pairs)
     ]
@@ -56,7 +56,7 @@ def test_records_without_a_key_or_a_value_are_no_rows() -> None:
 def test_what_cannot_be_taken_over_fails_the_recovery() -> None:
     rows = table()
     with pytest.raises(AttributeError):  # Faust logs it, and goes on
-        rows.apply_changelog_batch([SimpleNamespace(value=b"a record, not a batch")])
+        rows.apply_changelog_batch([cast(Any, SimpleNamespace(value=b"a record, not a batch"))])
     with pytest.raises(WeirError, match="changelog of rows could not be read back"):
         rows.take_recovered()
 
@@ -83,7 +83,7 @@ def test_what_is_here_already_is_not_taken_again() -> None:
 
 def test_what_belongs_to_another_table_is_ignored() -> None:
     rows = table()
-    stray = SimpleNamespace(
+    stray: Any = SimpleNamespace(
         value=Batch("another-changelog", 0, fetched(0, 0, (b"a", b"1")).value.records, 0, 1)
     )
     rows.apply_changelog_batch([stray])

@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,7 +69,7 @@ def test_windows_for_lists_exactly_the_windows_that_contain_an_instant(policy: W
         ({"size": 10, "grace": -1}, "grace must be whole milliseconds"),
     ],
 )
-def test_lengths_that_make_no_grid_are_refused(lengths: dict[str, float], complaint: str) -> None:
+def test_lengths_that_make_no_grid_are_refused(lengths: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         WindowPolicy.of(**lengths)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ from streams.records.types import Aggregate, encode
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.worker_process import WorkerProcess, until_consumed
 
-DETECTION = {"raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0}
+DETECTION: Any = {"raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0}
 STEPS = 700
 
 

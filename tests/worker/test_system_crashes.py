@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ async def _schedule(seed: int, servers: Servers, name: str, folder: Path, togeth
 
 
 async def _disturb_process(rng: random.Random, system: System) -> str:
-    what = rng.choice((*system.workers, system.bridge))
+    what: Any = rng.choice((*system.workers, system.bridge))
     if isinstance(what, WorkerProcess):
         return await _disturb_worker(rng, what)
     if not what.is_running():

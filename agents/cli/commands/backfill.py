@@ -2,8 +2,8 @@
 
 import click
 
-from agents.cli.commands.simulate import EventTime
 from agents.cli.replay_options import progress_bar, selected, wide_console
+from agents.cli.time_option import EventTime
 
 _EXAMPLES = """
 \b

@@ -4,11 +4,12 @@ import re
 import signal
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from agents.cli.time_option import EventTime
 
 if TYPE_CHECKING:
     from bridges.process.settings import SimulatorSettings
@@ -58,25 +59,6 @@ class Speed(click.ParamType):
         except ValueError:
             pass
         self.fail(f"expected a positive number or max, got {value!r}", param, ctx)
-
-
-class EventTime(click.ParamType):
-    """ISO 8601 (UTC where it names no zone), or seconds since the Unix epoch."""
-
-    name = "event time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds since the Unix epoch."""
-        text = str(value)
-        try:
-            return float(text)
-        except ValueError:
-            pass
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"expected ISO 8601 or seconds since the epoch, got {text!r}", param, ctx)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def scenario_of(choices: Mapping[str, Any], defaults: "SimulatorSettings") -> "Scenario":

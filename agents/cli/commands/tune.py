@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from agents.cli.commands.simulate import EventTime
 from agents.cli.replay_options import (
     NOT_MET,
     open_selected,
@@ -15,6 +14,7 @@ from agents.cli.replay_options import (
     selected,
     wide_console,
 )
+from agents.cli.time_option import EventTime
 
 if TYPE_CHECKING:
     from rich.console import Console

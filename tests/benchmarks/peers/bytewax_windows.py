@@ -21,7 +21,7 @@ brokers, topic, readings = sys.argv[1], sys.argv[2], int(sys.argv[3])
 begun: list[float] = []
 
 
-def keyed(message):  # type: ignore[no-untyped-def]
+def keyed(message):
     """Turn a Kafka message into sensor, event time and value."""
     if not begun:
         begun.extend((time.perf_counter(), time.process_time()))
@@ -30,14 +30,14 @@ def keyed(message):  # type: ignore[no-untyped-def]
     return reading["sensor_id"], (event_time, reading["values"]["temperature"])
 
 
-def fold(state, item):  # type: ignore[no-untyped-def]
+def fold(state, item):
     """Add a value to a window."""
     count, total, low, high = state
     value = item[1]
     return count + 1, total + value, min(low, value), max(high, value)
 
 
-def merge(left, right):  # type: ignore[no-untyped-def]
+def merge(left, right):
     """Merge two windows; tumbling ones never are."""
     return left[0] + right[0], left[1] + right[1], min(left[2], right[2]), max(left[3], right[3])
 

@@ -27,7 +27,7 @@ tables = [
     app.Table(name, key_type=bytes, value_type=bytes, partitions=int(PARTITIONS))
     for name in ("windows", "models")
 ]
-recovered = []
+recovered: list[int] = []
 
 
 @app.agent(app.topic(TOPIC, value_type=bytes))
