@@ -10,6 +10,8 @@ from bridges.process.metrics import (
     WORKER_UNREADABLE,
 )
 from streams.detection.detecting import DetectionOutcome
+from streams.records.catalogue import CATALOGUE
+from streams.records.types import Aggregate
 from streams.windows.aggregation import AggregationOutcome
 
 
@@ -42,7 +44,7 @@ class Counts:
         WORKER_READINGS.labels("skipped").inc(outcome.skipped)
         WORKER_LATE.inc(len(outcome.late))
         WORKER_UNREADABLE.inc(unreadable)
-        WORKER_RESULTS.labels("aggregates").inc(len(outcome.aggregates))
+        WORKER_RESULTS.labels(CATALOGUE.of(Aggregate).topic.name).inc(len(outcome.aggregates))
 
     def detected(self, outcome: DetectionOutcome) -> None:
         """Add what came of a batch in the models."""

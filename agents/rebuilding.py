@@ -13,22 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import Log
 from streams.errors import ConfigurationError
-from streams.records.topics import (
-    AGGREGATES,
-    ANOMALIES,
-    GROUP_BUCKETS,
-    INSIGHTS,
-    LABELS,
-    LATE_READINGS,
-    READINGS,
-    TopicSpec,
-)
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import Catalogue, Maker, TopicSpec
+from streams.records.types import Anomaly, Label, Reading
 
 _GOODBYE_SECONDS = 3.0
+_SOURCES: dict[Maker, tuple[type[msgspec.Struct], ...]] = {
+    Maker.WORKER: (Reading,),
+    Maker.ANALYSIS: (Reading, Anomaly, Label),
+}
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,15 @@ class Application:
     results: tuple[TopicSpec, ...]
     collections: tuple[str, ...]
 
-
-WORKER = Application(
-    (READINGS,), (AGGREGATES, ANOMALIES, LATE_READINGS), ("aggregates", "anomalies", "late_readings")
-)
-ANALYSIS = Application((READINGS, ANOMALIES, LABELS), (INSIGHTS, GROUP_BUCKETS), ("insights",))
+    @classmethod
+    def of(cls, maker: Maker, catalogue: Catalogue = CATALOGUE) -> "Application":
+        """Find an application's topics and collections in the catalogue."""
+        made = catalogue.made_by(maker)
+        return cls(
+            sources=tuple(catalogue.of(kind).topic for kind in _SOURCES[maker]),
+            results=tuple(each.topic for each in made),
+            collections=tuple(each.collection for each in made if each.kept is not None),
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Reset:
             ConfigurationError: If workers are running.
             TransientError: If Kafka or MongoDB cannot be reached.
         """
-        application = ANALYSIS if analysis else WORKER
+        application = Application.of(Maker.ANALYSIS if analysis else Maker.WORKER)
         names = (settings.worker.application, settings.analysis.application)
         own, other = (
             f"{settings.kafka.namespace}{name}" for name in (reversed(names) if analysis else names)

@@ -27,8 +27,9 @@ from bridges.process.settings import Settings
 from bridges.process.toml_text import toml_of
 from bridges.sources.kafka_source import Log
 from streams.errors import ConfigurationError, TransientError
-from streams.records.documents import DESTINATIONS
-from streams.records.topics import AGGREGATES, ALL_TOPICS, ANOMALIES, LATE_READINGS, READINGS
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import Catalogue, Maker, TopicSpec
+from streams.records.types import Reading
 
 _NAMESPACE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*\.)+", re.ASCII)
 # Without "_" and ".": no name may be the beginning of another's prefix, as "a_" is of "a_b_".
@@ -36,14 +37,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
 _FOR_EVER_DAYS = 36_500.0
 _STOP_SECONDS = 30.0
 FOLDER = Path(".weir/rehearsals")
+_READINGS = CATALOGUE.of(Reading).topic.name
 
 
-def apart(live: Settings, namespace: str) -> Settings:
+def apart(live: Settings, namespace: str, catalogue: Catalogue = CATALOGUE) -> Settings:
     """Return settings that differ from the live ones in every name that is written to.
 
     Args:
         live: The settings in force.
         namespace: Prefix of topics and of the application id: letters, digits, ``-`` and ``_``, then a dot.
+        catalogue: Which topics and collections there are.
 
     Raises:
         ConfigurationError: If anything written could have a name of the live system.
@@ -57,11 +60,11 @@ def apart(live: Settings, namespace: str) -> Settings:
     kafka = live.kafka.model_copy(update={"namespace": namespace, "retention_days": _FOR_EVER_DAYS})
     mongo = live.mongo.model_copy(update={"collection_prefix": prefix})
     settings = live.model_copy(update={"kafka": kafka, "mongo": mongo})
-    check_apart(live, settings)
+    check_apart(live, settings, catalogue)
     return settings
 
 
-def check_apart(live: Settings, other: Settings) -> None:
+def check_apart(live: Settings, other: Settings, catalogue: Catalogue = CATALOGUE) -> None:
     """Refuse settings under which anything live could be written to, or be taken for the other's when it is dropped.
 
     Raises:
@@ -73,9 +76,9 @@ def check_apart(live: Settings, other: Settings) -> None:
             "a rehearsal needs a namespace and a prefix of collections: neither may be empty"
         )
     group = f"{live.kafka.namespace}{live.worker.application}"
-    taken = [live.topic(spec.name) for spec in ALL_TOPICS] + [group]
+    taken = [live.topic(spec.name) for spec in catalogue.topics] + [group]
     mine = [name for name in taken if name.startswith(namespace)]
-    collections = [f"{live.mongo.collection_prefix}{each.collection}" for each in DESTINATIONS]
+    collections = [f"{live.mongo.collection_prefix}{each.collection}" for each in catalogue.kept]
     mine += [name for name in collections if name.startswith(prefix)]
     if mine:
         raise ConfigurationError(
@@ -243,7 +246,7 @@ class Rehearsal:
             time.sleep(poll_seconds)
 
     def _progress(self) -> tuple[int, int]:
-        topic = self.settings.topic(READINGS.name)
+        topic = self.settings.topic(_READINGS)
         with Log(self.settings) as log:
             partitions = log.partitions_of(topic)
             committed = log.committed(self.group, topic, partitions)
@@ -256,11 +259,11 @@ class Rehearsal:
     def status(self) -> RehearsalStatus | None:
         """Tell how it stands; ``None`` if there is nothing of it."""
         existing = KafkaAdmin(self.settings).topics(self.namespace)
-        if self.settings.topic(READINGS.name) not in existing:
+        if self.settings.topic(_READINGS) not in existing:
             return None
         records = {}
         with Log(self.settings) as log:
-            for spec in (READINGS, AGGREGATES, ANOMALIES, LATE_READINGS):
+            for spec in shown_topics():
                 topic = self.settings.topic(spec.name)
                 ends = [log.ends(topic, partition) for partition in existing.get(topic, ())]
                 records[spec.name] = sum(high - low for low, high in ends)
@@ -291,6 +294,11 @@ class Rehearsal:
             removed.collections = drop_collections(self.settings)
         shutil.rmtree(self.folder, ignore_errors=True)
         return removed
+
+
+def shown_topics(catalogue: Catalogue = CATALOGUE) -> tuple[TopicSpec, ...]:
+    """List the topics whose records tell how a rehearsal stands: readings, and what its worker makes of them."""
+    return (catalogue.of(Reading).topic, *(each.topic for each in catalogue.made_by(Maker.WORKER)))
 
 
 def names_of_rehearsals(live: Settings) -> list[str]:

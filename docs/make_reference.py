@@ -21,7 +21,8 @@ from bridges.process import metrics  # noqa: E402
 from bridges.process.section import Section  # noqa: E402
 from bridges.process.settings import Settings  # noqa: E402
 from streams.records import types as records  # noqa: E402
-from streams.records.topics import ALL_TOPICS, DAY_MS  # noqa: E402
+from streams.records.catalogue import CATALOGUE  # noqa: E402
+from streams.records.record_type import DAY_MS, Catalogue, TopicSpec  # noqa: E402
 
 _TABLE_HEAD = ("| variable | default | meaning |", "|---|---|---|")
 HEAD = "<!-- made by docs/make_reference.py; change the code, then run it -->\n"
@@ -77,7 +78,7 @@ def _one_line(text: str | None) -> str:
     return " ".join((text or "").split()).replace("``", "`").replace("|", "\\|")
 
 
-def topics_page() -> str:
+def topics_page(catalogue: Catalogue = CATALOGUE) -> str:
     """List the Kafka topics."""
     lines = [
         HEAD,
@@ -87,12 +88,14 @@ def topics_page() -> str:
         "to partitions by Kafka's default partitioner (murmur2), so that a sensor's readings, state and results stand",
         "in partitions of the same number. Values are JSON: see [records](records.md).",
         "",
-        "| topic | key | holds | kept |",
-        "|---|---|---|---|",
+        "| topic | key | holds | kept | collection of MongoDB |",
+        "|---|---|---|---|---|",
     ]
-    for topic in ALL_TOPICS:
-        kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // DAY_MS} days"
-        lines.append(f"| `{topic.name}` | {topic.key} | {topic.holds.replace('|', 'or')} | {kept} |")
+    for topic in catalogue.topics:
+        here = [each for each in catalogue if each.topic == topic]
+        holds = " or ".join(each.kind.__name__ for each in here)
+        collections = ", ".join(f"`{each.collection}`" for each in here if each.kept) or "none"
+        lines.append(f"| `{topic.name}` | {topic.key} | {holds} | {_kept(topic)} | {collections} |")
     lines += [
         "",
         "The worker's state stands in `<namespace><application>-windows-changelog` and `…-models-changelog`:",
@@ -105,19 +108,19 @@ def topics_page() -> str:
     return "\n".join(lines)
 
 
-def records_page() -> str:
+def _kept(topic: TopicSpec) -> str:
+    return "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // DAY_MS} days"
+
+
+def records_page(catalogue: Catalogue = CATALOGUE) -> str:
     """Describe the records, from their docstrings."""
     lines = [HEAD, "# Records", "", _one_line(records.__doc__), ""]
-    for name, kind in vars(records).items():
-        if (
-            isinstance(kind, type)
-            and issubclass(kind, msgspec.Struct)
-            and kind.__module__ == records.__name__
-        ):
-            lines += [f"## {name}", "", "```", inspect.cleandoc(kind.__doc__ or ""), "```", ""]
-            lines += ["| field | type |", "|---|---|"]
-            lines += [f"| `{field.name}` | `{_type(field.type)}` |" for field in msgspec.structs.fields(kind)]
-            lines.append("")
+    for each in catalogue:
+        kind = each.kind
+        lines += [f"## {kind.__name__}", "", "```", inspect.cleandoc(kind.__doc__ or ""), "```", ""]
+        lines += ["| field | type |", "|---|---|"]
+        lines += [f"| `{field.name}` | `{_type(field.type)}` |" for field in msgspec.structs.fields(kind)]
+        lines.append("")
     return "\n".join(lines)
 
 

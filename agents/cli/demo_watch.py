@@ -16,8 +16,9 @@ from bridges.simulator.recordings import WATERFLOW
 from bridges.stack.environment import read_environment
 from bridges.stack.part import SERVERS
 from bridges.stack.supervisor import State, Supervisor
-from streams.records import topics
-from streams.records.types import Anomaly, decode_as
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import Identity
+from streams.records.types import Aggregate, Anomaly, DeadLetter, Reading, decode_as
 from streams.signals import Totals
 from streams.signals.wire import iso
 
@@ -73,7 +74,7 @@ class Narrator:
         """Read anomalies and aggregates as they come."""
         if (settings := await_servers(supervisor, self._data)) is None:
             return
-        reader = TopicReader(settings, (topics.ANOMALIES, topics.AGGREGATES))
+        reader = TopicReader(settings, (CATALOGUE.of(Anomaly).topic, CATALOGUE.of(Aggregate).topic))
         try:
             next_told = time.monotonic() + TELL_SECONDS
             while not supervisor.wait(LOOK_SECONDS):
@@ -88,7 +89,7 @@ class Narrator:
             reader.close()
 
     def _take(self, supervisor: Supervisor, topic: str, message: Any) -> None:
-        if topic == topics.AGGREGATES.name:
+        if topic == CATALOGUE.of(Aggregate).topic.name:
             self._counts["windows"] += 1
             return
         anomaly = decode_as(Anomaly, message.value())
@@ -119,7 +120,7 @@ class Reckoning:
         self._data = data
         self._sent = sent
         self._slack = slack
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[Identity] = set()
         self.entries: list[Entry] = []
         self.findings: Findings | None = None
         self.repeated = 0
@@ -168,15 +169,16 @@ class Reckoning:
                 supervisor.tell(now_seen)
 
     def _progress(self, audit: Audit) -> str:
-        raised = len(audit.published.anomaly_ids)
+        published, sensors = audit.published, CATALOGUE.of(Reading).collection
+        raised = CATALOGUE.of(Anomaly).documents_of(published.of(Anomaly))
         return (
             f"{audit.log.distinct:,} of {self._sent.readings:,} readings in Kafka, "
-            f"{audit.stored.get('sensors', 0):,} in MongoDB, {len(audit.published.aggregates):,} windows closed, "
-            f"{raised:,} anomalies raised, {len(audit.published.dead_letters):,} dead letters"
+            f"{audit.stored.get(sensors, 0):,} in MongoDB, {len(published.of(Aggregate)):,} windows closed, "
+            f"{raised:,} anomalies raised, {len(published.of(DeadLetter)):,} dead letters"
         )
 
     def _tell_anomalies(self, supervisor: Supervisor, audit: Audit) -> None:
-        for place, value in audit.published.anomalies.items():
+        for place, value in audit.published.of(Anomaly).items():
             if place not in self._told:
                 self._told.add(place)
                 anomaly = decode_as(Anomaly, value)

@@ -28,10 +28,11 @@ from bridges.process import metrics
 from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
 from streams.errors import InputError, Reason
+from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_kafka, from_mongo
-from streams.records.documents import DESTINATIONS, Destination, Document
-from streams.records.topics import DEAD_LETTERS
-from streams.records.types import HEADER_READING_ID, DeadLetter, encode
+from streams.records.record_type import Catalogue, RecordType
+from streams.records.types import HEADER_READING_ID, DeadLetter
+from streams.records.versions import Document
 
 log = get_logger(__name__)
 
@@ -117,7 +118,7 @@ class CollectionSink:
         app: The Faust application.
         settings: Sizes of writes, names of topics.
         mongo: The edge.
-        destination: Which topic goes where.
+        destination: The type of record, which says from which topic into which collection.
         prepared: Set when collections and indexes are there: a write before would create a collection of its own kind.
     """
 
@@ -126,7 +127,7 @@ class CollectionSink:
         app: Any,
         settings: Settings,
         mongo: MongoSink,
-        destination: Destination,
+        destination: RecordType[Any],
         prepared: asyncio.Event,
     ) -> None:
         self.app = app
@@ -135,7 +136,7 @@ class CollectionSink:
         self.continuity = Continuity()
         self._mongo = mongo
         self._prepared = prepared
-        self._dead_letters = settings.topic(DEAD_LETTERS.name)
+        self._dead_letters = settings.topic(CATALOGUE.of(DeadLetter).topic.name)
         self._outbox_options: dict[str, Any] = {
             "batch": settings.mongo.insert_batch,
             "writers": settings.mongo.writers,
@@ -183,13 +184,14 @@ class CollectionSink:
         collection = self.destination.collection
         for letter in letters:
             metrics.SINK_SET_ASIDE.labels(collection, letter.reason).inc()
-        if self.destination.topic is DEAD_LETTERS:
+        if self.destination.kind is DeadLetter:
             # A letter about a letter would be refused like the first one, and so on for ever. It stays in Kafka.
             log.error("dead_letter.not_stored", partition=batch.partition, last_offset=batch.last_offset)
             return
         key = batch.topic.encode()
         await self.app.plain_writer.write(
-            ((self._dead_letters, batch.partition), (key, encode(letter))) for letter in letters
+            ((self._dead_letters, batch.partition), (key, CATALOGUE.of(DeadLetter).encode(letter)))
+            for letter in letters
         )
 
     def acknowledge(self, event: Any) -> None:
@@ -203,7 +205,9 @@ class CollectionSink:
     async def _write(self, documents: list[Document]) -> Written:
         destination, counts = self.destination, self.counts
         await self._prepared.wait()
-        written = await self._mongo.write(destination.collection, documents, changes=destination.changes)
+        written = await self._mongo.write(
+            destination.collection, documents, versions=destination.stored.versions
+        )
         counts.stored += written.stored
         counts.already_there += written.already_there
         counts.refused += len(written.refused)
@@ -231,22 +235,24 @@ class Sinks:
     Args:
         app: The Faust application.
         settings: Where MongoDB is.
+        catalogue: Which records are kept.
     """
 
-    def __init__(self, app: Any, settings: Settings) -> None:
+    def __init__(self, app: Any, settings: Settings, catalogue: Catalogue = CATALOGUE) -> None:
         self._settings = settings.mongo
+        self._catalogue = catalogue
         self._app = app
         self.mongo = MongoSink(connect(settings.mongo), settings.mongo)
         self._prepared = asyncio.Event()
         self.collections = {
             destination.collection: CollectionSink(app, settings, self.mongo, destination, self._prepared)
-            for destination in DESTINATIONS
+            for destination in catalogue.kept
         }
 
     async def prepare(self) -> None:
         """Make collections and indexes; what is wrong with them stops the worker."""
         try:
-            await prepare(self.mongo, self._settings)
+            await prepare(self.mongo, self._settings, self._catalogue)
         except Exception as error:
             await self._app.crash(error)
         else:

@@ -14,6 +14,8 @@ import msgspec
 
 from agents.views.watch import Watch
 from agents.web.peers import ask_all, own_url
+from streams.records.catalogue import CATALOGUE
+from streams.records.types import Reading
 
 Json = dict[str, Any]
 
@@ -46,9 +48,7 @@ def worker_ledger(app: Any, watch: Watch) -> Json:
         "raised": counts.anomalies_raised,
         "cleared": counts.anomalies_cleared,
     }
-    sinks = (
-        {} if app.sinks is None else {name: _sink_part(sink) for name, sink in app.sinks.collections.items()}
-    )
+    sinks = {} if app.sinks is None else sink_parts(app.sinks)
     return {
         "worker": own_url(app),
         "readings": readings,
@@ -57,6 +57,11 @@ def worker_ledger(app: Any, watch: Watch) -> Json:
         "sinks": sinks,
         "balanced": readings["balanced"] and all(each["balanced"] for each in sinks.values()),
     }
+
+
+def sink_parts(sinks: Any) -> Json:
+    """Return what each sink has done, by its collection."""
+    return {name: _sink_part(sink) for name, sink in sinks.collections.items()}
 
 
 def _sink_part(sink: Any) -> Json:
@@ -159,7 +164,7 @@ def _readings_of(worker: Json) -> Json:
 
 
 def _sensors_of(worker: Json) -> Json:
-    part: Json = worker["sinks"].get("sensors", {})
+    part: Json = worker["sinks"].get(CATALOGUE.of(Reading).collection, {})
     return part
 
 

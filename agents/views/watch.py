@@ -10,8 +10,8 @@ from agents.views.recent import Rates, Recent, RecentAnomalies
 from bridges.mongo.mongo_history import newest_anomalies
 from bridges.process.logs import get_logger
 from streams.errors import InputError
-from streams.records.topics import ANOMALIES
-from streams.records.types import Anomaly, Tick, decode_as
+from streams.records.catalogue import CATALOGUE
+from streams.records.types import Anomaly, Reading, Tick, decode_as
 
 log = get_logger(__name__)
 
@@ -53,7 +53,9 @@ class Watch:
         """Return what this worker has done since it started."""
         app = self._app
         counts = app.counts
-        stored = 0 if app.sinks is None else app.sinks.collections["sensors"].counts.stored
+        stored = (
+            0 if app.sinks is None else app.sinks.collections[CATALOGUE.of(Reading).collection].counts.stored
+        )
         return {
             "readings": self.readings,
             "judged": counts.readings_judged,
@@ -84,7 +86,7 @@ def add_to(app: Any) -> Watch:
             finally:  # a fault in here must not hold up the others
                 event.ack()
 
-    @app.agent(app.batched_topic(ANOMALIES.name), name="watch_anomalies")  # type: ignore[untyped-decorator]
+    @app.agent(app.batched_topic(CATALOGUE.of(Anomaly).topic.name), name="watch_anomalies")  # type: ignore[untyped-decorator]
     async def watch_anomalies(stream: Any) -> None:
         """Look at anomalies as they come.
 

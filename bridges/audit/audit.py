@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from bridges.kafka.topic_reader import TopicReader
 from bridges.process.settings import Settings
 from streams.detection.detecting import DetectionOutcome, SensorModels, detect
 from streams.detection.series_model import DetectionPlan
-from streams.records import topics
-from streams.records.documents import DESTINATIONS
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import Catalogue, Identity, TopicSpec
 from streams.records.rows import Row
 from streams.records.types import (
     HEADER_READING_ID,
@@ -24,25 +25,15 @@ from streams.records.types import (
     Anomaly,
     DeadLetter,
     Label,
-    LateReading,
     Reading,
     Tick,
     decode_as,
     decode_reading,
-    encode,
 )
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
 MONGO_MILLISECONDS = 5000
-AUDITED = (
-    topics.READINGS,
-    topics.AGGREGATES,
-    topics.ANOMALIES,
-    topics.LATE_READINGS,
-    topics.DEAD_LETTERS,
-    topics.LABELS,
-)
 
 
 @dataclass
@@ -59,9 +50,11 @@ class ReplayedLog:
     Args:
         policy: How the worker draws windows.
         plan: How the worker watches series.
+        catalogue: Which records a replay makes again.
     """
 
-    def __init__(self, policy: WindowPolicy, plan: DetectionPlan) -> None:
+    def __init__(self, policy: WindowPolicy, plan: DetectionPlan, catalogue: Catalogue = CATALOGUE) -> None:
+        self._catalogue = catalogue
         self._policy = policy
         self._plan = plan
         self._partitions: dict[int, Partition] = {}
@@ -97,68 +90,62 @@ class ReplayedLog:
         self.values += len(reading.values)
         self.late_at_first += late
 
-    def aggregates(self) -> dict[str, bytes]:
-        """Return the closed windows by id, encoded."""
-        return {each.id: encode(each) for each in self.windowed.aggregates}
-
-    def anomalies(self) -> dict[tuple[str, str], bytes]:
-        """Return the changes of anomalies by id and state, encoded."""
-        return {(each.id, each.state): encode(each) for each in self.watched.anomalies}
-
-    def late(self) -> set[tuple[str, str]]:
-        """Return the late values by reading id and quantity."""
-        return {(each.id, each.quantity) for each in self.windowed.late}
+    def results(self) -> dict[type, dict[Identity, bytes]]:
+        """Return what must have been published: by struct, the encoded records by what tells them apart."""
+        found: dict[type, dict[Identity, bytes]] = {each.kind: {} for each in self._catalogue.recomputed}
+        results = chain(self.windowed.aggregates, self.windowed.late, self.watched.anomalies)
+        for result in results:
+            kind = self._catalogue.of(type(result))
+            found[kind.kind][kind.identity_of(result)] = kind.encode(result)
+        return found
 
 
-@dataclass
 class Published:
-    """What the result topics hold, each thing once; ``conflicts`` counts ids that came with two contents."""
+    """What the audited topics hold, each thing once.
 
-    aggregates: dict[str, bytes] = field(default_factory=dict)
-    counted: int = 0
-    anomalies: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    late: set[tuple[str, str]] = field(default_factory=set)
-    dead_letters: dict[str, str] = field(default_factory=dict)
-    labels: set[Label] = field(default_factory=set)
-    conflicts: int = 0
+    Args:
+        catalogue: Which topics are audited.
+    """
+
+    def __init__(self, catalogue: Catalogue = CATALOGUE) -> None:
+        self._catalogue = catalogue
+        self._found: dict[type, dict[Identity, bytes]] = {each.kind: {} for each in catalogue.audited}
+        self.counted = 0
+        """Values in windows."""
+        self.conflicts = 0
+        """Results that came with two contents."""
 
     def add(self, topic: str, value: bytes) -> None:
-        """Take in one record of a result topic, named as in the catalogue."""
-        if topic == topics.AGGREGATES.name:
-            window = decode_as(Aggregate, value)
-            if window.id not in self.aggregates:
-                self.counted += window.count
-            self._once(self.aggregates, window.id, value)
-        elif topic == topics.ANOMALIES.name:
-            change = decode_as(Anomaly, value)
-            self._once(self.anomalies, (change.id, change.state), value)
-        elif topic == topics.LATE_READINGS.name:
-            late = decode_as(LateReading, value)
-            self.late.add((late.id, late.quantity))
-        elif topic == topics.DEAD_LETTERS.name:
-            letter = decode_as(DeadLetter, value)
-            self.dead_letters[letter.id] = letter.reason
-        else:
-            self.labels.add(decode_as(Label, value))
-
-    def _once(self, known: dict[Any, bytes], key: Any, value: bytes) -> None:
-        if known.setdefault(key, value) != value:
+        """Take in one record of an audited topic, named as in the catalogue."""
+        kind = self._catalogue.on(topic)
+        record = kind.read(value)
+        known = self._found[kind.kind]
+        identity = kind.identity_of(record)
+        if identity not in known:
+            known[identity] = value
+            self.counted += record.count if isinstance(record, Aggregate) else 0
+        elif kind.recomputed is not None and known[identity] != value:
             self.conflicts += 1
 
+    def of(self, kind: type) -> dict[Identity, bytes]:
+        """Return the records of a type by what tells them apart, as they were published."""
+        return self._found[kind]
+
     @property
-    def anomaly_ids(self) -> set[str]:
-        """Ids of the anomalies published."""
-        return {identity for identity, _ in self.anomalies}
+    def labels(self) -> set[Label]:
+        """What is known of series."""
+        return {decode_as(Label, value) for value in self.of(Label).values()}
 
     def raised(self) -> list[Anomaly]:
         """List the raise of each anomaly."""
         return [
-            decode_as(Anomaly, value) for (_, state), value in self.anomalies.items() if state == "raised"
+            decode_as(Anomaly, value) for (_, state), value in self.of(Anomaly).items() if state == "raised"
         ]
 
     def reasons(self) -> dict[str, int]:
         """Count the dead letters by reason."""
-        return dict(sorted(Counter(self.dead_letters.values()).items()))
+        letters = (decode_as(DeadLetter, value) for value in self.of(DeadLetter).values())
+        return dict(sorted(Counter(letter.reason for letter in letters).items()))
 
 
 class Audit:
@@ -168,15 +155,29 @@ class Audit:
         settings: Where Kafka and MongoDB are.
         policy: How the worker draws windows.
         plan: How the worker watches series.
+        catalogue: What is audited.
     """
 
-    def __init__(self, settings: Settings, policy: WindowPolicy, plan: DetectionPlan) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        policy: WindowPolicy,
+        plan: DetectionPlan,
+        catalogue: Catalogue = CATALOGUE,
+    ) -> None:
         self._settings = settings
-        self._reader = TopicReader(settings, AUDITED)
+        self.catalogue = catalogue
         self.policy = policy
-        self.log = ReplayedLog(policy, plan)
-        self.published = Published()
+        self.log = ReplayedLog(policy, plan, catalogue)
+        self.published = Published(catalogue)
+        self._readings = catalogue.of(Reading).topic
+        self._reader = TopicReader(settings, self.topics)
         self.stored: dict[str, int] = {}
+
+    @property
+    def topics(self) -> tuple[TopicSpec, ...]:
+        """The topics that are read: readings, and what is audited."""
+        return (self._readings, *(each.topic for each in self.catalogue.audited))
 
     def catch_up(self, seconds: float) -> bool:
         """Read what is new in Kafka and count the documents in MongoDB.
@@ -196,7 +197,7 @@ class Audit:
             self._mongo.close()
 
     def _take(self, topic: str, message: Any) -> None:
-        if topic != topics.READINGS.name:
+        if topic != self._readings.name:
             self.published.add(topic, message.value())
             return
         headers: Iterable[tuple[str, bytes]] = message.headers() or ()
@@ -221,7 +222,7 @@ class Audit:
         try:
             self.stored = {
                 each.collection: database[prefix + each.collection].count_documents({})
-                for each in DESTINATIONS
+                for each in self.catalogue.kept
             }
         except PyMongoError:
             return False

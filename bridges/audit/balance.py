@@ -1,12 +1,12 @@
 """The ledger of a finite scenario: what was sent, and where each reading is now."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bridges.audit.audit import Audit
-from streams.records.types import Anomaly, Label
+from streams.records.types import Anomaly, DeadLetter, Label, Reading
 from streams.signals import DELIVERY_FAULTS, Totals
 
 K = TypeVar("K", bound=Hashable)
@@ -44,43 +44,35 @@ def balance(sent: Totals, audit: Audit) -> list[Entry]:
         audit: What arrived.
     """
     log, published, stored = audit.log, audit.published, audit.stored
-    windows, changes, late = log.aggregates(), log.anomalies(), log.late()
     # Where windows overlap, a value is in several: then only the replay can tell.
     placed = published.counted + log.late_at_first if audit.policy.overlap == 1 else log.values
+    late = f"{log.late_at_first:,} late"
+    kept = stored[audit.catalogue.of(Reading).collection]
     return [
         Entry("readings: sent to Kafka", sent.readings, log.distinct, f"{log.repeated:,} more than once"),
-        Entry("readings: Kafka to MongoDB", log.distinct, stored["sensors"]),
+        Entry("readings: Kafka to MongoDB", log.distinct, kept),
         Entry("values: sent to Kafka", sum(sent.values.values()), log.values),
-        Entry(
-            "values: in windows or late",
-            log.values,
-            placed,
-            f"{log.late_at_first:,} late",
-        ),
-        Entry(
-            "windows: unlike the log replayed",
-            0,
-            _differences(windows, published.aggregates),
-            f"{len(windows):,} windows",
-        ),
-        Entry("windows: Kafka to MongoDB", len(published.aggregates), stored["aggregates"]),
-        Entry("late values: unlike the log replayed", 0, len(late ^ published.late)),
-        Entry("late values: Kafka to MongoDB", len(published.late), stored["late_readings"]),
-        Entry(
-            "anomalies: unlike the log replayed",
-            0,
-            _differences(changes, published.anomalies),
-            f"{len(changes):,} changes",
-        ),
-        Entry("anomalies: Kafka to MongoDB", len(published.anomaly_ids), stored["anomalies"]),
-        Entry(
-            "malformed: sent to dead letters", sent.malformed, len(published.dead_letters), _reasons(audit)
-        ),
-        Entry("dead letters: Kafka to MongoDB", len(published.dead_letters), stored["dead_letters"]),
-        Entry("labels: sent to Kafka", sent.labels, len(published.labels)),
-        Entry("labels: Kafka to MongoDB", len(published.labels), stored["labels"]),
+        Entry("values: in windows or late", log.values, placed, late),
+        *_hops(sent, audit),
         Entry("results with two contents", 0, published.conflicts),
     ]
+
+
+def _hops(sent: Totals, audit: Audit) -> Iterator[Entry]:
+    """Follow each audited type of record: from the log replayed, or the sensors, to Kafka, and on to MongoDB."""
+    wanted = audit.log.results()
+    for kind in audit.catalogue.audited:
+        found = audit.published.of(kind.kind)
+        if (expected := wanted.get(kind.kind)) is not None:
+            noun = kind.word if kind.stored.versions is None else "changes"
+            unlike = _differences(expected, found)
+            yield Entry(f"{kind.word}: unlike the log replayed", 0, unlike, f"{len(expected):,} {noun}")
+        elif kind.kind is DeadLetter:
+            yield Entry("malformed: sent to dead letters", sent.malformed, len(found), _reasons(audit))
+        elif kind.kind is Label:
+            yield Entry("labels: sent to Kafka", sent.labels, len(found))
+        documents = kind.documents_of(found)
+        yield Entry(f"{kind.word}: Kafka to MongoDB", documents, audit.stored[kind.collection])
 
 
 def _differences(expected: Mapping[K, bytes], found: Mapping[K, bytes]) -> int:

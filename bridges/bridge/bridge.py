@@ -28,8 +28,8 @@ from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
 from streams.errors import InputError, Reason, TransientError
 from streams.payloads.flat import Limits, Refusal, decode
+from streams.records.catalogue import CATALOGUE
 from streams.records.identity import dead_letter_id, reading_id
-from streams.records.topics import DEAD_LETTERS, LABELS, READINGS
 from streams.records.types import HEADER_MQTT_TOPIC, HEADER_READING_ID, DeadLetter, Label, Reading, encode
 
 log = get_logger(__name__)
@@ -78,9 +78,9 @@ class Bridge:
             ignored_fields=bridge.ignored_fields,
             prefix=settings.mqtt.prefix,
         )
-        self._readings = settings.topic(READINGS.name)
-        self._labels = settings.topic(LABELS.name)
-        self._dead_letters = settings.topic(DEAD_LETTERS.name)
+        self._readings = settings.topic(CATALOGUE.of(Reading).topic.name)
+        self._labels = settings.topic(CATALOGUE.of(Label).topic.name)
+        self._dead_letters = settings.topic(CATALOGUE.of(DeadLetter).topic.name)
         self._session = MqttSession(
             settings.mqtt,
             receive_maximum=bridge.max_inflight,

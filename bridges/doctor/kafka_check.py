@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, judged, ok, warning
-from bridges.kafka.clients import changelog_config, librdkafka_options, topic_config
+from bridges.kafka.clients import changelog_config, librdkafka_options, topic_config, topic_configs
 from bridges.process.settings import Settings
-from streams.records.documents import DESTINATIONS
-from streams.records.topics import ALL_TOPICS, READINGS, TopicSpec
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import TopicSpec
+from streams.records.types import Reading
 
 SECONDS = 3.0
 # What a record may have beside the payload: key, headers, and JSON around the bytes of a dead letter.
@@ -27,7 +28,7 @@ def examine_kafka(settings: Settings) -> tuple[Diagnoses, dict[str, Any]]:
     try:
         metadata = admin.list_topics(timeout=SECONDS)
         changelogs = _changelogs(settings, metadata.topics)
-        there = [name for name in _names(settings) if name in metadata.topics]
+        there = [name for name in topic_configs(settings) if name in metadata.topics]
         configurations = _configurations(admin, there + changelogs)
     except KafkaException as error:
         return [
@@ -38,7 +39,7 @@ def examine_kafka(settings: Settings) -> tuple[Diagnoses, dict[str, Any]]:
         remedy = "set WEIR_KAFKA__REPLICATION=3 before the topics are created"
         findings.append(warning("replication", f"{settings.kafka.replication} of each record", remedy))
     retention = []
-    for spec in ALL_TOPICS:
+    for spec in CATALOGUE.topics:
         name = settings.topic(spec.name)
         if name not in metadata.topics:
             findings.append(ok(f"topic {name}", "not there yet: created at start"))
@@ -49,10 +50,6 @@ def examine_kafka(settings: Settings) -> tuple[Diagnoses, dict[str, Any]]:
         findings.append(_topic(settings, spec, len(metadata.topics[name].partitions), configuration))
     findings += [_changelog(settings, name, configurations[name]) for name in changelogs]
     return findings, _limits(retention)
-
-
-def _names(settings: Settings) -> list[str]:
-    return [settings.topic(spec.name) for spec in ALL_TOPICS]
 
 
 def _changelogs(settings: Settings, topics: Iterable[str]) -> list[str]:
@@ -136,8 +133,8 @@ def _kept(configuration: dict[str, str]) -> str:
 
 
 def _limits(retention: list[tuple[TopicSpec, float]]) -> dict[str, float]:
-    readings = next(ms for spec, ms in retention if spec is READINGS)
-    kept_in_mongo = [destination.topic for destination in DESTINATIONS]
+    readings = next(ms for spec, ms in retention if spec == CATALOGUE.of(Reading).topic)
+    kept_in_mongo = [each.topic for each in CATALOGUE.kept]
     stored = [ms for spec, ms in retention if spec in kept_in_mongo and ms >= 0]
     return {
         "readings_seconds": readings / 1000,

@@ -4,9 +4,11 @@ from typing import Any
 
 from bridges.doctor.diagnosis import Diagnoses, failure, judged, warning
 from bridges.process.settings import Settings
+from streams.records.catalogue import CATALOGUE
+from streams.records.types import Reading
 
 MILLISECONDS = 3000
-RAW = "sensors"
+RAW = CATALOGUE.of(Reading).collection
 SECANTUS_SET = "secantus"  # name of the replica set of one that SecantusDB says it is
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError, TransientError
-from streams.records.topics import ALL_TOPICS, DAY_MS, READINGS, TopicSpec
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import DAY_MS, Catalogue, TopicSpec
+from streams.records.types import Reading
 
 _VISIBLE_SECONDS = 30.0
 # Kafka compacts no segment that is still written to, and by default begins another after a gigabyte or a week: an hour
@@ -86,7 +88,8 @@ def _tls(settings: Settings) -> ssl.SSLContext:
 
 def topic_config(settings: Settings, spec: TopicSpec) -> dict[str, str]:
     """Return the configuration with which Weir creates a topic."""
-    retention_ms = round(settings.kafka.retention_days * DAY_MS) if spec is READINGS else spec.retention_ms
+    is_readings = spec == CATALOGUE.of(Reading).topic
+    retention_ms = round(settings.kafka.retention_days * DAY_MS) if is_readings else spec.retention_ms
     config = {
         "cleanup.policy": "compact" if spec.compacted else "delete",
         "retention.ms": str(retention_ms),
@@ -107,6 +110,11 @@ def _in_sync(settings: Settings) -> dict[str, str]:
     return {"min.insync.replicas": "2"} if settings.kafka.replication >= 3 else {}
 
 
+def topic_configs(settings: Settings, catalogue: Catalogue = CATALOGUE) -> dict[str, dict[str, str]]:
+    """Return the name on Kafka and the configuration of every topic of the catalogue."""
+    return {settings.topic(spec.name): topic_config(settings, spec) for spec in catalogue.topics}
+
+
 def ensure_topics(settings: Settings, changelogs: Sequence[str] = ()) -> None:
     """Create the topics that do not exist, wait until Kafka knows them all, and verify their partitions.
 
@@ -121,7 +129,7 @@ def ensure_topics(settings: Settings, changelogs: Sequence[str] = ()) -> None:
         ConfigurationError: If a topic exists with another number of partitions: readings of one sensor and its
             state must stand in partitions of the same number.
     """
-    configs = {settings.topic(spec.name): topic_config(settings, spec) for spec in ALL_TOPICS}
+    configs = topic_configs(settings)
     configs |= dict.fromkeys(changelogs, changelog_config(settings))
     asyncio.run(_ensure_topics(settings, configs))
 

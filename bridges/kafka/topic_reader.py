@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from bridges.process.settings import Settings
-from streams.records.topics import TopicSpec
+from streams.records.record_type import TopicSpec
 
 POLL_SECONDS = 0.2
 POLL_RECORDS = 5000

@@ -10,6 +10,7 @@ offsets meanwhile, and may cancel it at any moment.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ from bridges.process import metrics
 from bridges.process.logs import get_logger
 from bridges.process.settings import MongoSettings
 from streams.errors import ConfigurationError
-from streams.records.documents import Document, newest_changes, older_than
+from streams.records.versions import Document, Versions
 
 log = get_logger(__name__)
 
@@ -115,17 +116,19 @@ class MongoSink:
         """Close the connections."""
         await self._client.close()
 
-    async def write(self, name: str, documents: Sequence[Document], *, changes: bool = False) -> Written:
+    async def write(
+        self, name: str, documents: Sequence[Document], *, versions: Versions | None = None
+    ) -> Written:
         """Write documents to a collection, waiting out any outage.
 
         Args:
             name: The collection, without prefix.
             documents: In any number; each has its derived ``_id``.
-            changes: The documents are states of things that change: a newer state replaces an older one,
-                never the other way round.
+            versions: The documents are versions of things that change: a newer one replaces an older one,
+                never the other way round; this is how they order.
         """
         written = Written()
-        attempt = _update if changes else _insert
+        attempt = _insert if versions is None else partial(_update, versions)
         for start in range(0, len(documents), self._chunk):
             left = list(documents[start : start + self._chunk])
             began = perf_counter()
@@ -216,9 +219,11 @@ async def _insert(collection: Collection, documents: list[Document], written: Wr
     return [], None
 
 
-async def _update(collection: Collection, documents: list[Document], written: Written) -> Left:
-    newest = newest_changes(documents)
-    updates = [UpdateOne(older_than(each), {"$set": _fields(each)}, upsert=True) for each in newest]
+async def _update(
+    versions: Versions, collection: Collection, documents: list[Document], written: Written
+) -> Left:
+    newest = versions.newest(documents)
+    updates = [UpdateOne(versions.older_than(each), {"$set": _fields(each)}, upsert=True) for each in newest]
     left: Left = ([], None)
     try:
         await collection.bulk_write(updates, ordered=False)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridges.mongo.write_outcome import Written
-from streams.records.documents import Document
+from streams.records.versions import Document
 
 Refused = Sequence[tuple[Document, str]]
 

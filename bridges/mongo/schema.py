@@ -13,48 +13,51 @@ from bridges.mongo.mongo_sink import MongoSink
 from bridges.process.logs import get_logger
 from bridges.process.settings import MongoSettings
 from streams.errors import ConfigurationError
-from streams.records.documents import DESTINATIONS
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import Catalogue
+from streams.records.types import Reading
 
 log = get_logger(__name__)
 
 Keys = list[tuple[str, int]]
 
-RAW = "sensors"
+RAW = CATALOGUE.of(Reading).collection
 TTL_INDEX = "expires"
 DAY_SECONDS = 24 * 3600
 _NAMESPACE_EXISTS = 48
 
-INDEXES: dict[str, list[Keys]] = {
-    RAW: [[("metadata.sensor_id", ASCENDING), ("collected_at", ASCENDING)]],
-    "aggregates": [
-        [("metadata.sensor_id", ASCENDING), ("metadata.quantity", ASCENDING), ("start", ASCENDING)],
-        [("start", DESCENDING)],
-    ],
-    "anomalies": [
-        [("metadata.sensor_id", ASCENDING), ("raised_at", DESCENDING)],
-        [("raised_at", DESCENDING)],
-        [("state", ASCENDING), ("raised_at", DESCENDING)],
-    ],
-    "late_readings": [[("metadata.sensor_id", ASCENDING), ("collected_at", ASCENDING)]],
-    "dead_letters": [[("received_at", DESCENDING)], [("reason", ASCENDING), ("received_at", DESCENDING)]],
-    "labels": [[("metadata.sensor_id", ASCENDING), ("start", ASCENDING)]],
-    "insights": [
-        [("metadata.sensor_id", ASCENDING), ("metadata.quantity", ASCENDING), ("at", DESCENDING)],
-        [("kind", ASCENDING), ("at", DESCENDING)],
-    ],
-}
+
+def indexes_of(catalogue: Catalogue) -> dict[str, list[Keys]]:
+    """List the indexes of each collection.
+
+    >>> indexes_of(CATALOGUE)["anomalies"][0]
+    [('metadata.sensor_id', 1), ('raised_at', -1)]
+    """
+    return {
+        each.collection: [[_index_key(field) for field in index.split()] for index in each.stored.indexes]
+        for each in catalogue.kept
+    }
 
 
-async def prepare(sink: MongoSink, settings: MongoSettings) -> None:
+def _index_key(field: str) -> tuple[str, int]:
+    return field.removeprefix("-"), DESCENDING if field.startswith("-") else ASCENDING
+
+
+async def prepare(sink: MongoSink, settings: MongoSettings, catalogue: Catalogue = CATALOGUE) -> None:
     """Make what is missing of collections and indexes; wait for MongoDB if it is away.
+
+    Args:
+        sink: The connection.
+        settings: Of which kind the collection of readings is to be, and how long it keeps them.
+        catalogue: Which collections there are.
 
     Raises:
         ConfigurationError: If the server refuses, or `sensors` is of another kind than the settings ask for.
     """
     try:
         await _prepare_raw(sink, settings)
-        for destination in DESTINATIONS:
-            await _make_indexes(sink, destination.collection)
+        for name, indexes in indexes_of(catalogue).items():
+            await _make_indexes(sink, name, indexes)
         await _set_ttl(sink, settings)
     except OperationFailure as error:
         raise ConfigurationError(
@@ -112,8 +115,8 @@ async def _create_raw(sink: MongoSink, settings: MongoSettings) -> None:
             raise
 
 
-async def _make_indexes(sink: MongoSink, name: str) -> None:
-    for keys in INDEXES[name]:
+async def _make_indexes(sink: MongoSink, name: str, indexes: list[Keys]) -> None:
+    for keys in indexes:
         await sink.until_answered(lambda keys=keys: sink.collection(name).create_index(keys))  # type: ignore[misc]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from bson.errors import BSONError
 from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
 
-from streams.records.documents import Document
+from streams.records.versions import Document
 
 DUPLICATE_KEY = 11000
 # mongod's src/mongo/base/error_codes.yml: these pass by themselves, or when an operator acts on the server.

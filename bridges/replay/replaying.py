@@ -9,7 +9,7 @@ import shutil
 import struct
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +25,16 @@ from bridges.sources.source import Chunk, Source, check_found
 from streams.backtest.configuration import Configuration
 from streams.backtest.runs import Coverage, DetectionRun, Result, WindowRun
 from streams.errors import ConfigurationError, TransientError
+from streams.records.catalogue import CATALOGUE
 from streams.records.identity import reading_id
-from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
-from streams.records.types import HEADER_READING_ID, Aggregate, Anomaly, LateReading, Reading, Tick, encode
+from streams.records.record_type import Catalogue
+from streams.records.types import HEADER_READING_ID, Reading, Tick, encode
 
 HEADER_ORIGIN = "replayed"
 """Partition and offset of the record in its source, 4 and 8 bytes, big-endian."""
 _ORIGIN = struct.Struct(">iq")
 _MADE_HERE = -1
 """In place of the source's partition: a tick that no source holds."""
-_NAMES: dict[type[Result], str] = {
-    Aggregate: AGGREGATES.name, LateReading: LATE_READINGS.name, Anomaly: ANOMALIES.name,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,7 @@ def recompute(
     speed: float = 0.0,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
+    catalogue: Catalogue = CATALOGUE,
 ) -> Replayed:
     """Recompute the results of readings.
 
@@ -76,6 +75,7 @@ def recompute(
         speed: See `paced`; the results are the same at any.
         skip_unreadable: Pass over what cannot be read.
         progress: Told how far it is.
+        catalogue: Which records a replay makes again: a file for each, if nothing else than empty.
 
     Raises:
         UnreadableRecords: With the first of them.
@@ -83,12 +83,12 @@ def recompute(
     """
     counts: Counter[str] = Counter()
     coverage, unreadable = Coverage(), 0
-    with _result_files(folder) as files:
+    with _result_files(folder, catalogue) as files:
 
         def emit(partition: int, result: Result) -> None:
-            name = _NAMES[type(result)]
-            counts[name] += 1
-            files.write(name, partition, encode(result))
+            kind = catalogue.of(type(result))
+            counts[kind.topic.name] += 1
+            files.write(kind.file, partition, kind.encode(result))
 
         runs = (WindowRun(configuration.policy(), emit), DetectionRun(configuration.plan(), emit))
         for chunk in _told(paced(source, speed), source, progress):
@@ -121,10 +121,16 @@ def _pass_over(chunk: Chunk, skip_unreadable: bool) -> int:
 
 
 class _ResultFiles:
-    """A file for each kind of result and partition; joined by partition at the end."""
+    """A file for each kind of result and partition; joined by partition at the end.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where they are.
+        names: Of the files when they are joined.
+    """
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self._folder = folder
+        self._names = sorted(names)
         self._files: dict[tuple[str, int], IO[bytes]] = {}
 
     def write(self, name: str, partition: int, line: bytes) -> None:
@@ -138,8 +144,8 @@ class _ResultFiles:
         """Put the partitions of each kind into one file, in their order."""
         self.close()
         joined = []
-        for name in sorted(_NAMES.values()):
-            whole = self._folder / f"{name}.jsonl"
+        for name in self._names:
+            whole = self._folder / name
             with whole.open("wb") as out:
                 for _, partition in sorted(key for key in self._files if key[0] == name):
                     with (self._folder / f"{name}.{partition}").open("rb") as part:
@@ -157,14 +163,14 @@ class _NoFiles(_ResultFiles):
     """Writes nothing."""
 
     def __init__(self) -> None:
-        super().__init__(Path())
+        super().__init__(Path(), ())
 
     def write(self, name: str, partition: int, line: bytes) -> None:
         """Write nothing."""
 
 
 @contextmanager
-def _result_files(folder: Path | None) -> Iterator[_ResultFiles]:
+def _result_files(folder: Path | None, catalogue: Catalogue) -> Iterator[_ResultFiles]:
     if folder is None:
         yield _NoFiles()
         return
@@ -173,7 +179,7 @@ def _result_files(folder: Path | None) -> Iterator[_ResultFiles]:
         work = Path(tempfile.mkdtemp(prefix=".replay-", dir=folder))
     except OSError as error:
         raise ConfigurationError(f"cannot write into {folder}: {error}") from None
-    files = _ResultFiles(work)
+    files = _ResultFiles(work, (each.file for each in catalogue.recomputed))
     try:
         yield files
         for whole in files.join():
@@ -209,7 +215,7 @@ def publish(
     """
     if not target.kafka.namespace:
         raise ConfigurationError("refusing to publish into the live topics: the namespace is empty")
-    if isinstance(source, KafkaSource) and source.topic == target.topic(READINGS.name):
+    if isinstance(source, KafkaSource) and source.topic == target.topic(CATALOGUE.of(Reading).topic.name):
         raise ConfigurationError(f"refusing to publish {source.topic} into itself")
     ensure_topics(target)
     publisher = _Publisher(target, same_partitions=_same_partitions(source, target))
@@ -246,7 +252,7 @@ class _Publisher:
 
         self.same_partitions = same_partitions
         self.resumed = 0
-        self._topic = target.topic(READINGS.name)
+        self._topic = target.topic(CATALOGUE.of(Reading).topic.name)
         self._partitions = list(range(target.kafka.partitions))
         self._partitioner: Any = DefaultPartitioner()
         self._chosen: dict[str, int] = {}

@@ -12,7 +12,7 @@ begin a window's length after that contain none of them, and no watermark of tha
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -23,19 +23,12 @@ from bridges.process.parallel import Done, Progress, in_processes
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import KafkaSource, Log, OffsetRange
 from bridges.sources.source import Filter, Selection
-from streams.backtest.runs import DetectionRun, WindowRun
-from streams.backtest.verification import (
-    Agreement,
-    Comparison,
-    Key,
-    Result,
-    agreement_in_all,
-    event_time_of,
-    key_of,
-)
+from streams.backtest.runs import DetectionRun, Emit, WindowRun
+from streams.backtest.verification import Agreement, Comparison, SeriesRecord, agreement_in_all
 from streams.errors import ConfigurationError, TransientError
-from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
-from streams.records.types import Aggregate, Anomaly, LateReading, decode_as, encode
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import Catalogue, Identity, Recomputed, RecordType
+from streams.records.types import Reading
 from streams.signals.wire import iso
 
 _AHEAD = 20_000
@@ -55,6 +48,7 @@ class Verification:
         models: Whether anomalies can be compared.
         more_readings: By partition: whether the log goes on after what is verified.
         fill: Write what is missing to the topic that misses it.
+        catalogue: Which records a replay makes again.
     """
 
     settings: Settings
@@ -64,6 +58,7 @@ class Verification:
     models: bool
     more_readings: dict[int, bool]
     fill: bool = False
+    catalogue: Catalogue = CATALOGUE
 
     @classmethod
     def plan(cls, settings: Settings, selection: Selection) -> "Verification":
@@ -76,7 +71,7 @@ class Verification:
         if selection.by != "event":
             raise ConfigurationError("results are compared by event time: use --by event")
         group = f"{settings.kafka.namespace}{settings.worker.application}"
-        topic = settings.topic(READINGS.name)
+        topic = settings.topic(CATALOGUE.of(Reading).topic.name)
         whole = KafkaSource.open(settings, Selection())
         future = settings.bridge.max_future_seconds
         policy = current(settings).policy()
@@ -97,6 +92,14 @@ class Verification:
         more = {partition: ranges[partition].end < each.end for partition, each in whole.ranges.items()}
         source = KafkaSource(settings, Selection(), ranges, topic)
         return cls(settings, selection, source, since, source.from_the_start, more)
+
+    def compared(self) -> tuple[RecordType[Any], ...]:
+        """Return the types of records that can be compared."""
+        return tuple(
+            each
+            for each in self.catalogue.recomputed
+            if self.models or each.recomputed is not Recomputed.MODELS
+        )
 
     def describe(self) -> list[str]:
         """Tell in words what is compared and what cannot be."""
@@ -158,28 +161,29 @@ class _Side:
     def __init__(
         self,
         verification: Verification,
-        name: str,
+        kind: RecordType[Any],
         partition: int,
-        kind: type[Result],
         log: Log,
         filler: "_Filler | None",
     ) -> None:
         settings, selection = verification.settings, verification.selection
-        self.topic = settings.topic(name)
+        self.kind = kind
+        self.topic = settings.topic(kind.topic.name)
         self._filler = filler
         self._partition = partition
         self.comparison = Comparison(
             self.topic, partition, kind, self._is_compared, on_missing=self._fill if filler else None
         )
         self._filter = Filter(selection)
-        self._since = verification.compared_since[partition] if kind is not Anomaly else -inf
+        of_windows = kind.recomputed is Recomputed.WINDOWS
+        self._since = verification.compared_since[partition] if of_windows else -inf
         low, high = log.ends(self.topic, partition)
         self._live = self._emitted(log, partition, low, high)
         self._exhausted = False
-        self._first: Key | None = None
+        self._first: Identity | None = None
         if low > 0 and (oldest := next(self._live, None)) is not None:
             # Retention has deleted older results: what comes before the oldest that is left is not missing.
-            self._first = key_of(decode_as(kind, oldest[0]))
+            self._first = kind.identity_of(kind.read(oldest[0]))
             self.comparison.emitted(*oldest)
 
     def _emitted(self, log: Log, partition: int, low: int, high: int) -> Iterator[tuple[bytes, int]]:
@@ -187,20 +191,20 @@ class _Side:
             for message in messages:
                 yield message.value() or b"", message.offset()
 
-    def recomputed(self, result: Result) -> None:
+    def recomputed(self, result: SeriesRecord) -> None:
         """Take a result of the replay."""
         if self._first is not None:
-            if key_of(result) != self._first:
+            if self.kind.identity_of(result) != self._first:
                 return
             self._first = None
-        self.comparison.recomputed(result, encode(result))
+        self.comparison.recomputed(result, self.kind.encode(result))
 
-    def _fill(self, result: Result, value: bytes) -> None:
+    def _fill(self, result: SeriesRecord, value: bytes) -> None:
         assert self._filler is not None
-        self._filler.write(self.topic, self._partition, result.sensor_id, value)
+        self._filler.write(self.topic, self._partition, self.kind.key(result), value)
 
-    def _is_compared(self, result: Result) -> bool:
-        at = event_time_of(result)
+    def _is_compared(self, result: SeriesRecord) -> bool:
+        at = self.kind.event_time_of(result)
         return (
             at >= self._since
             and self._filter.since <= at < self._filter.until
@@ -248,13 +252,11 @@ class _Filler:
             logger=logging.getLogger("librdkafka"),
         )
 
-    def write(self, topic: str, partition: int, sensor_id: str, value: bytes) -> None:
+    def write(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Write one result."""
         while True:
             try:
-                self._producer.produce(
-                    topic, value, sensor_id.encode(), partition, on_delivery=self._delivered
-                )
+                self._producer.produce(topic, value, key, partition, on_delivery=self._delivered)
                 break
             except BufferError:
                 self._producer.poll(0.1)
@@ -287,20 +289,17 @@ def _verify_partition(
     verification: Verification, partition: int, done: Done, verified: Verified, filler: _Filler | None
 ) -> None:
     configuration = current(verification.settings)
-    logs = [Log(verification.settings) for _ in range(3)]
+    kinds = verification.compared()
+    logs = [Log(verification.settings) for _ in kinds]
     try:
-        aggregates = _Side(verification, AGGREGATES.name, partition, Aggregate, logs[0], filler)
-        late = _Side(verification, LATE_READINGS.name, partition, LateReading, logs[1], filler)
-        sides = [aggregates, late]
-        windows = WindowRun(
-            configuration.policy(),
-            lambda _, result: (late if isinstance(result, LateReading) else aggregates).recomputed(result),
-        )
-        runs: list[WindowRun | DetectionRun] = [windows]
+        by_kind = {
+            kind.kind: _Side(verification, kind, partition, log, filler)
+            for kind, log in zip(kinds, logs, strict=True)
+        }
+        sides = list(by_kind.values())
+        emit: Emit = lambda _, result: by_kind[type(result)].recomputed(result)  # noqa: E731
+        runs: list[WindowRun | DetectionRun] = [WindowRun(configuration.policy(), emit)]
         if verification.models:
-            anomalies = _Side(verification, ANOMALIES.name, partition, Anomaly, logs[2], filler)
-            sides.append(anomalies)
-            emit: Callable[[int, Result], None] = lambda _, result: anomalies.recomputed(result)  # noqa: E731
             runs.append(DetectionRun(configuration.plan(), emit))
         for chunk in verification.source.read([partition]):
             verified.unreadable += len(chunk.unreadable)

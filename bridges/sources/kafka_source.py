@@ -18,7 +18,7 @@ from bridges.kafka.clients import librdkafka_options
 from bridges.process.settings import Settings
 from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, UnreadableEntry
 from streams.errors import ConfigurationError, InputError, TransientError
-from streams.records.topics import READINGS
+from streams.records.catalogue import CATALOGUE
 from streams.records.types import Reading, Tick, decode_reading, decode_readings
 from streams.signals.wire import iso
 
@@ -79,7 +79,7 @@ class KafkaSource:
             ConfigurationError: If the topic does not exist.
             NothingToRead: If the beginning of the range has been deleted.
         """
-        topic = topic or settings.topic(READINGS.name)
+        topic = topic or settings.topic(CATALOGUE.of(Reading).topic.name)
         with Log(settings) as log:
             ranges = {}
             for partition in log.partitions_of(topic):

@@ -18,7 +18,7 @@ from streams.backtest.evaluation import ANY_QUANTITY, unmatched
 from streams.backtest.outcome import Outcome
 from streams.errors import ConfigurationError, InputError
 from streams.payloads.event_times import event_time
-from streams.records.topics import LABELS
+from streams.records.catalogue import CATALOGUE
 from streams.records.types import Label, decode_as
 
 _COLUMNS = ("sensor_id", "start", "end")
@@ -149,7 +149,7 @@ def _from_json(path: Path) -> list[Label]:
 def _from_kafka(settings: Settings) -> list[Label]:
     from bridges.sources.kafka_source import Log
 
-    topic = settings.topic(LABELS.name)
+    topic = settings.topic(CATALOGUE.of(Label).topic.name)
     labels = []
     with Log(settings) as log:
         for partition in log.partitions_of(topic):

@@ -21,8 +21,9 @@ from bridges.sources.source import (
     finite_values,
 )
 from streams.errors import ConfigurationError, InputError, TransientError
+from streams.records.catalogue import CATALOGUE
 from streams.records.documents import date
-from streams.records.types import Reading
+from streams.records.types import Label, Reading
 
 _NOT_QUANTITIES = frozenset({"_id", "collected_at", "metadata", "sequence"})
 
@@ -123,7 +124,7 @@ def seconds_of(moment: datetime) -> float:
 class _Collection:
     """The collection of raw readings, connected while it is in use."""
 
-    def __init__(self, settings: Settings, name: str = "sensors") -> None:
+    def __init__(self, settings: Settings, name: str = CATALOGUE.of(Reading).collection) -> None:
         import pymongo
 
         mongo = settings.mongo
@@ -147,5 +148,5 @@ class _Collection:
 
 def labels_in_mongo(settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield the documents of collection ``labels``, oldest first."""
-    with _Collection(settings, "labels") as labels:
+    with _Collection(settings, CATALOGUE.of(Label).collection) as labels:
         yield from labels.find({}).sort([("start", 1), ("_id", 1)])

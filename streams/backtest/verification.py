@@ -12,12 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any, Protocol
 
 from streams.errors import InputError
-from streams.records.types import Aggregate, Anomaly, LateReading, decode_as
-
-Result = Aggregate | LateReading | Anomaly
-Key = tuple[str, ...]
+from streams.records.record_type import Identity, RecordType
 
 REMEMBERED = 200_000
 """Results remembered after they matched, to know a repetition by: more than a worker holds between checkpoints."""
@@ -25,23 +23,16 @@ MOST_DIFFERENCES = 10_000
 _SHOWN = 20
 
 
-def key_of(result: Result) -> Key:
-    """Return what identifies a result: two with the same key must have the same bytes."""
-    if isinstance(result, Anomaly):
-        return result.id, result.state
-    if isinstance(result, LateReading):
-        # A late reading that comes twice is late twice, each time against the watermark of that moment.
-        return result.id, result.quantity, repr(result.watermark)
-    return (result.id,)
+class SeriesRecord(Protocol):
+    """A record that a replay makes again."""
 
+    @property
+    def sensor_id(self) -> str:
+        """The sensor."""
 
-def event_time_of(result: Result) -> float:
-    """Return the event time by which a result stands in a range: start of a window, time of a change or reading."""
-    if isinstance(result, Anomaly):
-        return result.changed_at
-    if isinstance(result, LateReading):
-        return result.collected_at
-    return result.start
+    @property
+    def quantity(self) -> str:
+        """The quantity: with the sensor, the series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +110,7 @@ class Comparison:
 
     Args:
         topic, partition: Where the live results come from.
-        kind: What its records are.
+        kind: The type of its records: what tells them apart, and their event times.
         wanted: Which results are compared; of both sides.
         on_missing: Called with each result that was never emitted live, and its bytes.
         remembered: See `REMEMBERED`.
@@ -129,10 +120,10 @@ class Comparison:
         self,
         topic: str,
         partition: int,
-        kind: type[Result],
-        wanted: Callable[[Result], bool] = lambda _: True,
+        kind: RecordType[Any],
+        wanted: Callable[[Any], bool] = lambda _: True,
         *,
-        on_missing: Callable[[Result, bytes], None] | None = None,
+        on_missing: Callable[[SeriesRecord, bytes], None] | None = None,
         remembered: int = REMEMBERED,
     ) -> None:
         self.topic = topic
@@ -142,9 +133,9 @@ class Comparison:
         self._on_missing = on_missing
         self.agreement = Agreement()
         self._remembered = remembered
-        self._expected: dict[Key, bytes] = {}
-        self._live: dict[Key, tuple[bytes, int]] = {}
-        self._matched: OrderedDict[Key, bytes] = OrderedDict()
+        self._expected: dict[Identity, bytes] = {}
+        self._live: dict[Identity, tuple[bytes, int]] = {}
+        self._matched: OrderedDict[Identity, bytes] = OrderedDict()
         self._last_matched = -1
 
     @property
@@ -162,11 +153,11 @@ class Comparison:
         """Whether so much differs that going on tells nothing new."""
         return self.agreement.mismatches > MOST_DIFFERENCES
 
-    def recomputed(self, result: Result, value: bytes) -> None:
+    def recomputed(self, result: SeriesRecord, value: bytes) -> None:
         """Take a result that the replay made."""
         if not self._wanted(result):
             return
-        key = key_of(result)
+        key = self.kind.identity_of(result)
         known = self._matched.get(key)
         if known is not None:
             if known != _digest(value):
@@ -181,7 +172,7 @@ class Comparison:
     def emitted(self, value: bytes, offset: int) -> None:
         """Take a result that was emitted live."""
         try:
-            result = decode_as(self.kind, value)
+            result = self.kind.read(value)
         except InputError:
             self.agreement.note(
                 Mismatch(0.0, self.topic, self.partition, "different", "unreadable", value, None, offset)
@@ -189,7 +180,7 @@ class Comparison:
             return
         if not self._wanted(result):
             return
-        key = key_of(result)
+        key = self.kind.identity_of(result)
         expected = self._expected.pop(key, None)
         if expected is not None:
             self._settle(key, result, value, expected, offset)
@@ -204,7 +195,7 @@ class Comparison:
         else:
             self._differs(result, value, None, offset)
 
-    def _settle(self, key: Key, result: Result, live: bytes, expected: bytes, offset: int) -> None:
+    def _settle(self, key: Identity, result: SeriesRecord, live: bytes, expected: bytes, offset: int) -> None:
         self._last_matched = max(self._last_matched, offset)
         if live == expected:
             self.agreement.matched += 1
@@ -215,24 +206,24 @@ class Comparison:
             self._matched.popitem(last=False)
 
     def _differs(
-        self, result: Result, live: bytes | None, expected: bytes | None, offset: int | None
+        self, result: SeriesRecord, live: bytes | None, expected: bytes | None, offset: int | None
     ) -> None:
         self._note("different", result, live, expected, offset)
 
     def _note(
-        self, kind: str, result: Result, live: bytes | None, expected: bytes | None, offset: int | None
+        self, kind: str, result: SeriesRecord, live: bytes | None, expected: bytes | None, offset: int | None
     ) -> None:
         series = f"{result.sensor_id}/{result.quantity}"
         self.agreement.note(
             Mismatch(
-                event_time_of(result), self.topic, self.partition, kind, series, live, expected, offset
+                self.kind.event_time_of(result), self.topic, self.partition, kind, series, live, expected, offset
             )
         )  # fmt: skip
 
     def give_up_waiting(self) -> None:
         """Take what was recomputed and has no counterpart for missing: all live results it could be are read."""
         for value in self._expected.values():
-            result = decode_as(self.kind, value)
+            result = self.kind.read(value)
             self._note("missing", result, None, value, None)
             if self._on_missing is not None:
                 self._on_missing(result, value)
@@ -250,7 +241,7 @@ class Comparison:
             if more_readings and offset > self._last_matched:
                 self.agreement.beyond += 1
             else:
-                self._note("unexpected", decode_as(self.kind, value), value, None, offset)
+                self._note("unexpected", self.kind.read(value), value, None, offset)
         self._live = {}
         return self.agreement
 

@@ -1,27 +1,25 @@
 """Turn records into MongoDB documents whose ``_id`` is derived, so that storing one twice leaves one.
 
-    topic           collection      _id derived from
-    readings        sensors         the reading: sensor, event time, sequence, names of its quantities
-    aggregates      aggregates      series and window bounds
-    anomalies       anomalies       series and the event time of the raise; the only documents that change
-    late-readings   late_readings   reading and quantity
-    dead-letters    dead_letters    origin and bytes
-    labels          labels          everything in it
-    insights        insights        what it is about and the event time to which it belongs
+    collection      _id derived from
+    sensors         the reading: sensor, event time, sequence, names of its quantities
+    aggregates      series and window bounds
+    anomalies       series and the event time of the raise; the only documents that change
+    late_readings   reading and quantity
+    dead_letters    origin and bytes
+    labels          everything in it
+    insights        what it is about and the event time to which it belongs
 
-Times become Dates (to the millisecond, as MongoDB keeps them); what a document is about is in ``metadata``.
+Times become Dates (to the millisecond, as MongoDB keeps them); what a document is about is in ``metadata``. Which type
+of record goes into which collection says `streams.records.catalogue`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any
 
 from bson import Binary, ObjectId
 
 from streams.errors import InputError, Reason
-from streams.records import topics
 from streams.records.identity import event_ms, reading_id
 from streams.records.types import (
     Aggregate,
@@ -31,18 +29,12 @@ from streams.records.types import (
     Label,
     LateReading,
     Reading,
-    Tick,
-    decode_as,
-    decode_reading,
 )
-
-Document = dict[str, Any]
+from streams.records.versions import Document
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Fields of a reading's document that are not quantities: a quantity of such a name would overwrite them.
 _RESERVED = frozenset({"_id", "collected_at", "metadata", "sequence"})
-# Which states an anomaly's change may replace when both happened at the same event time.
-_STATE_ORDER = ("raised", "regime_change", "cleared")
 
 
 def date(event_time: float) -> datetime:
@@ -158,41 +150,6 @@ def anomaly_document(anomaly: Anomaly) -> Document:
     return document
 
 
-def older_than(document: Mapping[str, Any]) -> Document:
-    """Return the filter that finds an anomaly's stored document only while it is older than this change.
-
-    A replayed ``raised`` then never undoes a ``cleared``, in whatever order and how often they come: no match
-    makes the upsert try an insert, and the duplicate key says that what is stored is as new or newer.
-
-    >>> older_than({"_id": 1, "state": "cleared", "changed_at": 9})["$or"][1]
-    {'changed_at': 9, 'state': {'$in': ['raised', 'regime_change']}}
-    """
-    state, changed_at = document["state"], document["changed_at"]
-    before = _STATE_ORDER[: _STATE_ORDER.index(state)] if state in _STATE_ORDER else ()
-    return {
-        "_id": document["_id"],
-        "$or": [
-            {"changed_at": {"$lt": changed_at}},
-            {"changed_at": changed_at, "state": {"$in": list(before)}},
-        ],
-    }
-
-
-def newest_changes(documents: Iterable[Document]) -> list[Document]:
-    """Keep of each anomaly only its newest change, so that one batch holds no two changes of one document."""
-    newest: dict[ObjectId, Document] = {}
-    for document in documents:
-        known = newest.get(document["_id"])
-        if known is None or _recency(document) > _recency(known):
-            newest[document["_id"]] = document
-    return list(newest.values())
-
-
-def _recency(document: Document) -> tuple[datetime, int]:
-    state = document["state"]
-    return document["changed_at"], _STATE_ORDER.index(state) if state in _STATE_ORDER else -1
-
-
 def late_document(late: LateReading) -> Document:
     """Make the document of a late reading for collection ``late_readings``, one a quantity."""
     reading = _object_id(late.id)
@@ -250,61 +207,3 @@ def insight_document(insight: Insight) -> Document:
         "summary": insight.summary,
         "details": details,
     }
-
-
-def _from_reading(value: bytes, identity: bytes | None) -> Document | None:
-    record = decode_reading(value)
-    return None if isinstance(record, Tick) else reading_document(record, identity)
-
-
-def _from_aggregate(value: bytes, identity: bytes | None) -> Document | None:
-    return aggregate_document(decode_as(Aggregate, value))
-
-
-def _from_anomaly(value: bytes, identity: bytes | None) -> Document | None:
-    return anomaly_document(decode_as(Anomaly, value))
-
-
-def _from_late_reading(value: bytes, identity: bytes | None) -> Document | None:
-    return late_document(decode_as(LateReading, value))
-
-
-def _from_dead_letter(value: bytes, identity: bytes | None) -> Document | None:
-    return dead_letter_document(decode_as(DeadLetter, value))
-
-
-def _from_label(value: bytes, identity: bytes | None) -> Document | None:
-    return label_document(decode_as(Label, value))
-
-
-def _from_insight(value: bytes, identity: bytes | None) -> Document | None:
-    return insight_document(decode_as(Insight, value))
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where the records of a topic are kept.
-
-    Args:
-        topic: The topic.
-        collection: The collection, without the configured prefix.
-        document: Makes the document of a record's value and reading id header; ``None`` for a record that is
-            not kept (a tick).
-        changes: Whether documents change after they were written (only an anomaly's do).
-    """
-
-    topic: topics.TopicSpec
-    collection: str
-    document: Callable[[bytes, bytes | None], Document | None]
-    changes: bool = False
-
-
-DESTINATIONS = (
-    Destination(topics.READINGS, "sensors", _from_reading),
-    Destination(topics.AGGREGATES, "aggregates", _from_aggregate),
-    Destination(topics.ANOMALIES, "anomalies", _from_anomaly, changes=True),
-    Destination(topics.LATE_READINGS, "late_readings", _from_late_reading),
-    Destination(topics.DEAD_LETTERS, "dead_letters", _from_dead_letter),
-    Destination(topics.LABELS, "labels", _from_label),
-    Destination(topics.INSIGHTS, "insights", _from_insight),
-)

@@ -21,10 +21,11 @@ from agents.stages.sink import BatchDelivery, CollectionSink
 from bridges.mongo.mongo_sink import MongoSink, connect
 from bridges.mongo.schema import prepare
 from bridges.process.settings import MongoSettings, Settings
-from streams.records.documents import DESTINATIONS, Document, reading_document
+from streams.records.catalogue import CATALOGUE
+from streams.records.documents import reading_document
 from streams.records.identity import reading_id
-from streams.records.topics import READINGS
 from streams.records.types import HEADER_READING_ID, Reading, encode
+from streams.records.versions import Document
 
 DOCUMENTS = int(os.environ.get("WEIR_BENCH_DOCUMENTS", "20000"))
 ROUNDS = 5
@@ -92,7 +93,7 @@ async def _insert_many(mongo: MongoSink, documents: list[Document], chunk: int) 
 
 async def _sink(mongo: MongoSink, settings: Settings, events: list[_Event]) -> tuple[float, float]:
     """Return the wall-clock and CPU seconds from the first record to the last acknowledgement."""
-    destination = next(each for each in DESTINATIONS if each.topic is READINGS)
+    destination = CATALOGUE.of(Reading)
     app = SimpleNamespace(consumer_generation_id=1, crash=None)
     prepared = asyncio.Event()
     prepared.set()

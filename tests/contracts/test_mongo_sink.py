@@ -15,11 +15,14 @@ from bridges.mongo.schema import TTL_INDEX, prepare
 from bridges.process.settings import MongoSettings
 from bridges.stack.mongo_server import MongoServer
 from streams.errors import ConfigurationError
-from streams.records.documents import Document, anomaly_document, reading_document
+from streams.records.catalogue import CATALOGUE
+from streams.records.documents import anomaly_document, reading_document
 from streams.records.identity import anomaly_id
 from streams.records.types import Anomaly, Reading
+from streams.records.versions import Document
 
 MOMENT = 1_725_890_469.0
+VERSIONS = CATALOGUE.of(Anomaly).stored.versions
 
 
 @pytest.fixture
@@ -144,17 +147,17 @@ async def test_a_duplicate_of_an_operator_s_own_unique_index_is_refused_not_lost
 
 async def test_an_anomaly_is_raised_then_cleared_in_one_document(sink: MongoSink) -> None:
     raised, cleared = anomaly("raised", 0), anomaly("cleared", 60, cleared_at=MOMENT + 60)
-    assert (await sink.write("anomalies", [raised], changes=True)).stored == 1
+    assert (await sink.write("anomalies", [raised], versions=VERSIONS)).stored == 1
     assert await stored_in(sink, "anomalies") == [raised]
-    assert (await sink.write("anomalies", [cleared], changes=True)).stored == 1
+    assert (await sink.write("anomalies", [cleared], versions=VERSIONS)).stored == 1
     assert await stored_in(sink, "anomalies") == [cleared]
 
 
 async def test_a_replayed_raise_never_undoes_a_clear(sink: MongoSink) -> None:
     raised, cleared = anomaly("raised", 0), anomaly("cleared", 60, cleared_at=MOMENT + 60)
-    await sink.write("anomalies", [raised, cleared], changes=True)
+    await sink.write("anomalies", [raised, cleared], versions=VERSIONS)
     for replayed in ([raised], [cleared], [cleared, raised], [raised, cleared]):
-        written = await sink.write("anomalies", replayed, changes=True)
+        written = await sink.write("anomalies", replayed, versions=VERSIONS)
         assert (written.stored, written.already_there) == (0, len(replayed))
         assert await stored_in(sink, "anomalies") == [cleared]
 

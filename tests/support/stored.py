@@ -10,7 +10,8 @@ from bridges.mongo.mongo_sink import MongoSink, connect
 from bridges.mongo.schema import prepare
 from bridges.process.settings import Settings
 from streams.errors import InputError
-from streams.records.documents import DESTINATIONS, Document, newest_changes
+from streams.records.catalogue import CATALOGUE
+from streams.records.versions import Document
 
 Documents = dict[bytes, bytes]
 
@@ -32,13 +33,14 @@ def by_id(documents: Iterable[Document]) -> Documents:
 
 def documents_of(topic: str, values: Iterable[bytes]) -> tuple[str, Documents]:
     """Return the collection of a topic, and the documents that have to come of its records' values."""
-    [destination] = (each for each in DESTINATIONS if each.topic.name == topic)
+    destination = CATALOGUE.on(topic)
+    versions = destination.stored.versions
     documents: list[Document] = []
     for value in values:
         with suppress(InputError):
             if (document := destination.document(value, None)) is not None:
                 documents.append(document)
-    return destination.collection, by_id(newest_changes(documents) if destination.changes else documents)
+    return destination.collection, by_id(documents if versions is None else versions.newest(documents))
 
 
 def differences(database: Any, wanted: dict[str, Documents], after: str) -> list[str]:

@@ -24,9 +24,10 @@ from bridges.stack.kafka_server import KafkaServer
 from bridges.stack.mongo_server import MongoServer
 from bridges.stack.mqtt_server import MqttServer
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.records.documents import Document, reading_document
+from streams.records.documents import reading_document
 from streams.records.topics import AGGREGATES, ANOMALIES
 from streams.records.types import Reading, encode
+from streams.records.versions import Document
 from streams.signals import Key, Message, MessageKind
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from tests.services.bridge_kit import BridgeProcess

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from bridges.audit.audit import Audit, Published, ReplayedLog
@@ -11,8 +12,19 @@ from bridges.simulator.scenario import Scenario
 from streams.detection.series_model import DetectionPlan
 from streams.payloads.flat import Limits, decode
 from streams.records import topics
+from streams.records.catalogue import CATALOGUE
 from streams.records.identity import reading_id
-from streams.records.types import Aggregate, Anomaly, DeadLetter, Label, Reading, Tick, decode_as, encode
+from streams.records.types import (
+    Aggregate,
+    Anomaly,
+    DeadLetter,
+    Label,
+    LateReading,
+    Reading,
+    Tick,
+    decode_as,
+    encode,
+)
 from streams.signals import MessageKind, Totals, merged
 from streams.windows.sensor_windows import WindowPolicy
 
@@ -71,11 +83,11 @@ def publish_results(audit: Copied) -> None:
         published.add(topics.ANOMALIES.name, encode(anomaly))
     audit.stored = {
         "sensors": log.distinct,
-        "aggregates": len(published.aggregates),
-        "anomalies": len(published.anomaly_ids),
-        "late_readings": len(published.late),
-        "dead_letters": len(published.dead_letters),
-        "labels": len(published.labels),
+        "aggregates": len(published.of(Aggregate)),
+        "anomalies": CATALOGUE.of(Anomaly).documents_of(published.of(Anomaly)),
+        "late_readings": CATALOGUE.of(LateReading).documents_of(published.of(LateReading)),
+        "dead_letters": len(published.of(DeadLetter)),
+        "labels": len(published.of(Label)),
     }
 
 
@@ -95,7 +107,9 @@ def test_a_run_without_losses_balances_with_late_repeated_and_malformed_readings
 def test_readings_that_come_again_long_after_their_windows_closed_do_not_change_the_balance() -> None:
     sent, audit = arrived()
     again = Copied()
-    again.published = Published(dead_letters=audit.published.dead_letters, labels=audit.published.labels)
+    again.published = Published()
+    for kind in (DeadLetter, Label):
+        again.published.of(kind).update(audit.published.of(kind))
     readings = []
     for message in merged(scenario().sources()):
         if message.kind in (MessageKind.READING, MessageKind.DUPLICATE):
@@ -110,19 +124,25 @@ def test_readings_that_come_again_long_after_their_windows_closed_do_not_change_
 
 
 def lose_a_window(audit: Copied) -> None:
-    identity, value = audit.published.aggregates.popitem()
+    identity, value = audit.published.of(Aggregate).popitem()
     audit.published.counted -= decode_as(Aggregate, value).count
     assert identity
 
 
 def change_a_window(audit: Copied) -> None:
-    identity, value = next(iter(audit.published.aggregates.items()))
+    identity, value = next(iter(audit.published.of(Aggregate).items()))
     window = decode_as(Aggregate, value)
-    audit.published.aggregates[identity] = encode(window)[:-1] + b" }"
+    audit.published.of(Aggregate)[identity] = encode(window)[:-1] + b" }"
+
+
+def change_a_late_value(audit: Copied) -> None:
+    identity, value = next(iter(audit.published.of(LateReading).items()))
+    changed = msgspec.structs.replace(decode_as(LateReading, value), value=-1.0)
+    audit.published.of(LateReading)[identity] = encode(changed)
 
 
 def publish_another_content(audit: Copied) -> None:
-    _, value = next(iter(audit.published.aggregates.items()))
+    _, value = next(iter(audit.published.of(Aggregate).items()))
     audit.published.add(topics.AGGREGATES.name, value[:-1] + b" }")
 
 
@@ -135,22 +155,22 @@ def store_a_document_twice(audit: Copied) -> None:
 
 
 def lose_a_label(audit: Copied) -> None:
-    audit.published.labels.pop()
+    audit.published.of(Label).popitem()
     audit.stored["labels"] -= 1
 
 
 def lose_a_dead_letter(audit: Copied) -> None:
-    audit.published.dead_letters.popitem()
+    audit.published.of(DeadLetter).popitem()
     audit.stored["dead_letters"] -= 1
 
 
 def lose_a_change(audit: Copied) -> None:
-    change = next(key for key in audit.published.anomalies if key[1] == "cleared")
-    del audit.published.anomalies[change]
+    change = next(key for key in audit.published.of(Anomaly) if key[1] == "cleared")
+    del audit.published.of(Anomaly)[change]
 
 
 def lose_a_late_value(audit: Copied) -> None:
-    audit.published.late.pop()
+    audit.published.of(LateReading).popitem()
     audit.stored["late_readings"] -= 1
 
 
@@ -165,6 +185,7 @@ def lose_a_late_value(audit: Copied) -> None:
         (lose_a_label, ["labels: sent to Kafka"]),
         (lose_a_dead_letter, ["malformed: sent to dead letters"]),
         (lose_a_change, ["anomalies: unlike"]),
+        (change_a_late_value, ["late values: unlike"]),
         (lose_a_late_value, ["late values: unlike"]),
     ],
 )
@@ -217,5 +238,4 @@ def test_the_replayed_log_does_not_depend_on_how_partitions_interleave() -> None
         mixed.add(numbers[sensor_id], offset, INGEST_MS, encode(reading), b"")
     for offset, (sensor_id, reading) in sorted(enumerate(records), key=lambda entry: numbers[entry[1][0]]):
         sorted_by_partition.add(numbers[sensor_id], offset, INGEST_MS, encode(reading), b"")
-    assert mixed.aggregates() == sorted_by_partition.aggregates()
-    assert mixed.anomalies() == sorted_by_partition.anomalies()
+    assert mixed.results() == sorted_by_partition.results()

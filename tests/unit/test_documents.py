@@ -10,15 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import InputError, Reason
-from streams.records.documents import (
-    DESTINATIONS,
-    anomaly_document,
-    date,
-    late_document,
-    newest_changes,
-    older_than,
-    reading_document,
-)
+from streams.records.catalogue import CATALOGUE
+from streams.records.documents import anomaly_document, date, late_document, reading_document
 from streams.records.identity import aggregate_id, anomaly_id, insight_id, reading_id
 from streams.records.types import (
     Aggregate,
@@ -33,7 +26,10 @@ from streams.records.types import (
 )
 
 MOMENT = 1_725_890_469.0
-BY_COLLECTION = {destination.collection: destination for destination in DESTINATIONS}
+BY_COLLECTION = {each.collection: each for each in CATALOGUE.kept}
+VERSIONS = CATALOGUE.of(Anomaly).stored.versions
+assert VERSIONS is not None
+older_than, newest_changes = VERSIONS.older_than, VERSIONS.newest
 
 ANOMALY = Anomaly(
     id=anomaly_id("s1", "temperature", MOMENT).hex(),

@@ -5,8 +5,7 @@ import pytest
 from agents.rehearsing import Rehearsal, apart, check_apart
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
 from streams.errors import ConfigurationError
-from streams.records.documents import DESTINATIONS
-from streams.records.topics import ALL_TOPICS
+from streams.records.catalogue import CATALOGUE
 
 LIVE = Settings()
 PROD = Settings(kafka=KafkaSettings(namespace="prod."), mongo=MongoSettings(collection_prefix="prod_"))
@@ -16,11 +15,11 @@ PROD = Settings(kafka=KafkaSettings(namespace="prod."), mongo=MongoSettings(coll
 def test_every_topic_and_collection_of_a_rehearsal_carries_its_prefix(live) -> None:
     settings = Rehearsal(live, "b").settings
     assert settings.kafka.namespace == f"{live.kafka.namespace}rehearsal-b."
-    names = {settings.topic(spec.name) for spec in ALL_TOPICS}
-    assert names.isdisjoint(live.topic(spec.name) for spec in ALL_TOPICS)
+    names = {settings.topic(spec.name) for spec in CATALOGUE.topics}
+    assert names.isdisjoint(live.topic(spec.name) for spec in CATALOGUE.topics)
     prefix = settings.mongo.collection_prefix
     assert prefix.endswith("rehearsal-b_")
-    live_collections = {f"{live.mongo.collection_prefix}{each.collection}" for each in DESTINATIONS}
+    live_collections = {f"{live.mongo.collection_prefix}{each.collection}" for each in CATALOGUE.kept}
     assert not any(name.startswith(prefix) for name in live_collections)
 
 

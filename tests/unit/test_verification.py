@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.backtest.verification import Comparison
+from streams.records.catalogue import CATALOGUE
 from streams.records.types import Aggregate, encode
 
 
@@ -14,7 +15,7 @@ def result(number: int, mean: float = 1.0) -> Aggregate:
 
 
 def compared(recomputed: list[Aggregate], live: list[Aggregate], **options):
-    comparison = Comparison("aggregates", 0, Aggregate, **options)
+    comparison = Comparison("aggregates", 0, CATALOGUE.of(Aggregate), **options)
     for each in recomputed:
         comparison.recomputed(each, encode(each))
     for offset, each in enumerate(live):
@@ -64,7 +65,7 @@ def test_what_is_not_wanted_is_passed_over_on_both_sides() -> None:
 
 
 def test_an_unreadable_live_record_is_a_difference() -> None:
-    comparison = Comparison("aggregates", 0, Aggregate)
+    comparison = Comparison("aggregates", 0, CATALOGUE.of(Aggregate))
     comparison.emitted(b"\xff", 7)
     assert comparison.finish(more_readings=False).mismatches == 1
 
@@ -78,7 +79,7 @@ def test_any_repetition_of_stretches_agrees_in_whatever_way_both_sides_are_read(
         live += recomputed[at:cut]
         at = max(0, cut - 4)  # a crash: the last four come again
     live += recomputed[at:]
-    comparison = Comparison("aggregates", 0, Aggregate)
+    comparison = Comparison("aggregates", 0, CATALOGUE.of(Aggregate))
     offsets = iter(enumerate(live))
     for number, each in enumerate(recomputed):
         comparison.recomputed(each, encode(each))

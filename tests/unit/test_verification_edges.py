@@ -8,9 +8,8 @@ from streams.backtest.verification import (
     Comparison,
     Mismatch,
     agreement_in_all,
-    event_time_of,
-    key_of,
 )
+from streams.records.catalogue import CATALOGUE
 from streams.records.types import Aggregate, Anomaly, LateReading, encode
 
 
@@ -35,7 +34,15 @@ def mismatch(event_time: float, kind: str = "different") -> Mismatch:
 
 
 def comparison(**options) -> Comparison:
-    return Comparison("aggregates", 3, Aggregate, **options)
+    return Comparison("aggregates", 3, CATALOGUE.of(Aggregate), **options)
+
+
+def key_of(result):
+    return CATALOGUE.of(type(result)).identity_of(result)
+
+
+def event_time_of(result):
+    return CATALOGUE.of(type(result)).event_time_of(result)
 
 
 def test_raising_and_clearing_of_one_anomaly_are_two_results() -> None:
@@ -58,7 +65,7 @@ def test_a_reading_that_was_late_at_two_watermarks_is_two_results_of_the_same_ev
     ],
 )
 def test_anomalies_and_late_readings_match_their_counterparts(kind, results) -> None:
-    compared = Comparison("results", 0, kind)
+    compared = Comparison("results", 0, CATALOGUE.of(kind))
     for offset, each in enumerate(results):
         compared.recomputed(each, encode(each))
         compared.emitted(encode(each), offset)

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
-from streams.records.documents import Document
 from streams.records.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
+from streams.records.versions import Document
 from tests.support.readings_log import RESULT_TOPICS, bad_day, read, undisturbed, write
 from tests.support.stored import Documents, differences, documents_of, prepare_database
 from tests.support.worker_process import WorkerProcess, until_consumed, until_ready

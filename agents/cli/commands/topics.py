@@ -16,12 +16,11 @@ def topics() -> None:
 
     The worker does so, too, when it starts; this is for a deployment that wants them there before anything else runs.
     """
-    from bridges.kafka.clients import ensure_topics, topic_config
+    from bridges.kafka.clients import ensure_topics, topic_configs
     from bridges.process import settings as all_settings
-    from streams.records.topics import ALL_TOPICS
 
     settings = all_settings.load()
     ensure_topics(settings)
-    for spec in ALL_TOPICS:
-        config = " ".join(f"{name}={value}" for name, value in topic_config(settings, spec).items())
-        click.echo(f"{settings.topic(spec.name)}: {settings.kafka.partitions} partitions, {config}")
+    for topic, values in topic_configs(settings).items():
+        config = " ".join(f"{name}={value}" for name, value in values.items())
+        click.echo(f"{topic}: {settings.kafka.partitions} partitions, {config}")

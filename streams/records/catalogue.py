@@ -1,0 +1,153 @@
+"""The catalogue: every type of record, its topic, its collection and what is done with it.
+
+A new type of record is a struct in `streams.records.types`, the function that makes its document (if it is kept), and
+an entry here. Topics, sinks, collections and indexes, reset, replay, verify, audit, rehearsals and the reference
+follow from the entry.
+"""
+
+from streams.records import documents
+from streams.records.record_type import DAY_MS, Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
+from streams.records.types import (
+    Aggregate,
+    Anomaly,
+    DeadLetter,
+    GroupBucket,
+    Insight,
+    Label,
+    LateReading,
+    Reading,
+    Tick,
+    decode_reading,
+)
+from streams.records.versions import Versions
+
+_READINGS = TopicSpec("readings", "sensor id (none for a tick)", 30 * DAY_MS)
+
+CATALOGUE = Catalogue(
+    (
+        RecordType(
+            kind=Reading,
+            topic=_READINGS,
+            word="readings",
+            identity=(),
+            event_time="collected_at",
+            decode=decode_reading,
+            kept=Kept(
+                collection="sensors",
+                document=documents.reading_document,
+                identity=(),
+                indexes=("metadata.sensor_id collected_at",),
+                id_in_header=True,
+            ),
+        ),
+        RecordType(
+            kind=Tick,
+            topic=_READINGS,
+            word="ticks",
+            key_field="",
+            identity=("tick_at",),
+            event_time="tick_at",
+            decode=decode_reading,
+        ),
+        RecordType(
+            kind=Aggregate,
+            topic=TopicSpec("aggregates", "sensor id", 30 * DAY_MS),
+            word="windows",
+            event_time="start",
+            made_by=Maker.WORKER,
+            recomputed=Recomputed.WINDOWS,
+            audited=True,
+            kept=Kept(
+                collection="aggregates",
+                document=documents.aggregate_document,
+                identity=("id",),
+                indexes=("metadata.sensor_id metadata.quantity start", "-start"),
+            ),
+        ),
+        RecordType(
+            kind=Anomaly,
+            topic=TopicSpec("anomalies", "sensor id", -1),
+            word="anomalies",
+            identity=("id", "state"),
+            event_time="changed_at",
+            made_by=Maker.WORKER,
+            recomputed=Recomputed.MODELS,
+            audited=True,
+            kept=Kept(
+                collection="anomalies",
+                document=documents.anomaly_document,
+                identity=("id",),
+                indexes=("metadata.sensor_id -raised_at", "-raised_at", "state -raised_at"),
+                versions=Versions("changed_at", "state", ("raised", "regime_change", "cleared")),
+            ),
+        ),
+        RecordType(
+            kind=LateReading,
+            topic=TopicSpec("late-readings", "sensor id", 30 * DAY_MS),
+            word="late values",
+            # A late reading that comes twice is late twice, each time against the watermark of that moment.
+            identity=("id", "quantity", "watermark"),
+            event_time="collected_at",
+            made_by=Maker.WORKER,
+            recomputed=Recomputed.WINDOWS,
+            audited=True,
+            kept=Kept(
+                collection="late_readings",
+                document=documents.late_document,
+                identity=("id", "quantity"),
+                indexes=("metadata.sensor_id collected_at",),
+            ),
+        ),
+        RecordType(
+            kind=DeadLetter,
+            topic=TopicSpec("dead-letters", "where it came from", 90 * DAY_MS),
+            word="dead letters",
+            key_field="topic",
+            event_time="received_at",
+            audited=True,
+            kept=Kept(
+                collection="dead_letters",
+                document=documents.dead_letter_document,
+                identity=("id",),
+                indexes=("-received_at", "reason -received_at"),
+            ),
+        ),
+        RecordType(
+            kind=Label,
+            topic=TopicSpec("labels", "sensor id", -1),
+            word="labels",
+            identity=Label.__struct_fields__,
+            event_time="start",
+            audited=True,
+            kept=Kept(
+                collection="labels",
+                document=documents.label_document,
+                identity=Label.__struct_fields__,
+                indexes=("metadata.sensor_id start",),
+            ),
+        ),
+        RecordType(
+            kind=Insight,
+            topic=TopicSpec("insights", "sensor id", 30 * DAY_MS),
+            word="insights",
+            event_time="at",
+            made_by=Maker.ANALYSIS,
+            kept=Kept(
+                collection="insights",
+                document=documents.insight_document,
+                identity=("id",),
+                indexes=("metadata.sensor_id metadata.quantity -at", "kind -at"),
+            ),
+        ),
+        RecordType(
+            kind=GroupBucket,
+            topic=TopicSpec("group-buckets", "group of sensors", 2 * DAY_MS),
+            word="group buckets",
+            key_field="group",
+            identity=("group", "quantity", "sensor_id", "number"),
+            made_by=Maker.ANALYSIS,
+        ),
+    )
+)
+
+of = CATALOGUE.of
