@@ -19,6 +19,7 @@ from agents.lane.internals import check_internals
 from agents.lane.state import WriteBehindState
 from agents.lane.writer import PartitionWriters, PlainWriter
 from agents.stages import aggregate, detect, sink
+from agents.web import guard
 from bridges.kafka.clients import aiokafka_producer_options, ensure_topics, faust_options
 from bridges.process import logs
 from bridges.process.settings import Settings, load
@@ -70,6 +71,7 @@ class WeirApp(faust.App):
             web_host=settings.web.host,
             web_bind=settings.web.host,
             web_port=settings.web.port,
+            web_application_options=guard.options(settings),
             canonical_url=settings.web.url,
             loghandlers=[],
         )

@@ -24,6 +24,7 @@ PASSWORDS = (
     "mongo_viewer_password",
     "mqtt_bridge_password",
     "mqtt_simulator_password",
+    "peer_secret",
 )
 # Mosquitto's own: PBKDF2 with SHA-512, so many rounds, 12 bytes of salt.
 ROUNDS = 101

@@ -3,8 +3,7 @@
 watch.py       agents that look on
 recent.py      what they remember
 live.py        the state of this worker's partitions
-peers.py       the other workers
-pages.py       what is served, and home.html
+worker_pages.py  what is served, and home.html
 """
 
 from typing import Any

@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 
 from agents.views.watch import Watch
+from agents.web.fetch import fetch
 from agents.web.peers import ask_all, own_url
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Reading
@@ -121,11 +122,12 @@ async def bridge_part(app: Any) -> Json:
     """Return the bridge's own ledger; ``reachable`` is false if it does not answer."""
     settings = app.settings
     url = settings.web.bridge_url or f"http://{settings.bridge.metrics_host}:{settings.bridge.metrics_port}"
-    timeout = aiohttp.ClientTimeout(total=BRIDGE_TIMEOUT_SECONDS)
+    page = f"{url.rstrip('/')}/api/ledger"
     try:
-        async with app.http_client.get(f"{url.rstrip('/')}/api/ledger", timeout=timeout) as response:
-            response.raise_for_status()
-            return {"reachable": True, "url": url, **msgspec.json.decode(await response.read(), type=dict)}
+        answer = await fetch(app.http_client, page, seconds=BRIDGE_TIMEOUT_SECONDS)
+        if answer.status != 200:
+            return {"reachable": False, "url": url, "reason": f"it answers {answer.status}"}
+        return {"reachable": True, "url": url, **msgspec.json.decode(answer.body, type=dict)}
     except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError) as error:
         return {"reachable": False, "url": url, "reason": f"{type(error).__name__}: {error}"}
 

@@ -1,7 +1,10 @@
 """Ask the other workers of the application: each knows only the partitions it owns.
 
 Faust's assignor tells every worker at each rebalance which worker has which partitions, with its URL
-(``WEIR_WEB__ADVERTISED_HOST`` and the port). A worker that does not answer in time is named as missing.
+(``WEIR_WEB__ADVERTISED_HOST`` and the port). A worker that does not answer in time is named as missing, and so is
+one whose answer is not a worker's (`agents.web.proof`). Whoever is in the group says what its address is, so no
+address is trusted: it is asked without redirects, for a bounded answer, and from a worker that listens on the
+loopback interface alone only on that.
 """
 
 import asyncio
@@ -12,6 +15,10 @@ from typing import Any
 import aiohttp
 import msgspec
 from yarl import URL
+
+from agents.web.fetch import fetch
+from agents.web.proof import NONCE, PROOF, Prover
+from bridges.process.http_guard import is_loopback
 
 TIMEOUT_SECONDS = 3.0
 # Marks a request between workers: it is answered from local state, and goes no further.
@@ -24,7 +31,7 @@ class Answers:
 
     Args:
         found: Worker's URL -> its answer.
-        missing: URLs of workers that did not answer.
+        missing: URLs of workers that did not answer, or not as a worker does.
     """
 
     found: dict[str, Any] = field(default_factory=dict)
@@ -84,11 +91,41 @@ async def ask_all(app: Any, path: str, params: Mapping[str, str] | None = None) 
     return answers
 
 
+class _NoWorker(aiohttp.ClientError):
+    """What is at an address is no worker of this group."""
+
+
 async def _ask(app: Any, url: str, path: str, params: Mapping[str, str]) -> Any:
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    target = URL(url).with_path(path, encoded=True).with_query({**params, LOCAL: "1"})
-    async with app.http_client.get(target, timeout=timeout) as response:
-        if response.status == 404:
-            return None
-        response.raise_for_status()
-        return msgspec.json.decode(await response.read())
+    prover = Prover.of(app.settings)
+    nonce = prover.nonce()
+    target = _of_a_worker(url, own_url(app)).with_path(path, encoded=True).with_query({**params, LOCAL: "1"})
+    answer = await fetch(
+        app.http_client, target, seconds=TIMEOUT_SECONDS, headers={NONCE: nonce} if nonce else None
+    )
+    proof = answer.headers.get(PROOF, "")
+    if not prover.holds(proof, nonce, target.raw_path_qs, answer.status, answer.body):
+        raise _NoWorker(f"{url} has another WEIR_WEB__PEER_SECRET, or none")
+    if answer.status == 404:
+        return None
+    if answer.status != 200:
+        raise _NoWorker(f"{url} answers {answer.status}")
+    return msgspec.json.decode(answer.body, type=dict)
+
+
+def _of_a_worker(url: str, own: str) -> URL:
+    """Read the URL that a member of the group advertises.
+
+    Raises:
+        aiohttp.ClientError: If it cannot be a worker's.
+    """
+    try:
+        found, mine = URL(url), URL(own)
+    except ValueError as error:
+        raise _NoWorker(f"{url[:80]!r} is no URL: {error}") from None
+    if found.scheme != "http" or not found.host or found.user or found.path not in ("", "/"):
+        raise _NoWorker(f"a worker's URL must be http://host:port, got {url[:80]!r}")
+    if is_loopback(mine.host or "") and not is_loopback(found.host):
+        raise _NoWorker(
+            f"{url[:80]!r} is not on the loopback interface, as all are that this worker can reach"
+        )
+    return found

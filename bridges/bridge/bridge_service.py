@@ -68,6 +68,7 @@ def serve(settings: Settings) -> None:
             settings.bridge.metrics_port,
             why_not_ready=why_not_ready,
             ledger=ledger,
+            allowed_hosts=settings.web.allowed_hosts,
         )
         try:
             log.info(

@@ -4,17 +4,29 @@ GET /metrics        Prometheus' text format
 GET /health/live    200 while the process runs
 GET /health/ready   200 while it does its work, 503 otherwise, with the reason
 GET /api/ledger     counts of every hop as JSON, and whether they balance
+
+One thread serves all connections. A request has a few seconds to arrive and as many to be answered; beyond so many
+connections the oldest gives way to the newest. So whoever opens connections and says nothing takes neither memory
+nor, from those who ask, the answer.
 """
 
+import asyncio
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, ClassVar
+from typing import Any
 
 from bridges.process import metrics
+from bridges.process.http_guard import SECURITY_HEADERS, AllowedHosts
 from streams.errors import ConfigurationError
+
+REQUEST_SECONDS = 5.0
+CONNECTIONS = 64
+_REQUEST_BYTES = 8192
+
+_Page = tuple[HTTPStatus, str, bytes]
 
 
 class MetricsServer:
@@ -24,45 +36,117 @@ class MetricsServer:
         host, port: Where to listen; port 0 lets the system choose.
         why_not_ready: Returns the reason why the process is not ready; an empty text when it is.
         ledger: Returns the counts, as plain JSON values.
+        allowed_hosts: Names under which it answers, besides this machine's and the address that was reached.
 
     Raises:
         ConfigurationError: If the address cannot be listened on.
     """
 
     def __init__(
-        self, host: str, port: int, *, why_not_ready: Callable[[], str], ledger: Callable[[], dict[str, Any]]
+        self,
+        host: str,
+        port: int,
+        *,
+        why_not_ready: Callable[[], str],
+        ledger: Callable[[], dict[str, Any]],
+        allowed_hosts: Iterable[str] = (),
     ) -> None:
-        class _Answer(_Request):
-            pages: ClassVar = {
-                "/metrics": lambda: (HTTPStatus.OK, metrics.CONTENT_TYPE, metrics.render()),
-                "/health/live": lambda: _as_json(HTTPStatus.OK, {"live": True}),
-                "/health/ready": lambda: _readiness(why_not_ready()),
-                "/api/ledger": lambda: _as_json(HTTPStatus.OK, ledger()),
-            }
-
+        self._pages: Mapping[str, Callable[[], _Page]] = {
+            "/metrics": lambda: (HTTPStatus.OK, metrics.CONTENT_TYPE, metrics.render()),
+            "/health/live": lambda: _as_json(HTTPStatus.OK, {"live": True}),
+            "/health/ready": lambda: _readiness(why_not_ready()),
+            "/api/ledger": lambda: _as_json(HTTPStatus.OK, ledger()),
+        }
+        self._allowed = AllowedHosts([socket.gethostname(), *allowed_hosts])
+        self._open: dict[asyncio.Task[None], None] = {}
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server = ThreadingHTTPServer((host, port), _Answer)
+            self._socket = socket.create_server((host, port), family=family, backlog=CONNECTIONS)
         except (OSError, OverflowError) as error:
             raise ConfigurationError(
                 f"cannot listen on {host}:{port} for metrics: {error}; choose another port"
             ) from None
-        self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
+        self.port = int(self._socket.getsockname()[1])
         """The port that it listens on."""
-        return int(self._server.server_address[1])
+        self._loop = asyncio.new_event_loop()
+        self._closed = asyncio.Event()
+        self._thread = Thread(target=self._run, name="metrics", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._loop.call_soon_threadsafe(self._closed.set)
         self._thread.join(timeout=5)
 
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
 
-_Page = tuple[HTTPStatus, str, bytes]
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connected, sock=self._socket, limit=_REQUEST_BYTES)
+        await self._closed.wait()
+        server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._open) >= CONNECTIONS:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.cancel()
+        self._open[task] = None
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(self._answer(head.decode("latin-1"), str(writer.get_extra_info("sockname")[0])))
+                await writer.drain()
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+            pass  # it went away, or sent no request in time or of a size that one has
+        except asyncio.CancelledError:
+            if self._closed.is_set():
+                raise
+        finally:
+            self._open.pop(task, None)
+            writer.close()
+
+    def _answer(self, head: str, reached: str) -> bytes:
+        """Return the whole answer to a request.
+
+        Args:
+            head: Its first line and headers.
+            reached: The address at which it arrived.
+        """
+        first, *lines = head.split("\r\n")
+        headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+        host = headers.get("host")
+        method, _, rest = first.partition(" ")
+        path = rest.partition(" ")[0].partition("?")[0]
+        if not self._allowed.admits(host, reached):
+            found = _as_json(HTTPStatus.MISDIRECTED_REQUEST, {"error": self._allowed.refusal(host)})
+        elif method != "GET":
+            found = _as_json(
+                HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"only GET is answered, got {method[:20]}"}
+            )
+        elif page := self._pages.get(path):
+            found = page()
+        else:
+            found = _as_json(HTTPStatus.NOT_FOUND, {"error": f"no such page: {path[:200]}"})
+        return _as_http(*found)
+
+
+def _as_http(status: HTTPStatus, kind: str, body: bytes) -> bytes:
+    headers = {
+        "Content-Type": kind,
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Connection": "close",
+        **SECURITY_HEADERS,
+    }
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        *(f"{name}: {text}" for name, text in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 def _as_json(status: HTTPStatus, value: dict[str, Any]) -> _Page:
@@ -73,28 +157,3 @@ def _readiness(reason: str) -> _Page:
     if reason:
         return _as_json(HTTPStatus.SERVICE_UNAVAILABLE, {"ready": False, "reason": reason})
     return _as_json(HTTPStatus.OK, {"ready": True})
-
-
-class _Request(BaseHTTPRequestHandler):
-    """Answer GET for a fixed set of pages."""
-
-    pages: ClassVar[dict[str, Callable[[], _Page]]] = {}
-    protocol_version = "HTTP/1.1"
-    # A client that opens a connection and says nothing must not hold a thread for ever.
-    timeout = 10
-
-    def do_GET(self) -> None:
-        """Answer one of the pages, or 404."""
-        page = self.pages.get(self.path.partition("?")[0])
-        if page is None:
-            status, kind, body = _as_json(HTTPStatus.NOT_FOUND, {"error": f"no such page: {self.path}"})
-        else:
-            status, kind, body = page()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Write no line per request."""

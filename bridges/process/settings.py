@@ -231,6 +231,13 @@ class WebSettings(Section):
     """Port."""
     advertised_host: str = ""
     """How other workers reach this one; not set: this machine's name, or 127.0.0.1 if it listens there only."""
+    allowed_hosts: Annotated[tuple[str, ...], CommaSeparated] = ()
+    """Further names under which Weir's web servers (worker, analysis, metrics) answer, besides ``localhost``, the
+    advertised host and the address that was reached: a proxy's, a service's. ``*``: any, which lets a web site that
+    somebody visits read everything (DNS rebinding)."""
+    peer_secret: SecretStr = SecretStr("")
+    """What workers of one group prove their answers to each other with. Not set: derived from
+    ``WEIR_KAFKA__PASSWORD``; without that, too, whatever the group's members advertise is asked and believed."""
     bridge_url: str = ""
     """Where the bridge's ``/api/ledger`` is; not set: at its own metrics address on this machine."""
 

@@ -75,9 +75,11 @@ class Stack:
         return json.loads(self.do("exec", "-T", "mongo", "mongosh", "--quiet", "--nodb", "--eval", program))
 
 
-def get(port: int, path: str, login: tuple[str, str] | None = None) -> tuple[int, str]:
+def get(port: int, path: str, login: tuple[str, str] | None = None, host: str = "") -> tuple[int, str]:
     """Fetch a page from the loopback interface; a refused connection is status 0."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
+    if host:
+        request.add_header("Host", host)
     if login:
         request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
     try:

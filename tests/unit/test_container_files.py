@@ -144,9 +144,20 @@ def _health(url: str) -> "subprocess.CompletedProcess[str]":
 
 
 @asynccontextmanager
-async def _relay(port: int) -> AsyncIterator[int]:
-    server = await asyncio.start_server(_script("relay").Relay("127.0.0.1", port), "127.0.0.1", 0)
-    async with server:
+async def _relay(port: int, *bounds: float) -> AsyncIterator[int]:
+    relay = _script("relay").Relay("127.0.0.1", port, *bounds)
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def _worker_that_echoes() -> AsyncIterator[int]:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while block := await reader.read(1000):
+            writer.write(block)
+        writer.close()
+
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
 
 
@@ -173,6 +184,32 @@ async def test_the_relay_passes_bytes_both_ways_and_the_end_of_each_direction() 
 async def test_the_relay_says_so_when_no_worker_answers() -> None:
     async with _relay(free_port()) as port:
         assert (await _ask(port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+async def test_connections_on_which_nothing_moves_do_not_close_the_relay_to_others(connections: int) -> None:
+    async with _worker_that_echoes() as worker, _relay(worker, connections) as port:
+        still = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2 * connections)]
+        assert await asyncio.wait_for(_ask(port, b"anybody there?"), 5) == b"anybody there?"
+        for _, writer in still:
+            writer.close()
+
+
+async def test_a_connection_that_moves_outlives_those_that_do_not() -> None:
+    async with _worker_that_echoes() as worker, _relay(worker, 3) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in range(20):
+            await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"%3d" % number)
+            assert await asyncio.wait_for(reader.readexactly(3), 5) == b"%3d" % number
+        writer.close()
+
+
+async def test_a_connection_on_which_nothing_moves_is_closed() -> None:
+    async with _worker_that_echoes() as worker, _relay(worker, 3, 0.1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
 
 
 async def test_the_relay_goes_on_to_a_worker_that_accepts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,7 @@ def simulate(
             defaults.metrics_port,
             why_not_ready=simulation.why_not_ready,
             ledger=simulation.counts,
+            allowed_hosts=settings.web.allowed_hosts,
         )
         get_logger(__name__).info("metrics.opened", port=server.port)
     try:

@@ -1,0 +1,62 @@
+"""Stands before every page of both applications, Faust's own included.
+
+A request under a foreign name is answered 421 (`bridges.process.http_guard` says why); every answer has the same
+security headers, and to another worker the proof that a worker of this group made it (`agents.web.proof`).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from agents.web.proof import NONCE, PROOF, Prover
+from bridges.process.http_guard import SECURITY_HEADERS, AllowedHosts
+from bridges.process.settings import Settings
+
+_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Return what Faust passes on to its web server: the guard for these settings."""
+    advertised = urlsplit(settings.web.url).hostname or ""
+    allowed = AllowedHosts([advertised, *settings.web.allowed_hosts])
+    return {"middlewares": [_guard(allowed, Prover.of(settings))]}
+
+
+def _guard(allowed: AllowedHosts, prover: Prover) -> Any:
+    @web.middleware
+    async def guard(request: web.Request, handler: _Next) -> web.StreamResponse:
+        host = request.headers.get("Host")
+        if not allowed.admits(host, _reached(request)):
+            body = msgspec.json.encode({"error": allowed.refusal(host)})
+            return _safe(web.Response(body=body, status=421, content_type="application/json"))
+        try:
+            response = _safe(await handler(request))
+        except web.HTTPException as refused:
+            _safe(refused)
+            raise
+        nonce = request.headers.get(NONCE, "")
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            response.headers.update(_proof(prover, nonce, request.raw_path, response.status, response.body))
+        return response
+
+    return guard
+
+
+def _reached(request: web.Request) -> str:
+    """Return the address of this machine at which the connection arrived; empty if it is gone."""
+    place = None if request.transport is None else request.transport.get_extra_info("sockname")
+    return str(place[0]) if isinstance(place, tuple) else ""
+
+
+def _safe(response: web.StreamResponse) -> web.StreamResponse:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _proof(prover: Prover, nonce: str, path: str, status: int, body: bytes) -> dict[str, str]:
+    proof = prover.proof(nonce, path, status, body) if nonce else ""
+    return {PROOF: proof} if proof else {}
