@@ -1,14 +1,24 @@
 """The corners of detectors: what they refuse, what they forget, and what an ensemble passes on."""
 
+import pickle
 import random
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy
 import pytest
+from river import preprocessing
 
 from streams.detectors import TailWatch, make_detector
 from streams.detectors.base import Detector
 from streams.detectors.ensemble import Ensemble
-from streams.detectors.river_detectors import DriftDetector, RiverDetector
+from streams.detectors.river_detectors import (
+    DRIFT_DETECTORS,
+    RIVER_DETECTORS,
+    DriftDetector,
+    RiverDetector,
+)
 
 TWO = [{"detector": "tailwatch"}, {"detector": "tailwatch", "parameters": {"season_seconds": 0}}]
 
@@ -149,6 +159,13 @@ def test_unknown_river_and_drift_detectors_are_refused_by_name() -> None:
     ("pickled", "named"),
     [
         (b"cnumpy\nload\n.", "numpy.load"),
+        (b"cnumpy\nmemmap\n.", "numpy.memmap"),
+        (b"\x80\x04\x8c\x12numpy._core.memmap\x8c\x06memmap\x93.", "numpy._core.memmap.memmap"),
+        (b"cnumpy.ctypeslib\nload_library\n.", "numpy.ctypeslib.load_library"),
+        (b"criver.datasets.base\nFileDataset\n.", "river.datasets.base.FileDataset"),
+        (b"criver.stream.iter_csv\niter_csv\n.", "river.stream.iter_csv.iter_csv"),
+        (b"cstreams.detectors.base\nsys\n.", "streams.detectors.base.sys"),
+        (b"ccopyreg\n_reconstructor\n.", "copyreg._reconstructor"),
         (b"cos\nsystem\n.", "os.system"),
         (b"cbuiltins\ngetattr\n(]Vappend\ntR.", "append of list"),
     ],
@@ -156,6 +173,54 @@ def test_unknown_river_and_drift_detectors_are_refused_by_name() -> None:
 def test_a_state_that_names_a_function_or_a_foreign_method_is_refused(pickled: bytes, named: str) -> None:
     with pytest.raises(ValueError, match=f"a detector's state must not hold {named}"):
         RiverDetector("GaussianScorer").decode(pickled)
+
+
+def test_a_state_cannot_open_or_overwrite_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "precious"
+    target.write_bytes(b"do not touch" * 10)
+
+    class Overwrites:
+        def __reduce__(self) -> tuple[object, ...]:
+            return numpy.memmap, (str(target), "uint8", "w+", 0, (4,))
+
+    with pytest.raises(ValueError, match=r"must not hold numpy.*memmap"):
+        RiverDetector("GaussianScorer").decode(pickle.dumps({"_n": Overwrites()}))
+    assert target.read_bytes() == b"do not touch" * 10
+
+
+def test_a_method_is_taken_of_no_object_but_the_one_that_keeps_it() -> None:
+    scaler = pickle.dumps(preprocessing.StandardScaler())
+    with pytest.raises(ValueError, match="must not hold learn_one of StandardScaler"):
+        RiverDetector("GaussianScorer").decode(
+            b"\x80\x05cbuiltins\ngetattr\n"
+            + scaler[scaler.index(b"\x8c") : -1]
+            + b"X\x09\0\0\0learn_one\x86R."
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        *((name, {}) for name in RIVER_DETECTORS),
+        ("GaussianScorer", {"window_size": 50}),
+        ("HalfSpaceTrees", {"limits": {"value": [0, 1]}, "features": ["value", "difference"]}),
+        ("OneClassSVM", {"nu": 0.2, "protect_quantile": 0.99}),
+        *((name, {}) for name in DRIFT_DETECTORS),
+        ("PageHinkley", {"mode": "up"}),
+        ("PageHinkley", {"mode": "down"}),
+    ],
+)
+@pytest.mark.parametrize("readings", [0, 1, 120, 600])
+def test_a_river_detector_of_any_age_goes_on_from_its_state_as_if_nothing_had_happened(
+    name: str, parameters: dict[str, Any], readings: int
+) -> None:
+    whole, twin = make_detector(name, parameters), make_detector(name, parameters)
+    feed(whole, readings)
+    twin.decode(whole.encode())
+    rng = random.Random(9)
+    for index in range(readings, readings + 150):
+        value = rng.gauss(24.0, 1.0)
+        assert twin.surprise(value, 300.0 * index) == whole.surprise(value, 300.0 * index)
 
 
 def test_the_state_of_another_kind_of_river_detector_is_refused() -> None:
