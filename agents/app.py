@@ -23,6 +23,7 @@ from agents.web import guard
 from bridges.kafka.clients import aiokafka_producer_options, ensure_topics, faust_options
 from bridges.process import logs
 from bridges.process.settings import Settings, load
+from bridges.process.written import private_folder
 from streams.detection.detecting import SensorModels
 from streams.records.topics import READINGS
 from streams.windows.sensor_windows import SensorWindows
@@ -96,7 +97,7 @@ class WeirApp(faust.App):
     async def on_first_start(self) -> None:
         """Make the data folder, and have the garbage collector look less often."""
         gc.set_threshold(_NEW_OBJECTS)
-        self.settings.worker.data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(self.settings.worker.data_dir)
         await super().on_first_start()
 
     async def on_start(self) -> None:

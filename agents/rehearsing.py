@@ -25,6 +25,7 @@ from typing import Any
 from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import Settings
 from bridges.process.toml_text import toml_of
+from bridges.process.written import private_folder
 from bridges.sources.kafka_source import Log
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
@@ -157,7 +158,7 @@ class Rehearsal:
         """
         if (running := self.worker()) is not None:
             return running
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         from bridges.stack.child_process import free_port
 
         port = free_port()

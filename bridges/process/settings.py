@@ -8,7 +8,7 @@ An unknown ``WEIR_*`` variable is an error: a typo must not pass silently.
 import os
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     Field,
@@ -311,6 +311,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # a traceback must not hold a secret either
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -416,13 +417,27 @@ def _secret_file_of(variable: str) -> tuple[str, str] | None:
     return (section, base) if base in fields and name not in fields else None
 
 
+def _may_be_shown(path: list[str]) -> bool:
+    """Tell whether the value at this place is of one setting that is known to be no secret.
+
+    A whole section holds the secrets in it, and what stands under an unknown name may be one.
+    """
+    model: Any = Settings
+    for part in path:
+        field = model.model_fields.get(part)
+        if field is None:
+            return False
+        model = field.annotation
+        if not (isinstance(model, type) and issubclass(model, Section)):
+            return SecretStr not in (model, *get_args(model))
+    return False
+
+
 def _explain(error: ValidationError) -> str:
     """Name each wrong setting by its variable, with what was expected and what came (never a secret)."""
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         path = [str(part) for part in item["loc"]]
-        # A section as a whole would show what else is in it, secrets too.
-        whole = item["type"] == "extra_forbidden" or isinstance(item["input"], dict)
-        shown = "" if whole else f", got {item['input']!r}"
+        shown = f", got {item['input']!r}" if _may_be_shown(path) else ""
         lines.append(f"WEIR_{'__'.join(path).upper()}: {item['msg']}{shown}")
     return "settings are not acceptable:\n  " + "\n  ".join(lines)

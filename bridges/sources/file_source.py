@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from bridges.sources.parquet_rows import parquet_rows
 from bridges.sources.source import (
     CHUNK_RECORDS,
     VIRTUAL_PARTITIONS,
@@ -274,28 +275,16 @@ def _time_of(value: Any) -> float:
 
 
 def _parquet_rows(path: Path, gathering: Gathering) -> Rows:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise ConfigurationError(
-            f"{path}: reading Parquet needs pyarrow: install it with `pip install 'weir[parquet]'`"
-        ) from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            size, rows = path.stat().st_size, max(1, file.metadata.num_rows)
-            number = 0
-            for batch in file.iter_batches(batch_size=CHUNK_RECORDS):
-                for found in batch.to_pylist():
-                    number += 1
-                    row = None
-                    gathering.next_row()
-                    try:
-                        row = _row_of_object(found, path.stem, gathering)
-                    except (InputError, ValueError) as error:
-                        gathering.unreadable(f"{path}: row {number}", str(error))
-                    yield row, size * number // rows
-    except (OSError, ArrowException) as error:
-        raise ConfigurationError(f"cannot read {path}: {error}") from None
+    size = path.stat().st_size
+    names = {*TIME_COLUMNS, SENSOR_COLUMN, INGEST_COLUMN, SEQUENCE_COLUMN}
+    for number, (found, share) in enumerate(parquet_rows(path, names), start=1):
+        row = None
+        gathering.next_row()
+        try:
+            row = _row_of_object(found, path.stem, gathering)
+        except (InputError, ValueError) as error:
+            gathering.unreadable(f"{path}: row {number}", str(error))
+        yield row, int(size * share)
 
 
 _READERS: dict[str, Callable[[Path, Gathering], Rows]] = {

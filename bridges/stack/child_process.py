@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, ClassVar
 
+from bridges.process.written import private_folder
 from streams.errors import ConfigurationError, TransientError
 
 LOOPBACK = "127.0.0.1"
@@ -134,7 +135,7 @@ class Program:
         """Start the process without waiting until it is ready."""
         if self.is_running():
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        private_folder(self.directory)
         self.prepare()
         command = [str(part) for part in self.command()]
         if sys.platform == "linux":

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bridges.process.written import private_folder
 from bridges.stack.child_process import LOOPBACK, Server, free_port
 from streams.errors import ConfigurationError
 
@@ -86,7 +87,7 @@ class MongoServer(Server):
             StartFailed: If the server does not start to create the user.
         """
         super().prepare()
-        self._data.mkdir(parents=True, exist_ok=True)
+        private_folder(self._data)
         if not self._setting_up and not self._provisioned.exists():
             self._provision()
         if not self._setting_up:
@@ -151,7 +152,7 @@ class MongoServer(Server):
 
 def write_private(file: Path, text: str) -> None:
     """Write a file that only this user can read, at no time anybody else, and that is whole or not there."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(file.parent)
     new = file.with_name(f"{file.name}.{os.getpid()}.new")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(text)

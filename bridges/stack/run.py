@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bridges.process.settings import Settings
+from bridges.process.written import private_folder
 from bridges.stack import screen
 from bridges.stack.environment import remove_environment, write_environment
 from bridges.stack.parts import Plan, plan_parts
@@ -39,7 +40,7 @@ def run_stack(
         StartFailed: If a part cannot be started.
     """
     console = console or Console()
-    plan.data.mkdir(parents=True, exist_ok=True)
+    private_folder(plan.data)
     with locked(plan.data), screen.open_screen(f"Weir, data in {plan.data.resolve()}", console) as shown:
         supervisor: Supervisor
 

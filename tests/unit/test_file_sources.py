@@ -1,5 +1,7 @@
 """Readings from files: what is read, what is refused, and with which words."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from bridges.backtest.backtesting import Backtest, UnreadableRecords
 from bridges.backtest.configuration_files import read, read_all
 from bridges.process.settings import Settings, WindowSettings
-from bridges.sources import Selection, open_source
+from bridges.sources import Selection, open_source, parquet_rows
 from bridges.sources.label_source import labels_for, read_labels
 from bridges.sources.source import NothingToRead
 from streams.backtest.configuration import Configuration
@@ -136,6 +138,71 @@ def test_parquet_is_read_with_times_of_any_kind(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_text("PAR1")
     with pytest.raises(ConfigurationError, match="cannot read"):
         contents(tmp_path / "broken.parquet")
+
+
+def test_parquet_is_read_in_the_form_of_an_export_too(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table(
+        {
+            "_id": ["x", "y"],
+            "metadata": [{"sensor_id": "a", "place": "hall"}, {"sensor_id": "b", "place": "yard"}],
+            "collected_at": pa.array([1_790_812_800_123_456_789] * 2, pa.timestamp("ns", "UTC")),
+            "values": [{"t": 1.5, "unit": "C"}, {"t": 2.5, "unit": "C"}],
+        }
+    )
+    parquet.write_table(table, tmp_path / "x.parquet")
+    assert contents(tmp_path / "x.parquet") == [
+        Reading("a", 1790812800.123, {"t": 1.5}),
+        Reading("b", 1790812800.123, {"t": 2.5}),
+    ]
+
+
+@pytest.mark.parametrize("column", ["note", "sensor_id", "time"])
+def test_a_small_parquet_file_with_long_texts_needs_little_memory(tmp_path: Path, column: str) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = 300
+    columns = {"sensor_id": ["a"] * rows, "time": ["2026-10-01T00:00:00Z"] * rows, "t": [1.5] * rows}
+    columns[column] = ["x" * 1_000_000] * rows
+    path = tmp_path / "small.parquet"
+    parquet.write_table(pa.table(columns), path, compression="zstd")
+    assert path.stat().st_size < 20_000
+    script = (
+        "import resource, sys; from bridges.sources.file_source import *; from pyarrow import parquet\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "source = FileSource.open(Path(sys.argv[1]), Selection())\n"
+        "found = [list(each.records) for each in source.read(source.partitions)]\n"
+        "print(sum(map(len, found)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True, text=True)
+    read, kilobytes = map(int, done.stdout.splitlines()[-1].split())
+    assert read == (rows if column == "note" else 0)
+    assert kilobytes < 100_000
+
+
+def test_a_parquet_column_that_unpacks_into_far_more_than_the_file_holds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    monkeypatch.setattr(parquet_rows, "SUSPICIOUS_BYTES", 100_000)
+    table = pa.table({"time": [1790812800] * 200_000, "t": [1.5] * 200_000})
+    parquet.write_table(table, tmp_path / "x.parquet", compression="zstd", use_dictionary=False)
+    with pytest.raises(ConfigurationError, match=r"unpacks from .* smaller row groups"):
+        contents(tmp_path / "x.parquet")
+
+
+def test_a_parquet_file_with_nothing_of_a_reading_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"note": ["a"], "tags": [["b"]]}), tmp_path / "x.parquet")
+    with pytest.raises(ConfigurationError, match="expected columns of a reading"):
+        contents(tmp_path / "x.parquet")
 
 
 def test_recorded_data_is_a_source_with_labels_of_its_own() -> None:

@@ -1,6 +1,7 @@
 """Settings: one documented model, strict names, secrets from files."""
 
 import os
+import traceback
 from pathlib import Path
 
 import msgspec
@@ -89,6 +90,39 @@ def test_a_secret_comes_from_a_file_and_never_shows(monkeypatch: pytest.MonkeyPa
     settings = load()
     assert settings.mongo.uri.get_secret_value() == "mongodb://weir:hunter2@mongo/"
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[kafka]\npassword = 12345678\n",
+        "[mongo]\nuri = 12345678\n",
+        "[web]\npeer_secret = [12345678]\n",
+        "[mqtt.password]\nvalue = 12345678\n",
+        "[kafka]\npasword = '12345678'\n",
+        "kafka = 'weir:12345678'\n",
+        "mqtt = ['12345678']\n",
+        "[mqtt]\npassword = '12345678'\ntopics = ['plant/#']\n",
+        "[kafka]\npassword = '12345678'\nbrokers = 5\n",
+        "passwords = {kafka = '12345678'}\n",
+    ],
+)
+def test_no_error_shows_the_value_of_a_secret_or_of_what_holds_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    config = tmp_path / "weir.toml"
+    config.write_text(text)
+    monkeypatch.setenv("WEIR_CONFIG", str(config))
+    with pytest.raises(ConfigurationError, match="WEIR_") as refused:
+        load()
+    assert "12345678" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_a_section_given_as_one_text_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_KAFKA", '{"password": "12345678"}')
+    with pytest.raises(ConfigurationError, match="WEIR_KAFKA") as refused:
+        load()
+    assert "12345678" not in str(refused.value)
 
 
 def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import click
 
 from agents.cli.commands.simulate import Duration
 from agents.cli.commands.up import PartProgram
+from bridges.process.written import private_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,7 +112,7 @@ def begin_anew(data: Path) -> None:
                     shutil.rmtree(entry)
                 elif entry.name not in (MARKER, "up.lock"):
                     entry.unlink()
-    data.mkdir(parents=True, exist_ok=True)
+    private_folder(data)
     (data / MARKER).touch()
 
 
