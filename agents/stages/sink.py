@@ -20,7 +20,8 @@ from mode import CrashingSupervisor
 
 from agents.lane.batch import Batch, KafkaRecord
 from agents.lane.continuity import Continuity
-from bridges.mongo.mongo_sink import MongoSink, connect
+from bridges.mongo.mongo_client import connect
+from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.outbox import Outbox, Refused
 from bridges.mongo.schema import prepare
 from bridges.mongo.write_outcome import Written

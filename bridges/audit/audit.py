@@ -33,8 +33,6 @@ from streams.records.types import (
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
-MONGO_MILLISECONDS = 5000
-
 
 @dataclass
 class Partition:
@@ -206,13 +204,11 @@ class Audit:
 
     @cached_property
     def _mongo(self) -> Any:
-        import pymongo
+        from bridges.mongo.mongo_client import QUICK_SECONDS, connect_blocking
 
-        return pymongo.MongoClient[dict[str, Any]](
-            self._settings.mongo.uri.get_secret_value(),
-            serverSelectionTimeoutMS=MONGO_MILLISECONDS,
-            socketTimeoutMS=MONGO_MILLISECONDS,
-        )
+        return connect_blocking(
+            self._settings.mongo, seconds=QUICK_SECONDS
+        )  # being away is told, not waited out
 
     def _count_documents(self) -> bool:
         from pymongo.errors import PyMongoError

@@ -24,6 +24,7 @@ from bridges.kafka.producer import Headers, KafkaProducer, Outgoing
 from bridges.mqtt.frames import Publish
 from bridges.mqtt.session import MqttSession
 from bridges.process import metrics
+from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
 from streams.errors import InputError, Reason, TransientError
@@ -92,7 +93,9 @@ class Bridge:
         self._items_open = 0
         self._bytes_open = 0
         self._paused = False
-        self._back_off = _FIRST_BACK_OFF_SECONDS
+        # A connection that is lost again at once must not be tried at full speed.
+        longest = bridge.reconnect_max_seconds
+        self._back_off = Backoff(first=_FIRST_BACK_OFF_SECONDS, cap=longest, stable=longest)
         self._connect_at = 0.0
         self._connected_at = 0.0
         self._ledger = Ledger()
@@ -158,7 +161,7 @@ class Bridge:
         if (wait := self._connect_at - time.monotonic()) > 0:
             self._producer.serve(min(wait, _IDLE_SECONDS))
             return
-        self._connect_at = time.monotonic() + self._back_off
+        self._connect_at = time.monotonic() + _FIRST_BACK_OFF_SECONDS
         self._session.connect()
         self._connected_at = time.monotonic()
         self._ledger.connections += 1
@@ -170,14 +173,11 @@ class Bridge:
 
     def _lost(self, error: TransientError) -> None:
         """Forget the connection; the next one comes after a back-off that doubles up to its cap."""
-        now, longest = time.monotonic(), self._settings.reconnect_max_seconds
-        if self._session.subscribed and now - self._connected_at > longest:
-            # A connection that is lost again at once must not be tried at full speed.
-            self._back_off = _FIRST_BACK_OFF_SECONDS
+        now = time.monotonic()
+        delay = self._back_off.delay(ran_for=now - self._connected_at if self._session.subscribed else 0.0)
         self._session.drop()
-        self._connect_at = now + self._back_off
-        log.warning("connection.lost", error=str(error), retry_in_seconds=round(self._back_off, 1))
-        self._back_off = min(2 * self._back_off, longest)
+        self._connect_at = now + delay
+        log.warning("connection.lost", error=str(error), retry_in_seconds=round(delay, 1))
 
     def _is_full(self) -> bool:
         """Whether no more may be read; down to three quarters of the bound once it was reached."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bridges.bridge.bridge import Bridge
 from bridges.kafka.clients import ensure_topics
+from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.metrics_server import MetricsServer
 from bridges.process.settings import Settings
@@ -89,15 +90,15 @@ def serve(settings: Settings) -> None:
 
 def _wait_for_topics(settings: Settings, stop: _Stop) -> bool:
     """Make sure that the topics exist, as soon as Kafka is there; ``False`` if a stop was asked for first."""
-    back_off = _FIRST_BACK_OFF_SECONDS
+    back_off = Backoff(first=_FIRST_BACK_OFF_SECONDS, cap=_LONGEST_BACK_OFF_SECONDS)
     while not stop.asked:
         try:
             ensure_topics(settings)
             return True
         except TransientError as error:
-            log.warning("kafka.awaited", error=str(error), retry_in_seconds=back_off)
-        until = time.monotonic() + back_off
+            delay = back_off.delay()
+            log.warning("kafka.awaited", error=str(error), retry_in_seconds=round(delay, 1))
+        until = time.monotonic() + delay
         while not stop.asked and time.monotonic() < until:
             time.sleep(0.05)
-        back_off = min(2 * back_off, _LONGEST_BACK_OFF_SECONDS)
     return False

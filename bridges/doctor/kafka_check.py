@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, judged, ok, warning
-from bridges.kafka.clients import changelog_config, librdkafka_options, topic_config, topic_configs
+from bridges.kafka.clients import changelog_config, topic_config, topic_configs
+from bridges.kafka.connecting import connect_admin
 from bridges.process.settings import Settings
 from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import TopicSpec
@@ -18,13 +19,10 @@ OVERHEAD_BYTES = 4096
 def examine_kafka(settings: Settings) -> tuple[Diagnoses, dict[str, Any]]:
     """Return what is found, and the limits for `survival.OutageBounds` that were found out."""
     from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
 
     where = settings.kafka.brokers
     # Its own lines about a broker that is away say nothing that the finding does not.
-    admin = AdminClient(
-        {**librdkafka_options(settings), "log_level": 0, "socket.timeout.ms": int(SECONDS * 1000)}
-    )
+    admin = connect_admin(settings, quiet=True, socket_timeout_ms=int(SECONDS * 1000))
     try:
         metadata = admin.list_topics(timeout=SECONDS)
         changelogs = _changelogs(settings, metadata.topics)

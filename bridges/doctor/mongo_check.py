@@ -1,31 +1,25 @@
 """Examine MongoDB: reachable, writable, collections of the kind that the settings ask for."""
 
-from typing import Any
-
 from bridges.doctor.diagnosis import Diagnoses, failure, judged, warning
 from bridges.process.settings import Settings
+from streams.errors import ConfigurationError
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Reading
 
-MILLISECONDS = 3000
 RAW = CATALOGUE.of(Reading).collection
 SECANTUS_SET = "secantus"  # name of the replica set of one that SecantusDB says it is
 
 
 def examine_mongo(settings: Settings) -> Diagnoses:
     """Return what is found."""
-    import pymongo
-    from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+    from pymongo.errors import OperationFailure, PyMongoError
+
+    from bridges.mongo.mongo_client import QUICK_SECONDS, connect_blocking
 
     uri = settings.mongo.uri.get_secret_value()
     where = address_of(uri)
     try:
-        with pymongo.MongoClient[dict[str, Any]](
-            uri,
-            serverSelectionTimeoutMS=MILLISECONDS,
-            connectTimeoutMS=MILLISECONDS,
-            socketTimeoutMS=MILLISECONDS,
-        ) as client:
+        with connect_blocking(settings.mongo, seconds=QUICK_SECONDS) as client:
             hello = client.admin.command("hello")
             version = client.server_info().get("version", "")
             database = client[settings.mongo.database]
@@ -35,8 +29,8 @@ def examine_mongo(settings: Settings) -> Diagnoses:
     except OperationFailure as error:
         remedy = "set user and password in WEIR_MONGO__URI; the user needs readWrite on the database"
         return [failure("MongoDB", f"{where} refuses us: {error}", remedy)]
-    except (ConfigurationError, ValueError) as error:
-        return [failure("MongoDB", f"WEIR_MONGO__URI: {error}", "mongodb://user:password@host:port/")]
+    except ConfigurationError as error:
+        return [failure("MongoDB", str(error), "mongodb://user:password@host:port/")]
     except PyMongoError as error:
         short = str(error).partition(",")[0]
         return [failure("MongoDB", f"{where}: {short}", "start it, or set WEIR_MONGO__URI")]

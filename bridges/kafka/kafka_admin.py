@@ -1,11 +1,10 @@
 """What an operator does to Kafka: look at groups and topics, move offsets, delete what is to be rebuilt."""
 
-import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from bridges.kafka.clients import librdkafka_options
+from bridges.kafka.connecting import connect_admin
 from bridges.process.settings import Settings
 from streams.errors import TransientError
 
@@ -20,10 +19,8 @@ class KafkaAdmin:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from confluent_kafka.admin import AdminClient
-
         self._brokers = settings.kafka.brokers
-        self._admin: Any = AdminClient(librdkafka_options(settings), logger=logging.getLogger("librdkafka"))
+        self._admin: Any = connect_admin(settings)
 
     def topics(self, prefix: str = "") -> dict[str, list[int]]:
         """Return the partitions of each topic whose name begins so."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
+from bridges.kafka.connecting import connect_admin, connect_reader
 from bridges.process.settings import Settings
 from streams.records.record_type import TopicSpec
 
@@ -104,25 +105,9 @@ class TopicReader:
 
     @cached_property
     def _admin(self) -> Any:
-        from confluent_kafka.admin import AdminClient
-
-        from bridges.kafka.clients import librdkafka_options
-
-        return AdminClient({**librdkafka_options(self._settings), "log_level": 0})
+        return connect_admin(self._settings, quiet=True)
 
     @cached_property
     def _consumer(self) -> Any:
-        from confluent_kafka import Consumer
-
-        from bridges.kafka.clients import librdkafka_options
-
-        return Consumer(
-            {
-                **librdkafka_options(self._settings),
-                "group.id": "weir-reader",  # the client wants one; it neither joins a group nor commits
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-                "log_level": 0,  # an outage is expected, and told by those who ask
-            }
-        )
+        # An outage is expected, and told by those who ask.
+        return connect_reader(self._settings, "weir-reader", quiet=True, auto_offset_reset="earliest")

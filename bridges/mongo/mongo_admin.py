@@ -7,22 +7,16 @@ from typing import Any
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError, TransientError
 
-_PATIENCE_MS = 300_000
-
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Any]:
-    import pymongo
     import pymongo.errors
 
-    mongo = settings.mongo
-    client = pymongo.MongoClient[dict[str, Any]](
-        mongo.uri.get_secret_value(),
-        serverSelectionTimeoutMS=int(mongo.timeout_seconds * 1000),
-        socketTimeoutMS=_PATIENCE_MS,  # counting and dropping a large collection takes its time
-    )
+    from bridges.mongo.mongo_client import LONG_ANSWER_SECONDS, connect_blocking
+
+    client = connect_blocking(settings.mongo, answer_seconds=LONG_ANSWER_SECONDS)
     try:
-        yield client[mongo.database]
+        yield client[settings.mongo.database]
     except pymongo.errors.ConnectionFailure as error:
         raise TransientError(f"MongoDB cannot be reached ({error}): see WEIR_MONGO__URI") from None
     finally:

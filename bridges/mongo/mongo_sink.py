@@ -14,7 +14,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
-from pymongo import AsyncMongoClient, UpdateOne
+from pymongo import UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
@@ -24,8 +24,8 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
-from pymongo.uri_parser import parse_uri
 
+from bridges.mongo.mongo_client import Client
 from bridges.mongo.write_outcome import (
     DOCUMENT_CODES,
     TRANSIENT_CODES,
@@ -36,16 +36,15 @@ from bridges.mongo.write_outcome import (
     sort_out,
 )
 from bridges.process import metrics
+from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.settings import MongoSettings
-from streams.errors import ConfigurationError
 from streams.records.versions import Document, Versions
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
-Client = AsyncMongoClient[dict[str, Any]]
 Database = AsyncDatabase[dict[str, Any]]
 Collection = AsyncCollection[dict[str, Any]]
 
@@ -55,48 +54,15 @@ UNTRIED = "no write has been tried yet"
 _Attempt = Callable[[Collection, list[Document], Written], Awaitable[Left]]
 
 
-class _Pause:
-    """Sleep longer each time, up to the cap."""
-
-    def __init__(self) -> None:
-        self._seconds = FIRST_PAUSE_SECONDS
-
-    async def __call__(self) -> None:
-        await asyncio.sleep(self._seconds)
-        self._seconds = min(2 * self._seconds, LONGEST_PAUSE_SECONDS)
-
-
-def connect(settings: MongoSettings) -> Client:
-    """Make a client; it connects when it is first used.
-
-    Raises:
-        ConfigurationError: If the connection string is malformed or asks for writes without acknowledgement.
-    """
-    uri = settings.uri.get_secret_value()
-    try:
-        options = parse_uri(uri, validate=True, warn=False)["options"]
-    except (PyMongoError, ValueError) as error:
-        raise ConfigurationError(f"WEIR_MONGO__URI is not a MongoDB connection string: {error}") from None
-    if options.get("w") == 0:
-        raise ConfigurationError("WEIR_MONGO__URI must not say w=0: unacknowledged writes get lost")
-    patience = int(settings.timeout_seconds * 1000)
-    defaults = {
-        "w": "majority",
-        "serverSelectionTimeoutMS": patience,
-        "connectTimeoutMS": patience,
-        "socketTimeoutMS": patience,
-        "appname": "weir",
-    }
-    given = {name.lower() for name in options}
-    wanted: dict[str, Any] = {name: value for name, value in defaults.items() if name.lower() not in given}
-    return AsyncMongoClient(uri, tz_aware=True, **wanted)
+def _back_off() -> Backoff:
+    return Backoff(first=FIRST_PAUSE_SECONDS, cap=LONGEST_PAUSE_SECONDS)
 
 
 class MongoSink:
     """Writes documents to MongoDB until it has them, whatever happens to it meanwhile.
 
     Args:
-        client: From `connect`; the sink closes it.
+        client: From `mongo_client.connect`; the sink closes it.
         settings: Database, collection prefix and chunk size.
     """
 
@@ -145,7 +111,7 @@ class MongoSink:
         Raises:
             OperationFailure: If the server understands the call and refuses it.
         """
-        pause = _Pause()
+        back_off = _back_off()
         while True:
             try:
                 answer = await call()
@@ -153,7 +119,7 @@ class MongoSink:
                 if isinstance(error, OperationFailure) and error.code not in TRANSIENT_CODES:
                     raise
                 self._went_away(error)
-                await pause()
+                await asyncio.sleep(back_off.delay())
             else:
                 self._came_back()
                 return answer
@@ -162,7 +128,7 @@ class MongoSink:
         self, name: str, documents: list[Document], attempt: _Attempt, written: Written
     ) -> None:
         """Write one chunk: what is refused for good is taken out, the rest is tried until MongoDB has it."""
-        collection, left, pause = self.collection(name), documents, _Pause()
+        collection, left, back_off = self.collection(name), documents, _back_off()
         while left:
             try:
                 left, why = await attempt(collection, left, written)
@@ -176,7 +142,7 @@ class MongoSink:
                 why = error
             if why is not None:
                 self._went_away(why)
-                await pause()
+                await asyncio.sleep(back_off.delay())
         self._came_back()
 
     async def _persist_halves(

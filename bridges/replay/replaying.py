@@ -4,7 +4,6 @@ Publishing keeps key, value, partition and ingest time, so that a worker there s
 says in a header which source record it was: a replay that was interrupted goes on after the last one that arrived.
 """
 
-import logging
 import shutil
 import struct
 import tempfile
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from bridges.backtest.backtesting import UnreadableRecords
-from bridges.kafka.clients import ensure_topics, librdkafka_options
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.connecting import connect_writer
 from bridges.process.parallel import Progress
 from bridges.process.settings import Settings
 from bridges.replay.pacing import paced
@@ -248,7 +248,6 @@ class _Publisher:
 
     def __init__(self, target: Settings, *, same_partitions: bool) -> None:
         from aiokafka.partitioner import DefaultPartitioner
-        from confluent_kafka import Producer
 
         self.same_partitions = same_partitions
         self.resumed = 0
@@ -259,15 +258,8 @@ class _Publisher:
         self._last_ms = 0
         self._error: Any = None
         self._arrived = _arrived(target, self._topic, self._partitions, only_last=same_partitions)
-        self._producer = Producer(
-            {
-                **librdkafka_options(target),
-                "enable.idempotence": True,
-                "linger.ms": 20,
-                "compression.type": target.kafka.compression,
-                "message.timeout.ms": 60_000,
-            },
-            logger=logging.getLogger("librdkafka"),
+        self._producer = connect_writer(
+            target, compression_type=target.kafka.compression, message_timeout_ms=60_000
         )
 
     def publish(self, chunk: Chunk) -> None:

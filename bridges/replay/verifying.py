@@ -11,14 +11,13 @@ No reading before ``low`` can have an event time later than T0 + max_future (the
 begin a window's length after that contain none of them, and no watermark of that time reaches into them.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
 from bridges.backtest.configuration_files import current
-from bridges.kafka.clients import librdkafka_options
+from bridges.kafka.connecting import connect_writer
 from bridges.process.parallel import Done, Progress, in_processes
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import KafkaSource, Log, OffsetRange
@@ -244,13 +243,8 @@ class _Filler:
     """Writes missing results to the partition in which the worker would have written them."""
 
     def __init__(self, settings: Settings) -> None:
-        from confluent_kafka import Producer
-
         self._error: Any = None
-        self._producer = Producer(
-            {**librdkafka_options(settings), "enable.idempotence": True, "linger.ms": 20},
-            logger=logging.getLogger("librdkafka"),
-        )
+        self._producer = connect_writer(settings)
 
     def write(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Write one result."""

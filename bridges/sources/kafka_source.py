@@ -8,13 +8,12 @@ The range of offsets of each partition is fixed when the source is opened, so th
                end: high, since a reading may come any time after its event
 """
 
-import logging
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridges.kafka.clients import librdkafka_options
+from bridges.kafka.connecting import connect_reader
 from bridges.process.settings import Settings
 from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, UnreadableEntry
 from streams.errors import ConfigurationError, InputError, TransientError
@@ -213,23 +212,13 @@ class Log:
     """A connection to Kafka that reads and asks, and leaves no trace: no group is joined, nothing is committed."""
 
     def __init__(self, settings: Settings) -> None:
-        from confluent_kafka import Consumer
-
         self._settings = settings
-        self._consumer = Consumer(
-            {
-                **librdkafka_options(settings),
-                # librdkafka demands a name; with assigned partitions and no commits no such group comes to be.
-                "group.id": "weir-replay-reads-only",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "allow.auto.create.topics": False,
-                "fetch.message.max.bytes": 4 * 1024 * 1024,
-                "queued.max.messages.kbytes": 32 * 1024,
-            },
-            logger=logging.getLogger("librdkafka"),
+        self._consumer = connect_reader(
+            settings,
+            "weir-replay-reads-only",
+            auto_offset_reset="error",
+            fetch_message_max_bytes=4 * 1024 * 1024,
+            queued_max_messages_kbytes=32 * 1024,
         )
 
     def __enter__(self) -> "Log":
@@ -276,12 +265,9 @@ class Log:
 
     def committed(self, group: str, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Return the offsets that a group has committed; 0 where it has none. Asks only: the group notices nothing."""
-        from confluent_kafka import Consumer, TopicPartition
+        from confluent_kafka import TopicPartition
 
-        asker = Consumer(
-            {**librdkafka_options(self._settings), "group.id": group, "enable.auto.commit": False},
-            logger=logging.getLogger("librdkafka"),
-        )
+        asker = connect_reader(self._settings, group)
         try:
             asked = [TopicPartition(topic, partition) for partition in sorted(partitions)]
             found = self._ask(asker.committed, asked, timeout=_TIMEOUT_SECONDS)

@@ -125,14 +125,10 @@ class _Collection:
     """The collection of raw readings, connected while it is in use."""
 
     def __init__(self, settings: Settings, name: str = CATALOGUE.of(Reading).collection) -> None:
-        import pymongo
+        from bridges.mongo.mongo_client import connect_blocking
 
         mongo = settings.mongo
-        self._uri = mongo.uri.get_secret_value()
-        milliseconds = int(mongo.timeout_seconds * 1000)
-        self._client = pymongo.MongoClient[dict[str, Any]](
-            self._uri, tz_aware=True, serverSelectionTimeoutMS=milliseconds, socketTimeoutMS=milliseconds
-        )
+        self._client = connect_blocking(mongo)
         self._collection = self._client[mongo.database][mongo.collection_prefix + name]
 
     def __enter__(self) -> Any:

@@ -12,6 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from bridges.process.settings import MongoSettings
 from bridges.process.written import private_folder
 from bridges.stack.child_process import LOOPBACK, Server, free_port
 from streams.errors import ConfigurationError
@@ -127,15 +130,15 @@ class MongoServer(Server):
 
     def _provision(self) -> None:
         """Create the user: on a port nobody knows, as SecantusDB cannot do it with authentication on."""
-        import pymongo
         from pymongo.errors import DuplicateKeyError, OperationFailure
+
+        from bridges.mongo.mongo_client import connect_blocking
 
         public, self.port, self._setting_up = self.port, free_port(), True
         try:
             self.start()
-            with pymongo.MongoClient[dict[str, object]](
-                self.host, self.port, directConnection=True
-            ) as client:
+            direct = f"mongodb://{self.host}:{self.port}/?directConnection=true"
+            with connect_blocking(MongoSettings(uri=SecretStr(direct))) as client:
                 try:
                     client.admin.command({**FIRST_USER, "pwd": self._password()})
                 except (OperationFailure, DuplicateKeyError) as error:
@@ -172,19 +175,14 @@ def mongo_answers(uri: str, timeout: float = 2.0) -> bool:
         uri: Connection string.
         timeout: Seconds.
     """
-    import pymongo
     from pymongo.errors import PyMongoError
 
-    milliseconds = int(timeout * 1000)
+    from bridges.mongo.mongo_client import connect_blocking
+
     try:
-        with pymongo.MongoClient[dict[str, object]](
-            uri,
-            serverSelectionTimeoutMS=milliseconds,
-            connectTimeoutMS=milliseconds,
-            socketTimeoutMS=milliseconds,
-        ) as client:
+        with connect_blocking(MongoSettings(uri=SecretStr(uri)), seconds=timeout) as client:
             client.admin.command("ping")
             client.admin.command("connectionStatus")
-    except PyMongoError:
+    except (PyMongoError, ConfigurationError):
         return False
     return True

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from agents.lane.batch import Batch
 from agents.stages.sink import BatchDelivery, CollectionSink
-from bridges.mongo.mongo_sink import MongoSink, connect
+from bridges.mongo.mongo_client import connect
+from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import prepare
 from bridges.process.settings import MongoSettings, Settings
 from streams.records.catalogue import CATALOGUE

@@ -10,7 +10,8 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from bridges.mongo.mongo_sink import MongoSink, connect
+from bridges.mongo.mongo_client import connect
+from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import TTL_INDEX, prepare
 from bridges.process.settings import MongoSettings
 from bridges.stack.mongo_server import MongoServer

@@ -6,7 +6,8 @@ from typing import Any
 
 import bson
 
-from bridges.mongo.mongo_sink import MongoSink, connect
+from bridges.mongo.mongo_client import connect
+from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import prepare
 from bridges.process.settings import Settings
 from streams.errors import InputError

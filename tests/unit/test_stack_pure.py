@@ -4,6 +4,8 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridges.doctor.diagnosis import Grade
 from bridges.doctor.survival import OutageBounds, outages
@@ -55,9 +57,23 @@ def test_every_jar_is_locked_once_with_a_checksum_and_kafka_is_among_them() -> N
 
 
 def test_a_back_off_grows_to_its_cap_and_begins_anew_after_a_run_that_lasted() -> None:
-    backoff = Backoff(first=0.5, cap=30, stable=60)
+    backoff = Backoff(first=0.5, cap=30, stable=60, draw=lambda: 0.0)
     assert [backoff.delay(ran_for=1) for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
     assert backoff.delay(ran_for=60) == 0.5
+
+
+@given(draws=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=12))
+def test_two_who_lost_the_same_server_come_back_apart_and_none_before_half_the_delay(
+    draws: list[float],
+) -> None:
+    numbers = iter(draws)
+    drawn = Backoff(first=0.5, cap=30, draw=lambda: next(numbers))
+    whole = Backoff(first=0.5, cap=30, draw=lambda: 0.0)
+    for each in draws:
+        ceiling = whole.delay()
+        delay = drawn.delay()
+        assert delay == ceiling * (1 - each / 2)
+        assert ceiling / 2 <= delay <= ceiling
 
 
 def test_a_rate_is_unknown_when_the_counter_cannot_be_read_or_began_anew() -> None:
