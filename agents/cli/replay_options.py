@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -56,9 +57,19 @@ def reading_options(command: F) -> F:
 
 
 class Bound(EventTime):
-    """An event time or an offset: both are numbers in the end."""
+    """An event time or an offset: a number is taken as it is."""
 
     name = "bound"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds since the Unix epoch, or the offset."""
+        try:
+            number = float(str(value))
+        except ValueError:
+            return super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"expected a time or an offset, got {value!r}", param, ctx)
+        return number
 
 
 def selected(

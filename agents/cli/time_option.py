@@ -1,8 +1,9 @@
 """Times of events on the command line."""
 
-from datetime import UTC, datetime
-
 import click
+
+from streams.errors import InputError
+from streams.payloads.event_times import read_event_time
 
 
 class EventTime(click.ParamType):
@@ -12,13 +13,7 @@ class EventTime(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds since the Unix epoch."""
-        text = str(value)
         try:
-            return float(text)
-        except ValueError:
-            pass
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"expected ISO 8601 or seconds since the epoch, got {text!r}", param, ctx)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+            return read_event_time(str(value), dates=True)
+        except InputError as error:
+            self.fail(error.detail, param, ctx)

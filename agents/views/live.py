@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from agents.lane.state import WriteBehindState
 from agents.views.recent import Recent
+from streams.records.identity import event_seconds
 from streams.records.rows import Row
 from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
@@ -141,8 +142,8 @@ def describe_windows(policy: WindowPolicy, state: SensorWindows) -> Json:
         "open": [
             {
                 "quantity": quantity,
-                "start": index * policy.step_ms / 1000,
-                "end": (index * policy.step_ms + policy.size_ms) / 1000,
+                "start": event_seconds(index * policy.step_ms),
+                "end": event_seconds(index * policy.step_ms + policy.size_ms),
                 "count": summary.count,
                 "mean": summary.mean,
                 "variance": summary.variance,
@@ -173,9 +174,9 @@ def _last_in_windows(row: Row[SensorWindows] | None) -> Json | None:
             if summary.last_ms >= latest_ms or quantity not in newest:
                 newest[quantity] = summary.last
                 latest_ms = max(latest_ms, summary.last_ms)
-    return {"collected_at": latest_ms / 1000, "values": newest} if newest else None
+    return {"collected_at": event_seconds(latest_ms), "values": newest} if newest else None
 
 
 def _seconds(milliseconds: int) -> float | None:
     # A sensor that has seen nothing stands before all time.
-    return milliseconds / 1000 if milliseconds > -(1 << 60) else None
+    return event_seconds(milliseconds) if milliseconds > -(1 << 60) else None

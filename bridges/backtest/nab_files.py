@@ -7,11 +7,11 @@
 import csv
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, InputError
 from streams.nab.nab_rules import NabFile
+from streams.payloads.event_times import event_time
 
 VARIABLE = "WEIR_NAB_DIR"
 
@@ -45,15 +45,11 @@ def _load(folder: Path, name: str, windows: list[list[str]]) -> NabFile:
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
-        times = [_seconds(row["timestamp"]) for row in rows]
+        times = [event_time(row["timestamp"]) for row in rows]
         values = [float(row["value"]) for row in rows]
-        bounds = [(times.index(_seconds(first)), times.index(_seconds(last))) for first, last in windows]
-    except (OSError, KeyError, ValueError) as error:
+        bounds = [(times.index(event_time(first)), times.index(event_time(last))) for first, last in windows]
+    except (OSError, KeyError, ValueError, InputError) as error:
         raise ConfigurationError(
             f"{path}: expected timestamp,value and windows that begin and end on rows ({error})"
         ) from None
     return NabFile(name, times, values, bounds)
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()

@@ -30,7 +30,8 @@ from bridges.process.settings import Settings
 from streams.errors import InputError, Reason, TransientError
 from streams.payloads.flat import Limits, Refusal, decode
 from streams.records.catalogue import CATALOGUE
-from streams.records.identity import dead_letter_id, reading_id
+from streams.records.dead_letters import from_mqtt
+from streams.records.identity import event_ms, event_seconds, reading_id
 from streams.records.types import HEADER_MQTT_TOPIC, HEADER_READING_ID, DeadLetter, Label, Reading, encode
 
 log = get_logger(__name__)
@@ -195,7 +196,7 @@ class Bridge:
     def _take(self, messages: list[Publish]) -> None:
         """Send what comes of the messages to Kafka."""
         now = self._clock()
-        time_ms = round(now * 1000)
+        time_ms = event_ms(now)
         received_at = time.monotonic()
         ledger, send, limits = self._ledger, self._producer.send, self._limits
         for message in messages:
@@ -248,15 +249,7 @@ class Bridge:
     def _set_aside(self, flight: _Flight, refusal: Refusal, time_ms: int) -> None:
         """Send a dead letter."""
         topic = flight.message.topic.decode(errors="backslashreplace")
-        letter = DeadLetter(
-            id=dead_letter_id("mqtt", topic, refusal.payload).hex(),
-            reason=refusal.reason.value,
-            detail=refusal.detail,
-            origin="mqtt",
-            topic=topic,
-            received_at=time_ms / 1000,
-            payload=refusal.payload,
-        )
+        letter = from_mqtt(topic, refusal.payload, event_seconds(time_ms), refusal)
 
         def settled(record: Outgoing, error: KafkaError | None) -> None:
             if error is None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError
 
 from bridges.kafka.producer import KafkaProducer, Outgoing
+from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Tick, encode
 
 # After a connection or a pause the bridge counts as caught up at the first moment with nothing under way, or after
@@ -75,12 +76,12 @@ class Ticker:
             self._asked_at = now
             # No answer: those known so far.
             self._partitions = self._producer.partitions(self._topic, _ASK_SECONDS) or self._partitions
-        at = round(self._clock() * 1000) / 1000
-        value = encode(Tick(tick_at=at))
+        at_ms = event_ms(self._clock())
+        value = encode(Tick(tick_at=event_seconds(at_ms)))
         for partition in self._partitions:
             self._under_way += 1
             self._producer.send(
-                Outgoing(self._topic, None, value, round(at * 1000), None, self._settled, partition=partition)
+                Outgoing(self._topic, None, value, at_ms, None, self._settled, partition=partition)
             )
 
     def _settled(self, _record: Outgoing, error: KafkaError | None) -> None:

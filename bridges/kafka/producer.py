@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from bridges.kafka.clients import librdkafka_options
 from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
+from streams.records.identity import event_ms
 
 log = get_logger(__name__)
 
@@ -198,7 +199,7 @@ class KafkaProducer:
     def hold(self, record: Outgoing, error: KafkaError) -> None:
         """Hand the record over again a little later."""
         if error.code() == KafkaError.INVALID_TIMESTAMP:
-            record.time_ms = round(self._clock() * 1000)
+            record.time_ms = event_ms(self._clock())
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._fenced = True
         now = time.monotonic()

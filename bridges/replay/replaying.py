@@ -26,7 +26,7 @@ from streams.backtest.configuration import Configuration
 from streams.backtest.runs import Coverage, DetectionRun, Result, WindowRun
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
-from streams.records.identity import reading_id
+from streams.records.identity import event_seconds, reading_id
 from streams.records.record_type import Catalogue
 from streams.records.types import HEADER_READING_ID, Reading, Tick, encode
 
@@ -277,7 +277,7 @@ class _Publisher:
         """Add a tick to every partition, after which no sensor's windows are open."""
         at_ms = self._last_ms + round(idle_seconds * 1000)
         for partition in self._partitions:
-            self._send(partition, (_MADE_HERE, 0), at_ms, None, Tick(at_ms / 1000))
+            self._send(partition, (_MADE_HERE, 0), at_ms, None, Tick(event_seconds(at_ms)))
 
     def _partition_of(self, sensor_id: str) -> int:
         partition = self._chosen.get(sensor_id)

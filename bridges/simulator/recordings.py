@@ -2,11 +2,11 @@
 
 import csv
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 from streams.errors import ConfigurationError, InputError
 from streams.payloads.addresses import check_quantity, check_sensor_id
+from streams.payloads.event_times import event_time, read_event_time
 from streams.signals import Recording, Stretch
 
 WATERFLOW = "waterflow"
@@ -35,10 +35,7 @@ def waterflow(sensor_id: str = WATERFLOW) -> Recording:
     dataset = datasets.WaterFlow()  # type: ignore[no-untyped-call]
     rows = tuple((features["Time"].timestamp(), {"flow": flow}) for features, flow in dataset)
     stretches = tuple(
-        Stretch(
-            "flow", datetime.fromisoformat(start).timestamp(), datetime.fromisoformat(end).timestamp(), kind
-        )
-        for kind, start, end in _WATERFLOW_STRETCHES
+        Stretch("flow", event_time(start), event_time(end), kind) for kind, start, end in _WATERFLOW_STRETCHES
     )
     return Recording(sensor_id, rows, stretches)
 
@@ -111,13 +108,6 @@ def _number(where: str, name: str, text: str) -> float:
 
 def _event_time(where: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{where}: event time must be ISO 8601 or seconds since the epoch, got {text!r}"
-        ) from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+        return read_event_time(text, dates=True)
+    except InputError as error:
+        raise ConfigurationError(f"{where}: event {error.detail}") from None

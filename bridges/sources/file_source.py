@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from bridges.sources.source import (
 )
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.addresses import check_quantity, check_sensor_id
-from streams.payloads.event_times import event_time
+from streams.payloads.event_times import event_time, read_event_time, seconds_of
+from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Reading, Tick
 
 TIME_COLUMNS = ("collected_at", "time", "timestamp", "event_time")
@@ -129,7 +130,7 @@ class FileSource:
         selection = self.selection
         if selection.by != "ingest":
             return True
-        at = ingest_ms / 1000
+        at = event_seconds(ingest_ms)
         return not (
             (selection.since is not None and at < selection.since)
             or (selection.until is not None and at >= selection.until)
@@ -194,7 +195,7 @@ def _row_of(cells: Sequence[str], columns: _Columns, stem: str, gathering: Gathe
     sensor_id = check_sensor_id(stem if sensor_at is None else cells[sensor_at])
     if not gathering.wants(sensor_id):
         return None
-    at = _time(cells[time_at])
+    at = read_event_time(cells[time_at])
     values = {}
     for place, name in quantities:
         if cell := cells[place]:
@@ -205,16 +206,8 @@ def _row_of(cells: Sequence[str], columns: _Columns, stem: str, gathering: Gathe
     if not values:
         raise InputError(Reason.MISSING_VALUE, "a row must have at least one value")
     sequence = int(cells[sequence_at]) if sequence_at is not None and cells[sequence_at] else None
-    ingest = _time(cells[ingest_at]) if ingest_at is not None and cells[ingest_at] else at
-    return round(ingest * 1000), Reading(sensor_id, at, values, sequence)
-
-
-def _time(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        return event_time(text)
-    return event_time(number)
+    ingest = read_event_time(cells[ingest_at]) if ingest_at is not None and cells[ingest_at] else at
+    return event_ms(ingest), Reading(sensor_id, at, values, sequence)
 
 
 def _json_rows(path: Path, gathering: Gathering) -> Rows:
@@ -242,7 +235,7 @@ def _row_of_object(found: Any, stem: str, gathering: Gathering) -> _Row | None:
         raise InputError(Reason.WRONG_SHAPE, f"expected a JSON object, got {shown(found)}")
     if "tick_at" in found:
         at = _time_of(found["tick_at"])
-        return round(at * 1000), Tick(at)
+        return event_ms(at), Tick(at)
     metadata = found.get("metadata")
     sensor_id = found.get(SENSOR_COLUMN) or (
         metadata.get(SENSOR_COLUMN) if isinstance(metadata, dict) else stem
@@ -259,14 +252,14 @@ def _row_of_object(found: Any, stem: str, gathering: Gathering) -> _Row | None:
         values = {name: value for name, value in found.items() if name not in known and value is not None}
     ingest = found.get(INGEST_COLUMN)
     return (
-        round((at if ingest is None else _time_of(ingest)) * 1000),
+        event_ms(at if ingest is None else _time_of(ingest)),
         Reading(sensor_id, at, finite_values(values), found.get(SEQUENCE_COLUMN)),
     )
 
 
 def _time_of(value: Any) -> float:
     if isinstance(value, datetime):
-        return round((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000) / 1000
+        return seconds_of(value)
     if isinstance(value, dict) and "$date" in value:  # MongoDB's extended JSON
         value = value["$date"]
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -18,6 +18,7 @@ from bridges.process.settings import Settings
 from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, UnreadableEntry
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.catalogue import CATALOGUE
+from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Reading, Tick, decode_reading, decode_readings
 from streams.signals.wire import iso
 
@@ -253,14 +254,14 @@ class Log:
         """Return the offset of the first record ingested at ``since`` or later; ``high`` if there is none."""
         from confluent_kafka import TopicPartition
 
-        asked = [TopicPartition(topic, partition, max(0, round(since * 1000)))]
+        asked = [TopicPartition(topic, partition, max(0, event_ms(since)))]
         (found,) = self._ask(self._consumer.offsets_for_times, asked, timeout=_TIMEOUT_SECONDS)
         return high if found.offset == _END or found.offset < 0 else min(high, found.offset)
 
     def time_at(self, topic: str, partition: int, offset: int) -> float | None:
         """Return the ingest time of a record in seconds; ``None`` if it is gone."""
         for messages in self.read(topic, partition, offset, offset + 1):
-            return float(messages[0].timestamp()[1]) / 1000
+            return event_seconds(messages[0].timestamp()[1])
         return None
 
     def committed(self, group: str, topic: str, partitions: Collection[int]) -> dict[int, int]:

@@ -17,7 +17,7 @@ from bridges.sources.source import Selection
 from streams.backtest.evaluation import ANY_QUANTITY, unmatched
 from streams.backtest.outcome import Outcome
 from streams.errors import ConfigurationError, InputError
-from streams.payloads.event_times import event_time
+from streams.payloads.event_times import read_event_time, seconds_of
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Label, decode_as
 
@@ -90,19 +90,12 @@ def select_labels(labels: Iterable[Label], selection: Selection, first: float, l
 
 def _label(where: str, sensor_id: str, quantity: str, start: str, end: str, kind: str) -> Label:
     try:
-        begun, ended = _time(start), _time(end)
+        begun, ended = read_event_time(start), read_event_time(end)
     except InputError as error:
         raise ConfigurationError(f"{where}: {error.detail}") from None
     if ended < begun:
         raise ConfigurationError(f"{where}: end must not be before start, got {start} to {end}")
     return Label(sensor_id, quantity, begun, ended, kind)
-
-
-def _time(text: str) -> float:
-    try:
-        return event_time(float(text))
-    except ValueError:
-        return event_time(text)
 
 
 def _from_csv(path: Path) -> list[Label]:
@@ -165,7 +158,7 @@ def _from_kafka(settings: Settings) -> list[Label]:
 
 
 def _from_mongo(settings: Settings) -> list[Label]:
-    from bridges.sources.mongo_source import labels_in_mongo, seconds_of
+    from bridges.sources.mongo_source import labels_in_mongo
 
     return [
         Label(

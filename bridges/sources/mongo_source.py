@@ -6,7 +6,6 @@ reproduce those; use MongoDB for what Kafka's retention has deleted.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from math import isinf
 from typing import Any
@@ -21,8 +20,10 @@ from bridges.sources.source import (
     finite_values,
 )
 from streams.errors import ConfigurationError, InputError, TransientError
+from streams.payloads.event_times import seconds_of
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import date
+from streams.records.identity import event_ms
 from streams.records.types import Label, Reading
 
 _NOT_QUANTITIES = frozenset({"_id", "collected_at", "metadata", "sequence"})
@@ -98,7 +99,7 @@ class MongoSource:
                     except InputError as error:
                         gathering.unreadable(f"{sensors.full_name} {document.get('_id')}", error.detail)
                         continue
-                    if gathering.add(offset, round(reading.collected_at * 1000), reading):
+                    if gathering.add(offset, event_ms(reading.collected_at), reading):
                         yield from gathering.take(held)
                         held = 0
                 yield from gathering.take(held)
@@ -113,12 +114,6 @@ def _ties_by_id(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]
 def _reading_of(sensor_id: str, document: dict[str, Any]) -> Reading:
     values = finite_values({name: value for name, value in document.items() if name not in _NOT_QUANTITIES})
     return Reading(sensor_id, seconds_of(document["collected_at"]), values, document.get("sequence"))
-
-
-def seconds_of(moment: datetime) -> float:
-    """Return a Date of MongoDB as seconds since the Unix epoch."""
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000) / 1000
 
 
 class _Collection:

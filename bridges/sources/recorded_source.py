@@ -7,6 +7,7 @@ from typing import Any
 from bridges.simulator.recordings import WATERFLOW, waterflow
 from bridges.sources.source import VIRTUAL_PARTITIONS, Chunk, Gathering, Selection
 from streams.errors import ConfigurationError
+from streams.records.identity import event_ms
 from streams.records.types import Label, Reading
 from streams.signals import Recording
 from streams.signals.wire import iso
@@ -54,9 +55,7 @@ class RecordedSource:
         gathering = Gathering(partitions, self.selection)
         found = recording(self.name)
         for offset, (event_time, values) in enumerate(found.rows):
-            gathering.add(
-                offset, round(event_time * 1000), Reading(found.sensor_id, event_time, dict(values))
-            )
+            gathering.add(offset, event_ms(event_time), Reading(found.sensor_id, event_time, dict(values)))
         yield from gathering.take(len(found.rows))
 
 

@@ -15,6 +15,7 @@ from zlib import crc32
 from streams.backtest.runs import LogRecord
 from streams.errors import ConfigurationError, InputError, Reason, WeirError, shown
 from streams.payloads.addresses import check_quantity
+from streams.records.identity import event_ms
 from streams.records.types import Reading, Tick
 from streams.signals.wire import iso
 
@@ -223,7 +224,7 @@ class Gathering:
         """Add a tick to every partition."""
         if self._filter.wants(tick):
             for partition in self.partitions:
-                self._lists.setdefault(partition, []).append((offset, round(tick.tick_at * 1000), tick))
+                self._lists.setdefault(partition, []).append((offset, event_ms(tick.tick_at), tick))
                 self._held += 1
 
     def unreadable(self, where: str, detail: str) -> None:

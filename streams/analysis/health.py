@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from streams.analysis.findings import Finding, InsightKind, InsightState, duration
+from streams.records.identity import event_seconds
 
 _REMEMBERED = 32
 STALL_FACTOR = 5.0
@@ -87,8 +88,8 @@ class SensorHealth:
         usual = self.cadence or 0.0
         summary = f"silent for {duration(silence / 1000)}; it usually sends every {duration(usual)}"
         return Finding(
-            InsightKind.STALLED, "", self.last_arrival / 1000, InsightState.RAISED, summary,
-            {"silent_seconds": silence / 1000, "cadence_seconds": usual, "noticed_at": now / 1000},
+            InsightKind.STALLED, "", event_seconds(self.last_arrival), InsightState.RAISED, summary,
+            {"silent_seconds": silence / 1000, "cadence_seconds": usual, "noticed_at": event_seconds(now)},
         )  # fmt: skip
 
     def take_missing(self, at: float) -> Finding | None:
@@ -157,11 +158,11 @@ class SensorHealth:
             summary = f"the clock is no longer {before}"
         state = InsightState.RAISED if clock else InsightState.CLEARED
         details = {"direction": clock or before, "offset_seconds": seconds}
-        findings.append(Finding(InsightKind.CLOCK, "", event / 1000, state, summary, details))
+        findings.append(Finding(InsightKind.CLOCK, "", event_seconds(event), state, summary, details))
 
     def _resumed(self, arrival: int) -> Finding:
         silence = (arrival - self.last_arrival) / 1000
-        since = self.last_arrival / 1000
+        since = event_seconds(self.last_arrival)
         self.stalled_at = -1
         summary = f"sends again after {duration(silence)}"
         return Finding(

@@ -2,9 +2,16 @@
 
 from typing import Literal, Protocol
 
-from streams.errors import InputError
-from streams.records.identity import dead_letter_id
+from streams.errors import InputError, Reason
+from streams.records.identity import dead_letter_id, event_seconds
 from streams.records.types import DeadLetter
+
+
+class _Fault(Protocol):
+    @property
+    def reason(self) -> Reason: ...
+    @property
+    def detail(self) -> str: ...
 
 
 class _KafkaRecord(Protocol):
@@ -16,19 +23,19 @@ class _KafkaRecord(Protocol):
     def value(self) -> bytes | None: ...
 
 
-def from_mqtt(topic: str, payload: bytes, received_at: float, error: InputError) -> DeadLetter:
-    """Set an MQTT message aside.
+def from_mqtt(topic: str, payload: bytes, received_at: float, fault: _Fault) -> DeadLetter:
+    """Set an MQTT message, or a part of one, aside.
 
     Args:
         topic: MQTT topic it came on.
         payload: Its bytes, unchanged.
         received_at: Ingest time in seconds.
-        error: What is wrong with it.
+        fault: What is wrong with it: an `InputError`, or the `Refusal` of a part.
     """
     return DeadLetter(
         id=dead_letter_id("mqtt", topic, payload).hex(),
-        reason=error.reason.value,
-        detail=error.detail,
+        reason=fault.reason.value,
+        detail=fault.detail,
         origin="mqtt",
         topic=topic,
         received_at=received_at,
@@ -50,7 +57,7 @@ def _of_record(
     origin: Literal["kafka", "mongo"], topic: str, partition: int, record: _KafkaRecord, error: InputError
 ) -> DeadLetter:
     payload = record.value or b""
-    received_at = record.timestamp / 1000
+    received_at = event_seconds(record.timestamp)
     return DeadLetter(
         id=dead_letter_id(origin, topic, payload, f"{partition}/{record.offset}").hex(),
         reason=error.reason.value,

@@ -22,6 +22,15 @@ def event_ms(event_time: float) -> int:
     return round(event_time * 1000)
 
 
+def event_seconds(milliseconds: int) -> float:
+    """Return the event time in seconds of so many milliseconds since the Unix epoch: what `event_ms` undoes.
+
+    >>> event_ms(event_seconds(1725890469123))
+    1725890469123
+    """
+    return milliseconds / 1000
+
+
 def _derive(event_time: float, person: bytes, text: str) -> bytes:
     head = (int(event_time) & _SECONDS_MASK).to_bytes(4, "big")
     return head + blake2b(text.encode(), digest_size=8, person=person).digest()

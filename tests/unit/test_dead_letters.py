@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from streams.errors import InputError, Reason
+from streams.payloads.flat import Refusal
 from streams.records.dead_letters import from_kafka, from_mongo, from_mqtt
 from streams.records.types import DeadLetter, decode_as, encode
 
@@ -27,6 +28,11 @@ def test_a_letter_about_an_mqtt_message_does_not_change_with_its_redelivery() ->
         "mqtt",
         b"\xff",
     )
+
+
+def test_a_part_of_a_message_is_set_aside_as_the_whole_would_be() -> None:
+    refusal = Refusal(ERROR.reason, ERROR.detail, b"\xff")
+    assert from_mqtt("t", refusal.payload, 10.0, refusal) == from_mqtt("t", b"\xff", 10.0, ERROR)
 
 
 def test_letters_about_kafka_records_go_by_their_place() -> None:
