@@ -40,7 +40,10 @@ start() {
 rights() {
   cat "$acl"
   [ -r "$secrets/mqtt_gateways" ] || return 0
-  sed -n 's|^\([A-Za-z0-9][A-Za-z0-9._@-]*\):.*|\nuser \1\ntopic write sensors/reading|p' "$secrets/mqtt_gateways"
+  while IFS=: read -r name _; do
+    case $name in '' | *[!A-Za-z0-9._@-]*) continue ;; esac
+    printf '\nuser %s\ntopic write sensors/reading\n' "$name"
+  done <"$secrets/mqtt_gateways"
 }
 
 health() {

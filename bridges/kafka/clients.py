@@ -56,8 +56,16 @@ def librdkafka_options(settings: Settings) -> dict[str, Any]:
             "sasl.username": kafka.username,
             "sasl.password": kafka.password.get_secret_value(),
         }
-    if kafka.security_protocol.endswith("SSL") and kafka.ca_file is not None:
-        options["ssl.ca.location"] = str(kafka.ca_file)
+    if kafka.security_protocol.endswith("SSL"):
+        _tls(settings)  # says in our words what librdkafka would say of the files in its own
+        places = {
+            "ssl.ca.location": kafka.ca_file,
+            "ssl.certificate.location": kafka.certificate_file,
+            "ssl.key.location": kafka.key_file or kafka.certificate_file,
+        }
+        options |= {name: str(file) for name, file in places.items() if file is not None}
+        if password := kafka.key_password.get_secret_value():
+            options["ssl.key.password"] = password
     return options
 
 
@@ -82,8 +90,27 @@ def faust_options(settings: Settings) -> dict[str, Any]:
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
-    ca_file = settings.kafka.ca_file
-    return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    """Return what Python's clients know of certificates.
+
+    Raises:
+        ConfigurationError: If a file cannot be read, or is not what it must be.
+    """
+    kafka = settings.kafka
+    try:
+        context = ssl.create_default_context(cafile=None if kafka.ca_file is None else str(kafka.ca_file))
+    except OSError as error:  # of which ssl.SSLError is one
+        raise ConfigurationError(f"WEIR_KAFKA__CA_FILE must name certificates in PEM: {error}") from None
+    if kafka.certificate_file is not None:
+        # Without a password given OpenSSL would ask for one on the terminal.
+        password = kafka.key_password.get_secret_value()
+        try:
+            context.load_cert_chain(kafka.certificate_file, kafka.key_file, password=lambda: password)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                "WEIR_KAFKA__CERTIFICATE_FILE and WEIR_KAFKA__KEY_FILE must name a certificate and its key in PEM, "
+                f"WEIR_KAFKA__KEY_PASSWORD the key's password if it has one: {error}"
+            ) from None
+    return context
 
 
 def topic_config(settings: Settings, spec: TopicSpec) -> dict[str, str]:
@@ -143,8 +170,14 @@ async def _ensure_topics(settings: Settings, configs: Mapping[str, dict[str, str
     try:
         await admin.start()
     except KafkaConnectionError as error:
+        secured = (
+            ""
+            if kafka.security_protocol == "PLAINTEXT"
+            else ", or is not content with WEIR_KAFKA__USERNAME, PASSWORD, CA_FILE or CERTIFICATE_FILE (which one, "
+            "Kafka's own log tells)"
+        )
         raise TransientError(
-            f"Kafka cannot be reached at {kafka.brokers} ({error}): start it, or set WEIR_KAFKA__BROKERS"
+            f"Kafka cannot be reached at {kafka.brokers}{secured} ({error}): start it, or set WEIR_KAFKA__BROKERS"
         ) from None
     try:
         if missing := configs.keys() - set(await admin.list_topics()):

@@ -59,11 +59,34 @@ class KafkaSettings(Section):
     password: SecretStr = SecretStr("")
     """SASL password."""
     ca_file: Path | None = None
-    """Certificate authority that signed the brokers' certificates."""
+    """Certificate authority that signed the brokers' certificates; the system's when not set."""
+    certificate_file: Path | None = None
+    """Client certificate (PEM, with its chain), for mutual TLS."""
+    key_file: Path | None = None
+    """Key of the client certificate (PEM); not set: in ``certificate_file``, too."""
+    key_password: SecretStr = SecretStr("")
+    """Password of the key, if it has one."""
     compression: Compression = "zstd"
     """Compression of readings, by the bridge."""
     retention_days: float = Field(default=30, gt=0)
     """How long `readings` are kept: how far back a replay from Kafka can reach."""
+
+    @model_validator(mode="after")
+    def _certificates_are_used(self) -> Self:
+        """Refuse what would be left out in silence: a certificate without TLS, a key without a certificate."""
+        files = {
+            "ca_file": self.ca_file,
+            "certificate_file": self.certificate_file,
+            "key_file": self.key_file,
+        }
+        given = [name for name, file in files.items() if file is not None]
+        if given and not self.security_protocol.endswith("SSL"):
+            raise ValueError(
+                f"{given[0]} needs security_protocol SSL or SASL_SSL, got {self.security_protocol}"
+            )
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file needs a certificate_file")
+        return self
 
 
 class MqttSettings(Section):

@@ -110,17 +110,28 @@ class KafkaServer(Server):
         self._classpath = ":".join(str(jar) for jar in jars)
         controller = free_port()  # only this process talks to it; a new one at each start
         (self.directory / "log4j2.yaml").write_text(LOG4J.format(log=self.directory / "server.log"))
-        properties = {
+        lines = (f"{name}={value}\n" for name, value in self.properties(controller).items())
+        self._properties.write_text("".join(lines), encoding="utf-8")
+        if not (self.directory / "data" / "meta.properties").exists():
+            self._format()
+
+    def properties(self, controller: int) -> dict[str, object]:
+        """Return the server's configuration.
+
+        Args:
+            controller: Port on which it talks to itself.
+        """
+        return {
             **PROPERTIES,
             "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{LOOPBACK}:{controller}",
             "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.port}",
             "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
             "log.dirs": self.directory / "data",
         }
-        lines = (f"{name}={value}\n" for name, value in properties.items())
-        self._properties.write_text("".join(lines), encoding="utf-8")
-        if not (self.directory / "data" / "meta.properties").exists():
-            self._format()
+
+    def format_options(self) -> Sequence[str]:
+        """Return what is written into the data folder the first time, as options of Kafka's own tool."""
+        return ()
 
     def command(self) -> Sequence[str | Path]:
         """Return the command line of the server."""
@@ -155,6 +166,7 @@ class KafkaServer(Server):
             *self._java("-Xmx128m", "-XX:TieredStopAtLevel=1"),
             *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
             *("--cluster-id", CLUSTER_ID, "--config", self._properties),
+            *self.format_options(),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

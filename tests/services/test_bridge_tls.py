@@ -3,48 +3,22 @@
 import json
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
+from tests.support.certificates import Certificates, make_certificates
 
 StartBridge = Callable[..., BridgeProcess]
-
-
-@dataclass(frozen=True)
-class Certificates:
-    """Files of one authority, and of a server and a client that it knows."""
-
-    ca: Path
-    server: Path
-    server_key: Path
-    client: Path
-    client_key: Path
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Make certificates for this test run."""
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=folder)
-
-    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl("req", "-x509", *new, "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n", encoding="utf-8")
-    for name in ("server", "client"):
-        openssl("req", *new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
-        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
-    names = ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")
-    return Certificates(*(folder / name for name in names))
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -174,3 +174,20 @@ def test_a_section_that_is_refused_as_a_whole_does_not_show_what_else_is_in_it(
     with pytest.raises(ConfigurationError) as raised:
         load()
     assert "got {" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"CERTIFICATE_FILE": "c.pem"}, "certificate_file needs security_protocol SSL or SASL_SSL"),
+        ({"CA_FILE": "ca.pem", "SECURITY_PROTOCOL": "SASL_PLAINTEXT"}, "ca_file needs security_protocol"),
+        ({"KEY_FILE": "k.pem", "SECURITY_PROTOCOL": "SSL"}, "key_file needs a certificate_file"),
+    ],
+)
+def test_a_certificate_of_kafka_that_would_not_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"WEIR_KAFKA__{name}", value)
+    with pytest.raises(ConfigurationError, match=says):
+        load()
