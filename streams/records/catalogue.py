@@ -149,5 +149,3 @@ CATALOGUE = Catalogue(
         ),
     )
 )
-
-of = CATALOGUE.of

@@ -27,6 +27,7 @@ from bridges.sources.source import Selection
 from streams.backtest.verification import Comparison
 from streams.detection.series_model import DetectionPlan
 from streams.errors import ConfigurationError
+from streams.records import types
 from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
 from streams.records.types import Aggregate, Anomaly, DeadLetter, LateReading, Reading, Tick, encode
@@ -176,6 +177,13 @@ def test_the_reference_describes_its_topic_and_its_fields() -> None:
 
 
 # -- what the catalogue says of the records there are ------------------------------------------------------------------
+
+
+def test_no_struct_of_a_record_is_missing() -> None:
+    structs = {
+        each for each in vars(types).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)
+    }
+    assert structs == {each.kind for each in CATALOGUE}
 
 
 def test_of_many_types_on_a_topic_each_makes_its_own_documents() -> None:

@@ -16,11 +16,9 @@ Examples:
 @click.option(
     "--results",
     is_flag=True,
-    help="Delete its results (aggregates, anomalies, late readings), on Kafka and MongoDB.",
+    help="Delete its results first, on Kafka and MongoDB; the plan names and counts them.",
 )
-@click.option(
-    "--analysis", is_flag=True, help="Of model analysis instead of the worker; its results are insights."
-)
+@click.option("--analysis", is_flag=True, help="Of model analysis instead of the worker.")
 @click.option("--yes", is_flag=True, help="Do it. Without this, only say what would be done.")
 def reset(results: bool, analysis: bool, yes: bool) -> None:
     """Reset offsets, changelogs and local state, so that the next worker builds everything anew from `readings`.
