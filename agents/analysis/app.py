@@ -30,7 +30,7 @@ class AnalysisApp(WeirApp):
     def __init__(self, settings: Settings) -> None:
         super().__init__(as_worker(settings))
         self.lane.max_held = MAX_HELD
-        self.analysis_plan = AnalysisPlan(settings.analysis.groups)
+        self.analysis_plan = AnalysisPlan(settings.analysis.groups, settings.windows.policy().grace_ms)
         self.analysed: WriteBehindState[SensorAnalysis] = series.add_to(self, self.settings)
         self.compared: WriteBehindState[Group] = groups.add_to(self, self.settings)
         self.anomaly_marks: WriteBehindState[Marks] = marks.add_anomalies_to(self, self.settings)

@@ -12,22 +12,25 @@ from streams.analysis.sensor import ClosedBucket, SensorAnalysis
 from streams.records.identity import insight_id
 from streams.records.rows import Row
 from streams.records.types import GroupBucket, Insight, Reading, Tick
+from streams.windows.window_config import WindowConfig
 
 _REMEMBERED = 32_768
 
 
 class AnalysisPlan:
-    """Which sensors are compared with which.
+    """Which sensors are compared with which, and how long their buckets stay open.
 
     Args:
         groups: Name of a group -> pattern of its sensors' ids (``boiler-*``). A sensor may be in several.
+        grace_ms: How far out of order a reading may arrive and still count, as for the windows.
 
     >>> AnalysisPlan({"boilers": "boiler-*", "all": "*"}).groups_of("boiler-7")
     ('boilers', 'all')
     """
 
-    def __init__(self, groups: Mapping[str, str]) -> None:
+    def __init__(self, groups: Mapping[str, str], grace_ms: int = WindowConfig().policy().grace_ms) -> None:
         self.groups = dict(groups)
+        self.grace_ms = grace_ms
         self.groups_of = lru_cache(maxsize=_REMEMBERED)(self._groups_of)
 
     def _groups_of(self, sensor_id: str) -> tuple[str, ...]:
@@ -87,8 +90,9 @@ def analyse(
         changed[sensor_id] = row
         outcome.applied += 1
         row.state.observe(
-            round(record.collected_at * 1000), ingest_ms, record.sequence, record.values, findings, closed
-        )
+            round(record.collected_at * 1000), ingest_ms, record.sequence, record.values, findings, closed,
+            plan.grace_ms,
+        )  # fmt: skip
         if findings:
             for finding in findings:
                 row.state.note(finding)

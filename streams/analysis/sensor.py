@@ -1,7 +1,7 @@
 """All that is analysed of one sensor: its health, its series, and the buckets they share.
 
-A bucket is five minutes of event time; it closes when the sensor's newest event time is `GRACE_SECONDS` past its end.
-What comes later than that is counted, and otherwise left alone: the slow statistics here do not need it.
+A bucket is five minutes of event time; it closes by the same clock and grace as the windows do. What comes later than
+that is counted, and otherwise left alone: the slow statistics here do not need it.
 """
 
 from array import array
@@ -10,14 +10,12 @@ from typing import Any, NamedTuple
 from streams.analysis.findings import Finding, InsightKind, InsightState
 from streams.analysis.health import SensorHealth
 from streams.analysis.series import BUCKET_MS, HOUR_BUCKETS, SeriesAnalysis
+from streams.windows.event_clock import NEVER, EventClock
 
-GRACE_SECONDS = 60
-_GRACE_MS = GRACE_SECONDS * 1000
 # More quantities of one sensor are counted and left out: a row of the changelog has to fit into one message.
 MAX_QUANTITIES = 16
 # Readings among which a repetition is recognised.
 _REMEMBERED = 64
-_NEVER = 1 << 62
 # Findings that are remembered of one sensor.
 NOTED = 16
 _ROUTINE = frozenset({InsightKind.FORECAST, InsightKind.PROFILE, InsightKind.GAPS})
@@ -39,20 +37,18 @@ class ClosedBucket(NamedTuple):
     deviation: float
 
 
-class SensorAnalysis:
+class SensorAnalysis(EventClock):
     """What is known about one sensor. All times are integer milliseconds."""
 
     __slots__ = (
-        "_keys", "_newest", "_next_close", "_watermark", "duplicates", "health", "late", "left_out", "noted",
-        "series",
+        "_keys", "_next_close", "duplicates", "health", "late", "left_out", "noted", "series",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        super().__init__()
         self.health = SensorHealth()
         self.series: dict[str, SeriesAnalysis] = {}
-        self._newest = -_NEVER
-        self._watermark = -_NEVER
-        self._next_close = _NEVER
+        self._next_close = NEVER
         self._keys: array[int] = array("q")
         self.late = 0
         self.duplicates = 0
@@ -63,7 +59,7 @@ class SensorAnalysis:
     @property
     def newest(self) -> float | None:
         """Newest event time, seconds since the Unix epoch."""
-        return None if self._newest == -_NEVER else self._newest / 1000
+        return None if self.stream_ms == -NEVER else self.stream_ms / 1000
 
     def observe(
         self,
@@ -73,6 +69,7 @@ class SensorAnalysis:
         values: dict[str, float],
         findings: list[Finding],
         closed: list[ClosedBucket],
+        grace_ms: int,
     ) -> None:
         """Learn one reading.
 
@@ -81,19 +78,24 @@ class SensorAnalysis:
             sequence: The sensor's own counter, where it has one.
             values: Quantity -> finite value.
             findings, closed: Collect what is found, and the buckets that close.
+            grace_ms: How far out of order a reading may arrive and still count.
         """
-        newest = event > self._newest
+        newest = event > self.stream_ms
+        end = (event // BUCKET_MS + 1) * BUCKET_MS
+        late = self.has_closed(end)
         key = event if sequence is None else event * 1024 + sequence % 1023 + 1
         if not newest and key in self._keys:
-            self.duplicates += 1
+            if late:  # a copy that comes so late cannot be told from a late reading, here as in the windows
+                self.late += 1
+            else:
+                self.duplicates += 1
             return
         self._keys.append(key)
         if len(self._keys) > _REMEMBERED:
             del self._keys[: _REMEMBERED // 2]
         if found := self.health.observe(event, arrival, sequence):
             findings.extend(found)
-        end = (event // BUCKET_MS + 1) * BUCKET_MS
-        if end <= self._watermark:
+        if late:
             self.late += 1
             return
         for quantity, value in values.items():
@@ -107,15 +109,14 @@ class SensorAnalysis:
         if end < self._next_close:
             self._next_close = end
         if newest:
-            self._newest = event
-            self._watermark = event - _GRACE_MS
-            if self._watermark >= self._next_close:
+            self.advance(event, grace_ms)
+            if self.has_closed(self._next_close):
                 self._close(findings, closed)
 
     def _close(self, findings: list[Finding], closed: list[ClosedBucket]) -> None:
         """Close the buckets that the watermark has passed, by quantity, then by time."""
-        due = self._watermark // BUCKET_MS  # the first bucket that stays open
-        self._next_close = _NEVER
+        due = self.watermark_ms // BUCKET_MS  # the first bucket that stays open
+        self._next_close = NEVER
         an_hour_closed = False
         for quantity, series in self.series.items():
             for index in sorted(series.open):
@@ -142,7 +143,7 @@ class SensorAnalysis:
         """Return everything as plain values; `from_state` goes on bit for bit."""
         return [
             self.health.to_state(), [series.to_state() for series in self.series.values()],
-            self._newest, self._watermark, self._next_close, self._keys.tobytes(),
+            self.stream_ms, self.watermark_ms, self._next_close, self._keys.tobytes(),
             self.late, self.duplicates, self.left_out,
             [(kind.value, quantity, at, state.value, *rest) for kind, quantity, at, state, *rest in self.noted],
         ]  # fmt: skip
@@ -152,7 +153,7 @@ class SensorAnalysis:
         """Restore from `to_state`."""
         sensor = cls()
         (
-            health, series, sensor._newest, sensor._watermark, sensor._next_close, keys,
+            health, series, sensor.stream_ms, sensor.watermark_ms, sensor._next_close, keys,
             sensor.late, sensor.duplicates, sensor.left_out, noted,
         ) = state  # fmt: skip
         sensor.noted = [

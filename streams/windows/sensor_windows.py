@@ -23,14 +23,13 @@ from typing import Any, Final, NamedTuple
 
 from streams.errors import ConfigurationError
 from streams.records.rows import Changes
+from streams.windows.event_clock import NEVER, EventClock
 from streams.windows.summaries import Sketch, Summary
 
 # A sequence number shares a 64-bit key with the event time; two readings of one millisecond are confused only if
 # their sequence numbers differ by a multiple of 2**20.
 _SEQUENCE_BITS = 20
 _SEQUENCE_MASK = (1 << _SEQUENCE_BITS) - 1
-_NEVER = 1 << 62
-
 _FEW: Final = 16  # new keys, with which a state need not be written whole again
 
 
@@ -146,20 +145,19 @@ class SeriesWindows:
             self.kept = -1
 
 
-class SensorWindows:
-    """Windows of all series of one sensor, under one watermark.
+class SensorWindows(EventClock):
+    """Windows of all series of one sensor, under one clock.
 
     `observe` takes readings in the order of the log and says what happened to each; `take_closed` then returns
     the windows that have closed. Times are integer milliseconds.
     """
 
-    __slots__ = ("ingest_ms", "next_close_ms", "series", "stream_ms", "watermark_ms")
+    __slots__ = ("ingest_ms", "next_close_ms", "series")
 
     def __init__(self) -> None:
-        self.stream_ms = -_NEVER
-        self.watermark_ms = -_NEVER
+        super().__init__()
         self.ingest_ms = 0
-        self.next_close_ms = _NEVER
+        self.next_close_ms = NEVER
         self.series: dict[str, SeriesWindows] = {}
 
     def observe(
@@ -189,7 +187,7 @@ class SensorWindows:
         newest = ms // step_ms
         newest_end_ms = newest * step_ms + policy.size_ms
         passed_ms = self.watermark_ms
-        if newest_end_ms <= passed_ms:
+        if newest_end_ms <= passed_ms:  # `has_closed`, without the 3 % that the call costs each reading
             return (), tuple(values)
         if ms > passed_ms:
             passed_ms = ms
@@ -220,20 +218,18 @@ class SensorWindows:
                 index -= 1
                 end_ms -= step_ms
         if newer:
-            self.stream_ms = ms
-            if ms - policy.grace_ms > self.watermark_ms:
-                self.watermark_ms = ms - policy.grace_ms
+            self.advance(ms, policy.grace_ms)
         return duplicates, ()
 
     def is_idle(self, policy: WindowPolicy, now_ms: int) -> bool:
         """Tell whether windows are open although nothing has come for the idle time (ingest times)."""
-        return self.next_close_ms != _NEVER and now_ms - self.ingest_ms >= policy.idle_ms
+        return self.next_close_ms != NEVER and now_ms - self.ingest_ms >= policy.idle_ms
 
     def close_all(self, policy: WindowPolicy) -> None:
         """Move the watermark past every open window, so that `take_closed` returns them all."""
         for series in self.series.values():
             for index in series.open:
-                self.watermark_ms = max(self.watermark_ms, index * policy.step_ms + policy.size_ms)
+                self.close_through(index * policy.step_ms + policy.size_ms)
 
     def take_closed(self, policy: WindowPolicy) -> list[ClosedWindow]:
         """Return and forget the windows that the watermark has passed, by end, then by quantity."""
@@ -241,7 +237,7 @@ class SensorWindows:
         if watermark_ms < self.next_close_ms:
             return []
         closed: list[ClosedWindow] = []
-        next_close_ms = _NEVER
+        next_close_ms = NEVER
         for quantity, series in self.series.items():
             passed: list[int] = []
             for index in series.open:

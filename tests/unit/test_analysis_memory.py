@@ -26,7 +26,7 @@ def grown() -> bytes:
     for index in range(35 * 288):
         value = 20 + 3 * math.cos(index / 288 * math.tau) + source.gauss(0, 0.3) + (index > 6000) * 5
         sensor.observe(
-            start + index * 300_000, start + index * 300_000, index, {"temperature": value}, [], []
+            start + index * 300_000, start + index * 300_000, index, {"temperature": value}, [], [], 10_000
         )
     return msgspec.msgpack.encode(sensor.series["temperature"].to_state())
 

@@ -30,7 +30,9 @@ class Recorder:
 
     def read(self, minute: int, value: float, sequence: int | None = None) -> None:
         at = T0 + minute * MINUTE
-        self.sensor.observe(at, at + 200, sequence, {"temperature": value}, self.findings, self.closed)
+        self.sensor.observe(
+            at, at + 200, sequence, {"temperature": value}, self.findings, self.closed, MINUTE
+        )
 
 
 def test_a_sensor_has_no_newest_reading_before_the_first_and_keeps_it_when_an_older_one_comes() -> None:
