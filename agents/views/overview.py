@@ -61,7 +61,7 @@ def _open_anomalies(app: Any) -> int:
     if app.models is None:
         return 0
     return sum(
-        model.open
+        len(model.anomalies)
         for partition in app.owned_partitions()
         for row in app.models.rows.get(partition, {}).values()
         for model in row.state.values()

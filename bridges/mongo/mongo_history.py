@@ -58,5 +58,6 @@ def _anomaly(document: Mapping[str, Any]) -> Anomaly:
         raised_at=document["raised_at"].timestamp(),
         changed_at=document["changed_at"].timestamp(),
         cleared_at=None if cleared_at is None else cleared_at.timestamp(),
+        severity=document.get("severity"),
         **{name: document[name] for name in same},
     )

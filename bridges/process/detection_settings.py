@@ -48,9 +48,21 @@ class DetectionSettings(Section):
     lift_seconds: float = _DEFAULT.lift_seconds
     """Time constant with which the lift fades."""
     low: float | None = _DEFAULT.low
-    """Least value that is physically possible; a reading below is an anomaly and is not learned."""
+    """Lower limit: a value below is an anomaly of its own, told at once, and is not learned."""
     high: float | None = _DEFAULT.high
-    """Greatest value that is physically possible."""
+    """Upper limit, likewise."""
+    deadband: float = _DEFAULT.deadband
+    """A value must be back within ``low`` or ``high`` by so much before that anomaly is cleared."""
+    delay_seconds: float = _DEFAULT.delay_seconds
+    """Values (or their change) must have been beyond a limit for so long; 0 raises at once."""
+    severity: str = _DEFAULT.severity
+    """Of the anomalies that limits raise: ``info``, ``warning`` or ``critical``."""
+    rise_per_hour: float | None = _DEFAULT.rise_per_hour
+    """Limit of change upwards; a value that came too fast is learned all the same."""
+    fall_per_hour: float | None = _DEFAULT.fall_per_hour
+    """Limit of change downwards, as a positive number."""
+    rate_seconds: float = _DEFAULT.rate_seconds
+    """The change is taken over at least so long."""
     series: Annotated[dict[str, dict[str, Any]], JsonTable] = Field(default_factory=dict)
     """Exceptions by pattern, the first match counts; in the environment a JSON object:
     ``{"boiler-*/temperature": {"high": 120}}``."""

@@ -31,7 +31,7 @@ def difference(
     after: Mapping[Series, Sequence[Interval]],
     ends: Mapping[str, float],
 ) -> Difference:
-    """Compare the anomalies of two configurations, series by series.
+    """Compare the anomalies of two configurations, series by series, those of limits and of the detector apart.
 
     Each interval is paired at most once, with the earliest that overlaps it and is still free.
 
@@ -41,8 +41,14 @@ def difference(
     """
     found = Difference()
     for series in sorted(before.keys() | after.keys()):
-        _compare(before.get(series, ()), after.get(series, ()), ends.get(series[0], 0.0), found)
+        old, new = before.get(series, ()), after.get(series, ())
+        for rule in sorted({each.rule for each in (*old, *new)}):
+            _compare(_of_rule(rule, old), _of_rule(rule, new), ends.get(series[0], 0.0), found)
     return found
+
+
+def _of_rule(rule: str, intervals: Sequence[Interval]) -> list[Interval]:
+    return [each for each in intervals if each.rule == rule]
 
 
 def _compare(before: Sequence[Interval], after: Sequence[Interval], end: float, found: Difference) -> None:

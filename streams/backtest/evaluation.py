@@ -8,9 +8,11 @@ in a label is *true*. An anomaly that was open already when a label began finds 
               false  true (the first one finds it)  missed    false
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from statistics import mean, median
 
 from streams.backtest.intervals import Interval, Series
@@ -27,7 +29,7 @@ class Burden:
     Args:
         anomalies: Anomalies raised.
         sensor_days: Event time covered, summed over sensors.
-        alarm_seconds: Total time in which an anomaly was open, summed over series.
+        alarm_seconds: Total time in which an anomaly was open, or several, summed over series.
         flaps: Anomalies raised within ``flap_seconds`` after the last one of the same series was cleared.
         regime_changes: Anomalies that became the new normal.
     """
@@ -61,16 +63,35 @@ def burden(
     anomalies = flaps = regimes = 0
     seconds = 0.0
     for series in sorted(intervals):
-        end = ends.get(series[0], 0.0)
-        cleared_at: float | None = None
-        for interval in intervals[series]:
-            anomalies += 1
-            seconds += interval.end(end) - interval.raised_at
-            regimes += interval.state == "regime_change"
-            if cleared_at is not None and interval.raised_at - cleared_at <= flap_seconds:
-                flaps += 1
-            cleared_at = interval.cleared_at
+        anomalies += len(intervals[series])
+        seconds += open_seconds(intervals[series], ends.get(series[0], 0.0))
+        flaps += _flaps(intervals[series], flap_seconds)
+        regimes += sum(interval.state == "regime_change" for interval in intervals[series])
     return Burden(anomalies, sensor_days, seconds, flaps, regimes)
+
+
+def open_seconds(intervals: Iterable[Interval], end: float) -> float:
+    """Return for how long an anomaly of a series was open: where two overlap, the time counts once.
+
+    Args:
+        intervals: Of one series, by raise.
+        end: Where an open anomaly ends.
+    """
+    seconds, until = 0.0, -inf
+    for interval in intervals:
+        ended = interval.end(end)
+        seconds += max(0.0, ended - max(until, interval.raised_at))
+        until = max(until, ended)
+    return seconds
+
+
+def _flaps(intervals: Sequence[Interval], flap_seconds: float) -> int:
+    cleared = sorted(each.cleared_at for each in intervals if each.cleared_at is not None)
+    flaps = 0
+    for each in intervals:
+        before = bisect_right(cleared, each.raised_at)
+        flaps += before > 0 and each.raised_at - cleared[before - 1] <= flap_seconds
+    return flaps
 
 
 @dataclass(slots=True)

@@ -2,10 +2,13 @@
 
 changes    raised ........ cleared          raised ............(end of the readings)
 interval   [raised_at ---- cleared_at)      [raised_at -------- None: still open
+
+Intervals of one series overlap where a limit and the detector both had an anomaly open; those of one `rule` do not.
 """
 
 import msgspec
 
+from streams.detection.limits import LIMIT_CAUSES
 from streams.records.types import Anomaly
 
 Series = tuple[str, str]
@@ -22,6 +25,7 @@ class Interval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         score: The peak, in [0, 1].
         value, expected: At the peak.
         direction, cause: What was surprising.
+        severity: Of the limit, if it was one.
     """
 
     id: str
@@ -35,6 +39,12 @@ class Interval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     direction: str
     cause: str
     cleared_at: float | None = None
+    severity: str | None = None
+
+    @property
+    def rule(self) -> str:
+        """Which limit raised it (`streams.limits.LIMIT_CAUSES`); empty: the detector."""
+        return self.cause if self.cause in LIMIT_CAUSES else ""
 
     def end(self, otherwise: float) -> float:
         """Return when it ended, or ``otherwise`` if it has not (never before it was raised)."""
@@ -44,17 +54,19 @@ class Interval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Intervals:
     """Collects the intervals of each series, in the order of their raises."""
 
-    __slots__ = ("by_series",)
+    __slots__ = ("_places", "by_series")
 
     def __init__(self) -> None:
         self.by_series: dict[Series, list[Interval]] = {}
+        self._places: dict[str, int] = {}  # of each id in the intervals of its series
 
     def add(self, change: Anomaly) -> None:
-        """Take one change; a change of the newest interval of its series replaces it."""
+        """Take one change; a change of an interval that is known replaces it."""
         intervals = self.by_series.setdefault((change.sensor_id, change.quantity), [])
         interval = _of(change)
-        if intervals and intervals[-1].id == interval.id:
-            intervals[-1] = interval
+        place = self._places.setdefault(interval.id, len(intervals))
+        if place < len(intervals):
+            intervals[place] = interval
         else:
             intervals.append(interval)
 
@@ -72,4 +84,5 @@ def _of(change: Anomaly) -> Interval:
         expected=change.expected,
         direction=change.direction,
         cause=change.cause,
+        severity=change.severity,
     )

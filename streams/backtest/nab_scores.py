@@ -40,7 +40,8 @@ def nab_scores(
         if any(later < earlier for earlier, later in pairwise(rows)):
             rows.sort()
         file = nab.NabFile("/".join(series), rows, [], _windows(rows, series, labels))
-        flagged = [bisect_left(rows, each.raised_at) for each in intervals.get(series, ())]
+        # A limit and the detector may raise at one row, which is flagged once.
+        flagged = sorted({bisect_left(rows, each.raised_at) for each in intervals.get(series, ())})
         for name, profile in PROFILES.items():
             tallies[name].append(nab.tally(file, flagged, profile))
     if not any(tally.windows for tally in tallies["nab_standard"]):

@@ -11,6 +11,7 @@ import msgspec
 from streams.backtest.baselines import BASELINES
 from streams.backtest.configuration import Configuration
 from streams.backtest.difference import Difference, difference
+from streams.backtest.evaluation import open_seconds
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.outcome import Judged, Outcome, digest_of, judge_all, judge_configuration
 from streams.records.types import Label
@@ -79,7 +80,7 @@ class BacktestReport:
         own: Mapping[str, Any] = {
             each.name: {
                 "anomalies": len(each.intervals.get(series, ())),
-                "alarm_seconds": sum(i.end(end) - i.raised_at for i in each.intervals.get(series, ())),
+                "alarm_seconds": open_seconds(each.intervals.get(series, ()), end),
                 "missed": sum(_concerns(label, series) for label in each.verdict.missed)
                 if each.verdict
                 else None,

@@ -3,11 +3,14 @@
 readings   [first ............ training ............ split)[........ held out ........ last]
 training   every threshold of a ladder; the best within the budget is chosen
 held out   the chosen one alone, its models warm from the training range; only what is raised after the split counts
+
+What limits raise, they raise at every threshold: only the detector's anomalies count.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from streams.backtest.configuration import Configuration
 from streams.backtest.evaluation import Burden, Evaluation, burden, evaluate_by_labels
@@ -124,12 +127,12 @@ def tried(
         sensor = coverage[sensor_id]
         first = sensor.first if since is None else max(sensor.first, since)
         days += max(0.0, sensor.last - first) / 86400
-    if since is not None:
-        intervals = {
-            series: kept
-            for series, each in intervals.items()
-            if (kept := [interval for interval in each if interval.raised_at >= since])
-        }
+    begin = -inf if since is None else since
+    intervals = {
+        series: kept
+        for series, each in intervals.items()
+        if (kept := [interval for interval in each if not interval.rule and interval.raised_at >= begin])
+    }
     ends = {sensor_id: sensor.last for sensor_id, sensor in coverage.items()}
     return Trial(
         configuration,

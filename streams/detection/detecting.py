@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from streams.detection.limits import LIMIT_CAUSES
 from streams.detection.series_model import DetectionPlan, SeriesModel
 from streams.detection.verdicts import AnomalyChange
 from streams.records.identity import anomaly_id
@@ -66,15 +67,16 @@ def detect(
             model = models.get(quantity)
             if model is None:
                 model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
-            change = model.observe(event_time, value)
-            if change is not None:
-                outcome.anomalies.append(to_anomaly(sensor_id, quantity, change))
+            changes = model.observe(event_time, value)
+            if changes:
+                outcome.anomalies += [to_anomaly(sensor_id, quantity, change) for change in changes]
 
 
 def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
     """Make the record of a change in an anomaly's life."""
+    limit = change.cause if change.cause in LIMIT_CAUSES else ""
     return Anomaly(
-        id=anomaly_id(sensor_id, quantity, change.raised_at).hex(),
+        id=anomaly_id(sensor_id, quantity, change.raised_at, limit).hex(),
         sensor_id=sensor_id,
         quantity=quantity,
         state=change.kind,
@@ -89,6 +91,7 @@ def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
         direction=change.direction,
         cause=change.cause,
         seen=change.seen,
+        severity=change.severity,
     )
 
 

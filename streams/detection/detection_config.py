@@ -11,16 +11,19 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from hashlib import blake2b
+from math import inf, isfinite
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from streams.detection.limits import LimitRules, Severity
 from streams.detection.verdicts import Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
 
 _WEEK = 7 * 86400.0
+_LIMITS = ("low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds")
 
 NAB_RAISE_AT = 0.99925
 """The threshold for the Numenta Anomaly Benchmark, which pays nine false alarms for one window found.
@@ -51,7 +54,12 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         regime_seconds: An anomaly open for so long is the new normal: closed as ``regime_change``.
         lift_nats: Each raise lifts the threshold by so much ...
         lift_seconds: ... fading with this time constant.
-        low, high: Physical range; a reading outside it is an anomaly and is not learned.
+        low, high: Limits: a value beyond is an anomaly of its own, told at once, and is not learned.
+        deadband: A value must be back within ``low`` or ``high`` by so much before that anomaly is cleared.
+        delay_seconds: Values (or their change) must have been beyond a limit for so long; 0 raises at once.
+        severity: Of the anomalies that limits raise: ``info``, ``warning`` or ``critical``.
+        rise_per_hour, fall_per_hour: Limits of change, up and down; a value that came too fast is learned.
+        rate_seconds: The change is taken over at least so long.
     """
 
     detector: str = "tailwatch"
@@ -70,14 +78,49 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     lift_seconds: Annotated[float, Meta(gt=0)] = 2.5 * 86400.0
     low: float | None = None
     high: float | None = None
+    deadband: Annotated[float, Meta(ge=0)] = 0.0
+    delay_seconds: Seconds = 0.0
+    severity: Severity = "warning"
+    rise_per_hour: Annotated[float, Meta(gt=0)] | None = None
+    fall_per_hour: Annotated[float, Meta(gt=0)] | None = None
+    rate_seconds: Seconds = 60.0
 
     def __post_init__(self) -> None:
         if self.budget_per_week is not None and self.interval_seconds is None:
             raise ValueError("budget_per_week needs interval_seconds")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError(f"low must be less than high, got {self.low} and {self.high}")
+        self._check_limits()
         if self.clear_at > self.raise_at:
             raise ValueError(f"clear_at must be at most raise_at, {self.raise_at}, got {self.clear_at}")
+
+    def _check_limits(self) -> None:
+        for name in _LIMITS:
+            value = getattr(self, name)
+            if value is not None and not isfinite(value):
+                raise ValueError(f"{name} must be a finite number, got {value}; leave it out for no limit")
+        if self.low is None or self.high is None:
+            return
+        if self.low >= self.high:
+            raise ValueError(f"low must be less than high, got {self.low} and {self.high}")
+        if self.deadband >= self.high - self.low:
+            raise ValueError(
+                f"deadband must be less than high - low, {self.high - self.low:g}, got {self.deadband:g}: "
+                "no value would ever be back within"
+            )
+
+    @cached_property
+    def limits(self) -> LimitRules | None:
+        """The limits of the series; ``None`` if it has none."""
+        limits = LimitRules(
+            low=-inf if self.low is None else self.low,
+            high=inf if self.high is None else self.high,
+            deadband=self.deadband,
+            delay_seconds=self.delay_seconds,
+            fall=inf if self.fall_per_hour is None else self.fall_per_hour,
+            rise=inf if self.rise_per_hour is None else self.rise_per_hour,
+            rate_seconds=self.rate_seconds,
+            severity=self.severity,
+        )
+        return limits if limits.of_values or limits.of_rate else None
 
     @cached_property
     def rules(self) -> Rules:

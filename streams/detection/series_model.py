@@ -1,11 +1,14 @@
-"""One series' model: a detector, and the verdict on its scores.
+"""One series' model: its limits, a detector, and the verdict on the detector's scores.
 
-    reading -> detector (score, then learn) -> verdict (raise, clear, rest) -> AnomalyChange | None
+    reading -+-> limits (raise, clear) ------------------------------------------+-> AnomalyChange ...
+             +-> detector (score, then learn) -> verdict (raise, clear, rest) ---+
+
+What lies beyond `low` or `high` does not reach the detector; limits and detector know nothing of each other.
 
 The worker, a backtest and `weir nab` all call `SeriesModel.observe`, so that they cannot disagree.
 """
 
-from math import inf
+from math import inf, isfinite
 from struct import Struct
 from struct import error as StructError
 from typing import Any, Final
@@ -13,38 +16,39 @@ from typing import Any, Final
 import msgspec
 
 from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.limits import LimitRules, LimitWatch
 from streams.detection.verdicts import LONG_AGO, AnomalyChange, Kind, Verdict
-from streams.detectors import MAX_NATS, Expectation, make_detector, score_of
+from streams.detectors import MAX_NATS, make_detector, score_of
 from streams.errors import InputError, Reason
 
 __all__ = ["AnomalyChange", "DetectionConfig", "DetectionPlan", "SeriesModel"]
 
-_VERSION = 2
+_VERSION = 3
+_WITHOUT_LIMITS = 2  # the version before limits had a state of their own: carried over
 _MAGIC = b"sm"
 _HEAD = Struct(
     "<2sB4sIddH"
 )  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
 _CHANGES = Struct("<Idd")  # skipped, last time, last surprise
-_RANGE = "range"
 _LARGEST = 1e30
 _ANYWHERE: Final = (-inf, inf)
 
 
 class SeriesModel:
-    """A detector and its verdict, for one series.
+    """Limits, a detector and its verdict, for one series.
 
     Args:
         config: How the series is watched.
 
     >>> model = SeriesModel(DetectionConfig())
     >>> changes = [model.observe(60.0 * i, 20.0 + i % 3 if i != 900 else 80.0) for i in range(1000)]
-    >>> [(c.kind, c.event_time, c.value, c.cause, c.direction) for c in changes if c]
+    >>> [(c.kind, c.event_time, c.value, c.cause, c.direction) for each in changes for c in each]
     [('raised', 54000.0, 80.0, 'jump', 'above'), ('cleared', 55320.0, 80.0, 'jump', 'above')]
     """
 
     __slots__ = (
-        "_change", "_detector", "_high", "_home", "_last_time", "_low", "_peak", "_quiet", "_verdict", "_whole",
-        "config", "nats", "skipped",
+        "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_peak", "_quiet", "_verdict",
+        "_whole", "config", "nats", "skipped",
     )  # fmt: skip
 
     def __init__(self, config: DetectionConfig) -> None:
@@ -52,8 +56,8 @@ class SeriesModel:
         self._detector = make_detector(config.detector, config.parameters, config.warm_up)
         self._verdict = Verdict(config.rules)
         self._quiet = config.rules.raise_nats  # less surprise than this changes nothing
-        self._low = -_LARGEST if config.low is None else config.low
-        self._high = _LARGEST if config.high is None else config.high
+        self._limits = None if config.limits is None else LimitWatch(config.limits)
+        self._attend()
         self._last_time = LONG_AGO
         self._peak = 0.0
         self._home = _ANYWHERE  # where the level was when the open anomaly was raised
@@ -65,7 +69,13 @@ class SeriesModel:
     @property
     def open(self) -> bool:
         """Whether an anomaly is open."""
-        return self._change is not None
+        return bool(self.anomalies)
+
+    @property
+    def anomalies(self) -> tuple[AnomalyChange, ...]:
+        """The open anomalies: those of limits, and the detector's."""
+        found = () if self._limits is None else self._limits.open
+        return found if self._change is None else (*found, self._change)
 
     @property
     def seen(self) -> int:
@@ -77,48 +87,68 @@ class SeriesModel:
         """The last reading's score in [0, 1]; ``None`` in warm-up."""
         return score_of(self.nats) if self._detector.ready else None
 
-    def observe(self, event_time: float, value: float) -> AnomalyChange | None:
-        """Score a reading, learn it, and judge.
+    def observe(self, event_time: float, value: float) -> tuple[AnomalyChange, ...]:
+        """Judge a reading by the limits; score it, learn it, and judge the score.
 
-        A reading that is not later than the last one, or not finite (or beyond 1e30), is skipped and counted.
-        One outside the physical range is an anomaly, and is not learned.
+        A reading that is not later than the last one, or not finite, or beyond 1e30 where no limit is set, is skipped
+        and counted. One beyond ``low`` or ``high`` is neither scored nor learned.
 
         Args:
             event_time: Seconds since the Unix epoch.
             value: The value measured.
 
         Returns:
-            A change in an anomaly's life, if the reading made one.
+            What the reading changed in the lives of anomalies: nothing as a rule.
         """
         if not event_time > self._last_time:
             self.skipped += 1
-            return None
+            return ()
         if not self._low <= value <= self._high:
-            return self._outside(event_time, value)
+            return self._observe_limits(event_time, value)
         self._last_time = event_time
         self.nats = nats = self._detector.surprise(value, event_time)
-        return None if nats < self._quiet else self._judge(event_time, value, nats)
+        return () if nats < self._quiet else self._judge(event_time, value, nats)
 
-    def _outside(self, time: float, value: float) -> AnomalyChange | None:
-        """Judge a value outside the physical range; skip what is no number, or too large to square."""
-        if not -_LARGEST <= value <= _LARGEST:
+    def _attend(self) -> None:
+        """Set between which values a reading need not be shown to the limits: nowhere while they are not idle."""
+        limits = self._limits
+        if limits is None:
+            self._low, self._high = -_LARGEST, _LARGEST
+        elif limits.idle:
+            self._low, self._high = max(limits.rules.low, -_LARGEST), min(limits.rules.high, _LARGEST)
+        else:
+            self._low, self._high = inf, -inf
+
+    def _observe_limits(self, time: float, value: float) -> tuple[AnomalyChange, ...]:
+        """Judge a value by the limits, and go on with the detector if it lies within; skip what is no number."""
+        limits = self._limits
+        if limits is None or not isfinite(value):
             self.skipped += 1
-            return None
+            return ()
         self._last_time = time
-        self.nats = MAX_NATS
-        return self._judge(time, value, MAX_NATS)
+        idle = limits.idle
+        changes = limits.step(time, value, self._detector.seen)
+        self._attend()
+        if not (idle and limits.idle):
+            self._whole = True
+        if not (limits.within(value) and -_LARGEST <= value <= _LARGEST):  # a larger one cannot be squared
+            self.nats = MAX_NATS
+            return changes
+        self.nats = nats = self._detector.surprise(value, time)
+        return changes if nats < self._quiet else changes + self._judge(time, value, nats)
 
-    def _judge(self, time: float, value: float, nats: float) -> AnomalyChange | None:
+    def _judge(self, time: float, value: float, nats: float) -> tuple[AnomalyChange, ...]:
         verdict = self._verdict
         self._whole = True
         kind = verdict.step(time, nats)
-        result = None
+        result: tuple[AnomalyChange, ...] = ()
         if kind is Kind.RAISED:
             self._peak = nats
             self._home = self._detector.home(verdict.rules.raise_nats)
-            result = self._change = self._describe(time, value, nats, time, self._detector.seen)
+            self._change = self._describe(time, value, nats, time, self._detector.seen)
+            result = (self._change,)
         elif kind is Kind.CLEARED:
-            result = self._close(time)
+            result = (self._close(time),)
         elif self._change is not None and nats > self._peak:
             self._peak = nats
             self._change = self._describe(time, value, nats, self._change.raised_at, self._change.seen)
@@ -131,30 +161,20 @@ class SeriesModel:
         assert change is not None
         self._change = None
         self._peak = 0.0
-        settled = False
-        if change.cause != _RANGE:
-            low, high = self._home
-            settled = not low <= self._detector.level() <= high
-            if settled:
-                self._detector.accept()
+        low, high = self._home
+        settled = not low <= self._detector.level() <= high
+        if settled:
+            self._detector.accept()
         kind = Kind.REGIME_CHANGE if settled else Kind.CLEARED
         return msgspec.structs.replace(change, kind=kind.value, event_time=time, cleared_at=time)
 
     def _describe(self, time: float, value: float, nats: float, raised_at: float, seen: int) -> AnomalyChange:
-        expected, lower, upper, direction, cause = self._explain(value)
+        expected, lower, upper, direction, cause = self._detector.explain(self.config.rules.raise_nats)
         return AnomalyChange(
             kind=Kind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None,
             score=score_of(nats), value=value, expected=expected, lower=lower, upper=upper,
             direction=direction, cause=cause, seen=seen, peak_at=time,
         )  # fmt: skip
-
-    def _explain(self, value: float) -> Expectation:
-        threshold = self.config.rules.raise_nats
-        if self._low <= value <= self._high:
-            return self._detector.explain(threshold)
-        expected, lower, upper = self._detector.band(threshold)
-        direction = "above" if value > self._high else "below"
-        return Expectation(expected, max(lower, self._low), min(upper, self._high), direction, _RANGE)
 
     def expected_band(self) -> dict[str, Any]:
         """Describe the model's present view, for web views; what is not known yet is ``None``."""
@@ -169,20 +189,21 @@ class SeriesModel:
             "seen": self._detector.seen,
             "warm_up": self.config.warm_up,
             "ready": ready,
-            "open": self._change is not None,
-            "anomaly": None if self._change is None else msgspec.structs.asdict(self._change),
+            "open": self.open,
+            "anomalies": [msgspec.structs.asdict(change) for change in self.anomalies],
             "skipped": self.skipped,
         }
 
     peek = expected_band
 
     def to_bytes(self) -> bytes:
-        """Encode detector and verdict; `from_bytes` continues bit for bit."""
+        """Encode limits, detector and verdict; `from_bytes` continues bit for bit."""
         change = self._change
         verdict = _encode(
             (
                 *self._verdict.state(), self._peak, *self._home,
                 None if change is None else msgspec.structs.astuple(change),
+                None if self._limits is None else self._limits.state(),
             )
         )  # fmt: skip
         head = _HEAD.pack(
@@ -223,7 +244,8 @@ class SeriesModel:
         """Restore a model.
 
         The state of another detector, of other parameters or of an older version of this code cannot be
-        continued: the model then starts its warm-up anew, but still skips what it has seen.
+        continued: the model then starts its warm-up anew, but still skips what it has seen, and its limits go on.
+        The version before limits had a state of their own is continued.
 
         Raises:
             InputError: ``unreadable_record`` if the bytes are not a model's state.
@@ -235,11 +257,16 @@ class SeriesModel:
                 raise ValueError(f"the head must be {_MAGIC!r} and a version up to {_VERSION}")
             model.skipped = skipped
             model._last_time = last_time
-            if version != _VERSION or fingerprint != config.fingerprint:
+            if version < _WITHOUT_LIMITS:
+                return model
+            end = _HEAD.size + size
+            values = msgspec.msgpack.decode(data[_HEAD.size : end])
+            if version > _WITHOUT_LIMITS:
+                model._restore_limits(values.pop())
+            if fingerprint != config.fingerprint:
                 return model
             model.nats = nats
-            end = _HEAD.size + size
-            *state, model._peak, low, high, change = msgspec.msgpack.decode(data[_HEAD.size : end])
+            *state, model._peak, low, high, change = values
             model._verdict.restore(tuple(state))
             model._home = (low, high)
             model._change = None if change is None else AnomalyChange(*change)
@@ -252,6 +279,14 @@ class SeriesModel:
         model._quiet = config.rules.raise_nats if model._verdict.idle else -1.0
         model._whole = False
         return model
+
+    def _restore_limits(self, state: Any) -> None:
+        """Take over the state of limits, also of some that are not set any more: what they raised must be cleared."""
+        if state is not None:
+            if self._limits is None:
+                self._limits = LimitWatch(LimitRules())
+            self._limits.restore(state)
+            self._attend()
 
 
 _encode = msgspec.msgpack.Encoder().encode

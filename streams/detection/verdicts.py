@@ -42,11 +42,13 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
         cleared_at: When it ended; ``None`` while it is open.
         score: The peak so far, in [0, 1].
         value: The value at the peak.
-        expected, lower, upper: What was expected at the peak; a value in the band would not have been raised.
+        expected, lower, upper: What was expected at the peak; a value in the band would not have been raised. A
+            limit expects nothing, and may be open on one side: ``None``.
         direction: ``above``, ``below`` or ``flat``.
-        cause: The residual that was most surprised at the peak; ``range`` outside the physical range.
+        cause: The residual that was most surprised at the peak; ``limit`` or ``rate`` if a limit was crossed.
         seen: Readings that the model had learned when the anomaly was raised.
         peak_at: Event time of the peak.
+        severity: Of the limit; ``None`` for what the detector found.
     """
 
     kind: str
@@ -55,13 +57,14 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
     cleared_at: float | None
     score: float
     value: float
-    expected: float
-    lower: float
-    upper: float
+    expected: float | None
+    lower: float | None
+    upper: float | None
     direction: str
     cause: str
     seen: int
     peak_at: float
+    severity: str | None = None
 
 
 class Rules(msgspec.Struct, frozen=True, gc=False):

@@ -58,8 +58,7 @@ def run_file(file: NabFile, config: DetectionConfig) -> Run:
     flagged: list[int] = []
     nats: list[float] = []
     for row, (time, value) in enumerate(zip(file.times, file.values, strict=True)):
-        change = model.observe(time, value)
-        if change is not None and change.kind == Kind.RAISED:
+        if any(change.kind == Kind.RAISED for change in model.observe(time, value)):
             flagged.append(row)
         nats.append(model.nats)
     return Run(file, flagged, nats)

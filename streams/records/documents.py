@@ -3,7 +3,7 @@
     collection      _id derived from
     sensors         the reading: sensor, event time, sequence, names of its quantities
     aggregates      series and window bounds
-    anomalies       series and the event time of the raise; the only documents that change
+    anomalies       series, time of the raise, and the limit if one raised it; alone in that they change
     late_readings   reading and quantity
     dead_letters    origin and bytes
     labels          everything in it
@@ -147,6 +147,8 @@ def anomaly_document(anomaly: Anomaly) -> Document:
     }
     for name in ("score", "value", "expected", "lower", "upper", "direction", "cause", "seen"):
         document[name] = getattr(anomaly, name)
+    if anomaly.severity is not None:
+        document["severity"] = anomaly.severity
     return document
 
 

@@ -67,9 +67,16 @@ def aggregate_id(sensor_id: str, quantity: str, start: float, end: float) -> byt
     return _derive(start, _AGGREGATE_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(start)}\0{event_ms(end)}")
 
 
-def anomaly_id(sensor_id: str, quantity: str, raised_at: float) -> bytes:
-    """Derive the id of an anomaly from its series and the event time at which it was raised (seconds)."""
-    return _derive(raised_at, _ANOMALY_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(raised_at)}")
+def anomaly_id(sensor_id: str, quantity: str, raised_at: float, limit: str = "") -> bytes:
+    """Derive the id of an anomaly from its series, the event time of its raise (seconds), and what raised it.
+
+    Args:
+        sensor_id, quantity, raised_at: As in the record.
+        limit: Cause of an anomaly that a limit raised (`streams.limits.LIMIT_CAUSES`): one reading can raise one of
+            each and the detector's. Empty for the detector's.
+    """
+    by = f"\0{limit}" if limit else ""
+    return _derive(raised_at, _ANOMALY_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(raised_at)}{by}")
 
 
 def insight_id(kind: str, sensor_id: str, quantity: str, at: float, state: str, about: str = "") -> bytes:

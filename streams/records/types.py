@@ -75,9 +75,12 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         changed_at: Event time of this change.
         raised_at, cleared_at: The interval; ``cleared_at`` is ``None`` while it is open.
         score: The peak so far, in [0, 1]: one minus the tail probability.
-        value: The value at the peak; ``expected``, ``lower`` and ``upper`` say what was expected then.
-        cause: Which residual of the detector was surprised.
+        value: The value at the peak; ``expected``, ``lower`` and ``upper`` say what was expected then. A limit expects
+            nothing, and its band is what it allows.
+        cause: Which residual of the detector was surprised; ``limit`` or ``rate`` if a limit that a user set was
+            crossed. A series can have an anomaly of each of these two open beside one of the detector.
         seen: Readings that the model had seen.
+        severity: Of the limit, ``info``, ``warning`` or ``critical``; none for what the detector found.
     """
 
     id: str
@@ -95,6 +98,7 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     cause: str
     seen: int
     cleared_at: float | None = None
+    severity: str | None = None
 
 
 class LateReading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
 from bridges.mongo.mongo_client import connect
+from bridges.mongo.mongo_history import newest_anomalies
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import TTL_INDEX, prepare
 from bridges.process.settings import MongoSettings
 from bridges.stack.mongo_server import MongoServer
+from streams.detection.detecting import to_anomaly
+from streams.detection.verdicts import AnomalyChange
 from streams.errors import ConfigurationError
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import anomaly_document, reading_document
@@ -62,6 +66,34 @@ def anomaly(state: str, seconds: float, **more: Any) -> Document:
             **more,
         )
     )
+
+
+def breach(seconds: float = 0.0) -> Document:
+    record = to_anomaly(
+        "s1",
+        "temperature",
+        AnomalyChange(
+            "raised",
+            MOMENT,
+            MOMENT,
+            None,
+            1.0,
+            140.0,
+            None,
+            None,
+            120.0,
+            "above",
+            "limit",
+            500,
+            MOMENT,
+            "critical",
+        ),
+    )
+    if seconds:
+        record = msgspec.structs.replace(
+            record, state="cleared", changed_at=MOMENT + seconds, cleared_at=MOMENT + seconds
+        )
+    return anomaly_document(record)
 
 
 async def poll(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -258,3 +290,16 @@ async def test_a_write_that_waits_for_mongodb_can_be_cancelled(stack_dir: Path) 
                 await sink.write("sensors", readings(1))
     finally:
         await sink.close()
+
+
+async def test_a_limit_and_the_detector_that_raise_at_the_same_event_time_are_two_anomalies(
+    sink: MongoSink,
+) -> None:
+    """Each changes by itself, and what was told of the limit can be read back."""
+    await sink.write("anomalies", [anomaly("raised", 0), breach()], versions=VERSIONS)
+    await sink.write("anomalies", [breach(60)], versions=VERSIONS)
+    await sink.write("anomalies", [breach()], versions=VERSIONS)
+    found = {each.cause: each for each in await newest_anomalies(sink, 10)}
+    assert (found["level"].state, found["level"].severity) == ("raised", None)
+    limit = found["limit"]
+    assert (limit.state, limit.severity, limit.lower, limit.upper) == ("cleared", "critical", None, 120.0)

@@ -97,7 +97,7 @@ def deviation(readings: list[Reading]) -> float:
 def changes(readings: list[Reading], config: DetectionConfig | None = None) -> list[AnomalyChange]:
     """Put readings into a fresh model; return what it said."""
     model = SeriesModel(config or DetectionConfig())
-    return [change for reading in readings if (change := model.observe(*reading)) is not None]
+    return [change for reading in readings for change in model.observe(*reading)]
 
 
 def raises(readings: list[Reading], config: DetectionConfig | None = None) -> list[float]:

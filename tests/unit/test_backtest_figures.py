@@ -2,6 +2,7 @@
 
 import contextlib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,3 +174,44 @@ def test_a_gate_on_a_figure_that_does_not_exist_names_those_that_do() -> None:
 def test_whatever_text_comes_a_gate_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(ConfigurationError):
         parse_gate(text)
+
+
+def limit_of(raised_at: float, cleared_at: float | None) -> Interval:
+    return msgspec.structs.replace(
+        interval(raised_at, cleared_at), id=f"limit {raised_at}", cause="limit", severity="warning"
+    )
+
+
+def test_a_limit_and_the_detector_open_at_once_are_two_intervals_each_cleared_by_its_own_change():
+    intervals = Intervals()
+    breach = msgspec.structs.replace(
+        change("raised", 20, 20), id="limit 20", cause="limit", severity="critical"
+    )
+    back = msgspec.structs.replace(breach, state="cleared", changed_at=30, cleared_at=30)
+    for each in (change("raised", 10, 10), breach, back, change("cleared", 10, 40)):
+        intervals.add(each)
+    first, second = intervals.by_series[SERIES]
+    assert (first.raised_at, first.cleared_at, first.rule, first.severity) == (10, 40, "", None)
+    assert (second.raised_at, second.cleared_at, second.rule, second.severity) == (
+        20,
+        30,
+        "limit",
+        "critical",
+    )
+
+
+def test_anomalies_of_limits_are_paired_with_those_of_limits_and_detectors_with_detectors():
+    before = [interval(10, 100), limit_of(20, 30), limit_of(50, 60)]
+    after = [limit_of(20, 30), interval(35, 100), limit_of(50, 70)]
+    found = compare(before, after)
+    assert (found.same, found.vanished, found.appeared) == (1, [], [])
+    assert sorted((old.raised_at, new.raised_at, new.rule) for old, new in found.moved) == [
+        (10, 35, ""),
+        (50, 50, "limit"),
+    ]
+
+
+def test_time_in_which_two_anomalies_of_a_series_were_open_counts_once_and_a_flap_is_one_after_any_clear():
+    anomalies = [interval(0, 100), limit_of(20, 30), limit_of(40, 150), interval(9000, 9100)]
+    load = burden({SERIES: anomalies}, {SERIES[0]: 9500}, 1.0)
+    assert (load.anomalies, load.alarm_seconds, load.flaps) == (4, 250, 1)

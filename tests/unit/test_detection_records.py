@@ -163,7 +163,7 @@ def test_a_model_of_another_configuration_begins_anew_and_skips_what_it_has_seen
     row = restored(other, changelog)
     model = row.state["temperature"]
     assert (model.seen, row.applied_through) == (0, 299)
-    assert model.observe(299 * 60.0, 20.0) is None
+    assert model.observe(299 * 60.0, 20.0) == ()
     assert (model.seen, model.skipped) == (0, 1)
     model.observe(300 * 60.0, 20.0)
     assert model.seen == 1

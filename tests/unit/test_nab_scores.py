@@ -2,6 +2,7 @@
 
 from array import array
 
+import msgspec
 import pytest
 
 from streams.backtest.intervals import Interval
@@ -60,3 +61,10 @@ def test_without_a_window_there_is_no_score() -> None:
     assert nab_scores({SERIES: ROWS}, {SERIES: [alarm(5)]}, []) == {
         "nab_standard": None, "nab_low_fp": None, "nab_low_fn": None,
     }  # fmt: skip
+
+
+def test_a_row_at_which_a_limit_and_the_detector_raised_is_flagged_once():
+    both = [alarm(100), msgspec.structs.replace(alarm(100), id="limit", cause="limit")]
+    assert nab_scores({SERIES: ROWS}, {SERIES: both}, LABELS) == nab_scores(
+        {SERIES: ROWS}, {SERIES: both[:1]}, LABELS
+    )

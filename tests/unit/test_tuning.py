@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,14 @@ def test_a_closer_look_stays_between_the_neighbours(ladder, data) -> None:
     at = others.index(chosen.nats)
     for nats in between(trials, chosen):
         assert others[max(0, at - 1)] <= nats <= others[min(len(others) - 1, at + 1)]
+
+
+def test_what_limits_raise_has_no_say_in_the_choice_of_a_threshold(tmp_path: Path) -> None:
+    source = FileSource.open(recording(tmp_path / "hall.jsonl"), Selection())
+    limited = replace(BASE, detection={**BASE.detection, "high": 1000.0, "fall_per_hour": 1.0})
+    free, told = (Tuning(source, base, DAILY, None, split=SPLIT).run() for base in (BASE, limited))
+    assert [trial.burden for trial in told.trials] == [trial.burden for trial in free.trials]
+    assert (told.chosen.nats, told.held_out.burden) == (free.chosen.nats, free.held_out.burden)
 
 
 def test_the_tuned_threshold_keeps_to_the_budget_where_it_was_found(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from agents.views.recent import MOST_WATCHED, POINTS, WATCHED_FROM_THE_START, Ra
 from agents.web import queries
 from agents.web.peers import peer_urls
 from agents.web.queries import BadRequest, Listing, answer
+from streams.detection.series_model import DetectionConfig, SeriesModel
+from streams.records.rows import Row
 from streams.records.types import Anomaly, Reading, Tick
 from streams.windows.sensor_windows import SensorWindows, WindowPolicy
 
@@ -112,6 +114,15 @@ def test_what_is_no_number_in_json_is_null() -> None:
 def test_rates_of_several_workers_are_added_second_by_second() -> None:
     added = overview._added([{"readings": [(1, 5.0), (2, 6.0)]}, {"readings": [(2, 4.0), (3, 1.0)]}])
     assert added == {"readings": [(1, 5.0), (2, 10.0), (3, 1.0)]}
+
+
+def test_two_limits_that_are_both_crossed_are_two_open_anomalies() -> None:
+    model = SeriesModel(DetectionConfig(high=120, rise_per_hour=60))
+    model.observe(0.0, 100.0)
+    model.observe(60.0, 150.0)
+    models = SimpleNamespace(rows={0: {"s1": Row({"t": model})}, 1: {"s2": Row({"t": model})}})
+    app = SimpleNamespace(models=models, owned_partitions=lambda: {0})
+    assert overview._open_anomalies(app) == len(model.anomalies) == 2
 
 
 def test_the_newest_change_of_an_anomaly_wins_between_workers() -> None:

@@ -16,11 +16,14 @@ from bridges.replay.verifying import Verification
 from bridges.sources import Selection
 from bridges.sources.kafka_source import Log
 from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
-from streams.records.types import Aggregate, encode
+from streams.records.types import Aggregate, Anomaly, decode_as, encode
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.worker_process import WorkerProcess, until_consumed
 
-DETECTION: Any = {"raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0}
+DETECTION: Any = {
+    "raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0,
+    "high": 34.5, "deadband": 1.0, "severity": "critical", "rise_per_hour": 2000.0, "rate_seconds": 20.0,
+}  # fmt: skip
 STEPS = 700
 
 
@@ -73,6 +76,8 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     for name in (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name):
         assert verified.by_topic[settings.topic(name)].matched > 10, f"the log must give {name} to compare"
     assert verified.unreadable > 0, "the log must have unreadable records"
+    causes = await asyncio.to_thread(causes_told, settings)
+    assert {"limit", "rate"} < causes, f"limits and detectors must both have been compared: {causes}"
     in_processes = await asyncio.to_thread(Verification.plan(settings, Selection()).run, 2)
     assert in_processes == verified
 
@@ -120,6 +125,18 @@ async def test_where_retention_has_deleted_the_beginning_only_windows_beyond_its
 
 async def weir(*arguments: str):
     return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
+
+
+def causes_told(settings: Settings) -> set[str]:
+    """Read what raised the anomalies that were emitted live."""
+    topic = settings.topic(ANOMALIES.name)
+    with Log(settings) as log:
+        return {
+            decode_as(Anomaly, message.value()).cause
+            for partition in log.partitions_of(topic)
+            for messages in log.read(topic, partition, *log.ends(topic, partition))
+            for message in messages
+        }
 
 
 def append(settings: Settings, name: str, value: bytes) -> None:
