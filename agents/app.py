@@ -98,6 +98,7 @@ class WeirApp(faust.App):
         """Make the data folder, and have the garbage collector look less often."""
         gc.set_threshold(_NEW_OBJECTS)
         private_folder(self.settings.worker.data_dir)
+        guard.tell_what_is_open(self.settings)
         await super().on_first_start()
 
     async def on_start(self) -> None:

@@ -12,8 +12,11 @@ import msgspec
 from aiohttp import web
 
 from agents.web.proof import NONCE, PROOF, Prover
-from bridges.process.http_guard import SECURITY_HEADERS, AllowedHosts
+from bridges.process.http_guard import SECURITY_HEADERS, AllowedHosts, is_loopback
+from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
+
+log = get_logger(__name__)
 
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -23,6 +26,12 @@ def options(settings: Settings) -> dict[str, Any]:
     advertised = urlsplit(settings.web.url).hostname or ""
     allowed = AllowedHosts([advertised, *settings.web.allowed_hosts])
     return {"middlewares": [_guard(allowed, Prover.of(settings))]}
+
+
+def tell_what_is_open(settings: Settings) -> None:
+    """Say once at the start if this worker will believe whatever the members of its group advertise."""
+    if not Prover.of(settings).key and not is_loopback(settings.web.host):
+        log.warning("peers.unproven", remedy="set WEIR_WEB__PEER_SECRET to one secret for all workers")
 
 
 def _guard(allowed: AllowedHosts, prover: Prover) -> Any:

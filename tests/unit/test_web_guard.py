@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -124,6 +125,22 @@ async def test_the_secret_is_not_told_to_who_is_asked() -> None:
         await ask(settings_with(peer_secret="hunter2"), anybody)
     assert seen and "hunter2" not in str(seen)
     assert NONCE in seen[0][1] and PROOF not in seen[0][1]
+
+
+@pytest.mark.parametrize(
+    ("web_settings", "told"),
+    [
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "0.0.0.0", "peer_secret": "a"}, False),
+        ({"host": "127.0.0.1"}, False),
+    ],
+)
+def test_a_worker_that_will_believe_whoever_is_advertised_says_so_at_its_start(
+    web_settings: dict[str, Any], told: bool
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        guard.tell_what_is_open(settings_with(**web_settings))
+    assert [line["event"] for line in lines] == (["peers.unproven"] if told else [])
 
 
 async def test_a_worker_is_not_led_to_another_address() -> None:

@@ -59,6 +59,7 @@ class Place:
             "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "4",
             "WEIR_WORKER__FETCH_RECORDS": "500",
             "WEIR_WINDOWS__GRACE_SECONDS": "0",
+            "WEIR_WEB__PEER_SECRET": secrets.token_hex(8),  # the workers believe each other by it
             "WEIR_LOG_FORMAT": "json",
         }
         self._folder = folder
@@ -260,6 +261,21 @@ def test_the_views_show_what_is_live(place: Place) -> None:
 def test_a_request_that_cannot_be_answered_says_why(place: Place, path: str, status: int, says: str) -> None:
     found, answer = place.get(place.workers[0], path)
     assert (found, says in answer["error"]) == (status, True), answer
+
+
+@pytest.mark.parametrize("path", ["/", "/api/overview", "/health/live", "/metrics", "/router/", "/nothing"])
+def test_no_page_is_shown_under_a_foreign_name_and_every_answer_has_the_security_headers(
+    place: Place, path: str
+) -> None:
+    url = f"http://127.0.0.1:{place.workers[0].port}{path}"
+    for host, refused in (("evil.example", True), ("localhost:3000", False)):
+        try:
+            answer = urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host}), timeout=10)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            assert (answer.status == 421) is refused, answer.read()
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 
 
 def test_metrics_have_the_lag_and_the_sink_s_counts(place: Place) -> None:
