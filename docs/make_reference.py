@@ -6,7 +6,7 @@
 import inspect
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from agents.web.routes import Route, table_of  # noqa: E402
 from bridges.process import metrics  # noqa: E402
 from bridges.process.section import Section  # noqa: E402
 from bridges.process.settings import Settings  # noqa: E402
@@ -174,7 +175,33 @@ def _commands(
             yield from _commands(command, click.Context(command, info_name=name, parent=context))
 
 
+def _with_pages(name: str, routes: Sequence[Route]) -> str:
+    """Return a page that people write, with the table of routes in it as the code has it."""
+    text = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+    before, begin, rest = text.partition("<!-- pages: made by docs/make_reference.py -->\n")
+    _, end, after = rest.partition("<!-- end of pages -->\n")
+    if not begin or not end:
+        raise SystemExit(f"docs/reference/{name} has no place for the table of pages")
+    return "".join([before, begin, "\n", "\n".join(table_of(routes)), "\n\n", end, after])
+
+
+def http_page() -> str:
+    """Show the pages of the worker."""
+    from agents.views.worker_pages import ROUTES
+
+    return _with_pages("http.md", ROUTES)
+
+
+def insights_page() -> str:
+    """Show the pages of the analysis."""
+    from agents.analysis.analysis_pages import ROUTES
+
+    return _with_pages("insights.md", ROUTES)
+
+
 PAGES = {
+    "http.md": http_page,
+    "insights.md": insights_page,
     "settings.md": settings_page,
     "topics.md": topics_page,
     "records.md": records_page,

@@ -4,118 +4,148 @@ from importlib.resources import files
 from typing import Any
 
 from agents.analysis.describe import Known
-from agents.web import readiness as health
+from agents.web import readiness
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Listing, answer, is_local, not_found, pages_of, read_number
+from agents.web.queries import Listing, answer, is_local, not_found, read_number
+from agents.web.routes import COMMON, Pages, Route
 from bridges.process import metrics
 
 Json = dict[str, Any]
 
 
-def add_to(app: Any) -> None:
-    """Add the pages to the application's web server."""
-    known = Known(app)
-    home = files("agents.analysis").joinpath("page.html").read_text(encoding="utf-8")
+class AnalysisPages(Pages):
+    """The analysis' own pages.
 
-    page = pages_of(app)
+    Args:
+        app: The analysis.
+    """
 
-    async def others(request: Any, path: str, params: dict[str, str] | None = None) -> Answers:
-        return Answers() if is_local(request.query) else await ask_all(app, path, params)
+    def __init__(self, app: Any) -> None:
+        super().__init__(app, ROUTES)
+        self.known = Known(app)
+        self.home = files("agents.analysis").joinpath("page.html").read_text(encoding="utf-8")
 
-    @page("/")
-    async def start_page(self: Any, request: Any) -> Any:
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges up to date, the number of series too."""
+        await super().refresh_metrics()
+        metrics.ANALYSIS_SERIES.set(self.known.series_count())
+
+    async def start(self, view: Any, request: Any) -> Any:
         """Show what is known, with plots."""
-        return self.html(home, headers={"Cache-Control": "no-cache"})
+        return view.html(self.home, headers={"Cache-Control": "no-cache"})
 
-    @page("/api/overview")
-    async def api_overview(self: Any, request: Any) -> Any:
+    async def overview(self, view: Any, request: Any) -> Any:
         """Count series, open conditions and records that wait."""
-        behind = await health.lag(app)
+        behind = await readiness.lag(self.app)
         own: Json = {
-            "series": known.series_count(),
-            "conditions": known.open_conditions(),
+            "series": self.known.series_count(),
+            "conditions": self.known.open_conditions(),
             "lag": sum(sum(partitions.values()) for partitions in behind.values()),
-            "ready": health.why_not_ready(app) or "yes",
+            "ready": readiness.why_not_ready(self.app) or "yes",
         }
-        parts = await others(request, "/api/overview")
+        parts = await self._others(request, "/api/overview")
         for part in parts.found.values():
             own["series"] += part["series"]
             own["lag"] += part["lag"]
             own["conditions"] = {
                 kind: count + part["conditions"][kind] for kind, count in own["conditions"].items()
             }
-        return answer(self, {**own, "workers": 1 + len(parts.found), "missing": parts.missing})
+        return answer(view, {**own, "workers": 1 + len(parts.found), "missing": parts.missing})
 
-    @page("/api/series")
-    async def api_series(self: Any, request: Any) -> Any:
+    async def series(self, view: Any, request: Any) -> Any:
         """List series by id, over all workers."""
         listing = Listing.of(request.query)
-        rows, more = known.series(*listing)
-        parts = await others(request, "/api/series", listing.as_query())
+        rows, more = self.known.series(*listing)
+        parts = await self._others(request, "/api/series", listing.as_query())
         rows += [row for part in parts.found.values() for row in part["rows"]]
         rows.sort(key=lambda row: row["id"])
         more = more or len(rows) > listing.limit or any(part["next"] for part in parts.found.values())
         rows = rows[: listing.limit]
         following = rows[-1]["id"] if more and rows else None
-        return answer(self, {"rows": rows, "next": following, "missing": parts.missing})
+        return answer(view, {"rows": rows, "next": following, "missing": parts.missing})
 
-    async def described(self: Any, request: Any, sensor_id: str, quantity: str) -> Any:
-        found = known.sensor(sensor_id, quantity)
+    async def _described(self, view: Any, request: Any, sensor_id: str, quantity: str) -> Any:
+        found = self.known.sensor(sensor_id, quantity)
         if found is None:
-            parts = await others(request, request.rel_url.raw_path)
+            parts = await self._others(request, request.rel_url.raw_path)
             found = next(iter(parts.found.values()), None)
             if found is None and parts.missing:
                 missing = {"error": "a worker does not answer", "missing": parts.missing}
-                return answer(self, missing, status=503)
+                return answer(view, missing, status=503)
         if found is None:
-            return not_found(self, f"series: {sensor_id}/{quantity}" if quantity else f"sensor: {sensor_id}")
-        return answer(self, found)
+            return not_found(view, f"series: {sensor_id}/{quantity}" if quantity else f"sensor: {sensor_id}")
+        return answer(view, found)
 
-    @page("/api/series/{sensor_id}")
-    async def api_sensor(self: Any, request: Any, sensor_id: str) -> Any:
+    async def sensor(self, view: Any, request: Any, sensor_id: str) -> Any:
         """Describe a sensor and all its series, whichever worker has it."""
-        return await described(self, request, sensor_id, "")
+        return await self._described(view, request, sensor_id, "")
 
-    @page("/api/series/{sensor_id}/{quantity}")
-    async def api_one_series(self: Any, request: Any, sensor_id: str, quantity: str) -> Any:
+    async def one_series(self, view: Any, request: Any, sensor_id: str, quantity: str) -> Any:
         """Describe one series."""
-        return await described(self, request, sensor_id, quantity)
+        return await self._described(view, request, sensor_id, quantity)
 
-    @page("/api/groups")
-    async def api_groups(self: Any, request: Any) -> Any:
+    async def groups(self, view: Any, request: Any) -> Any:
         """List the groups, and which of their sensors move together."""
-        rows = known.groups()
-        parts = await others(request, "/api/groups")
+        rows = self.known.groups()
+        parts = await self._others(request, "/api/groups")
         rows += [row for part in parts.found.values() for row in part["rows"]]
         return answer(
-            self, {"rows": sorted(rows, key=lambda row: str(row["group"])), "missing": parts.missing}
+            view, {"rows": sorted(rows, key=lambda row: str(row["group"])), "missing": parts.missing}
         )
 
-    @page("/api/findings")
-    async def api_findings(self: Any, request: Any) -> Any:
+    async def findings(self, view: Any, request: Any) -> Any:
         """List what was found lately, newest first."""
         limit = int(read_number(request.query, "limit", 50, least=1, greatest=1000))
-        rows = known.findings(limit)
-        parts = await others(request, "/api/findings", {"limit": str(limit)})
+        rows = self.known.findings(limit)
+        parts = await self._others(request, "/api/findings", {"limit": str(limit)})
         rows += [row for part in parts.found.values() for row in part["rows"]]
         rows.sort(key=lambda row: (-row["at"], row["sensor_id"], row["quantity"]))
-        return answer(self, {"rows": rows[:limit], "missing": parts.missing})
+        return answer(view, {"rows": rows[:limit], "missing": parts.missing})
 
-    @page("/health/live")
-    async def health_live(self: Any, request: Any) -> Any:
-        """Say that the event loop runs."""
-        return answer(self, {"live": True})
+    async def _others(self, request: Any, path: str, params: dict[str, str] | None = None) -> Answers:
+        return Answers() if is_local(request.query) else await ask_all(self.app, path, params)
 
-    @page("/health/ready")
-    async def health_ready(self: Any, request: Any) -> Any:
-        """Say whether the analysis does its work."""
-        if reason := health.why_not_ready(app):
-            return answer(self, {"ready": False, "reason": reason}, status=503)
-        return answer(self, {"ready": True})
 
-    @page("/metrics")
-    async def metrics_page(self: Any, request: Any) -> Any:
-        """Return all metrics in Prometheus' text format."""
-        await health.refresh_gauges(app)
-        metrics.ANALYSIS_SERIES.set(known.series_count())
-        return self.bytes(metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
+ROUTES = (
+    Route(
+        "/",
+        AnalysisPages.start,
+        "the page for people. One file, loads nothing from elsewhere. `/#SENSOR/QUANTITY` opens a series",
+    ),
+    Route(
+        "/api/series",
+        AnalysisPages.series,
+        "`rows`: series by `id` (`sensor/quantity`), with `newest`, `location`, `scale`, `hours` of history, `recent` "
+        "(48 hourly means), `forecast` (the nearest one shown), `conditions`; `next`, `missing`",
+        "?prefix=&after=&limit=",
+    ),
+    Route(
+        "/api/series/{sensor_id}",
+        AnalysisPages.sensor,
+        "`health` (`cadence_seconds`, `stalled`, `clock`, `clock_offset_seconds`, `missing`, `late`, `duplicates`, "
+        "`left_out`), `findings` (the last 16, newest first), `series` by quantity",
+    ),
+    Route("/api/series/{sensor_id}/{quantity}", AnalysisPages.one_series, "the same with one series"),
+    Route(
+        "/api/groups",
+        AnalysisPages.groups,
+        "`rows`: `group`, how many `sensors` by quantity, `related` pairs",
+    ),
+    Route(
+        "/api/findings",
+        AnalysisPages.findings,
+        "what was found lately, newest first, forecasts and profiles apart",
+        "?limit=",
+    ),
+    Route(
+        "/api/overview",
+        AnalysisPages.overview,
+        "number of series, open conditions, records that wait, workers",
+    ),
+    *COMMON,
+)
+
+
+def serve_analysis(app: Any) -> None:
+    """Serve the analysis' pages."""
+    AnalysisPages(app).serve()

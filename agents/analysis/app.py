@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agents.analysis import analysis_pages as pages
 from agents.analysis import compare_groups as groups
 from agents.analysis import keep_marks as marks
 from agents.analysis import learn_series as series
+from agents.analysis.analysis_pages import serve_analysis
 from agents.app import WeirApp
 from agents.lane.state import WriteBehindState
 from bridges.process import logs
@@ -36,7 +36,7 @@ class AnalysisApp(WeirApp):
         self.anomaly_marks: WriteBehindState[Marks] = marks.add_anomalies_to(self, self.settings)
         self.label_marks: WriteBehindState[Marks] = marks.add_labels_to(self, self.settings)
         self.lane.states += [self.analysed, self.compared, self.anomaly_marks, self.label_marks]
-        pages.add_to(self)
+        serve_analysis(self)
 
 
 def as_worker(settings: Settings) -> Settings:

@@ -9,11 +9,11 @@ worker_pages.py  what is served, and home.html
 from typing import Any
 
 from agents.views import watch
-from agents.views import worker_pages as pages
+from agents.views.worker_pages import serve_worker
 
 
 def add_to(app: Any) -> watch.Watch:
     """Add the views to the application."""
     watching = watch.add_to(app)
-    pages.add_to(app, watching)
+    serve_worker(app, watching)
     return watching

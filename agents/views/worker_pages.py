@@ -1,4 +1,4 @@
-"""The pages of the worker's web server; docs/reference/http.md describes each."""
+"""The pages of the worker's web server, on port 3000; docs/reference/http.md describes what they answer."""
 
 import asyncio
 from importlib.resources import files
@@ -7,11 +7,10 @@ from typing import Any
 from agents.views import ledger, overview
 from agents.views.live import LiveState, Page
 from agents.views.watch import Watch
-from agents.web import readiness as health
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Listing, answer, is_local, not_found, pages_of, read_number
+from agents.web.queries import Listing, answer, is_local, not_found, read_number
+from agents.web.routes import COMMON, Pages, Route
 from bridges.mongo.mongo_history import quality
-from bridges.process import metrics
 
 Json = dict[str, Any]
 
@@ -20,74 +19,76 @@ MONGO_PATIENCE_SECONDS = 5.0
 DEFAULT_TOLERANCE_SECONDS = 300.0
 
 
-def add_to(app: Any, watch: Watch) -> None:
-    """Add the pages to the application's web server."""
-    live = LiveState(app, watch.recent)
-    home = files("agents.views").joinpath("home.html").read_text(encoding="utf-8")
+class WorkerPages(Pages):
+    """The worker's own pages.
 
-    page = pages_of(app)
+    Args:
+        app: The worker.
+        watch: What its views have seen go by.
+    """
 
-    @page("/")
-    async def start_page(self: Any, request: Any) -> Any:
+    def __init__(self, app: Any, watch: Watch) -> None:
+        super().__init__(app, ROUTES)
+        self.watch = watch
+        self.state = LiveState(app, watch.recent)
+        self.home = files("agents.views").joinpath("home.html").read_text(encoding="utf-8")
+
+    async def start(self, view: Any, request: Any) -> Any:
         """Show what goes on."""
-        return self.html(home, headers={"Cache-Control": "no-cache"})
+        return view.html(self.home, headers={"Cache-Control": "no-cache"})
 
-    @page("/api/overview")
-    async def api_overview(self: Any, request: Any) -> Any:
+    async def overview(self, view: Any, request: Any) -> Any:
         """Return rates, totals, lag, workers and the newest anomalies."""
         if is_local(request.query):
-            return answer(self, await overview.worker_overview(app, watch))
-        return answer(self, await overview.whole_overview(app, watch))
+            return answer(view, await overview.worker_overview(self.app, self.watch))
+        return answer(view, await overview.whole_overview(self.app, self.watch))
 
-    @page("/api/sensors")
-    async def api_sensors(self: Any, request: Any) -> Any:
+    async def sensors(self, view: Any, request: Any) -> Any:
         """List sensors by id."""
         listing = Listing.of(request.query)
-        return answer(self, await _listed(request, "/api/sensors", listing, live.sensors(*listing)))
+        return answer(
+            view, await self._listed(request, "/api/sensors", listing, self.state.sensors(*listing))
+        )
 
-    @page("/api/sensors/{sensor_id}")
-    async def api_sensor(self: Any, request: Any, sensor_id: str) -> Any:
+    async def sensor(self, view: Any, request: Any, sensor_id: str) -> Any:
         """Describe one sensor, whichever worker has it."""
-        found = live.sensor(sensor_id)
+        found = self.state.sensor(sensor_id)
         if found is None and not is_local(request.query):
-            others = await ask_all(app, request.rel_url.raw_path)
+            others = await ask_all(self.app, request.rel_url.raw_path)
             found = next(iter(others.found.values()), None)
             if found is None and others.missing:
-                return answer(
-                    self, {"error": "a worker does not answer", "missing": others.missing}, status=503
-                )
+                missing = {"error": "a worker does not answer", "missing": others.missing}
+                return answer(view, missing, status=503)
         if found is None:
-            return not_found(self, f"sensor: {sensor_id}")
-        anomalies = watch.anomalies.newest(100, sensor_id)
-        return answer(self, {**found, "anomalies": anomalies or found.get("anomalies", [])})
+            return not_found(view, f"sensor: {sensor_id}")
+        anomalies = self.watch.anomalies.newest(100, sensor_id)
+        return answer(view, {**found, "anomalies": anomalies or found.get("anomalies", [])})
 
-    @page("/api/tables")
-    async def api_tables(self: Any, request: Any) -> Any:
+    async def tables(self, view: Any, request: Any) -> Any:
         """List the names of the tables."""
-        return answer(self, {"tables": live.tables()})
+        return answer(view, {"tables": self.state.tables()})
 
-    @page("/api/tables/{table}")
-    async def api_table(self: Any, request: Any, table: str) -> Any:
+    async def table(self, view: Any, request: Any, table: str) -> Any:
         """List rows of a table by key, over all workers."""
         listing = Listing.of(request.query)
-        own = live.page(table, *listing)
+        own = self.state.page(table, *listing)
         if own is None:
-            return not_found(self, f"table: {table}; there are {', '.join(live.tables())}")
-        return answer(self, await _listed(request, f"/api/tables/{table}", listing, own))
+            return not_found(view, f"table: {table}; there are {', '.join(self.state.tables())}")
+        return answer(view, await self._listed(request, f"/api/tables/{table}", listing, own))
 
-    @page("/api/quality")
-    async def api_quality(self: Any, request: Any) -> Any:
+    async def quality(self, view: Any, request: Any) -> Any:
         """Compare anomalies with labels."""
         tolerance = read_number(request.query, "tolerance", DEFAULT_TOLERANCE_SECONDS, least=0, greatest=1e9)
-        if app.sinks is None:
-            return answer(self, {"error": "this worker has no MongoDB (WEIR_WORKER__SINKS)"}, status=503)
+        sinks = self.app.sinks
+        if sinks is None:
+            return answer(view, {"error": "this worker has no MongoDB (WEIR_WORKER__SINKS)"}, status=503)
         try:
             async with asyncio.timeout(MONGO_PATIENCE_SECONDS):
-                found = await quality(app.sinks.mongo, tolerance)
+                found = await quality(sinks.mongo, tolerance)
         except TimeoutError:
-            return answer(self, {"error": f"MongoDB: {app.sinks.mongo.why_away or 'slow'}"}, status=503)
+            return answer(view, {"error": f"MongoDB: {sinks.mongo.why_away or 'slow'}"}, status=503)
         return answer(
-            self,
+            view,
             {
                 "precision": found.precision,
                 "recall": found.recall,
@@ -105,34 +106,15 @@ def add_to(app: Any, watch: Watch) -> None:
             },
         )
 
-    @page("/api/ledger")
-    async def api_ledger(self: Any, request: Any) -> Any:
+    async def ledger(self, view: Any, request: Any) -> Any:
         """Return the counts of every hop, and whether they balance."""
         if is_local(request.query):
-            return answer(self, ledger.worker_ledger(app, watch))
-        return answer(self, await ledger.whole_ledger(app, watch))
+            return answer(view, ledger.worker_ledger(self.app, self.watch))
+        return answer(view, await ledger.whole_ledger(self.app, self.watch))
 
-    @page("/health/live")
-    async def health_live(self: Any, request: Any) -> Any:
-        """Say that the event loop runs."""
-        return answer(self, {"live": True})
-
-    @page("/health/ready")
-    async def health_ready(self: Any, request: Any) -> Any:
-        """Say whether the worker does its work."""
-        if reason := health.why_not_ready(app):
-            return answer(self, {"ready": False, "reason": reason}, status=503)
-        return answer(self, {"ready": True})
-
-    @page("/metrics")
-    async def metrics_page(self: Any, request: Any) -> Any:
-        """Return all metrics in Prometheus' text format."""
-        await health.refresh_gauges(app)
-        return self.bytes(metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
-
-    async def _listed(request: Any, path: str, listing: Listing, own: Page) -> Json:
+    async def _listed(self, request: Any, path: str, listing: Listing, own: Page) -> Json:
         """Merge this worker's part of a listing with the others'."""
-        others = Answers() if is_local(request.query) else await ask_all(app, path, listing.as_query())
+        others = Answers() if is_local(request.query) else await ask_all(self.app, path, listing.as_query())
         rows = {row["key"]: row for part in others.found.values() for row in part["rows"]}
         rows |= {key: {"key": key, **row} for key, row in own.rows}
         keys = sorted(rows)
@@ -144,3 +126,30 @@ def add_to(app: Any, watch: Watch) -> None:
             "workers": 1 + len(others.found),
             "missing": others.missing,
         }
+
+
+ROUTES = (
+    Route(
+        "/",
+        WorkerPages.start,
+        "a page for people: rates, sensors with their newest readings and expected band, anomalies, quality, ledger, "
+        "workers. One file, loads nothing from elsewhere. `/?sensor=ID&quantity=NAME` opens one series",
+    ),
+    Route("/api/overview", WorkerPages.overview, "what `/` shows of rates, totals, lag and workers"),
+    Route("/api/sensors", WorkerPages.sensors, "sensors by id", "?prefix=&after=&limit="),
+    Route(
+        "/api/sensors/{sensor_id}",
+        WorkerPages.sensor,
+        "one sensor: last value, open windows, detectors, newest readings, anomalies",
+    ),
+    Route("/api/tables", WorkerPages.tables, "names of the tables"),
+    Route("/api/tables/{table}", WorkerPages.table, "rows of a table by key", "?prefix=&after=&limit="),
+    Route("/api/quality", WorkerPages.quality, "anomalies against labels", "?tolerance="),
+    Route("/api/ledger", WorkerPages.ledger, "counts of every hop, and whether they balance"),
+    *COMMON,
+)
+
+
+def serve_worker(app: Any, watch: Watch) -> None:
+    """Serve the worker's pages."""
+    WorkerPages(app, watch).serve()

@@ -1,14 +1,12 @@
 """Read a request's parameters, and answer in JSON."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from agents.web.peers import LOCAL
 
-Handler = Callable[..., Awaitable[Any]]
 Json = dict[str, Any]
 
 DEFAULT_LIMIT = 50
@@ -77,23 +75,3 @@ def answer(web: Any, value: Any, status: int = 200) -> Any:
 def not_found(web: Any, what: str) -> Any:
     """Answer that there is no such thing."""
     return answer(web, {"error": f"no such {what}"}, status=404)
-
-
-def pages_of(app: Any) -> Callable[[str], Callable[[Handler], Handler]]:
-    """Return a decorator that serves a handler at a path; what is wrong with a request is said in its own words."""
-
-    def page(path: str) -> Callable[[Handler], Handler]:
-        def register(handler: Handler) -> Handler:
-            @wraps(handler)
-            async def careful(self: Any, request: Any, **match: str) -> Any:
-                try:
-                    return await handler(self, request, **match)
-                except BadRequest as error:
-                    return answer(self, {"error": str(error)}, status=400)
-
-            app.page(path)(careful)
-            return handler
-
-        return register
-
-    return page

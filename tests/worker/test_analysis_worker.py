@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from agents.analysis.analysis_pages import ROUTES
 from agents.analysis.app import as_worker
 from agents.rebuilding import Reset
 from bridges.kafka.clients import aiokafka_options, ensure_topics
@@ -241,6 +242,8 @@ async def everything_was_told_once(settings: Settings) -> None:
 
 async def pages_tell(process: AnalysisProcess, sensor_id: str) -> None:
     assert (await ask(process, "/health/ready")) == {"ready": True}
+    shown = [each["path"] for each in (await ask(process, "/api"))["pages"]]
+    assert shown == [route.path + route.query for route in ROUTES]
     assert (await ask(process, "/health/live")) == {"live": True}
     assert "weir_analysis_readings_total" in await ask(process, "/metrics")
     home = await ask(process, "/")

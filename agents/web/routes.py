@@ -1,0 +1,101 @@
+"""The pages of a web server as a table: path, handler, and what it shows.
+
+Both applications serve such a table; `/api` and the pages docs/reference/http.md and insights.md show it to people.
+`agents.web.guard` stands before each page.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
+from typing import Any, NamedTuple
+
+from agents.web import readiness
+from agents.web.queries import BadRequest, answer
+from bridges.process import metrics
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+class Route(NamedTuple):
+    """One page.
+
+    Args:
+        path: With the names of its parts in braces: ``/api/sensors/{sensor_id}``.
+        handler: A method of the pages: called with Faust's view, the request, and the parts of the path by name.
+        help: What it shows, in Markdown.
+        query: Parameters that it takes: ``?limit=``.
+    """
+
+    path: str
+    handler: Handler
+    help: str
+    query: str = ""
+
+
+class Pages:
+    """The pages that every application has, and what its own have in common.
+
+    Args:
+        app: The application.
+        routes: Its table, `COMMON` included.
+    """
+
+    def __init__(self, app: Any, routes: Sequence[Route]) -> None:
+        self.app = app
+        self.routes = routes
+
+    def serve(self) -> None:
+        """Serve the table; what is wrong with a request is said in its own words."""
+        for route in self.routes:
+            self.app.page(route.path)(self._careful(route.handler))
+
+    def _careful(self, handler: Handler) -> Handler:
+        @wraps(handler)
+        async def careful(view: Any, request: Any, **parts: str) -> Any:
+            try:
+                return await handler(self, view, request, **parts)
+            except BadRequest as error:
+                return answer(view, {"error": str(error)}, status=400)
+
+        return careful
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges up to date, just before they are read."""
+        await readiness.refresh_gauges(self.app)
+
+    async def index(self, view: Any, request: Any) -> Any:
+        """List the pages."""
+        return answer(
+            view, {"pages": [{"path": route.path + route.query, "help": route.help} for route in self.routes]}
+        )
+
+    async def live(self, view: Any, request: Any) -> Any:
+        """Say that the event loop runs."""
+        return answer(view, {"live": True})
+
+    async def ready(self, view: Any, request: Any) -> Any:
+        """Say whether the application does its work."""
+        if reason := readiness.why_not_ready(self.app):
+            return answer(view, {"ready": False, "reason": reason}, status=503)
+        return answer(view, {"ready": True})
+
+    async def metrics_text(self, view: Any, request: Any) -> Any:
+        """Return all metrics in Prometheus' text format."""
+        await self.refresh_metrics()
+        return view.bytes(metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+COMMON = (
+    Route("/api", Pages.index, "these pages, and what they show"),
+    Route("/health/live", Pages.live, "200 while the event loop runs"),
+    Route("/health/ready", Pages.ready, "200 while it does all of its work, otherwise 503 with the reason"),
+    Route("/metrics", Pages.metrics_text, "[Prometheus](metrics.md)"),
+)
+
+
+def table_of(routes: Sequence[Route]) -> list[str]:
+    """Write a table of pages in Markdown."""
+    return [
+        "| page | what it shows |",
+        "|---|---|",
+        *(f"| `{route.path}{route.query}` | {route.help} |" for route in routes),
+    ]
