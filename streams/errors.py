@@ -14,6 +14,7 @@ class Reason(StrEnum):
 
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
+    BAD_FORMAT = "bad_format"
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
     WRONG_SHAPE = "wrong_shape"

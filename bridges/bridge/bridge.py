@@ -21,6 +21,7 @@ from confluent_kafka import KafkaError
 from bridges.bridge.bridge_counts import Ledger
 from bridges.bridge.ticker import Ticker
 from bridges.kafka.producer import Headers, KafkaProducer, Outgoing
+from bridges.maps.map_files import maps_in_force
 from bridges.mqtt.frames import Publish
 from bridges.mqtt.session import MqttSession
 from bridges.process import metrics
@@ -28,11 +29,20 @@ from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
 from streams.errors import InputError, Reason, TransientError
-from streams.payloads.flat import Limits, Refusal, decode
+from streams.payloads.accepted import Refusal
+from streams.payloads.maps.decoded import Found
 from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_mqtt
 from streams.records.identity import event_ms, event_seconds, reading_id
-from streams.records.types import HEADER_MQTT_TOPIC, HEADER_READING_ID, DeadLetter, Label, Reading, encode
+from streams.records.types import (
+    HEADER_CLOCK,
+    HEADER_MQTT_TOPIC,
+    HEADER_READING_ID,
+    DeadLetter,
+    Label,
+    Reading,
+    encode,
+)
 
 log = get_logger(__name__)
 
@@ -73,18 +83,13 @@ class Bridge:
         bridge = settings.bridge
         self._settings = bridge
         self._clock = clock
-        self._limits = Limits(
-            max_payload_bytes=bridge.max_payload_bytes,
-            max_future_seconds=bridge.max_future_seconds,
-            min_collected_at=bridge.min_collected_at,
-            ignored_fields=bridge.ignored_fields,
-            prefix=settings.mqtt.prefix,
-        )
+        self._maps = maps_in_force(settings)
         self._readings = settings.topic(CATALOGUE.of(Reading).topic.name)
         self._labels = settings.topic(CATALOGUE.of(Label).topic.name)
         self._dead_letters = settings.topic(CATALOGUE.of(DeadLetter).topic.name)
         self._session = MqttSession(
             settings.mqtt,
+            of_maps=self._maps.filters(),
             receive_maximum=bridge.max_inflight,
             max_payload_bytes=bridge.max_payload_bytes,
         )
@@ -198,17 +203,17 @@ class Bridge:
         now = self._clock()
         time_ms = event_ms(now)
         received_at = time.monotonic()
-        ledger, send, limits = self._ledger, self._producer.send, self._limits
+        ledger, send, decode = self._ledger, self._producer.send, self._maps.decode
         for message in messages:
             topic, payload = message.topic, message.payload
             try:
                 if message.size > len(payload):
                     raise InputError(
                         Reason.TOO_LARGE,
-                        f"payload must have at most {limits.max_payload_bytes} bytes, got {message.size}; "
+                        f"payload must have at most {self._settings.max_payload_bytes} bytes, got {message.size}; "
                         f"this dead letter holds the first {len(payload)}",
                     )
-                items = decode(topic, payload, now, limits, retained=message.retained)
+                items = decode(topic, payload, now, retained=message.retained)
             except InputError as error:
                 items = [Refusal(error.reason, error.detail, payload)]
             flight = _Flight(message, self._ledger.connections, received_at, len(items))
@@ -218,15 +223,21 @@ class Bridge:
             ledger.messages += 1
             ledger.items += len(items)
             ledger.payload_bytes += message.size
+            if not items:
+                ledger.passed_over += 1
             if message.flags & 9:
                 ledger.redelivered += message.redelivered
                 ledger.retained += message.retained
             for item in items:
+                if arrival := type(item) is Found:
+                    item = item.reading
                 if type(item) is Reading:
                     identity = reading_id(
                         item.sensor_id, item.collected_at, tuple(item.values), item.sequence
                     )
                     headers: Headers = [(HEADER_READING_ID, identity), (HEADER_MQTT_TOPIC, topic)]
+                    if arrival:
+                        headers.append((HEADER_CLOCK, b"arrival"))
                     send(
                         Outgoing(
                             self._readings,

@@ -20,6 +20,7 @@ class Ledger:
     Args:
         messages: MQTT messages received, redelivered ones too.
         confirmed: Messages of which Kafka has everything.
+        passed_over: Those of which nothing went on: presence, settings, what a map or a setting passes over.
         acknowledged: Those that were also acknowledged to the broker: not at QoS 0, and not over a connection
             that is gone (the broker sends these again).
         items: Readings, labels and refused items received.
@@ -33,6 +34,7 @@ class Ledger:
     retained: int = 0
     confirmed: int = 0
     acknowledged: int = 0
+    passed_over: int = 0
     items: int = 0
     readings: int = 0
     labels: int = 0
@@ -76,6 +78,7 @@ class Ledger:
                 "acknowledged": self.acknowledged,
                 "redelivered": self.redelivered,
                 "retained": self.retained,
+                "passed_over": self.passed_over,
             },
             "items": {
                 "received": self.items,
@@ -97,6 +100,7 @@ class Ledger:
         metrics.MQTT_BYTES.inc(self.payload_bytes - before.payload_bytes)
         metrics.MQTT_REDELIVERED.inc(self.redelivered - before.redelivered)
         metrics.MQTT_RETAINED.inc(self.retained - before.retained)
+        metrics.MQTT_PASSED_OVER.inc(self.passed_over - before.passed_over)
         metrics.MQTT_ACKNOWLEDGED.inc(self.acknowledged - before.acknowledged)
         metrics.MQTT_CONNECTIONS.inc(self.connections - before.connections)
         metrics.BRIDGE_ITEMS.inc(self.items - before.items)

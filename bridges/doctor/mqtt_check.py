@@ -4,10 +4,13 @@ import re
 import secrets
 import ssl
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bridges.doctor.diagnosis import Diagnoses, failure, judged, ok, warning
+from bridges.maps.map_files import maps_in_force
+from bridges.mqtt.session import filters_of
 from bridges.process.settings import MqttSettings, Settings
 from bridges.stack.mqtt_server import RUMQTTD_QUEUED_MESSAGES
 
@@ -25,8 +28,9 @@ def examine_mqtt(settings: Settings, stack: Path | None) -> tuple[Diagnoses, dic
     mqtt = settings.mqtt
     what, where = "MQTT", f"{mqtt.host}:{mqtt.port}"
     answer = _Answer()
+    filters = filters_of(mqtt.topics, maps_in_force(settings).filters())
     try:
-        _converse(mqtt, answer)
+        _converse(mqtt, filters, answer)
     except (OSError, ValueError) as error:
         return [
             failure(what, f"{where}: {error}", "start the broker, or set WEIR_MQTT__HOST and WEIR_MQTT__PORT")
@@ -36,7 +40,16 @@ def examine_mqtt(settings: Settings, stack: Path | None) -> tuple[Diagnoses, dic
             failure(what, f"{where} refuses us: {answer.refused}", "see WEIR_MQTT__USERNAME and __PROTOCOL")
         ], {}
     findings = [ok(what, f"{where}: {answer.version or 'a broker'} answers MQTT {mqtt.protocol}")]
-    for topic, code in zip(mqtt.topics, answer.granted, strict=False):
+    granted = dict(zip(filters, answer.granted, strict=False))
+    if refused := [topic for topic in filters if topic not in mqtt.topics and granted.get(topic) != 1]:
+        findings.append(
+            warning(
+                "subscriptions of maps",
+                f"refused: {', '.join(refused)}",
+                "allow the bridge to subscribe to them with QoS 1, or name the maps in WEIR_MQTT__BUILT_IN_MAPS",
+            )
+        )
+    for topic, code in ((topic, granted.get(topic, 0x80)) for topic in filters if topic in mqtt.topics):
         findings.append(
             judged(
                 code == 1,
@@ -65,7 +78,7 @@ class _Answer:
         self.complete = threading.Event()
 
 
-def _converse(mqtt: MqttSettings, answer: _Answer) -> None:
+def _converse(mqtt: MqttSettings, filters: Sequence[str], answer: _Answer) -> None:
     """Connect as a stranger with a session that ends at once, and subscribe to what the bridge subscribes to."""
     import paho.mqtt.client as paho
     from paho.mqtt.enums import CallbackAPIVersion
@@ -91,7 +104,7 @@ def _converse(mqtt: MqttSettings, answer: _Answer) -> None:
             answer.complete.set()
             return
         answer.properties = properties
-        client.subscribe([(topic, 1) for topic in mqtt.topics])
+        client.subscribe([(topic, 1) for topic in filters])
 
     def subscribed(_client: Any, _data: Any, _mid: int, codes: Any, _properties: Any) -> None:
         if not answer.complete.is_set():

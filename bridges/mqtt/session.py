@@ -8,6 +8,7 @@ and a stop disconnects without ending the session.
 import select
 import ssl
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bridges.mqtt.frames import PINGREQ, FrameReader, FrameSocket, Publish
 from bridges.process.logs import get_logger
 from bridges.process.settings import MqttSettings
 from streams.errors import ConfigurationError, TransientError
+from streams.payloads.maps.template import union
 
 log = get_logger(__name__)
 
@@ -37,6 +39,8 @@ _OPERATORS = {
 }
 _SESSION_TAKEN_OVER = 0x8E
 _QOS = 1
+MAPS = "maps"
+"""Stands among the topics of the settings for the filters of all maps in force."""
 
 
 class _Client(paho.Client):
@@ -59,13 +63,22 @@ class MqttSession:
 
     Args:
         settings: Broker, credentials, topic filters.
+        of_maps: Filters for which ``maps`` stands among them.
         receive_maximum: Messages that the broker may send before the first is acknowledged. Brokers keep to
             it with MQTT 5 only, and Mosquitto 2.0 not strictly.
         max_payload_bytes: Of longer payloads only the beginning is kept.
     """
 
-    def __init__(self, settings: MqttSettings, *, receive_maximum: int, max_payload_bytes: int) -> None:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        receive_maximum: int,
+        max_payload_bytes: int,
+        of_maps: Sequence[str] = (),
+    ) -> None:
         self._settings = settings
+        self._filters = filters_of(settings.topics, of_maps)
         self._receive_maximum = min(receive_maximum, _RECEIVE_MAXIMUM)
         self._max_payload_bytes = max_payload_bytes
         self._client: _Client | None = None
@@ -283,14 +296,18 @@ class MqttSession:
         if self._settings.protocol == "5":
             # Retained messages once per subscription, not once per connection.
             options = SubscribeOptions(qos=_QOS, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            client.subscribe([(topic, options) for topic in self._settings.topics])
+            client.subscribe([(topic, options) for topic in self._filters])
         else:
-            client.subscribe([(topic, _QOS) for topic in self._settings.topics])
+            client.subscribe([(topic, _QOS) for topic in self._filters])
 
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any
     ) -> None:
-        for topic, code in zip(self._settings.topics, codes, strict=False):
+        refused = []
+        for topic, code in zip(self._filters, codes, strict=False):
+            if topic not in self._settings.topics and (code.is_failure or code.value != _QOS):
+                refused.append(topic)
+                continue
             if code.is_failure:
                 self._problem = ConfigurationError(
                     f"MQTT broker refuses the subscription to {topic!r}: {code}; check WEIR_MQTT__TOPICS and "
@@ -302,6 +319,18 @@ class MqttSession:
                     f"MQTT broker grants QoS {code.value} for {topic!r}: at QoS 0 messages can be lost, allow QoS 1"
                 )
                 return
+        if refused:
+            log.warning(
+                "subscriptions.refused",
+                topics=refused,
+                remedy="allow the bridge to read them with QoS 1, or name the maps wanted in WEIR_MQTT__BUILT_IN_MAPS",
+            )
+        if refused:
+            log.warning(
+                "subscriptions.refused",
+                topics=refused,
+                remedy="allow the bridge to read them with QoS 1, or name the maps wanted in WEIR_MQTT__BUILT_IN_MAPS",
+            )
         self.subscribed = True
 
     def _on_disconnect(
@@ -314,6 +343,20 @@ class MqttSession:
                 "session.taken_over", client_id=self._settings.client_id, remedy="give each bridge its own id"
             )
         self._problem = TransientError(f"MQTT connection lost: {code}")
+
+
+def filters_of(topics: Sequence[str], of_maps: Sequence[str]) -> tuple[str, ...]:
+    """Return the filters to subscribe to.
+
+    Args:
+        topics: Filters of the settings; ``maps`` stands for those of the maps in force.
+        of_maps: These.
+
+    >>> filters_of(("sensors/#", "maps"), ("tele/+/STATE", "sensors/+/LWT"))
+    ('sensors/#', 'tele/+/STATE')
+    """
+    named = [topic for topic in topics if topic != MAPS]
+    return tuple(union([*named, *(of_maps if MAPS in topics else ())]))
 
 
 def _text(path: Path | None) -> str | None:

@@ -47,6 +47,10 @@ MQTT_REDELIVERED = _counter(
     "weir_mqtt_messages_redelivered_total", "MQTT messages that the broker marked as delivered before."
 )
 MQTT_RETAINED = _counter("weir_mqtt_messages_retained_total", "Retained messages received.")
+MQTT_PASSED_OVER = _counter(
+    "weir_mqtt_messages_passed_over_total",
+    "Messages of which nothing went on: presence, settings, what a map or a setting passes over.",
+)
 MQTT_ACKNOWLEDGED = _counter(
     "weir_mqtt_messages_acknowledged_total", "MQTT messages acknowledged: Kafka has all that came of them."
 )

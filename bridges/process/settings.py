@@ -100,8 +100,13 @@ class MqttSettings(Section):
     """MQTT version."""
     client_id: str = "weir-bridge"
     """Fixed, so that the broker keeps the session while the bridge is away."""
-    topics: Annotated[tuple[str, ...], CommaSeparated] = ("sensors/#", "labels/#")
-    """Topic filters; ``$share/<group>/...`` shares them between several bridges."""
+    topics: Annotated[tuple[str, ...], CommaSeparated] = ("sensors/#", "labels/#", "maps")
+    """Topic filters; ``$share/<group>/...`` shares them between several bridges. ``maps`` stands for the filters of all
+    maps in force; one of these that the broker refuses is only told."""
+    maps: Path | None = None
+    """Folder of map files (``*.toml``) of one's own; they come before Weir's own form and the built-in maps."""
+    built_in_maps: Annotated[tuple[str, ...], CommaSeparated] = ("all",)
+    """Built-in maps in force: ``all``, ``none``, or names (``weir map list``)."""
     prefix: Prefix = "refused"
     """What levels before ``sensors/`` or ``labels/`` mean. ``refused``: such a message is a dead letter.
     ``identity``: they begin the sensor's id (``plant/7/sensors/t1`` is ``plant:7:t1``), and names may not hold a
@@ -128,7 +133,7 @@ class MqttSettings(Section):
         """Refuse a filter that can only bring what would be refused."""
         for topic in self.topics if self.prefix == "refused" else ():
             first = topic.split("/")[2 if topic.startswith("$share/") else 0 :][:1]
-            if first and first[0] not in ("sensors", "labels", "#", "+"):
+            if first and first[0] not in ("sensors", "labels", "maps", "#", "+"):
                 raise ValueError(
                     f"topics has a level before sensors/ and labels/ in {topic!r}: say what it means by "
                     "WEIR_MQTT__PREFIX=identity (part of the sensor's id) or ignored"
@@ -174,6 +179,14 @@ class BridgeSettings(Section):
     """A reading whose event time is further ahead of its ingest time becomes a dead letter."""
     min_collected_at: float = 946_684_800.0
     """A reading older than this event time (2000-01-01) has a device's clock that was never set."""
+    strict: bool = False
+    """On Weir's own topics: one field that cannot be read refuses the whole reading, and nothing but JSON numbers with
+    an event time is read. Otherwise what can be read counts, and each field that cannot is named by a dead letter."""
+    zone: str = ""
+    """Time zone of local times without an offset (``Europe/Berlin``). Not set: UTC in Weir's own form; in maps the
+    offset that puts the time nearest to its arrival."""
+    unmatched: Literal["dead_letter", "ignore"] = "dead_letter"
+    """What becomes of a message on a topic that nothing reads; ``ignore`` only counts it."""
     ignored_fields: Annotated[frozenset[str], CommaSeparated] = frozenset()
     """Fields of a payload that are no quantities and may hold anything (``unit,firmware``)."""
     tick_seconds: Seconds = 5

@@ -1,25 +1,60 @@
-"""Event times as sensors, files and people write them: ISO 8601, or seconds or milliseconds since the Unix epoch."""
+"""Event times as sensors, files and people write them: a date and time, or a number since the Unix epoch.
 
-from datetime import UTC, datetime
+    up to 1e11     up to 1e14      up to 1e17      above
+    seconds        milliseconds    microseconds    nanoseconds
+
+The magnitude tells the unit: 1e11 is the year 5138 in seconds and 1973 in milliseconds.
+"""
+
+from datetime import UTC, datetime, timedelta, tzinfo
 from math import inf
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from streams.errors import InputError, Reason, shown
+from streams.errors import ConfigurationError, InputError, Reason, shown
+from streams.payloads.time_spellings import read_spelling
 from streams.records.identity import event_ms, event_seconds
 
 Time = str | int | float
 
-# Epoch numbers from here on are milliseconds: as seconds this is the year 5138, as milliseconds 1973.
-_FIRST_MS = 1e11
+_FIRST_MS, _FIRST_US, _FIRST_NS = 1e11, 1e14, 1e17
 _SHORTEST_TIME = len("2024-09-09T14:01")
 _DATE = len("2024-09-09")
+PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+
+NEAREST = "nearest"
+"""Zone of a local time whose offset is not known: the one that puts it nearest to its arrival."""
+# What a message takes to come. Further away the offset would be a guess: 15 minutes lie between two of them.
+_NEAREST_SECONDS = 300.0
+_QUARTER = 900.0
+_FURTHEST_OFFSET = 14 * 3600.0
+
+Zone = tzinfo | str
 
 
-def event_time(value: Time, *, earliest: float = -inf, latest: float = inf) -> float:
+def zone_named(name: str) -> Zone:
+    """Return the time zone of an IANA name, or ``nearest`` as it is.
+
+    Raises:
+        ConfigurationError: If there is none of that name.
+    """
+    if name == NEAREST:
+        return NEAREST
+    try:
+        return UTC if name in ("", "UTC") else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(
+            f"zone must be a time zone such as Europe/Berlin, UTC or nearest, got {name[:80]!r}"
+        ) from None
+
+
+def event_time(value: Time, *, earliest: float = -inf, latest: float = inf, zone: Zone = UTC) -> float:
     """Convert an event time to seconds since the Unix epoch, rounded to the millisecond.
 
     Args:
-        value: ISO 8601 date and time (UTC if it has no offset), or seconds or milliseconds since the epoch.
+        value: A date and time (`time_spellings` has the forms), or seconds, milliseconds, microseconds or
+            nanoseconds since the epoch.
         earliest, latest: What is believed (seconds since the epoch).
+        zone: Of a date and time without an offset.
 
     Raises:
         InputError: ``bad_time`` if it is no time or before ``earliest``; ``future_time`` if after ``latest``.
@@ -30,11 +65,22 @@ def event_time(value: Time, *, earliest: float = -inf, latest: float = inf) -> f
     1725890469.123
     """
     if isinstance(value, str):
-        seconds = _iso_8601(value)
+        seconds = _of_text(value, zone)
     elif not -1e300 < value < 1e300:  # nan, infinite, or an integer too large for a float
         raise InputError(Reason.BAD_TIME, f"time must be finite, got {shown(value)}")
+    elif value < _FIRST_MS:
+        seconds = float(value)
     else:
-        seconds = value / 1000 if value >= _FIRST_MS else float(value)
+        seconds = value / (1000 if value < _FIRST_US else 1_000_000 if value < _FIRST_NS else 1_000_000_000)
+    return believed(seconds, value, earliest, latest)
+
+
+def believed(seconds: float, value: object, earliest: float, latest: float) -> float:
+    """Return a time rounded to the millisecond if it is between the bounds.
+
+    Raises:
+        InputError: ``bad_time`` or ``future_time``.
+    """
     if seconds < earliest:
         raise InputError(
             Reason.BAD_TIME,
@@ -67,21 +113,78 @@ def read_event_time(text: str, *, dates: bool = False) -> float:
 
 def seconds_of(moment: datetime) -> float:
     """Return a date and time (UTC if it has no offset) as seconds since the Unix epoch, to the millisecond."""
-    return event_seconds(event_ms(_utc(moment).timestamp()))
+    return event_seconds(
+        event_ms((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())
+    )
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+def in_unit(value: float, unit: str) -> float:
+    """Convert a number since the epoch in ``s``, ``ms``, ``us`` or ``ns`` to seconds."""
+    if not -1e300 < value < 1e300:
+        raise InputError(Reason.BAD_TIME, f"time must be finite, got {shown(value)}")
+    return value / PER_SECOND[unit]
 
 
-def _iso_8601(text: str) -> float:
+def local_seconds(moment: datetime, zone: Zone, ingest_time: float) -> float | None:
+    """Return the seconds since the epoch of a time that may have no offset.
+
+    Args:
+        moment: The time as it was written.
+        zone: Of a time without an offset.
+        ingest_time: When it came, for ``nearest``.
+
+    Returns:
+        ``None`` if the zone is ``nearest`` and no offset brings the time within five minutes of its arrival.
+
+    >>> local_seconds(datetime(2024, 9, 9, 16, 1, 9), "nearest", 1725890470.0)
+    1725890469.0
+    """
+    if moment.tzinfo is not None:
+        return moment.timestamp()
+    if isinstance(zone, tzinfo):
+        return moment.replace(tzinfo=zone).timestamp()
+    as_utc = moment.replace(tzinfo=UTC).timestamp()
+    offset = round((as_utc - ingest_time) / _QUARTER) * _QUARTER
+    seconds = as_utc - offset
+    if abs(offset) > _FURTHEST_OFFSET or abs(seconds - ingest_time) > _NEAREST_SECONDS:
+        return None
+    return seconds
+
+
+def _of_text(text: str, zone: Zone) -> float:
     try:
         if len(text) < _SHORTEST_TIME:
-            raise ValueError("a date alone is not a time")
-        return _utc(datetime.fromisoformat(text)).timestamp()
+            raise ValueError("not the usual form")
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = spelt(text)
+    try:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone if isinstance(zone, tzinfo) else UTC)
+        return (moment - _EPOCH) / _SECOND
+    except OverflowError as error:
+        raise _no_time(text, error) from None
+
+
+def spelt(text: str) -> datetime:
+    """Read a date and time in any spelling.
+
+    Raises:
+        InputError: ``bad_time``.
+    """
+    try:
+        return read_spelling(text)
     except (ValueError, OverflowError) as error:
-        raise InputError(
-            Reason.BAD_TIME,
-            f"time must be ISO 8601 such as 2024-09-09T14:01:09Z, or a number since the epoch, "
-            f"got {shown(text)} ({error})",
-        ) from None
+        raise _no_time(text, error) from None
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
+def _no_time(text: str, error: Exception) -> InputError:
+    return InputError(
+        Reason.BAD_TIME,
+        f"time must be ISO 8601 such as 2024-09-09T14:01:09Z, or a number since the epoch, "
+        f"got {shown(text)} ({error})",
+    )

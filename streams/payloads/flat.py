@@ -4,12 +4,13 @@
     on sensors/<id>/<quantity>    21.5
     on labels/<id>/<quantity>     {"start": 1725890469, "end": 1725890529, "kind": "spike"}
 
-Nothing is guessed: a boolean or a numeric text where a number belongs is refused, whole reading and all, with
-a reason out of `streams.errors.Reason`. docs/reference/payloads.md has each form with its outcome.
+What is plain is read here; the rest is asked of `lenient`, which reads what can be read and names each field that
+cannot. Where the limits are strict, nothing is asked: a reading with one such field is refused as a whole.
+docs/reference/payloads.md has each form with its outcome.
 """
 
 import re
-from dataclasses import dataclass
+from datetime import UTC
 from typing import Annotated, Any
 
 import msgspec
@@ -18,8 +19,12 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from streams.errors import InputError, Reason, shown
-from streams.payloads.addresses import Address, Kind, Prefix, check_quantity, parse
-from streams.payloads.event_times import Time, event_time
+from streams.payloads.accepted import Limits, Refusal
+from streams.payloads.addresses import Address, Kind, check_quantity, parse
+from streams.payloads.arrivals import Arrivals
+from streams.payloads.event_times import Time, event_time, zone_named
+from streams.payloads.lenient import read_own
+from streams.payloads.maps.decoded import Decoded, Found
 from streams.records.types import Label, Reading
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -52,47 +57,26 @@ _validate_reading = _reading_adapter.validator.validate_json
 _revalidate_reading = _reading_adapter.validator.validate_python
 _validate_number = TypeAdapter(_Number).validator.validate_json
 _validate_label = TypeAdapter(_LabelFields).validator.validate_json
+_decode_json = msgspec.json.Decoder().decode
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _BEGINS_ARRAY = re.compile(rb"[ \t\n\r]*\[")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is accepted.
-
-    Args:
-        max_payload_bytes: A larger payload is ``too_large``.
-        max_future_seconds: How far an event time may be ahead of its ingest time.
-        min_collected_at: The earliest event time that is believed (seconds since the Unix epoch).
-        ignored_fields: Fields that are neither quantities nor errors, whatever they hold.
-        prefix: What levels of an MQTT topic before ``sensors/`` or ``labels/`` mean.
-    """
-
-    max_payload_bytes: int = 65_536
-    max_future_seconds: float = 3600.0
-    min_collected_at: float = 946_684_800.0
-    ignored_fields: frozenset[str] = frozenset()
-    prefix: Prefix = "refused"
-
-
-class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """One element of an array that cannot be read; the others go on.
-
-    Args:
-        payload: The element's original bytes.
-    """
-
-    reason: Reason
-    detail: str
-    payload: bytes
-
-
-Item = Reading | Label | Refusal
+Item = Reading | Label | Refusal | Found
+# From here on a float may stand for another integer than the one that was written.
+_ROUNDED = 2.0**53
+_MOST_NAMED = 10
 
 
 def decode(
-    topic: bytes, payload: bytes, ingest_time: float, limits: Limits, *, retained: bool = False
+    topic: bytes,
+    payload: bytes,
+    ingest_time: float,
+    limits: Limits,
+    *,
+    retained: bool = False,
+    arrivals: Arrivals | None = None,
 ) -> list[Item]:
     """Read what was published on an MQTT topic.
 
@@ -102,9 +86,11 @@ def decode(
         ingest_time: When they came (seconds since the Unix epoch): the event time of a bare number.
         limits: What is accepted.
         retained: Whether the broker had kept the message for new subscribers.
+        arrivals: Event times of what has none.
 
     Returns:
-        One reading or label; for an array, one reading or refusal per element, in order.
+        Readings (as `Found` where the event time is their arrival) or one label; a refusal for what of it, or for
+        which element of an array, cannot be read. Nothing, if it says that nothing was measured.
 
     Raises:
         InputError: If the message as a whole cannot be read. Nothing else is raised, whatever the bytes are.
@@ -121,17 +107,42 @@ def decode(
     if address.kind is Kind.READINGS:
         # Nearly every message is one object; an array fails validation at its first byte.
         try:
-            fields = _validate_reading(payload)
-        except ValidationError as error:
+            return [_reading(_validate_reading(payload), payload, address, ingest_time, limits)]
+        except (ValidationError, InputError) as error:
             if _BEGINS_ARRAY.match(payload):
-                return _array(payload, address, ingest_time, limits)
-            fields = _second_look(payload, error, limits)
-        return [_reading(fields, address, ingest_time, limits)]
-    if not payload:
+                return _array(payload, address, ingest_time, limits, retained, arrivals)
+            if limits.strict:
+                return [_strictly(payload, error, address, ingest_time, limits)]
+    elif not payload:
         raise InputError(Reason.MISSING_VALUE, "payload must not be empty (it clears a retained message)")
-    if address.kind is Kind.VALUE:
+    elif address.kind is Kind.LABEL:
+        return [_label(payload, address)]
+    elif retained or limits.strict:
         return [_value(payload, address, ingest_time, retained)]
-    return [_label(payload, address)]
+    else:
+        try:
+            return [_value(payload, address, ingest_time, retained)]
+        except InputError:
+            pass
+    return _leniently(payload, address, ingest_time, limits, retained, arrivals)
+
+
+def items_of(outcome: Decoded, payload: bytes) -> list[Item]:
+    """Return what goes on from an outcome: readings, and one refusal that names what cannot be read.
+
+    Args:
+        outcome: What became of a message.
+        payload: Its bytes.
+    """
+    items: list[Item] = [found.reading if found.clock == "device" else found for found in outcome.readings]
+    if refused := outcome.refused:
+        named = [
+            f"{each.path}: {each.detail}" if each.path else each.detail for each in refused[:_MOST_NAMED]
+        ]
+        if len(refused) > _MOST_NAMED:
+            named.append(f"and {len(refused) - _MOST_NAMED} more")
+        items.append(Refusal(refused[0].reason, "; ".join(named), payload))
+    return items
 
 
 def encode(reading: Reading) -> bytes:
@@ -151,7 +162,9 @@ def encode_label(label: Label) -> bytes:
     return msgspec.json.encode({"start": label.start, "end": label.end, "kind": label.kind})
 
 
-def _reading(fields: dict[str, Any], address: Address, ingest_time: float, limits: Limits) -> Reading:
+def _reading(
+    fields: dict[str, Any], payload: bytes, address: Address, ingest_time: float, limits: Limits
+) -> Reading:
     """Make a reading of validated fields; takes them apart."""
     sensor_id = address.sensor_id
     name = fields.pop("sensor_id", None)
@@ -174,12 +187,53 @@ def _reading(fields: dict[str, Any], address: Address, ingest_time: float, limit
             del fields[name]
     if not fields:
         raise InputError(Reason.MISSING_VALUE, "a reading must have at least one quantity")
-    for name in fields:
+    for name, value in fields.items():
         check_quantity(name)
+        if not -_ROUNDED < value < _ROUNDED:
+            _check_exact(name, payload)
     at = event_time(
-        collected_at, earliest=limits.min_collected_at, latest=ingest_time + limits.max_future_seconds
+        collected_at,
+        earliest=limits.min_collected_at,
+        latest=ingest_time + limits.max_future_seconds,
+        zone=zone_named(limits.zone) if limits.zone else UTC,
     )
     return Reading(sensor_id, at, fields, sequence)
+
+
+def _check_exact(name: str, payload: bytes) -> None:
+    """Refuse a large integer that its float does not hold: it must not be rounded without a word."""
+    written = _decode_json(payload)
+    if isinstance(written, dict):
+        written = written.get(name)
+    if type(written) is int and float(written) != written:
+        raise InputError(
+            Reason.BAD_VALUE,
+            f"{name} must be a number that 64-bit floating point holds exactly, got {shown(written)}",
+        )
+
+
+def _leniently(
+    payload: bytes,
+    address: Address,
+    ingest_time: float,
+    limits: Limits,
+    retained: bool,
+    arrivals: Arrivals | None,
+) -> list[Item]:
+    """Read what can be read; raise what is wrong if that is nothing."""
+    outcome = read_own(address, payload, ingest_time, limits, retained=retained, arrivals=arrivals)
+    items = items_of(outcome, payload)
+    if len(items) == 1 and isinstance(refusal := items[0], Refusal):
+        raise InputError(refusal.reason, refusal.detail)
+    return items
+
+
+def _strictly(
+    payload: bytes, error: Exception, address: Address, ingest_time: float, limits: Limits
+) -> Reading:
+    if isinstance(error, ValidationError):
+        return _reading(_second_look(payload, error, limits), payload, address, ingest_time, limits)
+    raise error
 
 
 def _second_look(payload: bytes, error: ValidationError, limits: Limits) -> dict[str, Any]:
@@ -205,21 +259,32 @@ def _second_look(payload: bytes, error: ValidationError, limits: Limits) -> dict
     return fields
 
 
-def _array(payload: bytes, address: Address, ingest_time: float, limits: Limits) -> list[Item]:
+def _array(
+    payload: bytes,
+    address: Address,
+    ingest_time: float,
+    limits: Limits,
+    retained: bool,
+    arrivals: Arrivals | None,
+) -> list[Item]:
     try:
         elements = [bytes(raw) for raw in _split_array(payload)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(payload, str(error)) from None
+        if limits.strict:
+            raise _not_json(payload, str(error)) from None
+        return _leniently(payload, address, ingest_time, limits, retained, arrivals)
     if not elements:
         raise InputError(Reason.MISSING_VALUE, "an array must hold at least one reading")
     items: list[Item] = []
     for element in elements:
         try:
             try:
-                fields = _validate_reading(element)
-            except ValidationError as error:
-                fields = _second_look(element, error, limits)
-            items.append(_reading(fields, address, ingest_time, limits))
+                items.append(_reading(_validate_reading(element), element, address, ingest_time, limits))
+            except (ValidationError, InputError) as error:
+                if limits.strict:
+                    items.append(_strictly(element, error, address, ingest_time, limits))
+                else:
+                    items += _leniently(element, address, ingest_time, limits, retained, arrivals)
         except InputError as error:
             items.append(Refusal(error.reason, error.detail, element))
     return items
@@ -239,6 +304,8 @@ def _value(payload: bytes, address: Address, ingest_time: float, retained: bool)
         raise InputError(
             reason, f"{address.quantity} must be a bare finite number, got {shown(payload)}"
         ) from None
+    if not -_ROUNDED < number < _ROUNDED:
+        _check_exact(address.quantity, payload)
     return Reading(address.sensor_id, round(ingest_time * 1000) / 1000, {address.quantity: number})
 
 

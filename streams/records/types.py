@@ -13,6 +13,8 @@ from streams.errors import InputError, Reason
 
 HEADER_READING_ID = "id"
 HEADER_MQTT_TOPIC = "mqtt_topic"
+HEADER_CLOCK = "clock"
+"""``arrival`` where a reading had no event time of its own."""
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

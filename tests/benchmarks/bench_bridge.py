@@ -27,7 +27,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bridges.stack.child_process import ROOT, Program, free_port
-from streams.payloads.flat import Limits, decode
+from streams.payloads.accepted import Limits
+from streams.payloads.flat import decode
 from streams.records.identity import reading_id
 from streams.records.types import Reading, encode
 from tests.services.bridge_kit import BridgeProcess, until

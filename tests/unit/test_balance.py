@@ -10,7 +10,8 @@ from bridges.audit.balance import balance, findings
 from bridges.process.settings import Settings
 from bridges.simulator.scenario import Scenario
 from streams.detection.series_model import DetectionPlan
-from streams.payloads.flat import Limits, decode
+from streams.payloads.accepted import Limits
+from streams.payloads.flat import decode
 from streams.records import topics
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import reading_id

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streams.errors import InputError, Reason
-from streams.payloads.flat import Refusal
+from streams.payloads.accepted import Refusal
 from streams.records.dead_letters import from_kafka, from_mongo, from_mqtt
 from streams.records.types import DeadLetter, decode_as, encode
 

@@ -1,0 +1,1 @@
+"""The maps that Weir brings: one TOML file for each ecosystem."""

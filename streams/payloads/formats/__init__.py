@@ -1,0 +1,1 @@
+"""Formats: bytes become plain values (tables, lists, numbers, texts), bounded, or an `InputError`."""

@@ -1,0 +1,108 @@
+"""Sparkplug B payloads: Protocol Buffers as the Eclipse Sparkplug specification 3.0.0 numbers their fields.
+
+The description is made here, of the field numbers and types that the specification states (chapter 6.4, "Sparkplug
+B v1.0 Payloads"), so that no compiler of ``.proto`` files is needed. What is left out (templates, metadata) is passed
+over by Protocol Buffers itself.
+"""
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from streams.errors import InputError, Reason, shown
+
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_U32, _U64, _TEXT = _FIELD.TYPE_UINT32, _FIELD.TYPE_UINT64, _FIELD.TYPE_STRING
+_FLAG, _F32, _F64, _BYTES = _FIELD.TYPE_BOOL, _FIELD.TYPE_FLOAT, _FIELD.TYPE_DOUBLE, _FIELD.TYPE_BYTES
+_METRIC = {
+    "name": (1, _TEXT), "alias": (2, _U64), "timestamp": (3, _U64), "datatype": (4, _U32),
+    "is_historical": (5, _FLAG), "is_transient": (6, _FLAG), "is_null": (7, _FLAG), "int_value": (10, _U32),
+    "long_value": (11, _U64), "float_value": (12, _F32), "double_value": (13, _F64), "boolean_value": (14, _FLAG),
+    "string_value": (15, _TEXT), "bytes_value": (16, _BYTES),
+}  # fmt: skip
+_PAYLOAD = {"timestamp": (1, _U64), "seq": (3, _U64), "uuid": (4, _TEXT), "body": (5, _BYTES)}
+_MAX_METRICS = 10_000
+# Data types whose numbers are signed but stand in an unsigned field: bits of each.
+_SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}
+_DATE_TIME, _FLOAT32 = 13, 9
+
+
+def _describe() -> Any:
+    file = descriptor_pb2.FileDescriptorProto(
+        name="weir_sparkplug_b.proto", package="weir.sparkplug", syntax="proto2"
+    )
+    for name, fields in (("Metric", _METRIC), ("Payload", _PAYLOAD)):
+        message = file.message_type.add(name=name)
+        for field, (number, kind) in fields.items():
+            message.field.add(name=field, number=number, type=kind, label=_FIELD.LABEL_OPTIONAL)
+        if name == "Payload":
+            message.field.add(
+                name="metrics", number=2, type=_FIELD.TYPE_MESSAGE, label=_FIELD.LABEL_REPEATED,
+                type_name=".weir.sparkplug.Metric",
+            )  # fmt: skip
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("weir.sparkplug.Payload"))
+
+
+_Payload: Any = _describe()
+
+
+def read_sparkplug(payload: bytes) -> list[Any]:
+    """Read a payload as an object with ``timestamp``, ``seq`` and ``metrics``.
+
+    A metric has ``name`` or ``alias`` or both, ``value`` (``None`` if it is null), and where they are there
+    ``timestamp`` (milliseconds) and ``historical``.
+
+    Raises:
+        InputError: ``bad_format`` or ``too_large``.
+
+    >>> read_sparkplug(bytes.fromhex("08c0a69aba9f34120a0a017418c0a69aba9f34"))[0]["timestamp"]
+    1795149960000
+    """
+    try:
+        message = _Payload.FromString(payload)
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            Reason.BAD_FORMAT,
+            f"payload must be Sparkplug B (Protocol Buffers), got {shown(payload)} ({error})",
+        ) from None
+    if len(message.metrics) > _MAX_METRICS:
+        raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_METRICS} metrics")
+    found: dict[str, Any] = {"metrics": [_metric(metric) for metric in message.metrics]}
+    for name in ("timestamp", "seq"):
+        if message.HasField(name):
+            found[name] = getattr(message, name)
+    return [found]
+
+
+def _metric(metric: Any) -> dict[str, Any]:
+    fields = {descriptor.name: value for descriptor, value in metric.ListFields()}
+    found: dict[str, Any] = {name: fields[name] for name in ("name", "alias", "timestamp") if name in fields}
+    if fields.get("is_historical"):
+        found["historical"] = True
+    if (datatype := fields.get("datatype")) is not None:
+        found["datatype"] = datatype
+    found["value"] = None if fields.get("is_null") else _value(fields, datatype)
+    return found
+
+
+def _value(fields: dict[str, Any], datatype: int | None) -> Any:
+    for name in ("double_value", "boolean_value", "string_value"):
+        if name in fields:
+            return fields[name]
+    if "float_value" in fields:
+        # 6.1 in 32 bits is 6.099999904632568 in 64: the shortest decimal that gives the same 32 bits is what was meant.
+        return (
+            float(f"{fields['float_value']:.7g}") if datatype in (None, _FLOAT32) else fields["float_value"]
+        )
+    number = fields.get("int_value", fields.get("long_value"))
+    if number is None:
+        return None
+    bits = _SIGNED.get(datatype or 0)
+    if bits is None or datatype == _DATE_TIME:
+        return number
+    # Clients extend the sign to 32 or 64 bits, or do not.
+    number &= (1 << bits) - 1
+    return number - (1 << bits) if number >> (bits - 1) else number

@@ -1,0 +1,236 @@
+"""The maps in force: which rule reads a topic, and what becomes of a message.
+
+topic ──▶ one's own maps ──▶ Weir's own form and the built-in maps ──▶ nothing reads it
+          the most specific first, in each; a rule whose ``when`` does not fit lets the next one try
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from streams.errors import ConfigurationError, InputError, Reason
+from streams.payloads.accepted import Limits
+from streams.payloads.addresses import parse
+from streams.payloads.arrivals import Arrivals
+from streams.payloads.event_times import NEAREST, zone_named
+from streams.payloads.flat import Item, decode, items_of
+from streams.payloads.maps.births import Births
+from streams.payloads.maps.compiled import Came, CompiledRule
+from streams.payloads.maps.decoded import Decoded, Passed, Refused
+from streams.payloads.maps.heard import Heard
+from streams.payloads.maps.model import Map
+from streams.payloads.maps.template import Template, covers, union
+
+_OWN_RANK = (3, 1, 1)
+# Topics whose rules are remembered; about 400 bytes each beside the topic.
+_MAX_REMEMBERED_BYTES = 8_388_608
+_ENTRY_BYTES = 400
+
+Unmatched = Literal["dead_letter", "ignore"]
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """A rule that may read a topic, with the names of its levels; ``None`` is Weir's own form."""
+
+    rule: CompiledRule | None
+    names: Mapping[str, str]
+
+
+class MapsInForce:
+    """All maps in force.
+
+    Args:
+        own: Maps of the operator's; they come before everything else.
+        built_in: Maps that Weir brings.
+        limits: What is accepted.
+        zone: Of local times without an offset, where a map names none; empty: ``nearest``.
+        unmatched: What becomes of a message that nothing reads.
+
+    Raises:
+        ConfigurationError: If a map cannot be compiled, or two have the same name.
+    """
+
+    def __init__(
+        self,
+        own: Iterable[Map] = (),
+        built_in: Iterable[Map] = (),
+        *,
+        limits: Limits | None = None,
+        zone: str = "",
+        unmatched: Unmatched = "dead_letter",
+    ) -> None:
+        self.limits = limits or Limits()
+        self._zone = zone_named(zone or NEAREST)
+        self._unmatched = unmatched
+        self.arrivals = Arrivals()
+        self._births = Births()
+        self._heard = Heard()
+        self.rules: list[tuple[CompiledRule, bool]] = []
+        self._by_first: dict[str, list[_Entry]] = {}
+        self._routes: dict[bytes, tuple[Candidate, ...]] = {}
+        self._remembered = 0
+        names: set[str] = set()
+        for maps, is_own in ((own, True), (built_in, False)):
+            for each in maps:
+                if each.name in names and is_own:
+                    raise ConfigurationError(f"two maps have the name {each.name!r}")
+                if each.name in names:
+                    continue  # one's own map of that name stands in for the built-in one
+                names.add(each.name)
+                self._add(each, is_own)
+        self.names = sorted(names)
+        self._own = {rule for rule, is_own in self.rules if is_own}
+        self._built_in_filters = self.filters(built_in_only=True)
+
+    def _add(self, map_: Map, is_own: bool) -> None:
+        for number, rule in enumerate(map_.rule):
+            try:
+                compiled = CompiledRule(rule, map_.name, self._zone)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"map {map_.name!r}, rule {number + 1}: {error}") from None
+            self.rules.append((compiled, is_own))
+            for template in compiled.templates:
+                entry = _Entry((is_own, template.rank, -len(self.rules)), template, compiled)
+                for first in template.firsts:
+                    self._by_first.setdefault(first, []).append(entry)
+
+    def filters(self, *, built_in_only: bool = False) -> list[str]:
+        """Return the MQTT topic filters that bring what the maps read, none that another covers."""
+        return union(
+            [
+                filter_
+                for rule, is_own in self.rules
+                if rule.rule.subscribe and not (built_in_only and is_own)
+                for template in rule.templates
+                for filter_ in template.filters
+            ]
+        )
+
+    def route(self, topic: bytes) -> tuple[Candidate, ...]:
+        """Return who may read a topic, in the order in which they are asked."""
+        if (found := self._routes.get(topic)) is not None:
+            return found
+        found = tuple(self._candidates(topic))
+        cost = len(topic) + _ENTRY_BYTES
+        if self._remembered + cost > _MAX_REMEMBERED_BYTES:
+            self._routes.clear()
+            self._remembered = 0
+        self._remembered += cost
+        self._routes[topic] = found
+        return found
+
+    def _candidates(self, topic: bytes) -> Iterable[Candidate]:
+        try:
+            text = topic.decode()
+        except UnicodeDecodeError:
+            return [Candidate(None, {})]
+        found: list[tuple[tuple[Any, ...], Candidate]] = []
+        for entry in (*self._by_first.get(text.partition("/")[0], ()), *self._by_first.get("", ())):
+            if match := entry.template.pattern.fullmatch(text):
+                found.append((entry.order, Candidate(entry.rule, match.groupdict())))
+        if self._is_own_form(topic):
+            found.append(((False, _OWN_RANK, 0), Candidate(None, {})))
+        return [candidate for _, candidate in sorted(found, key=lambda each: each[0], reverse=True)]
+
+    def _is_own_form(self, topic: bytes) -> bool:
+        try:
+            parse(topic, self.limits.prefix)
+        except InputError:
+            return False
+        return True
+
+    def read(
+        self,
+        topic: bytes,
+        payload: bytes,
+        ingest_time: float,
+        *,
+        retained: bool = False,
+        explain: bool = False,
+    ) -> Decoded | None:
+        """Say what becomes of a message; ``None`` if it has Weir's own form, which `flat` reads.
+
+        Args:
+            topic, payload: As they came.
+            ingest_time: When (seconds since the Unix epoch).
+            retained: Whether the broker had kept the message.
+            explain: Whether `Decoded.ignored` is wanted.
+        """
+        if len(payload) > self.limits.max_payload_bytes:
+            why = f"payload must have at most {self.limits.max_payload_bytes} bytes, got {len(payload)}"
+            return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
+        problem: Decoded | None = None
+        for candidate in self.route(topic):
+            if candidate.rule is None:
+                return None
+            came = Came(candidate.names, ingest_time, retained, self.limits, self.arrivals, explain)
+            try:
+                outcome = self._by(candidate.rule, topic, payload, came)
+            except InputError as error:
+                refused = [Refused("", error.reason, error.detail)]
+                problem = problem or Decoded(candidate.rule.map_name, refused=refused)
+                continue
+            if outcome is not None:
+                return outcome
+        return problem or self._nothing(topic)
+
+    def decode(
+        self, topic: bytes, payload: bytes, ingest_time: float, *, retained: bool = False
+    ) -> list[Item]:
+        """Read a message: what goes on from it, as `flat.decode` does.
+
+        Raises:
+            InputError: If the message as a whole cannot be read. Nothing else is raised, whatever the bytes are.
+        """
+        route = self._routes.get(topic) or self.route(topic)
+        if not (route and route[0].rule is None):
+            outcome = self.read(topic, payload, ingest_time, retained=retained)
+            if outcome is not None:
+                return items_of(outcome, payload)
+        return decode(topic, payload, ingest_time, self.limits, retained=retained, arrivals=self.arrivals)
+
+    def _by(self, rule: CompiledRule, topic: bytes, payload: bytes, came: Came) -> Decoded | None:
+        """Let a rule read a message; ``None`` if it does not fit."""
+        if rule.rule.what in ("nothing", "refuse") and not rule.rule.when:
+            return rule.read([], came)
+        if not payload:
+            return Decoded(rule.map_name, ignored=[Passed("", "empty: it clears a retained message")])
+        documents = rule.documents(payload)
+        if not rule.fits(documents):
+            return None
+        if rule.rule.format == "sparkplug":
+            self._name_metrics(documents[0], came.names)
+        outcome = rule.read(documents, came)
+        if rule.rule.once_within and outcome.readings:
+            return self._heard.once(outcome, topic, came.ingest_time, rule.rule.once_within)
+        return outcome
+
+    def _name_metrics(self, document: Any, names: Mapping[str, str]) -> None:
+        group, node = names.get("group", ""), names.get("node", "")
+        self._births.learn(group, node, names.get("kind", ""), document["metrics"])
+        document["metrics"] = self._births.name(group, node, document["metrics"])
+
+    def _nothing(self, topic: bytes) -> Decoded:
+        """Say that nothing reads a message: a dead letter, unless a built-in map only asked for too much."""
+        why = f"no map reads the topic {topic[:80].decode(errors='replace')!r}"
+        if self.route(topic):
+            why = f"no rule that reads the topic {topic[:80].decode(errors='replace')!r} fits the message"
+        if self._unmatched == "ignore" or self._is_only_built_in(topic):
+            return Decoded("", ignored=[Passed("", why)])
+        return Decoded("", refused=[Refused("", Reason.UNKNOWN_TOPIC, why)])
+
+    def _is_only_built_in(self, topic: bytes) -> bool:
+        """Whether filters of built-in maps bring the topic, and no map of one's own reads it."""
+        text = topic.decode(errors="replace")
+        if any(rule in self._own for rule in (candidate.rule for candidate in self.route(topic))):
+            return False
+        return any(covers(filter_, text) for filter_ in self._built_in_filters)
+
+
+class _Entry(msgspec.Struct, frozen=True, gc=False):
+    """A template in the order in which it is asked."""
+
+    order: tuple[bool, tuple[int, ...], int]
+    template: Template
+    rule: CompiledRule

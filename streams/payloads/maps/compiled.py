@@ -1,0 +1,313 @@
+"""A rule, compiled: what it needs to know of a message's topic and bytes to make readings of them.
+
+    bytes ──format──▶ documents ──each──▶ parts ──┬─ sensor, event time
+                                                  └─ values ──▶ quantities ──▶ merged by sensor and time
+
+What is wrong with one field is noted with its path, and the others go on; what is wrong with a whole part, too.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from streams.errors import ConfigurationError, InputError, Reason, shown
+from streams.payloads.accepted import Limits
+from streams.payloads.arrivals import Arrivals
+from streams.payloads.event_times import Zone
+from streams.payloads.formats.binary import Layout, read_cbor, read_msgpack
+from streams.payloads.formats.influx import read_influx
+from streams.payloads.formats.json import read_json
+from streams.payloads.formats.senml import read_senml
+from streams.payloads.formats.sparkplug import read_sparkplug
+from streams.payloads.formats.texts import read_auto, read_csv, read_value
+from streams.payloads.maps.clocks import Clock
+from streams.payloads.maps.decoded import Decoded, Passed, Presence, Refused
+from streams.payloads.maps.embedded import unpack, unpack_bytes
+from streams.payloads.maps.gathering import Gatherer, Notes
+from streams.payloads.maps.merging import Merged
+from streams.payloads.maps.model import Rule, texts
+from streams.payloads.maps.paths import MISSING, Path, Reached, around, compile_path, find, get, shown_way
+from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
+from streams.payloads.maps.spread import Spread
+from streams.payloads.maps.template import Template, compile_template
+from streams.payloads.maps.words import presence_of
+
+_READERS: Mapping[str, Callable[[bytes], list[Any]]] = {
+    "auto": read_auto, "json": read_json, "value": read_value, "influx": read_influx, "senml": read_senml,
+    "cbor": read_cbor, "msgpack": read_msgpack, "sparkplug": read_sparkplug,
+}  # fmt: skip
+
+
+class Came(msgspec.Struct, frozen=True, gc=False):
+    """A message's circumstances.
+
+    Args:
+        names: Levels of its topic that the template names.
+        ingest_time: When it came (seconds since the Unix epoch).
+        retained: Whether the broker had kept it.
+        limits: What is accepted.
+        arrivals: Event times of what has none.
+        explain: Whether somebody wants to know what was passed over.
+    """
+
+    names: Mapping[str, str]
+    ingest_time: float
+    retained: bool
+    limits: Limits
+    arrivals: Arrivals
+    explain: bool = False
+
+
+class CompiledRule:
+    """One rule of a map, ready to read messages.
+
+    Args:
+        rule: The rule.
+        map_name: Name of the map it is of.
+        zone: Of local times, where the rule names none.
+
+    Raises:
+        ConfigurationError: If something in the rule cannot be understood, or contradicts something else.
+    """
+
+    def __init__(self, rule: Rule, map_name: str, zone: Zone) -> None:
+        self.rule = rule
+        self.map_name = map_name
+        self.templates: list[Template] = [compile_template(text) for text in texts(rule.topic)]
+        if not self.templates:
+            raise ConfigurationError("topic must have at least one template")
+        self._when = [compile_path(text) for text in rule.when]
+        self._each = [compile_path(text) for text in texts(rule.each)]
+        self._values = [compile_path(text) for text in texts(rule.values)]
+        self._value = compile_path(rule.value)
+        self._clock = Clock(rule, zone)
+        names = self._names()
+        many = frozenset(name for template in self.templates for name in template.many)
+        self._sensors = [compile_name(text, names, "sensor", many) for text in texts(rule.sensor)]
+        self._quantities = [compile_name(text, names, "quantity") for text in texts(rule.quantity)]
+        self._embedded = [compile_path(text) for text in rule.embedded]
+        self._spreads = [Spread(series) for series in rule.series]
+        self._sequence = compile_path(rule.sequence) if rule.sequence else None
+        self._gatherer = Gatherer(rule, self._not_values())
+        self._bytes_at = compile_path(rule.bytes_at)
+        self._layout = self._compiled_layout()
+        self._read_bytes = self._reader()
+
+    def _names(self) -> frozenset[str]:
+        """Return the names that topics of the rule have, and those that its paths keep."""
+        of_topics = frozenset().union(*(template.names for template in self.templates))
+        if self.rule.what in ("nothing", "refuse"):
+            return of_topics | {"sensor"}
+        return of_topics | {step.capture for path in self._each for step in path.steps if step.capture}
+
+    def _not_values(self) -> list[str]:
+        """Return patterns, seen from where the values are, of what is an id, a time or read in another way."""
+        templates: list[NameTemplate] = [*self._sensors, *self._quantities]
+        paths = [*self._clock.paths, *(path for template in templates for path in template.paths)]
+        paths += [self._sequence] if self._sequence is not None else []
+        paths += [path for spread in self._spreads for path in spread.paths]
+        paths += [path for path in self._each if path.steps and "" in texts(self.rule.each)]
+        found = []
+        for values in self._values:
+            before = values.text.removeprefix("$").removeprefix(".")
+            for path in paths:
+                text = path.text.removeprefix("$").removeprefix(".")
+                if path.up or not path.steps:
+                    continue
+                if not before:
+                    found.append(_above(text))
+                elif text.startswith(f"{before}."):
+                    found.append(text.removeprefix(f"{before}."))
+        return found
+
+    def _compiled_layout(self) -> Layout | None:
+        if not self.rule.bytes:
+            return None
+        return Layout([(f.name, f.type, f.at, f.big_endian, f.bits, f.absent) for f in self.rule.bytes])
+
+    def _reader(self) -> Callable[[bytes], list[Any]]:
+        rule = self.rule
+        if rule.format == "csv":
+            return lambda payload: read_csv(payload, rule.csv.columns, rule.csv.separator)
+        if rule.format == "bytes":
+            if self._layout is None:
+                raise ConfigurationError("bytes must describe at least one field where format is bytes")
+            return self._layout.read
+        return _READERS[rule.format]
+
+    def documents(self, payload: bytes) -> list[Any]:
+        """Read the bytes, and the texts in them that are JSON or bytes themselves.
+
+        Raises:
+            InputError: If they are not of the rule's format.
+        """
+        found = self._read_bytes(payload)
+        if self._embedded:
+            found = [unpack(document, self._embedded) for document in found]
+        if self._layout is not None and self.rule.bytes_at:
+            found = [unpack_bytes(each, self._bytes_at, self._layout, self.rule.bytes_as) for each in found]
+        return found
+
+    def fits(self, documents: list[Any]) -> bool:
+        """Whether the first document has the rule's shape and every path of ``when`` leads to something in it."""
+        first = documents[0]
+        if self.rule.shape != "any" and _shape(first) != self.rule.shape:
+            return False
+        if self.rule.what == "presence" and not self.rule.state and presence_of(first, self._value) is None:
+            return False
+        return all(next(find(path, first), None) is not None for path in self._when)
+
+    def read(self, documents: list[Any], came: Came) -> Decoded:
+        """Make of a message's documents what the rule says.
+
+        Raises:
+            InputError: If the message as a whole cannot be read.
+        """
+        match self.rule.what:
+            case "nothing":
+                return Decoded(self.map_name, ignored=[Passed("", "the map passes over this topic")])
+            case "refuse":
+                why = "the map refuses this topic"
+                return Decoded(self.map_name, refused=[Refused("", Reason.UNKNOWN_TOPIC, why)])
+            case "presence":
+                return self._presence(documents, came)
+        notes = Notes(wanted=came.explain)
+        merged = Merged(came.arrivals, came.ingest_time)
+        for document in documents:
+            self._document(document, came, notes, merged)
+        found = merged.readings()
+        presence = self._presence(documents, came).presence if self.rule.state else []
+        outcome = Decoded(self.map_name, found, presence, notes.ignored, notes.refused)
+        if merged.without_time and came.retained and self.rule.retained != "read":
+            return self._retained(outcome)
+        if not found and not notes.refused and not came.explain:
+            outcome.ignored.append(Passed("", "nothing in it was measured"))
+        return outcome
+
+    def _retained(self, outcome: Decoded) -> Decoded:
+        kept = [found for found in outcome.readings if found.clock == "device"]
+        why = "retained, and without a time: it was measured at an unknown time before"
+        if self.rule.retained == "refuse":
+            refused = [*outcome.refused, Refused("", Reason.MISSING_TIME, why)]
+            return msgspec.structs.replace(outcome, readings=kept, refused=refused)
+        return msgspec.structs.replace(outcome, readings=kept, ignored=[*outcome.ignored, Passed("", why)])
+
+    def _document(self, document: Any, came: Came, notes: Notes, merged: Merged) -> None:
+        for each in self._each:
+            if not each.steps:
+                self._part(document, Reached(document, (), {}), came, notes, merged)
+                continue
+            for place in find(each, document):
+                self._part(document, place, came, notes, merged)
+
+    def _part(self, document: Any, place: Reached, came: Came, notes: Notes, merged: Merged) -> None:
+        """Make a reading of one part of a document."""
+        names = {**came.names, **place.names} if place.names else came.names
+
+        def follow(path: Path) -> Any:
+            value = place.value
+            if path.root:
+                value = document
+            elif path.up:
+                value = around(document, place.way, path.up)
+            if path.plain:
+                return get(path, value)
+            return [each.value for each in sorted(find(path, value), key=_by_way)]
+
+        try:
+            values: dict[str, float] = {}
+            self._gather(place, names, follow, values, notes)
+            spread = [spread for spread in self._spreads if spread.is_in(follow)]
+            if not values and not spread:
+                return
+            sensor = self._sensor(names, follow)
+            time, why = self._clock.read(follow, came.ingest_time, came.limits)
+            if why and came.explain:
+                notes.ignored.append(Passed(shown_way(place.way), f"arrival instead of its time: {why}"))
+            sequence = self._number_of(follow)
+            if values:
+                merged.add(sensor, time, values, sequence)
+            for one in spread:
+                one.add_to(merged, sensor, time, follow, notes, place.way)
+        except InputError as error:
+            notes.refuse(place.way, error)
+
+    def _sensor(self, names: Mapping[str, str], follow: Callable[[Path], Any]) -> str:
+        for template in self._sensors:
+            if found := named_sensor(template, names, follow, self.rule.joint):
+                return found
+        wanted = " or ".join(template.text for template in self._sensors)
+        raise InputError(Reason.BAD_SENSOR_ID, f"the sensor must be named by {wanted}")
+
+    def _gather(
+        self,
+        place: Reached,
+        names: Mapping[str, str],
+        follow: Callable[[Path], Any],
+        values: dict[str, float],
+        notes: Notes,
+    ) -> None:
+        gatherer = self._gatherer
+        if self._quantities:
+            value = follow(self._value)
+            if value is MISSING:
+                return
+            for template in self._quantities:
+                if (name := plain_name(template, names, follow)) is not None:
+                    gatherer.take_one(value, name[0], values, notes)
+                    return
+            if self.rule.format == "sparkplug":
+                raise _unborn(place.value)
+            wanted = " or ".join(template.text for template in self._quantities)
+            raise InputError(Reason.BAD_QUANTITY, f"the quantity must be named by {wanted}")
+        for path in self._values:
+            value = follow(path) if path.steps else place.value
+            if type(value) is dict:
+                gatherer.take(value, gatherer.node(), values, notes)
+                return
+            if not path.steps and value is not None and not self._spreads:
+                raise InputError(Reason.WRONG_SHAPE, f"must be an object of quantities, got {shown(value)}")
+
+    def _number_of(self, follow: Callable[[Path], Any]) -> int | None:
+        if self._sequence is None:
+            return None
+        value = follow(self._sequence)
+        return value if type(value) is int and 0 <= value < 2**63 else None
+
+    def _presence(self, documents: list[Any], came: Came) -> Decoded:
+        document = documents[0] if documents else None
+        state = self.rule.state or presence_of(document, self._value)
+        if state is None:
+            return Decoded(self.map_name, ignored=[Passed("", f"no word of presence: {shown(document)}")])
+
+        def follow(path: Path) -> Any:
+            return get(path, document)
+
+        found = Presence(self._sensor(came.names, follow), state, came.ingest_time)
+        return Decoded(self.map_name, presence=[found])
+
+
+def _unborn(metric: Any) -> InputError:
+    alias = metric.get("alias") if type(metric) is dict else None
+    return InputError(
+        Reason.BAD_QUANTITY,
+        f"alias {alias} has no name: no birth of its node was heard since the start (a rebirth names it)",
+    )
+
+
+def _by_way(place: Reached) -> tuple[str, ...]:
+    return place.way
+
+
+def _shape(document: Any) -> str:
+    if type(document) is dict:
+        return "object"
+    return "array" if type(document) is list else "value"
+
+
+def _above(text: str) -> str:
+    """Return a path without what picks elements at its end: the array as a whole is no quantity."""
+    while text.endswith("]"):
+        text = text[: text.rindex("[")].removesuffix(".")
+    return text or "$"

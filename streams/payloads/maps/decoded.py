@@ -1,0 +1,72 @@
+"""What becomes of one message: readings, presence, what was passed over, what was refused."""
+
+from typing import Literal
+
+import msgspec
+
+from streams.errors import Reason
+from streams.records.types import Reading
+
+Clock = Literal["device", "arrival"]
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """A reading, and whose clock its event time is.
+
+    Args:
+        reading: The reading.
+        clock: ``device``: the message says when it was measured. ``arrival``: it does not; the event time is when
+            it came.
+    """
+
+    reading: Reading
+    clock: Clock
+
+
+class Presence(msgspec.Struct, frozen=True, gc=False):
+    """What a device, its gateway or the broker (by a last will) says of a device's being there.
+
+    Args:
+        sensor_id: The device.
+        state: ``online`` or ``offline``.
+        at: When it came (seconds since the Unix epoch).
+    """
+
+    sensor_id: str
+    state: Literal["online", "offline"]
+    at: float
+
+
+class Passed(msgspec.Struct, frozen=True, gc=False):
+    """A field (or with an empty path the message) that is no measurement, and why."""
+
+    path: str
+    reason: str
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """A field (or with an empty path the message) that cannot be read.
+
+    Args:
+        path: Where it stands in the payload.
+        reason: Out of the list that dead letters are counted by.
+        detail: What was expected and what came.
+    """
+
+    path: str
+    reason: Reason
+    detail: str
+
+
+class Decoded(msgspec.Struct, gc=False):
+    """Everything that became of one message.
+
+    Args:
+        map: Name of the map that read it; empty when there is none.
+    """
+
+    map: str
+    readings: list[Found] = []
+    presence: list[Presence] = []
+    ignored: list[Passed] = []
+    refused: list[Refused] = []

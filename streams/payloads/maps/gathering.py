@@ -1,0 +1,241 @@
+"""Gather the quantities of an object: what is done with a field is decided once per path, and then known.
+
+    {"SCD40": {"CarbonDioxide": 812}, "POWER": "ON", "TempUnit": "C"}
+        |          |                     |             |
+        a node     SCD40_CarbonDioxide   1             a text: no number, passed over
+
+A device sends the same fields again and again; the patterns of a map are looked at once for each of them.
+"""
+
+from collections.abc import Iterable
+from math import inf
+from typing import Any
+
+from streams.errors import InputError, Reason, shown
+from streams.payloads.maps.decoded import Passed, Refused
+from streams.payloads.maps.model import Field, Rule
+from streams.payloads.maps.names import quantity_name
+from streams.payloads.maps.numbers import NOT_MEASURED, TEXT, WORDS, number_in
+from streams.payloads.maps.paths import Path, compile_path, matches, shown_way
+
+_MAX_DEPTH = 16
+_MAX_ELEMENTS = 64
+_MAX_QUANTITIES = 512
+# Paths whose decision is kept, of one rule: about 300 bytes each. What comes beyond is decided each time.
+_MAX_KNOWN = 4096
+_EXACT = 2**53
+_PLAIN = Field()
+
+
+class Notes:
+    """What was passed over and refused in one message; the first only if somebody wants to know."""
+
+    __slots__ = ("ignored", "refused", "wanted")
+
+    def __init__(self, *, wanted: bool) -> None:
+        self.wanted = wanted
+        self.ignored: list[Passed] = []
+        self.refused: list[Refused] = []
+
+    def passed(self, way: tuple[str, ...], reason: str) -> None:
+        """Note a field that is no measurement."""
+        if self.wanted:
+            self.ignored.append(Passed(shown_way(way), reason))
+
+    def refuse(self, way: tuple[str, ...], error: InputError) -> None:
+        """Note a field that cannot be read."""
+        self.refused.append(Refused(shown_way(way), error.reason, error.detail))
+
+
+class _Action:
+    """What is done with the field at one path."""
+
+    __slots__ = ("field", "name", "node", "scaled", "take", "way", "why", "words")
+
+    def __init__(self, way: tuple[str, ...], name: str, field: Field, take: bool, why: str) -> None:
+        self.way = way
+        self.name = name
+        self.field = field
+        self.take = take
+        self.why = why
+        self.words: Any = field.words or WORDS
+        self.scaled = field.scale != 1.0 or field.offset != 0.0
+        self.node: Node | None = None
+
+
+class Node:
+    """The fields known below one path."""
+
+    __slots__ = ("known", "way")
+
+    def __init__(self, way: tuple[str, ...]) -> None:
+        self.way = way
+        self.known: dict[str, _Action] = {}
+
+
+class Gatherer:
+    """Take the numbers out of objects, as one rule says.
+
+    Args:
+        rule: The rule.
+        not_values: Patterns of what is an id or a time and therefore no quantity.
+    """
+
+    def __init__(self, rule: Rule, not_values: Iterable[str] = ()) -> None:
+        self._fields = [(compile_path(pattern), field) for pattern, field in rule.fields.items()]
+        self._ignored = [compile_path(pattern) for pattern in (*rule.ignore, *not_values)]
+        self._others = rule.keep_others
+        self._texts_refused = rule.texts == "refuse"
+        self._flatten = rule.flatten
+        self._decimal = rule.decimal
+        self._words = {**WORDS, **{word.lower(): number for word, number in rule.words.items()}}
+        self._room = _MAX_KNOWN
+        self._roots: dict[tuple[str, ...], Node] = {}
+
+    def node(self, way: tuple[str, ...] = ()) -> Node:
+        """Return the node of a path, for `take` and `take_one`."""
+        if (node := self._roots.get(way)) is None:
+            node = Node(way)
+            if len(self._roots) < _MAX_KNOWN:
+                self._roots[way] = node
+        return node
+
+    def take(self, table: dict[str, Any], node: Node, into: dict[str, float], notes: Notes) -> None:
+        """Put the numbers of an object into ``into``, those of objects in it, too."""
+        known = node.known
+        for key, value in table.items():
+            action = known.get(key)
+            if action is None:
+                action = self._decide(node, key)
+            kind = type(value)
+            if action.take and (
+                (kind is float and -inf < value < inf) or (kind is int and -_EXACT <= value <= _EXACT)
+            ):
+                name = action.name
+                if name in into:
+                    self._twice(action, notes)
+                elif action.scaled:
+                    into[name] = _scaled(value, action.field)
+                else:
+                    into[name] = value if kind is float else float(value)
+            else:
+                self._other(value, action, into, notes)
+        if len(into) > _MAX_QUANTITIES:
+            raise InputError(
+                Reason.TOO_LARGE, f"a reading must have at most {_MAX_QUANTITIES} quantities, got {len(into)}"
+            )
+
+    def take_one(self, value: Any, name: str, into: dict[str, float], notes: Notes) -> None:
+        """Put one number into ``into`` under a name; of an object those in it, the name before theirs."""
+        if type(value) is list and len(value) == 1:
+            value = value[0]
+        node = self.node()
+        action = node.known.get(name)
+        if action is None:
+            action = self._decide(node, name)
+        self._other(value, action, into, notes)
+
+    def _other(self, value: Any, action: _Action, into: dict[str, float], notes: Notes) -> None:
+        """Take what is not plainly a number that is wanted."""
+        kind = type(value)
+        if kind is dict or kind is list:
+            self._inside(value, action, into, notes)
+            return
+        if not action.take:
+            if action.why:
+                notes.passed(action.way, action.why)
+            elif value is not None:
+                notes.refuse(action.way, _unwanted(action))
+            return
+        try:
+            number = number_in(value, self._words_of(action), self._decimal_of(action))
+        except InputError as error:
+            notes.refuse(action.way, error)
+            return
+        if number is NOT_MEASURED:
+            notes.passed(action.way, f"not measured: {shown(value)}")
+        elif number is TEXT:
+            if self._texts_refused:
+                notes.refuse(
+                    action.way, InputError(Reason.BAD_VALUE, f"must be a number, got {shown(value)}")
+                )
+            else:
+                notes.passed(action.way, f"a text, no number: {shown(value)}")
+        elif action.name in into:
+            self._twice(action, notes)
+        else:
+            field = action.field
+            assert isinstance(number, float)
+            into[action.name] = _scaled(number, field) if action.scaled else number
+
+    def _words_of(self, action: _Action) -> Any:
+        return action.words if action.field.words else self._words
+
+    def _decimal_of(self, action: _Action) -> str:
+        return self._decimal if action.field.decimal == "." else action.field.decimal
+
+    def _inside(self, value: Any, action: _Action, into: dict[str, float], notes: Notes) -> None:
+        if action.why and not self._fields:
+            notes.passed(action.way, action.why)
+            return
+        if not self._flatten and not self._fields:
+            notes.passed(action.way, "an object or array: the map does not look into them")
+            return
+        if len(action.way) >= _MAX_DEPTH:
+            notes.refuse(action.way, InputError(Reason.TOO_DEEP, f"must be at most {_MAX_DEPTH} levels deep"))
+            return
+        if action.node is None:
+            action.node = Node(action.way)
+        if type(value) is list:
+            if len(value) > _MAX_ELEMENTS:
+                notes.passed(
+                    action.way, f"an array of {len(value)} values: name it in the map's series or each"
+                )
+                return
+            value = {f"[{number}]": item for number, item in enumerate(value)}
+        self.take(value, action.node, into, notes)
+
+    def _twice(self, action: _Action, notes: Notes) -> None:
+        notes.refuse(
+            action.way,
+            InputError(
+                Reason.BAD_QUANTITY,
+                f"must not become {action.name!r} as another field does: name it in the map",
+            ),
+        )
+
+    def _decide(self, node: Node, key: str) -> _Action:
+        action = self._decided((*node.way, key))
+        if self._room > 0:
+            self._room -= 1
+            node.known[key] = action
+        return action
+
+    def _decided(self, way: tuple[str, ...]) -> _Action:
+        name = quantity_name(tuple(part.strip("[]") if part.startswith("[") else part for part in way))
+        for pattern, field in self._fields:
+            if matches(pattern, way):
+                if field.ignore:
+                    return _Action(way, name, field, False, "the map ignores it")
+                return _Action(way, field.name or name, field, True, "")
+        if any(_within(pattern, way) for pattern in self._ignored):
+            return _Action(way, name, _PLAIN, False, "no quantity: an id, a time or what the map ignores")
+        if name and self._others == "all":
+            return _Action(way, name, _PLAIN, True, "")
+        return _Action(way, name, _PLAIN, False, "not named in the map" if self._others == "ignore" else "")
+
+
+def _scaled(value: float, field: Field) -> float:
+    """Return ``value * scale + offset`` to 12 digits: 1377 times 0.001 is meant to be 1.377."""
+    return float(f"{value * field.scale + field.offset:.12g}")
+
+
+def _unwanted(action: _Action) -> InputError:
+    if action.name:
+        return InputError(Reason.BAD_VALUE, "must be named in the map's fields")
+    return InputError(Reason.BAD_QUANTITY, "must have a letter or digit in its name")
+
+
+def _within(pattern: Path, way: tuple[str, ...]) -> bool:
+    """Whether a pattern matches a path or one above it."""
+    return any(matches(pattern, way[:length]) for length in range(1, len(way) + 1))

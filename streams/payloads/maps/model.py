@@ -1,0 +1,257 @@
+"""A map file as it is written: TOML, checked against this model before anything is done with it.
+
+    name = "greenhouse"
+    source = "https://example.org/manual, version 3"
+
+    [[rule]]
+    topic = "farm/{house}/{sensor}/data"
+    sensor = "{house}:{sensor}"
+    time = "measured.at"
+
+A map holds names, paths and tables only: nothing in it can run, repeat or grow without a bound.
+docs/reference/maps.md explains each field.
+"""
+
+import re
+import tomllib
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from streams.errors import ConfigurationError
+
+MAX_FILE_BYTES = 262_144
+_MAX_RULES = 200
+
+Texts = str | list[str]
+Format = Literal["auto", "json", "value", "csv", "influx", "senml", "cbor", "msgpack", "sparkplug", "bytes"]
+Others = Literal["all", "ignore", "refuse"]
+Unit = Literal["auto", "s", "ms", "us", "ns"]
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of a map file: a name that does not exist in it is an error."""
+
+
+class TimeField(_Part, frozen=True):
+    """Where an event time stands and how it is written.
+
+    Args:
+        path: Where, seen from the element; ``$.`` begins at the root of the payload.
+        unit: Of a number since the Unix epoch; ``auto`` takes it from the magnitude.
+        format: Of a text, in the words of `datetime.strptime`; not set: RFC 3339 and what resembles it.
+        zone: Of a local time without an offset: an IANA name, or ``nearest``: the offset (in quarters of an hour)
+            that puts it nearest to its arrival, and only if it is then within five minutes of it.
+    """
+
+    path: str
+    unit: Unit = "auto"
+    format: str = ""
+    zone: str = ""
+
+
+class Field(_Part, frozen=True):
+    """What is done with the fields whose path matches.
+
+    Args:
+        name: Name of the quantity; not set: the path's.
+        scale, offset: The value becomes ``value * scale + offset``.
+        unit: The unit of the result, for people.
+        words: Texts and the numbers they stand for, in place of the usual words.
+        ignore: Pass over.
+        counter: The value only grows, until it is reset or wraps.
+        decimal: ``,`` where numbers in text have a decimal comma.
+    """
+
+    name: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    words: dict[str, float] = {}
+    ignore: bool = False
+    counter: bool = False
+    decimal: Literal[".", ","] = "."
+
+
+class Series(_Part, frozen=True):
+    """An array of values of one quantity, a fixed time apart.
+
+    Args:
+        values: Path of the array.
+        quantity: Name of the quantity.
+        step: Seconds between two values, or the path of the number that says so.
+        step_unit: Unit of the number at that path.
+        first: Whether the message's time is that of the first value (or of the last).
+    """
+
+    values: str
+    quantity: str
+    step: float | str
+    step_unit: Literal["s", "ms", "us", "ns"] = "s"
+    first: bool = True
+
+
+ByteType = Literal["u8", "i8", "u16", "i16", "u24", "i24", "u32", "i32", "u64", "i64", "f32", "f64"]
+
+
+class BytesField(_Part, frozen=True):
+    """One number in a payload of raw bytes.
+
+    Args:
+        name: Name of the field, as the other parts of the rule call it.
+        type: Width and kind.
+        at: Offset in bytes from the beginning.
+        big_endian: Byte order.
+        bits: First bit (0 is the lowest) and number of bits, where only some of them count.
+        absent: The raw value that means *not measured*.
+    """
+
+    name: str
+    type: ByteType
+    at: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    big_endian: bool = True
+    bits: tuple[int, int] | None = None
+    absent: int | None = None
+
+
+class Csv(_Part, frozen=True):
+    """How lines of separated values are read.
+
+    Args:
+        columns: Names of the columns; not set: the first line has them.
+        separator: One character.
+        decimal: ``,`` where numbers have a decimal comma.
+    """
+
+    columns: list[str] = []
+    separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+
+
+class Rule(_Part, frozen=True):
+    """One form of message: the topics it comes on and what is read from it.
+
+    Args:
+        topic: Template or templates of topics: levels are texts, ``+``, ``#``, ``{name}``, ``{name+}`` (one or
+            more levels), ``{a,b}`` (one of these).
+        what: ``readings``; ``presence``: a word says whether a device is there; ``nothing``: passed over;
+            ``refuse``: a dead letter.
+        format: How bytes become values.
+        when: Paths that must all be there; otherwise the next rule is asked.
+        shape: What the payload must be; otherwise the next rule is asked.
+        sensor: Templates of the sensor's id out of names of levels ``{sensor}`` and paths ``{.a.b}``, ``{$.a.b}``;
+            the first that can be filled counts.
+        joint: What stands in an id between the levels of ``{name+}``.
+        quantity: Templates of the quantity's name, where the value is one number.
+        each: Paths of the parts that are a reading each; not set: the payload is one.
+        values: Paths of what holds the quantities in each part, the first that leads to an object counts; not set:
+            the part itself.
+        value: Path of the one number that ``quantity`` names.
+        time: Paths of the event time, the first that is there counts; not set: arrival.
+        zone: As in `TimeField`, for all of them.
+        unset_clock: What becomes of a time that cannot be (1970): ``arrival`` takes that, ``refuse`` refuses.
+        ignore: Paths that are no quantities.
+        keep_others: Fields that ``fields`` does not name: ``all`` takes the numbers, ``ignore`` none of them,
+            ``refuse`` refuses them by name.
+        texts: Texts that are no numbers: ``ignore`` or ``refuse``.
+        embedded: Paths of texts that are JSON themselves.
+        bytes_at: Path of a text that holds the bytes which ``bytes`` describes; not set: the payload itself.
+        bytes_as: How that text is written.
+        flatten: Whether the numbers in nested tables count.
+        fields: Path patterns and what is done with them.
+        series: Arrays of values with a step.
+        bytes: Description of a payload of raw bytes.
+        csv: Description of separated values.
+        retained: What becomes of a message that the broker had kept, if it has no time of its own.
+        sequence: Path of the device's own counter.
+        decimal: As in `Field`, for all.
+        state: What a message says of its device's presence, whatever it holds.
+        once_within: Seconds within which the same values of the same sensor on another topic are the same reading:
+            heard by two gateways, or published twice.
+        subscribe: Whether the bridge asks for these topics; otherwise the rule reads what comes anyway.
+    """
+
+    topic: Texts
+    what: Literal["readings", "presence", "nothing", "refuse"] = "readings"
+    format: Format = "auto"
+    when: list[str] = []
+    shape: Literal["any", "object", "array", "value"] = "any"
+    sensor: Texts = "{sensor}"
+    joint: Literal[":", "@-"] = ":"
+    quantity: Texts = []
+    each: Texts = ""
+    values: Texts = ""
+    value: str = ""
+    time: str | TimeField | list[str | TimeField] = []
+    zone: str = ""
+    unset_clock: Literal["arrival", "refuse"] = "arrival"
+    ignore: list[str] = []
+    keep_others: Others = "all"
+    texts: Literal["ignore", "refuse"] = "ignore"
+    embedded: list[str] = []
+    flatten: bool = True
+    fields: dict[str, Field] = {}
+    series: list[Series] = []
+    bytes: list[BytesField] = []
+    bytes_at: str = ""
+    bytes_as: Literal["hex", "base64"] = "base64"
+    csv: Csv = Csv()
+    retained: Literal["read", "ignore", "refuse"] = "read"
+    sequence: str = ""
+    decimal: Literal[".", ","] = "."
+    words: dict[str, float] = {}
+    state: Literal["", "online", "offline"] = ""
+    once_within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    subscribe: bool = True
+
+
+class Map(_Part, frozen=True):
+    """A map file.
+
+    Args:
+        name: Short name: lower-case letters, digits and ``-``.
+        about: What it reads, for people.
+        source: Public documentation that the forms were taken from, and its version.
+        rule: The forms of messages.
+    """
+
+    name: str
+    rule: list[Rule]
+    about: str = ""
+    source: Texts = ""
+
+
+def parse_map(text: str, where: str = "map") -> Map:
+    """Read a map file.
+
+    Args:
+        text: The file's text.
+        where: Its name, for messages.
+
+    Raises:
+        ConfigurationError: If it is not TOML, or not a map; the message names the field.
+
+    >>> parse_map('name = "a"\\nrule = [{topic = "x/{sensor}"}]').rule[0].topic
+    'x/{sensor}'
+    """
+    if len(text) > MAX_FILE_BYTES:
+        raise ConfigurationError(f"{where}: a map must have at most {MAX_FILE_BYTES} characters")
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+        found = msgspec.convert(table, Map)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{where}: a map must be TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{where}: {error}; see docs/reference/maps.md") from None
+    if not _NAME.fullmatch(found.name):
+        raise ConfigurationError(
+            f"{where}: name must be lower-case letters, digits and -, got {found.name[:80]!r}"
+        )
+    if not 1 <= len(found.rule) <= _MAX_RULES:
+        raise ConfigurationError(f"{where}: a map must have 1 to {_MAX_RULES} rules, got {len(found.rule)}")
+    return found
+
+
+def texts(given: Texts) -> tuple[str, ...]:
+    """Return one or several texts as a tuple."""
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -1,0 +1,143 @@
+"""What is written where a number belongs: a number, a number in text, a flag, a word, or none of these.
+
+    21.5   "21.5"   "21,5"   "21.5 °C"   "1.2e3"      a number
+    true   "ON"   "open"   "detected"                 1, and their opposites 0
+    null   nan   "N/A"   "unavailable"   ""           not measured
+    9007199254740993                                  refused: no float holds it exactly
+    "heat"   "3C01D607AA11"   "2026-11-20"   "0071"   a text
+
+What is a text is not guessed at: whoever asks decides whether it is passed over or refused.
+"""
+
+import re
+from math import inf
+from types import MappingProxyType
+from typing import Any
+
+from streams.errors import InputError, Reason, shown
+
+_FLAGS = {
+    "on": 1, "off": 0, "true": 1, "false": 0, "yes": 1, "no": 0, "open": 1, "opened": 1, "closed": 0, "close": 0,
+    "detected": 1, "clear": 0, "cleared": 0, "active": 1, "inactive": 0, "enabled": 1, "disabled": 0,
+    "occupied": 1, "unoccupied": 0, "wet": 1, "dry": 0, "locked": 1, "unlocked": 0, "online": 1, "offline": 0,
+    "connected": 1, "disconnected": 0, "present": 1, "absent": 0, "home": 1, "not_home": 0, "running": 1,
+    "stopped": 0, "motion": 1, "no motion": 0, "alarm": 1, "no alarm": 0, "low": 0, "high": 1,
+}  # fmt: skip
+WORDS = MappingProxyType({word: float(number) for word, number in _FLAGS.items()})
+"""Words that usually stand for 1 and 0, in lower case."""
+
+ABSENT = frozenset({
+    "", "-", "--", "---", "n/a", "na", "n.a.", "nan", "-nan", "+nan", "null", "none", "nil", "unavailable", "unknown",
+    "undefined", "undef", "not available", "invalid", "error", "err", "no data", "nodata", "not_measured",
+})  # fmt: skip
+"""Words for *not measured*, in lower case."""
+
+_NUMBER = re.compile(
+    r"([+-]?(?:\d{1,30}(?:[.,]\d{0,30})?|[.,]\d{1,30})(?:[eE][+-]?\d{1,3})?)(\s*[^\d\s.,:;/+-][^\d\s.,:;]{0,11}[23²³]?)?",
+    re.ASCII,
+)
+_ZERO_FIRST = re.compile(r"[+-]?0\d", re.ASCII)
+_EXACT = 2**53
+_LONGEST_TEXT = 64
+
+
+class NotMeasured:
+    """There is a field, and it says that nothing was measured."""
+
+
+class Text:
+    """There is a text that is no number."""
+
+
+NOT_MEASURED, TEXT = NotMeasured(), Text()
+Read = float | NotMeasured | Text
+
+
+def number_in(value: Any, words: Any = WORDS, decimal: str = ".") -> Read:
+    """Read what stands where a number belongs.
+
+    Args:
+        value: What a format made of it.
+        words: Texts in lower case and the numbers they stand for.
+        decimal: ``,`` if numbers in text have a decimal comma for certain: then ``1.234,5`` is read, too.
+
+    Raises:
+        InputError: ``not_finite``; ``bad_value`` for an integer that no float holds exactly, and for a text such as
+            ``1,234`` that could be two numbers.
+
+    >>> number_in("21.5 °C"), number_in("OFF"), number_in(7)
+    (21.5, 0.0, 7.0)
+    """
+    kind = type(value)
+    if kind is float:
+        if -inf < value < inf:
+            return value  # type: ignore[no-any-return]
+        if value != value:
+            return NOT_MEASURED
+        raise InputError(Reason.NOT_FINITE, f"must be a finite number, got {value}")
+    if kind is int:
+        if -_EXACT <= value <= _EXACT:
+            return float(value)
+        return _large(value)
+    if kind is bool:
+        return 1.0 if value else 0.0
+    if value is None:
+        return NOT_MEASURED
+    if kind is str:
+        return _of_text(value, words, decimal)
+    return TEXT
+
+
+def _large(value: int) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = inf
+    if number == value:
+        return number
+    raise InputError(
+        Reason.BAD_VALUE,
+        f"must be a number that 64-bit floating point holds exactly, got {shown(value)}, which it would round",
+    )
+
+
+def _of_text(text: str, words: Any, decimal: str) -> Read:
+    if len(text) > _LONGEST_TEXT:
+        return TEXT
+    plain = text.strip().strip("\0")
+    word = plain.lower()
+    if word in words:
+        return float(words[word])
+    if plain in words:
+        return float(words[plain])
+    if word in ABSENT:
+        return NOT_MEASURED
+    if decimal == "," and "," in plain:
+        plain = plain.replace(".", "").replace("'", "").replace(",", ".")
+    found = _NUMBER.fullmatch(plain)
+    if found is None:
+        if word.lstrip("+-") in ("inf", "infinity"):
+            raise InputError(Reason.NOT_FINITE, f"must be a finite number, got {shown(text)}")
+        return TEXT
+    digits = found[1]
+    if _ZERO_FIRST.match(digits) and not set(".,") & set(digits):
+        return TEXT  # 0071 is a serial number or a code
+    if "," in digits:
+        whole, _, part = digits.partition(",")
+        if len(part) == 3 and whole.lstrip("+-") != "0":
+            raise InputError(
+                Reason.BAD_VALUE,
+                f"must be one number, got {shown(text)}: if the comma is a decimal one, a map can say so",
+            )
+        digits = f"{whole}.{part}"
+    return _exact(digits, text)
+
+
+def _exact(digits: str, text: str) -> float:
+    """Convert; an integer that would be rounded is refused, as it is where no quotes are around it."""
+    if digits.lstrip("+-").isdigit():
+        return number_in(int(digits))  # type: ignore[return-value]
+    number = float(digits)
+    if -inf < number < inf:
+        return number
+    raise InputError(Reason.NOT_FINITE, f"must be a finite number, got {shown(text)}")
