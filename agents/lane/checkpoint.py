@@ -109,9 +109,14 @@ class Lane:
             if offsets[tp] > begins[tp]:
                 _log.warning("recovery.from_the_beginning", topic=tp.topic, partition=tp.partition)
                 self.app.tables.recovery.active_offsets[tp] = first - 1
+        for tp in begins.keys() - set(fresh):
+            if tp.topic in states:
+                # After the last record that is here: Faust drops a fetch that brings no other, and what lies behind
+                # the fetch would not continue it.
+                begins[tp] += 1
         for tp, offset in begins.items():
-            if tp.topic in states:  # Faust reads the last record that is here once more
-                states[tp.topic].table.expect(tp.partition, offset if tp in fresh else offset + 1)
+            if tp.topic in states:
+                states[tp.topic].table.expect(tp.partition, offset)
         return begins
 
     def open(self) -> None:

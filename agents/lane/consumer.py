@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -153,6 +154,18 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
             self._seek_now(consumer, tp, offset)
         return offsets
 
+    async def leave(self) -> None:
+        """Leave the group for good, which a static member does not by itself.
+
+        Who comes back under its name gets its old assignment again, whatever it was (KIP-345); after this, a new one.
+        """
+        await self.call_thread(self._leave)
+
+    async def _leave(self) -> None:
+        coordinator = self._ensure_consumer()._coordinator
+        goodbye = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        await _ended(coordinator._send_req(goodbye), COMMIT_SECONDS)
+
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
         for tp, offset in partitions.items():
             self._seek_now(consumer, tp, offset)
@@ -187,6 +200,7 @@ class BatchConsumer(driver.Consumer):
 
     batched_topics: frozenset[str] = frozenset()
     lane: "Lane | None" = None
+    _thread: CommittedConsumerThread
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         self._places: dict[TP, Place] = {}
@@ -341,6 +355,7 @@ class BatchConsumer(driver.Consumer):
             try:
                 await self.lane.own(assigned)
             except Exception as error:
+                await self._thread.leave()
                 await self.app.crash(error)
                 return
         await super().on_partitions_assigned(assigned, generation_id)

@@ -36,9 +36,9 @@ class _Recovered(Store[bytes, bytes]):
         try:
             for event in batch:
                 self._apply(event.value)
-        except Exception as error:  # Faust would log it, and go on without these rows
-            self.failure = error
-            raise
+        except Exception as error:
+            # Raised here it would be logged, and recovery never end; the state asks for it when recovery has.
+            self.failure = self.failure or error
 
     def _apply(self, fetched: Batch) -> None:
         partition = fetched.partition

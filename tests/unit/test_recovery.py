@@ -55,8 +55,8 @@ def test_records_without_a_key_or_a_value_are_no_rows() -> None:
 
 def test_what_cannot_be_taken_over_fails_the_recovery() -> None:
     rows = table()
-    with pytest.raises(AttributeError):  # Faust logs it, and goes on
-        rows.apply_changelog_batch([cast(Any, SimpleNamespace(value=b"a record, not a batch"))])
+    # Raised here it would only be logged, and Faust's recovery would never end.
+    rows.apply_changelog_batch([cast(Any, SimpleNamespace(value=b"a record, not a batch"))])
     with pytest.raises(WeirError, match="changelog of rows could not be read back"):
         rows.take_recovered()
 
@@ -66,8 +66,7 @@ def test_a_fetch_that_does_not_continue_fails_the_recovery() -> None:
     rows.expect(0, 100)
     rows.apply_changelog_batch([fetched(0, 100, (b"a", b"1"))])
     rows.apply_changelog_batch([fetched(0, 100, (b"a", b"1"), (b"a", b"2"))])  # overlapping is as good
-    with pytest.raises(WeirError):  # Faust logs it, and goes on
-        rows.apply_changelog_batch([fetched(0, 103, (b"a", b"3"))])
+    rows.apply_changelog_batch([fetched(0, 103, (b"a", b"3"))])
     with pytest.raises(
         WeirError, match="could not be read back: partition 0 was read up to 102, then from 103"
     ):
