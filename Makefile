@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: install demo test test-containers lint bench clean
+.PHONY: install demo test simulate test-containers lint bench clean
 
 install: $(INSTALLED)
 
@@ -15,6 +15,9 @@ demo: $(INSTALLED)  ## run everything on this machine until Ctrl-C
 
 test: $(INSTALLED)  ## all tests, with real servers that the tests start
 	$(BIN)/python -m pytest --ignore=tests/benchmarks $(ARGS)
+
+simulate: $(INSTALLED)  ## workers through drawn faults: SEEDS=1000 FIRST=0, TRACE=1 for everything that happened
+	$(BIN)/python -m tests.simulation.explore --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) $(if $(TRACE),--trace) $(ARGS)
 
 test-containers: $(INSTALLED)  ## the stack of docker/ in containers: with Docker, or on Debian as root with an engine of our own
 	PYTHON=$(BIN)/python tests/containers/verify.sh $(ARGS)

@@ -1,0 +1,193 @@
+"""Play many seeds in processes, and say which of them did not come out as an undisturbed run.
+
+    python -m tests.simulation.explore --seeds 1000              what CI does: `make simulate`
+    python -m tests.simulation.explore --first 123 --seeds 1 --trace    one seed alone, with everything that happened
+
+Each process is a fresh interpreter: time must be virtual before Faust is imported, and the order of sets of strings
+fixed before Python starts (PYTHONHASHSEED), or a seed would not be the same run each time.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_TOGETHER = 10  # seeds that a process is given at once
+_LIVES = (
+    30  # times that a process is given some before another takes its place: it keeps little, but not nothing
+)
+_BURIED_TOGETHER = 5  # runs whose remains are collected at once: that costs as much for one
+_TELL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a seed.
+
+    Args:
+        seed: The seed.
+        schedule: What it drew, as text.
+        kinds: The kinds of its faults.
+        differences: How the results differ from an undisturbed run; empty if they do not.
+        failures: Why workers ended by themselves.
+        digest: Of the trace.
+        trace: Its lines, if they were asked for.
+        seconds, processor_seconds: Virtual time and real processor time that it took.
+    """
+
+    seed: int
+    schedule: str
+    kinds: tuple[str, ...]
+    differences: list[str]
+    failures: list[str]
+    digest: str
+    trace: list[str] = field(repr=False)
+    seconds: float
+    processor_seconds: float
+
+    def __str__(self) -> str:
+        lines = [self.schedule, *(f"    ended: {each}" for each in self.failures)]
+        return "\n".join((*lines, *(f"    differs: {each}" for each in self.differences[:12])))
+
+
+def play_some(seeds: Iterable[int], *, trace: bool = False, put_back: str = "") -> list[Played]:
+    """Play seeds in this process, which must be one of `in_processes`."""
+    from tests.simulation import clock
+    from tests.simulation.faults_put_back import back
+    from tests.simulation.one_loop import bury
+    from tests.simulation.run import play_seed
+
+    found = []
+    for seed in seeds:
+        began = clock.real_seconds()
+        with back(put_back):
+            schedule, run, differences = play_seed(seed, trace=trace)
+        found.append(
+            Played(
+                seed,
+                str(schedule),
+                tuple(fault.kind for fault in schedule.faults),
+                differences,
+                run.failures,
+                run.trace.digest,
+                run.trace.lines or [],
+                run.seconds,
+                clock.real_seconds() - began,
+            )
+        )
+        if len(found) % _BURIED_TOGETHER == 0:
+            bury()
+    bury()
+    return found
+
+
+def in_processes(work: Callable[[Any], T], tasks: Iterable[Any], processes: int = 2) -> Iterator[T]:
+    """Do work on tasks, in processes in which the simulation can run; yields what each came to, in order.
+
+    Args:
+        work: A function of a module.
+        tasks: What it is called with, one after the other.
+        processes: How many work at once.
+    """
+    known = os.environ.get("PYTHONHASHSEED")
+    os.environ["PYTHONHASHSEED"] = "0"
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, _prepare, max_tasks_per_child=_LIVES)
+    try:
+        yield from pool.map(work, tasks)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if known is None:
+            del os.environ["PYTHONHASHSEED"]
+        else:
+            os.environ["PYTHONHASHSEED"] = known
+
+
+def _prepare() -> None:
+    """Make a fresh process ready: virtual time first, then Faust, which asks for it."""
+    from tests.simulation import clock
+
+    clock.install()
+    import gc
+
+    import structlog
+    from mode.threads import ServiceThread
+
+    from tests.simulation import run
+    from tests.simulation.one_loop import bury
+
+    quiet = structlog.make_filtering_bound_logger(50)
+    structlog.configure(wrapper_class=quiet, logger_factory=structlog.ReturnLoggerFactory())
+    ServiceThread.on_crash = _say_nothing  # type: ignore[method-assign]  # it prints, even when collected
+    run.undisturbed(0)
+    bury()
+    gc.freeze()
+
+
+def _say_nothing(*_: Any, **__: Any) -> None: ...
+
+
+def explore(
+    first: int, seeds: int, *, processes: int = 2, trace: bool = False, put_back: str = ""
+) -> Iterator[Played]:
+    """Play seeds one after the other, in processes."""
+    chunks = [range(at, min(at + _TOGETHER, first + seeds)) for at in range(first, first + seeds, _TOGETHER)]
+    work = partial(play_some, trace=trace, put_back=put_back)
+    for some in in_processes(work, chunks, min(processes, len(chunks))):
+        yield from some
+
+
+def main() -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=1000, help="how many")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--trace", action="store_true", help="print everything that happened")
+    parser.add_argument("--digests", action="store_true", help="print a digest of each run")
+    parser.add_argument("--put-back", default="", help="play with a fault of the past in it")
+    chosen = parser.parse_args()
+    began = told = time.monotonic()
+    kinds: Counter[str] = Counter()
+    failed, done, ended, cost = [], 0, 0, 0.0
+    for played in explore(
+        chosen.first,
+        chosen.seeds,
+        processes=chosen.processes,
+        trace=chosen.trace,
+        put_back=chosen.put_back,
+    ):
+        done, ended, cost = done + 1, ended + len(played.failures), cost + played.processor_seconds
+        kinds.update(played.kinds)
+        if chosen.trace:
+            print(played.schedule, *(line.rstrip() for line in played.trace), sep="\n")
+        if chosen.digests:
+            print(played.seed, played.digest)
+        if played.differences:
+            failed.append(played.seed)
+            print(played, flush=True)
+        if time.monotonic() - told > _TELL_SECONDS and sys.stderr.isatty():
+            told = time.monotonic()
+            print(f"{done} of {chosen.seeds} seeds, {len(failed)} differ", file=sys.stderr)
+    if not chosen.digests:
+        print(
+            f"{done} seeds in {time.monotonic() - began:.0f} s ({cost / done:.2f} s of processor time each), "
+            f"{sum(kinds.values())} faults, {ended} workers ended by themselves; {len(failed)} differ"
+        )
+        print(", ".join(f"{kind} {number}" for kind, number in kinds.most_common()))
+    if failed:
+        print(f"differ: {failed}; one alone: make simulate SEEDS=1 FIRST={failed[0]} TRACE=1")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Workers through faults that a seed draws come to what an undisturbed run comes to, byte for byte."""
+
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+
+import pytest
+
+from tests.simulation.explore import explore, in_processes
+
+SEEDS = int(os.environ.get("WEIR_TEST_SIMULATION_SEEDS", "1000"))
+
+
+@pytest.mark.timeout(1800)
+def test_every_seed_comes_to_what_an_undisturbed_run_comes_to() -> None:
+    differing = [str(played) for played in explore(0, SEEDS) if played.differences]
+    assert not differing, "\n".join(differing)
+
+
+def test_a_seed_is_the_same_run_each_time_whatever_the_order_of_sets_is_outside() -> None:
+    assert len({_digests(hash_seed) for hash_seed in ("0", "1", "random")}) == 1
+
+
+def test_windows_of_an_undisturbed_run_are_those_counted_by_hand() -> None:
+    for counted, emitted in in_processes(_windows_of_day, range(4)):
+        assert counted
+        assert counted == emitted
+
+
+def test_an_undisturbed_run_has_something_of_everything() -> None:
+    for numbers in in_processes(_numbers_of_day, range(4)):
+        assert all(numbers.values()), numbers
+
+
+def _digests(hash_seed: str) -> str:
+    command = [sys.executable, "-m", "tests.simulation.explore", "--seeds", "4", "--first", "7", "--digests"]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _windows_of_day(
+    day: int,
+) -> tuple[dict[str, Counter[tuple[float, int]]], dict[str, Counter[tuple[float, int]]]]:
+    """Count the windows of a day by hand, and those of them that an undisturbed run has emitted."""
+    from streams.records.types import Aggregate, decode_as
+    from tests.simulation import readings, run
+
+    counted = readings.counts_by_hand(readings.readings_of(day))
+    emitted: dict[str, Counter[tuple[float, int]]] = defaultdict(Counter)
+    for (topic, _), values in run.undisturbed(day).results.items():
+        for value in values if topic == "aggregates" else ():
+            aggregate = decode_as(Aggregate, value)
+            emitted[aggregate.sensor_id][aggregate.start, aggregate.count] += 1
+    return dict(counted), dict(emitted)
+
+
+def _numbers_of_day(day: int) -> dict[str, int]:
+    """Count what an undisturbed run of a day comes to."""
+    from tests.simulation import run
+
+    outcome = run.undisturbed(day)
+    numbers = Counter(topic for (topic, _), values in outcome.results.items() for _ in values)
+    numbers["rows"] = len(outcome.rows)
+    numbers.update(f"documents in {name.rpartition('.')[2]}" for name, _ in outcome.documents)
+    wanted = (*RESULTS, "rows", *(f"documents in {name}" for name in COLLECTIONS))
+    return {name: numbers[name] for name in wanted}
+
+
+RESULTS = ("aggregates", "anomalies", "late-readings", "dead-letters")
+COLLECTIONS = ("sensors", "aggregates", "anomalies", "late_readings", "dead_letters")
