@@ -1,4 +1,4 @@
-"""The second Faust application: ``faust -A agents.analysis.app:app worker``, or ``weir analyse``."""
+"""The second Faust application: ``faust -A agents.analysis.app:app worker``, or ``weir analysis``."""
 
 from typing import Any
 

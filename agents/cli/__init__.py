@@ -14,6 +14,9 @@ import click
 from agents.cli import commands
 from streams.errors import ConfigurationError, WeirError
 
+FORMER_NAMES = {"analyse": "analysis", "simulate": "simulator"}
+"""Names that commands had before they were called as their processes are: still understood, no longer listed."""
+
 
 class Commands(click.Group):
     """The commands, each imported when it is asked for."""
@@ -24,6 +27,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of that name and return its command."""
+        cmd_name = FORMER_NAMES.get(cmd_name, cmd_name)
         if cmd_name not in self.list_commands(ctx):
             return None
         command: click.Command = getattr(importlib.import_module(f"{commands.__name__}.{cmd_name}"), cmd_name)

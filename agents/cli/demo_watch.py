@@ -145,7 +145,7 @@ class Reckoning:
             supervisor.request_stop()
 
     def _look(self, supervisor: Supervisor, audit: Audit) -> None:
-        sensor = next(watched for watched in supervisor.all if watched.part.name == "sensor")
+        sensor = next(watched for watched in supervisor.all if watched.part.name == "simulator")
         moved_at = told_at = time.monotonic()
         seen: object = None
         while not supervisor.wait(LOOK_SECONDS):

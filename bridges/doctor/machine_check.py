@@ -26,7 +26,7 @@ def examine_machine(settings: Settings, data: Path, rate: float) -> Diagnoses:
             "bridge", settings.bridge.metrics_host, settings.bridge.metrics_port, "WEIR_BRIDGE__METRICS_PORT"
         ),
         _port("analysis", settings.analysis.host, settings.analysis.port, "WEIR_ANALYSIS__PORT"),
-        _port("server", settings.web.host, settings.web.port, "WEIR_WEB__PORT"),
+        _port("worker", settings.web.host, settings.web.port, "WEIR_WEB__PORT"),
         _disk(settings, data, rate),
     ]
 

@@ -46,7 +46,7 @@ def outages(limits: OutageBounds) -> Diagnoses:
             )
         )
     for what, seconds, variable in (
-        ("server away", limits.readings_seconds, "WEIR_KAFKA__RETENTION_DAYS"),
+        ("worker away", limits.readings_seconds, "WEIR_KAFKA__RETENTION_DAYS"),
         ("MongoDB away", limits.results_seconds, "the retention of the topics that are stored"),
     ):
         if seconds is not None:

@@ -7,8 +7,10 @@ from bridges.stack.child_process import Program
 from bridges.stack.probes import Rate
 
 SERVERS = ("kafka", "mqtt", "mongo")
-PROGRAMS = ("bridge", "server", "analysis", "sensor")
+PROGRAMS = ("bridge", "worker", "analysis", "simulator")
 PARTS = (*SERVERS, *PROGRAMS)
+FORMER_NAMES = {"server": "worker", "sensor": "simulator"}
+"""Names that parts had before, still understood where a person gives one."""
 
 
 @dataclass

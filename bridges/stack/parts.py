@@ -1,6 +1,6 @@
 """What ``weir up`` runs: which parts, in which order, where, and how each is asked how it is.
 
-Servers first (kafka, mqtt, mongo), then what reads from them (bridge, server, analysis), then the sensors: a sensor
+Servers first (kafka, mqtt, mongo), then what reads from them (bridge, worker, analysis), then the simulator: a sensor
 that publishes before the bridge has a session would talk to nobody. A server that the settings point at is an
 existing system: it is watched, not started.
 """
@@ -39,7 +39,7 @@ class Plan:
         programs: Which program a server is, where not the best that is installed: ``{"mqtt": "rumqttd"}``.
         free_ports: Take free ports where `ports` says nothing.
         profile: What the sensors send; one of `PROFILES`.
-        sensor_arguments: Further arguments of ``weir simulate``.
+        sensor_arguments: Further arguments of ``weir simulator``.
         say: Called with a line of progress.
     """
 
@@ -77,10 +77,10 @@ def plan_parts(settings: Settings, plan: Plan) -> tuple[list[list[Part]], dict[s
         environment["WEIR_WEB__BRIDGE_URL"] = f"http://{bridge}"
     readers += [
         make(settings, plan, environment)
-        for name, make in (("server", _worker), ("analysis", _analysis))
+        for name, make in (("worker", _worker), ("analysis", _analysis))
         if name in wanted
     ]
-    sensors = [_sensor(plan, environment, servers, bridge)] if "sensor" in wanted else []
+    sensors = [_sensor(plan, environment, servers, bridge)] if "simulator" in wanted else []
     levels = [servers, readers, sensors]
     return [level for level in levels if level], environment
 
@@ -131,10 +131,10 @@ def _bridge(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> P
 
 
 def _worker(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:
-    port = plan.port("server", settings.web.port) or free_port()
+    port = plan.port("worker", settings.web.port) or free_port()
     directory = (plan.data / "worker").resolve()
     program = Service(
-        "server",
+        "worker",
         directory,
         port,
         remedy="choose another port with WEIR_WEB__PORT",
@@ -146,7 +146,14 @@ def _worker(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> P
         },
     )
     rate = program.rate("weir_worker_values_total")
-    return Part("server", program.address, "Faust worker and web views", program, program.why_not_ready, rate)
+    return Part(
+        "worker",
+        program.address,
+        "windows, detection, sinks, web views",
+        program,
+        program.why_not_ready,
+        rate,
+    )
 
 
 def _analysis(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:
@@ -157,7 +164,7 @@ def _analysis(settings: Settings, plan: Plan, environment: Mapping[str, str]) ->
         directory,
         port,
         remedy="choose another port with WEIR_ANALYSIS__PORT",
-        command=_weir("analyse"),
+        command=_weir("analysis"),
         environment={
             **environment,
             "WEIR_ANALYSIS__PORT": str(port),
@@ -169,8 +176,8 @@ def _analysis(settings: Settings, plan: Plan, environment: Mapping[str, str]) ->
 
 
 def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part], bridge: str | None) -> Part:
-    port = plan.port("sensor", 0) or free_port()
-    directory = (plan.data / "sensor").resolve()
+    port = plan.port("simulator", 0) or free_port()
+    directory = (plan.data / "sensor").resolve()  # its name on disk, from before
     variables = {
         **environment,
         "WEIR_SIMULATOR__METRICS_PORT": str(port),
@@ -181,15 +188,23 @@ def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part],
     if any(isinstance(part.program, MqttServer) for part in servers):
         variables["WEIR_SIMULATOR__OVERLAP_SECONDS"] = str(OVERLAP_SECONDS)
     program = Service(
-        "sensor",
+        "simulator",
         directory,
         port,
-        remedy="choose another port with --port sensor=PORT",
-        command=_weir("simulate", *PROFILES[plan.profile].sensor_arguments, *plan.sensor_arguments),
+        remedy="choose another port with --port simulator=PORT",
+        command=_weir("simulator", *PROFILES[plan.profile].sensor_arguments, *plan.sensor_arguments),
         environment=variables,
     )
     rate = program.rate("weir_simulator_messages_acknowledged_total")
-    return Part("sensor", program.address, "simulator", program, program.why_not_ready, rate, may_end=True)
+    return Part(
+        "simulator",
+        program.address,
+        "sensors that are simulated",
+        program,
+        program.why_not_ready,
+        rate,
+        may_end=True,
+    )
 
 
 class Service(Server):

@@ -8,10 +8,10 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Profile:
-    """Arguments of ``weir simulate``, and variables for all programs; the user's own variables win.
+    """Arguments of ``weir simulator``, and variables for all programs; the user's own variables win.
 
     Args:
-        sensor_arguments: Arguments of ``weir simulate``.
+        sensor_arguments: Arguments of ``weir simulator``.
         environment: Settings that fit them.
         without: Parts that are not run.
     """

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 # A quiet machine with two cores needs 80 s for a run; a busy one several times as long.
 RUN_SECONDS = 480.0
 # The sensor first: what Mosquitto loses when it is killed is sent again only by a sensor that is still there.
-KILLED_IN_TURN = ("sensor", "mqtt", "bridge", "server", "mongo", "kafka")
+KILLED_IN_TURN = ("simulator", "mqtt", "bridge", "worker", "mongo", "kafka")
 
 READY = re.compile(r" (\w+) is ready .*\(process (\d+)\)")
 PROGRESS = re.compile(r"([\d,]+) of ([\d,]+) readings in Kafka")

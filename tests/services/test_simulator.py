@@ -158,7 +158,7 @@ def test_a_simulator_that_is_killed_goes_on_and_neither_loses_nor_miscounts(
     reader = subscriber(plan)
     state = tmp_path / "state.json"
     command = [
-        sys.executable, "-m", "agents", "simulate",
+        sys.executable, "-m", "agents", "simulator",
         "--sensors", "4", "--rate", str(1 / 3600), "--start", "1650000000", "--for", f"{600 * 3600}s",
         "--seed", "106", "--faults", "all", "--speed", str(150 * 3600), "--state", str(state),
     ]  # fmt: skip

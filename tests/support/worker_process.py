@@ -123,9 +123,9 @@ class WorkerProcess:
 
 
 class AnalysisProcess(WorkerProcess):
-    """``weir analyse`` as a process."""
+    """``weir analysis`` as a process."""
 
-    command = "analyse"
+    command = "analysis"
     worker_section = web_section = "ANALYSIS"
 
 

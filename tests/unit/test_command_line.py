@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import Commands, main
+from agents.cli.commands.up import PartNames, PartPort
+from bridges.stack.part import FORMER_NAMES, PARTS
 from streams.errors import ConfigurationError, TransientError
 
 HEAVY = ("faust", "aiokafka", "confluent_kafka", "paho", "pymongo", "river", "jgo")
@@ -57,3 +59,22 @@ def test_an_error_that_weir_raises_is_one_sentence_and_an_exit_code(error: Excep
 
 def test_an_unknown_command_is_refused() -> None:
     assert CliRunner().invoke(main, ["no-such-command"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("former", "name"), [("analyse", "analysis"), ("simulate", "simulator")])
+def test_a_command_is_called_as_its_process_and_its_former_name_still_works_unlisted(
+    former: str, name: str
+) -> None:
+    assert CliRunner().invoke(main, [former, "--help"]).exit_code == 0
+    listed = main.list_commands(click.Context(main))
+    assert name in listed
+    assert former not in listed
+
+
+def test_parts_are_called_as_their_processes_and_former_names_still_work() -> None:
+    names, ports = PartNames(), PartPort()
+    assert names.convert("server,sensor,analysis", None, None) == ("worker", "simulator", "analysis")
+    assert ports.convert("sensor=9109", None, None) == ("simulator", 9109)
+    assert not FORMER_NAMES.keys() & set(PARTS)
+    with pytest.raises(click.BadParameter, match="choose from kafka, mqtt, mongo, bridge, worker, analysis"):
+        names.convert("oracle", None, None)

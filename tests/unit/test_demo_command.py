@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.cli.commands.demo import begin_anew
-from agents.cli.commands.simulate import scenario_of, simulate
+from agents.cli.commands.simulator import scenario_of, simulator
 from bridges.process.settings import SimulatorSettings
 from bridges.stack.profiles import PROFILES
 from streams.errors import ConfigurationError
@@ -30,7 +30,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_the_finite_demo_is_the_recording_with_fifty_sensors_beside_it() -> None:
-    context = simulate.make_context("simulate", list(PROFILES["demo-once"].sensor_arguments))
+    context = simulator.make_context("simulator", list(PROFILES["demo-once"].sensor_arguments))
     scenario = scenario_of(context.params, SimulatorSettings())
     sent = scenario.totals()
     assert (sent.sensors, sent.values["flow"], sent.readings) == (51, 1268, 69_811)
@@ -38,7 +38,7 @@ def test_the_finite_demo_is_the_recording_with_fifty_sensors_beside_it() -> None
 
 
 def test_the_endless_demo_has_the_recording_and_no_end() -> None:
-    context = simulate.make_context("simulate", list(PROFILES["demo"].sensor_arguments))
+    context = simulator.make_context("simulator", list(PROFILES["demo"].sensor_arguments))
     scenario = scenario_of(context.params, SimulatorSettings())
     assert scenario.until is None
     assert scenario.recorded == ("waterflow",)

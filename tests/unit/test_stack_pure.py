@@ -136,8 +136,8 @@ def test_parts_start_servers_first_and_sensors_last(tmp_path: Path) -> None:
     levels, environment = plan_parts(Settings(), Plan(tmp_path, free_ports=True))
     assert [[part.name for part in level] for level in levels] == [
         ["kafka", "mqtt", "mongo"],
-        ["bridge", "server", "analysis"],
-        ["sensor"],
+        ["bridge", "worker", "analysis"],
+        ["simulator"],
     ]
     addresses = {part.name: part.address for level in levels for part in level}
     assert environment["WEIR_KAFKA__BROKERS"] == addresses["kafka"]
@@ -181,5 +181,5 @@ def test_an_outage_with_a_limit_that_nobody_knows_is_a_warning() -> None:
 def test_a_broker_that_forgets_and_a_short_retention_are_warnings() -> None:
     found = verdicts(OutageBounds(rate=1, broker_keeps=False, readings_seconds=3600, results_seconds=-1))
     assert found["MQTT broker restarted"][0] is Grade.WARNING
-    assert found["server away"] == (Grade.WARNING, "nothing is lost for 60 min (retention)")
+    assert found["worker away"] == (Grade.WARNING, "nothing is lost for 60 min (retention)")
     assert found["MongoDB away"][0] is Grade.OK

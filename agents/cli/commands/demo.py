@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agents.cli.commands.simulate import Duration
+from agents.cli.commands.simulator import Duration
 from agents.cli.commands.up import PartProgram
 from bridges.process.written import private_folder
 
@@ -46,7 +46,7 @@ Examples:
 def demo(
     once: bool, data: Path, length: float | None, programs: tuple[tuple[str, str], ...], free_ports: bool
 ) -> None:
-    """Run the whole system on real data: Kafka, MQTT, MongoDB, bridge, server, and sensors with known faults.
+    """Run the whole system on real data: Kafka, MQTT, MongoDB, bridge, worker, and sensors with known faults.
 
     River's WaterFlow (hourly flow in a water pipeline in 2022, with four known anomalies) is replayed over MQTT in
     about a minute, beside fifty simulated sensors whose faults are known. Event time is the data's own. Any process
@@ -55,7 +55,7 @@ def demo(
     from rich.console import Console
 
     from agents.cli import demo_watch as watching
-    from agents.cli.commands.simulate import scenario_of, simulate
+    from agents.cli.commands.simulator import scenario_of, simulator
     from bridges.process import settings as all_settings
     from bridges.stack.parts import Plan
     from bridges.stack.profiles import PROFILES
@@ -79,7 +79,7 @@ def demo(
         if guarded.error:
             raise guarded.error
         return
-    context = simulate.make_context("simulate", [*PROFILES[profile].sensor_arguments, *further])
+    context = simulator.make_context("simulator", [*PROFILES[profile].sensor_arguments, *further])
     scenario = scenario_of(context.params, settings.simulator)
     sent = scenario.totals()
     reckoning = watching.Reckoning(data, sent, slack=1 / scenario.rate)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from agents.cli.commands.simulate import Speed
+from agents.cli.commands.simulator import Speed
 from agents.cli.replay_options import open_selected, progress_bar, reading_options, selected, wide_console
 
 _EXAMPLES = """

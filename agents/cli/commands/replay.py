@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from agents.cli.commands.simulate import Speed
+from agents.cli.commands.simulator import Speed
 from agents.cli.replay_options import (
     NOT_MET,
     open_selected,

@@ -10,7 +10,7 @@ Examples:
   weir up                                     everything, with simulated sensors
   weir up --profile demo                      the same, with recorded sensors and faults that are known
   weir up --with kafka,mqtt,mongo             only the servers
-  weir up --without sensor                    everything but the simulator
+  weir up --without simulator                  everything but the simulator
   weir up --port kafka=9192 --port mqtt=1884  other ports
   WEIR_KAFKA__BROKERS=kafka-1:9092 weir up    with a Kafka that is there already
 """
@@ -25,9 +25,10 @@ class PartNames(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
         """Return the names."""
-        from bridges.stack.part import PARTS
+        from bridges.stack.part import FORMER_NAMES, PARTS
 
-        names = tuple(part.strip() for part in str(value).split(",") if part.strip())
+        given = (part.strip() for part in str(value).split(",") if part.strip())
+        names = tuple(FORMER_NAMES.get(part, part) for part in given)
         for name in names:
             if name not in PARTS:
                 self.fail(f"no part {name!r}: choose from {', '.join(PARTS)}", param, ctx)
@@ -58,9 +59,10 @@ class PartPort(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
         """Return name and port."""
-        from bridges.stack.part import PARTS
+        from bridges.stack.part import FORMER_NAMES, PARTS
 
         part, _, port = str(value).partition("=")
+        part = FORMER_NAMES.get(part, part)
         if part not in PARTS or not port.isdecimal() or not 0 < int(port) < 65536:
             self.fail(f"expected PART=PORT such as kafka=9192, got {value!r}", param, ctx)
         return part, int(port)
@@ -90,7 +92,7 @@ def up(
     programs: tuple[tuple[str, str], ...],
     profile: str,
 ) -> None:
-    """Run Kafka, MQTT, MongoDB, bridge, server, model analysis and sensors on this machine, until Ctrl-C.
+    """Run Kafka, MQTT, MongoDB, bridge, worker, analysis and simulator on this machine, until Ctrl-C.
 
     Nothing has to be installed for it: no Docker, no Java, no root. What is written goes to the data folder;
     a later start goes on with it. A server that the settings name (WEIR_KAFKA__BROKERS, WEIR_MQTT__HOST,

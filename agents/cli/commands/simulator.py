@@ -1,4 +1,4 @@
-"""``weir simulate``: publish synthetic or recorded sensors over MQTT."""
+"""``weir simulator``: publish synthetic or recorded sensors over MQTT."""
 
 import re
 import signal
@@ -19,12 +19,12 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _EXAMPLES = """
 \b
 Examples:
-  weir simulate                                    50 sensors, a reading a second each, until stopped
-  weir simulate --sensors 1000 --rate 0.1          1,000 sensors, a reading every ten seconds each
-  weir simulate --faults spike,shift:0.02          spikes, and 2 % of all readings shifted
-  weir simulate --for 1d --speed 1440              a day in a minute
-  weir simulate --recorded waterflow --speed max   recorded data, as fast as the broker takes it
-  weir simulate --csv hall.csv --once              the readings of a file, with their own event times
+  weir simulator                                    50 sensors, a reading a second each, until stopped
+  weir simulator --sensors 1000 --rate 0.1          1,000 sensors, a reading every ten seconds each
+  weir simulator --faults spike,shift:0.02          spikes, and 2 % of all readings shifted
+  weir simulator --for 1d --speed 1440              a day in a minute
+  weir simulator --recorded waterflow --speed max   recorded data, as fast as the broker takes it
+  weir simulator --csv hall.csv --once              the readings of a file, with their own event times
 """
 
 
@@ -111,7 +111,7 @@ def scenario_of(choices: Mapping[str, Any], defaults: "SimulatorSettings") -> "S
 @click.option(
     "--state", type=click.Path(dir_okay=False, path_type=Path), help="File to go on from after a restart."
 )
-def simulate(
+def simulator(
     speed: float | None, then: float | None, start: float | None, state: Path | None, **choices: Any
 ) -> None:
     """Publish synthetic or recorded sensors over MQTT, with ground truth of every fault.
