@@ -14,11 +14,13 @@ bridge stops reading from the socket. Messages then wait in the network and with
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import KafkaError
 
 from bridges.bridge.bridge_counts import Ledger
+from bridges.bridge.steady_clock import SteadyClock
 from bridges.bridge.ticker import Ticker
 from bridges.kafka.producer import Headers, KafkaProducer, Outgoing
 from bridges.maps.map_files import maps_in_force
@@ -29,7 +31,7 @@ from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
 from streams.errors import InputError, Reason, TransientError
-from streams.payloads.accepted import Refusal
+from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.maps.decoded import Found
 from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_mqtt
@@ -76,14 +78,15 @@ class Bridge:
 
     Args:
         settings: Everything it needs to know.
-        clock: Ingest time: seconds since the Unix epoch.
+        wall: The host's clock: seconds since the Unix epoch.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, wall: Callable[[], float] = time.time) -> None:
         bridge = settings.bridge
         self._settings = bridge
-        self._clock = clock
+        self._clock = clock = SteadyClock(wall)
         self._maps = maps_in_force(settings)
+        self._limits = self._maps.limits
         self._readings = settings.topic(CATALOGUE.of(Reading).topic.name)
         self._labels = settings.topic(CATALOGUE.of(Label).topic.name)
         self._dead_letters = settings.topic(CATALOGUE.of(DeadLetter).topic.name)
@@ -203,6 +206,7 @@ class Bridge:
         now = self._clock()
         time_ms = event_ms(now)
         received_at = time.monotonic()
+        self._maps.limits = self._limits_in_doubt()
         ledger, send, decode = self._ledger, self._producer.send, self._maps.decode
         for message in messages:
             topic, payload = message.topic, message.payload
@@ -256,6 +260,11 @@ class Bridge:
                     )
                 elif isinstance(item, Refusal):
                     self._set_aside(flight, item, time_ms)
+
+    def _limits_in_doubt(self) -> Limits:
+        """Return what is accepted: if the host's clock is right after all, readings by it are none of the future."""
+        limits, doubt = self._limits, self._clock.doubt
+        return limits if doubt <= 0 else replace(limits, max_future_seconds=limits.max_future_seconds + doubt)
 
     def _set_aside(self, flight: _Flight, refusal: Refusal, time_ms: int) -> None:
         """Send a dead letter."""
@@ -333,6 +342,7 @@ class Bridge:
         """Let other threads see the counts and whether readings flow."""
         self._snapshot = self._ledger.as_json((len(self._flights), self._items_open))
         self._published = self._ledger.publish(self._published)
+        metrics.BRIDGE_CLOCK_DOUBT.set(self._clock.doubt)
         metrics.MQTT_CONNECTED.set(self._session.connected)
         waiting = time.monotonic() - self._flights[0].received_at if self._flights else 0.0
         if self._stopping:
@@ -343,6 +353,8 @@ class Bridge:
             self._not_ready = "MQTT broker has not confirmed the subscriptions"
         elif self._producer.problem:
             self._not_ready = f"Kafka refuses records: {self._producer.problem}"
+        elif self._ticker.problem:
+            self._not_ready = f"Kafka refuses ticks, by which idle windows close: {self._ticker.problem}"
         elif waiting > _BEHIND_SECONDS:
             self._not_ready = f"Kafka has not confirmed a record for {waiting:.0f} s"
         else:

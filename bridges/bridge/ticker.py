@@ -3,6 +3,9 @@
 A tick says "all that came up to now stands before me". So none is written while the bridge is behind: after an
 outage the readings of the last minutes still wait with the MQTT broker, and a tick before them would close
 their windows.
+
+A tick is dated by a clock that does not jump (`SteadyClock`), and one that Kafka refuses is not sent again: it would
+bring its old time behind newer readings. The next is made anew, a second later.
 """
 
 import time
@@ -10,7 +13,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError
 
-from bridges.kafka.producer import KafkaProducer, Outgoing
+from bridges.kafka.producer import KafkaProducer, Momentary, Outgoing
 from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Tick, encode
 
@@ -19,6 +22,7 @@ from streams.records.types import Tick, encode
 _SETTLE_SECONDS = 10.0
 _REFRESH_SECONDS = 60.0
 _ASK_SECONDS = 1.0
+_ANEW_SECONDS = 1.0
 
 
 class Ticker:
@@ -28,7 +32,7 @@ class Ticker:
         producer: Where to.
         topic: Kafka's name of `readings`.
         every: Seconds between ticks.
-        clock: Ingest time: seconds since the Unix epoch.
+        clock: Ingest time: seconds since the Unix epoch, without steps.
         now: A monotonic clock in seconds.
     """
 
@@ -52,6 +56,8 @@ class Ticker:
         self._held_since: float | None = now()
         self.stored = 0
         """Ticks that Kafka has."""
+        self.problem = ""
+        """Why Kafka has refused the last tick; empty when it has not."""
 
     def hold_back(self) -> None:
         """Write no tick until the bridge has caught up again."""
@@ -81,9 +87,13 @@ class Ticker:
         for partition in self._partitions:
             self._under_way += 1
             self._producer.send(
-                Outgoing(self._topic, None, value, at_ms, None, self._settled, partition=partition)
+                Momentary(self._topic, None, value, at_ms, None, self._settled, partition=partition)
             )
 
     def _settled(self, _record: Outgoing, error: KafkaError | None) -> None:
         self._under_way -= 1
-        self.stored += error is None
+        self.problem = "" if error is None else str(error)
+        if error is None:
+            self.stored += 1
+        else:
+            self._due_at = min(self._due_at, self._now() + _ANEW_SECONDS)

@@ -51,6 +51,7 @@ class Outgoing:
         partition: -1 lets the key decide.
     """
 
+    momentary = False
     __slots__ = (
         "alone",
         "headers",
@@ -92,6 +93,13 @@ class Outgoing:
             self.settled(self, None)
         else:
             self.producer.failed(self, error)
+
+
+class Momentary(Outgoing):
+    """A record that is true of one moment: what librdkafka gives up is not handed over again, but settled so."""
+
+    __slots__ = ()
+    momentary = True
 
 
 Settled = Callable[[Outgoing, KafkaError | None], None]
@@ -138,7 +146,7 @@ class KafkaProducer:
         self._again: deque[Outgoing] = deque()
         self._again_at = 0.0
         self._complained_at = 0.0
-        self._fenced = False
+        self._fenced = ""
         self.retries = 0
         """Records handed to Kafka once more."""
         self.problem = ""
@@ -159,7 +167,7 @@ class KafkaProducer:
             )
         except BufferError:
             # Above the bound that the bridge keeps to: only if other records (ticks) fill the queue.
-            self._again.append(record)
+            self.failed(record, KafkaError(KafkaError._QUEUE_FULL))
         except KafkaException as refused:
             self.failed(record, refused.args[0])
 
@@ -185,7 +193,12 @@ class KafkaProducer:
 
     def failed(self, record: Outgoing, error: KafkaError) -> None:
         """Decide whether the record is at fault, or is to be handed over again."""
-        if error.code() in _RECORDS_OWN:
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self._fenced = str(error)
+        if record.momentary:
+            self._complain(record, error, outcome="the next one is made anew")
+            record.settled(record, error)
+        elif error.code() in _RECORDS_OWN:
             if record.alone:
                 record.settled(record, error)
             else:
@@ -200,16 +213,18 @@ class KafkaProducer:
         """Hand the record over again a little later."""
         if error.code() == KafkaError.INVALID_TIMESTAMP:
             record.time_ms = event_ms(self._clock())
-        if error.fatal() or error.code() == KafkaError._FATAL:
-            self._fenced = True
-        now = time.monotonic()
         if not self._again:
-            self._again_at = now + _RETRY_SECONDS
+            self._again_at = time.monotonic() + _RETRY_SECONDS
         self._again.append(record)
         self.problem = str(error)
+        self._complain(record, error, outcome="handed over again")
+
+    def _complain(self, record: Outgoing, error: KafkaError, outcome: str) -> None:
+        """Log what went wrong, now and then."""
+        now = time.monotonic()
         if now - self._complained_at > _COMPLAIN_SECONDS:
             self._complained_at = now
-            log.warning("produce.failed", topic=record.topic, error=str(error), outcome="handed over again")
+            log.warning("produce.failed", topic=record.topic, error=str(error), outcome=outcome)
 
     def partitions(self, topic: str, timeout: float) -> list[int]:
         """Return the partitions of a topic; empty if Kafka does not say within ``timeout`` seconds."""
@@ -221,11 +236,11 @@ class KafkaProducer:
 
     def _replace(self) -> None:
         """Make a new producer after a fatal error; what the old one held comes back as failed."""
-        log.warning("producer.replaced", error=self.problem)
+        log.warning("producer.replaced", error=self._fenced)
         for old in filter(None, (self._producer, self._single)):
             old.purge()
             old.flush(_PURGE_SECONDS)
-        self._fenced = False
+        self._fenced = ""
         self._producer, self._single = Producer(self._options), None
 
     def _one_by_one(self) -> Producer:

@@ -65,6 +65,9 @@ BRIDGE_RETRIES = _counter("weir_bridge_produce_retries_total", "Records handed t
 BRIDGE_IN_FLIGHT = _gauge("weir_bridge_in_flight_messages", "MQTT messages not acknowledged yet.")
 BRIDGE_PAUSES = _counter("weir_bridge_pauses_total", "Times that reading stopped because Kafka was behind.")
 BRIDGE_TICKS = _counter("weir_bridge_ticks_produced_total", "Ticks written into partitions of readings.")
+BRIDGE_CLOCK_DOUBT = _gauge(
+    "weir_bridge_clock_doubt_seconds", "Step of the host's clock that the bridge does not follow yet."
+)
 BRIDGE_LATENCY = _histogram(
     "weir_bridge_latency_seconds", "From reading an MQTT message to Kafka's confirmation (sampled)."
 )

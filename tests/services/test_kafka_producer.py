@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bridges.kafka.producer import KafkaProducer, Outgoing
+from bridges.kafka.producer import KafkaProducer, Momentary, Outgoing
 from bridges.process.settings import BridgeSettings, KafkaSettings, Settings
 from tests.services.bridge_kit import records_when
 
@@ -57,7 +57,7 @@ def test_after_a_fatal_error_a_new_producer_stores_what_the_old_one_held(
     for number in range(10):
         producer.send(Outgoing(unique_name, b"k", b"%d" % number, now_ms(), [("id", b"%d" % number)], log))
     # As librdkafka says after an epoch was fenced; it cannot be brought about from outside.
-    producer._fenced = True
+    producer._fenced = "fenced by the test"
     assert log.wait(producer, 10) == [(b"%d" % number, None) for number in range(10)]
     assert producer.retries >= 1
     assert not producer.problem
@@ -85,6 +85,19 @@ def test_a_timestamp_that_kafka_refuses_is_renewed(settings: Settings, kafka: st
     assert log.wait(producer, 1) == [(b"v", None)]
     [record] = records_when(kafka, unique_name, 1)
     assert abs(record.timestamp()[1] - now_ms()) < 60_000
+
+
+def test_what_is_true_of_one_moment_is_not_sent_again(
+    settings: Settings, kafka: str, unique_name: str
+) -> None:
+    create(kafka, unique_name)
+    producer, log = KafkaProducer(settings, max_records=100), Log()
+    producer.send(Momentary(unique_name, b"k", b"then", now_ms() + 7_200_000, None, log))
+    assert log.wait(producer, 1) == [(b"then", KafkaError.INVALID_TIMESTAMP)]
+    assert (producer.problem, producer.retries) == ("", 0)
+    producer.send(Momentary(unique_name, b"k", b"now", now_ms(), None, log))
+    assert log.wait(producer, 2)[0] == (b"now", None)
+    assert [record.value() for record in records_when(kafka, unique_name, 1)] == [b"now"]
 
 
 def test_a_record_that_is_too_large_is_refused_and_the_others_are_stored(

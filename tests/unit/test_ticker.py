@@ -98,7 +98,22 @@ def test_a_tick_that_is_refused_is_not_counted() -> None:
     bench.ticker.tick(caught_up=True)
     bench.producer.settle(KafkaError(KafkaError.INVALID_TIMESTAMP))
     assert bench.ticker.stored == 0
+    assert "INVALID_TIMESTAMP" in bench.ticker.problem
     assert bench.after(5) == [0, 1, 2]
+    assert bench.ticker.problem == ""
+
+
+def test_a_refused_tick_is_made_anew_a_second_later_with_the_time_of_then() -> None:
+    bench = Bench()
+    bench.now += 5
+    bench.ticker.tick(caught_up=True)
+    refused = bench.producer.settle(KafkaError(KafkaError.INVALID_TIMESTAMP))
+    assert all(record.momentary for record in refused)  # the producer does not send it again
+    assert bench.after(0.9) == []
+    bench.now += 0.1
+    bench.ticker.tick(caught_up=True)
+    anew = bench.producer.settle()
+    assert [decode_reading(record.value) for record in anew] == [Tick(tick_at=1106.0)] * 3
 
 
 def test_new_partitions_are_found_and_old_ones_kept_when_kafka_does_not_answer() -> None:
