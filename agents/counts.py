@@ -1,6 +1,7 @@
-"""What the worker has counted since it started: for the metrics and the ledger."""
+"""What an application has counted since it started: for the metrics and the ledger."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridges.process.metrics import (
     WORKER_ANOMALIES,
@@ -15,9 +16,21 @@ from streams.records.types import Aggregate
 from streams.windows.aggregation import AggregationOutcome
 
 
+class Applied(NamedTuple):
+    """What is counted of a batch beside its outcome.
+
+    Args:
+        unreadable: Records that could not be read.
+        seconds: How long it took.
+    """
+
+    unreadable: int
+    seconds: float
+
+
 @dataclass(slots=True)
 class Counts:
-    """Totals since the start of this worker; a value is one quantity of one reading."""
+    """Totals since the start of this application; a value is one quantity of one reading."""
 
     values_aggregated: int = 0
     values_duplicate: int = 0
@@ -30,8 +43,9 @@ class Counts:
     anomalies_raised: int = 0
     anomalies_cleared: int = 0
 
-    def aggregated(self, outcome: AggregationOutcome, unreadable: int) -> None:
+    def aggregated(self, outcome: AggregationOutcome, applied: Applied) -> None:
         """Add what came of a batch in the windows."""
+        unreadable = applied.unreadable
         self.values_aggregated += outcome.applied
         self.values_duplicate += outcome.duplicates
         self.values_late += len(outcome.late)
@@ -46,7 +60,7 @@ class Counts:
         WORKER_UNREADABLE.inc(unreadable)
         WORKER_RESULTS.labels(CATALOGUE.of(Aggregate).topic.name).inc(len(outcome.aggregates))
 
-    def detected(self, outcome: DetectionOutcome) -> None:
+    def detected(self, outcome: DetectionOutcome, _: Applied) -> None:
         """Add what came of a batch in the models."""
         self.readings_judged += outcome.applied
         for anomaly in outcome.anomalies:

@@ -1,7 +1,9 @@
 """The pages of model analysis on port 8010; docs/reference/insights.md describes what they answer."""
 
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from faust.web import Request, Response, View
 
 from agents.analysis.describe import Known
 from agents.web import readiness
@@ -10,17 +12,20 @@ from agents.web.queries import Listing, answer, is_local, not_found, read_number
 from agents.web.routes import COMMON, Pages, Route
 from bridges.process import metrics
 
+if TYPE_CHECKING:
+    from agents.analysis.app import AnalysisApp
+
 Json = dict[str, Any]
 
 
-class AnalysisPages(Pages):
+class AnalysisPages(Pages["AnalysisApp"]):
     """The analysis' own pages.
 
     Args:
         app: The analysis.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: "AnalysisApp") -> None:
         super().__init__(app, ROUTES)
         self.known = Known(app)
         self.home = files("agents.analysis").joinpath("page.html").read_text(encoding="utf-8")
@@ -30,11 +35,11 @@ class AnalysisPages(Pages):
         await super().refresh_metrics()
         metrics.ANALYSIS_SERIES.set(self.known.series_count())
 
-    async def start(self, view: Any, request: Any) -> Any:
+    async def start(self, view: View, request: Request) -> Response:
         """Show what is known, with plots."""
         return view.html(self.home, headers={"Cache-Control": "no-cache"})
 
-    async def overview(self, view: Any, request: Any) -> Any:
+    async def overview(self, view: View, request: Request) -> Response:
         """Count series, open conditions and records that wait."""
         behind = await readiness.lag(self.app)
         own: Json = {
@@ -52,7 +57,7 @@ class AnalysisPages(Pages):
             }
         return answer(view, {**own, "workers": 1 + len(parts.found), "missing": parts.missing})
 
-    async def series(self, view: Any, request: Any) -> Any:
+    async def series(self, view: View, request: Request) -> Response:
         """List series by id, over all workers."""
         listing = Listing.of(request.query)
         rows, more = self.known.series(*listing)
@@ -64,7 +69,7 @@ class AnalysisPages(Pages):
         following = rows[-1]["id"] if more and rows else None
         return answer(view, {"rows": rows, "next": following, "missing": parts.missing})
 
-    async def _described(self, view: Any, request: Any, sensor_id: str, quantity: str) -> Any:
+    async def _described(self, view: View, request: Request, sensor_id: str, quantity: str) -> Response:
         found = self.known.sensor(sensor_id, quantity)
         if found is None:
             parts = await self._others(request, request.rel_url.raw_path)
@@ -76,15 +81,15 @@ class AnalysisPages(Pages):
             return not_found(view, f"series: {sensor_id}/{quantity}" if quantity else f"sensor: {sensor_id}")
         return answer(view, found)
 
-    async def sensor(self, view: Any, request: Any, sensor_id: str) -> Any:
+    async def sensor(self, view: View, request: Request, sensor_id: str) -> Response:
         """Describe a sensor and all its series, whichever worker has it."""
         return await self._described(view, request, sensor_id, "")
 
-    async def one_series(self, view: Any, request: Any, sensor_id: str, quantity: str) -> Any:
+    async def one_series(self, view: View, request: Request, sensor_id: str, quantity: str) -> Response:
         """Describe one series."""
         return await self._described(view, request, sensor_id, quantity)
 
-    async def groups(self, view: Any, request: Any) -> Any:
+    async def groups(self, view: View, request: Request) -> Response:
         """List the groups, and which of their sensors move together."""
         rows = self.known.groups()
         parts = await self._others(request, "/api/groups")
@@ -93,7 +98,7 @@ class AnalysisPages(Pages):
             view, {"rows": sorted(rows, key=lambda row: str(row["group"])), "missing": parts.missing}
         )
 
-    async def findings(self, view: Any, request: Any) -> Any:
+    async def findings(self, view: View, request: Request) -> Response:
         """List what was found lately, newest first."""
         limit = int(read_number(request.query, "limit", 50, least=1, greatest=1000))
         rows = self.known.findings(limit)
@@ -102,7 +107,7 @@ class AnalysisPages(Pages):
         rows.sort(key=lambda row: (-row["at"], row["sensor_id"], row["quantity"]))
         return answer(view, {"rows": rows[:limit], "missing": parts.missing})
 
-    async def _others(self, request: Any, path: str, params: dict[str, str] | None = None) -> Answers:
+    async def _others(self, request: Request, path: str, params: dict[str, str] | None = None) -> Answers:
         return Answers() if is_local(request.query) else await ask_all(self.app, path, params)
 
 
@@ -146,6 +151,6 @@ ROUTES = (
 )
 
 
-def serve_analysis(app: Any) -> None:
+def serve_analysis(app: "AnalysisApp") -> None:
     """Serve the analysis' pages."""
     AnalysisPages(app).serve()

@@ -1,26 +1,22 @@
 """The second Faust application: ``faust -A agents.analysis.app:app worker``, or ``weir analysis``."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from agents.analysis import compare_groups as groups
-from agents.analysis import keep_marks as marks
-from agents.analysis import learn_series as series
 from agents.analysis.analysis_pages import serve_analysis
-from agents.app import WeirApp
-from agents.lane.state import WriteBehindState
+from agents.analysis.compare_groups import group_stage
+from agents.analysis.keep_marks import anomaly_mark_stage, label_mark_stage
+from agents.analysis.learn_series import series_stage
+from agents.lane.core.bounds import ANALYSIS_RECORDS, CHANGED_ROWS
+from agents.lane.core.held import HeldLimits
+from agents.lane.lane_app import LaneApp
 from bridges.process import logs
 from bridges.process.settings import Settings, load
-from streams.analysis.analyse import AnalysisPlan
-from streams.analysis.correlation import Group
-from streams.analysis.marks import Marks
-from streams.analysis.sensor import SensorAnalysis
 
-# Records whose effects wait for a checkpoint at most. Their bodies are let go once they are applied; a checkpoint
-# writes whole models, and so should come seldom while a backlog is worked off.
-MAX_HELD = 1_000_000
+if TYPE_CHECKING:
+    app: "AnalysisApp"
 
 
-class AnalysisApp(WeirApp):
+class AnalysisApp(LaneApp):
     """Model analysis on the batch lane.
 
     Args:
@@ -28,15 +24,11 @@ class AnalysisApp(WeirApp):
     """
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(as_worker(settings))
-        self.lane.max_held = MAX_HELD
-        self.analysis_plan = AnalysisPlan(settings.analysis.groups, settings.windows.policy().grace_ms)
-        self.analysed: WriteBehindState[SensorAnalysis] = series.add_to(self, self.settings)
-        self.compared: WriteBehindState[Group] = groups.add_to(self, self.settings)
-        self.anomaly_marks: WriteBehindState[Marks] = marks.add_anomalies_to(self, self.settings)
-        self.label_marks: WriteBehindState[Marks] = marks.add_labels_to(self, self.settings)
-        self.lane.states += [self.analysed, self.compared, self.anomaly_marks, self.label_marks]
-        serve_analysis(self)
+        super().__init__(as_worker(settings), HeldLimits(ANALYSIS_RECORDS, CHANGED_ROWS))
+        self.analysed = self.add(series_stage(self.settings))
+        self.compared = self.add(group_stage())
+        self.anomaly_marks = self.add(anomaly_mark_stage())
+        self.label_marks = self.add(label_mark_stage())
 
 
 def as_worker(settings: Settings) -> Settings:
@@ -59,11 +51,13 @@ def as_worker(settings: Settings) -> Settings:
 
 
 def create_app(settings: Settings) -> AnalysisApp:
-    """Build the application that the settings ask for."""
-    return AnalysisApp(settings)
+    """Build the application that the settings ask for, with its pages."""
+    app = AnalysisApp(settings)
+    serve_analysis(app)
+    return app
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Make ``app`` when it is asked for, so that importing this module reads no settings."""
     if name == "app":
         settings = load()

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from heapq import nlargest, nsmallest
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agents.lane.state import WriteBehindState
+from agents.lane.core.state import WriteBehindState
 from streams.analysis.findings import Finding, InsightState
 from streams.analysis.marks import Mark
 from streams.analysis.sensor import SensorAnalysis
 from streams.analysis.series import BUCKET_SECONDS, SeriesAnalysis
 from streams.analysis.telling import change_details, profile, shown_forecasts
 from streams.records.rows import Row
+
+if TYPE_CHECKING:
+    from agents.analysis.app import AnalysisApp
 
 Json = dict[str, Any]
 HOUR = 3600.0
@@ -24,7 +27,7 @@ class Known:
         app: The application.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: "AnalysisApp") -> None:
         self._app = app
 
     def series_count(self) -> int:

@@ -1,66 +1,69 @@
-"""The agents that keep anomalies and labels, to be drawn beside the series they are about."""
+"""The stages that keep anomalies and labels, to be drawn beside the series they are about."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, TypeVar
 
-from mode import CrashingSupervisor
-
-from agents.lane.batch import Batch
-from agents.lane.state import WriteBehindState
-from bridges.process.settings import Settings
+from agents.lane.core.changelog import RowForm
+from agents.lane.core.stage import Stage, count_nothing, decoded_as
 from streams.analysis.marks import Mark, Marks, mark_of_anomaly, mark_of_label
-from streams.errors import InputError
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import RecordType
 from streams.records.rows import Row
-from streams.records.topics import ANOMALIES, LABELS
-from streams.records.types import Anomaly, Label, decode_as
+from streams.records.types import Anomaly, Label
 
 R = TypeVar("R", Anomaly, Label)
+MarkOf = Callable[[R], tuple[str, Mark]]
 
 
-def add_anomalies_to(app: Any, settings: Settings) -> WriteBehindState[Marks]:
-    """Add the agent that keeps each sensor's latest anomalies; returns its state."""
-    return _add(app, settings, ANOMALIES.name, Anomaly, mark_of_anomaly)
+class Marked(NamedTuple):
+    """What came of some anomalies or labels."""
+
+    changed: dict[str, Row[Marks]]
 
 
-def add_labels_to(app: Any, settings: Settings) -> WriteBehindState[Marks]:
-    """Add the agent that keeps each sensor's latest labels; returns its state."""
-    return _add(app, settings, LABELS.name, Label, mark_of_label)
+MARK_ROWS: Final = RowForm(
+    begin=lambda _: Marks(), to_state=Marks.to_state, from_state=lambda _, values: Marks.from_state(values)
+)
 
 
-def _add(
-    app: Any, settings: Settings, topic: str, kind: type[R], mark_of: Callable[[R], tuple[str, Mark]]
-) -> WriteBehindState[Marks]:
-    state = WriteBehindState[Marks](
-        app,
-        f"marked_{topic}",
-        partitions=settings.kafka.partitions,
-        to_state=Marks.to_state,
-        from_state=lambda _, values: Marks.from_state(values),
+def anomaly_mark_stage() -> "Stage[MarkOf[Anomaly], tuple[int, Anomaly], Marks, Marked]":
+    """Keep each sensor's latest anomalies."""
+    return _stage(CATALOGUE.of(Anomaly), mark_of_anomaly)
+
+
+def label_mark_stage() -> "Stage[MarkOf[Label], tuple[int, Label], Marks, Marked]":
+    """Keep each sensor's latest labels."""
+    return _stage(CATALOGUE.of(Label), mark_of_label)
+
+
+def _stage(kind: RecordType[R], mark_of: MarkOf[R]) -> "Stage[MarkOf[R], tuple[int, R], Marks, Marked]":
+    """Keep the latest of each sensor.
+
+    Delivery: at least once; the same mark again changes nothing.
+    Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
+    """
+    return Stage(
+        name=f"mark_{kind.topic.name}",
+        reads=kind,
+        table=f"marked_{kind.topic.name}",
+        form=MARK_ROWS,
+        plan=mark_of,
+        read=decoded_as(kind),
+        run=_run,
+        writes=(),
+        count=count_nothing,  # what cannot be read the sink of the topic sets aside, and counts
+        release=True,
     )
 
-    def apply(batch: Batch) -> dict[str, Row[Marks]]:
-        rows = state.rows[batch.partition]
-        changed = {}
-        for record in batch.records:
-            try:
-                content = decode_as(kind, record.value or b"")
-            except InputError:
-                continue  # the sink sets it aside
-            row = rows.get(content.sensor_id)
-            if row is None:
-                row = rows[content.sensor_id] = Row(Marks())
-            row.state.put(*mark_of(content))
-            row.applied_through = record.offset
-            changed[content.sensor_id] = row
-        return changed
 
-    @app.agent(app.batched_topic(topic), name=f"mark_{topic}", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def mark(stream: Any) -> None:
-        """Keep the latest of each sensor.
-
-        Delivery: at least once; the same mark again changes nothing.
-        Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
-        """
-        await state.follow(stream, apply, release=True)
-
-    return state
+def _run(mark_of: MarkOf[R], rows: dict[str, Row[Marks]], records: Iterable[tuple[int, R]]) -> Marked:
+    changed: dict[str, Row[Marks]] = {}
+    for offset, content in records:
+        sensor_id = content.sensor_id
+        row = rows.get(sensor_id)
+        if row is None:
+            row = rows[sensor_id] = Row(MARK_ROWS.begin(sensor_id))
+        row.state.put(*mark_of(content))
+        row.applied_through = offset
+        changed[sensor_id] = row
+    return Marked(changed)

@@ -16,19 +16,12 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
+from agents.lane.core.bounds import BATCH_BYTES, LARGEST_REQUEST
+from agents.lane.core.changelog import CLAIM_KEY, KeyValue, TopicPartition
 from streams.errors import WeirError
-
-KeyValue = tuple[bytes | None, bytes | None]
-TopicPartition = tuple[str, int]
 
 # Long enough for a broker to restart; after it the worker stops, and a new start continues from its checkpoint.
 _CONFIRM_MS = 60_000
-_BATCH_BYTES = 512 * 1024
-_LARGEST_REQUEST = 4 * 1024 * 1024
-
-
-# The key of the record with which a new owner ends a changelog; no sensor id has a NUL in it.
-CLAIM_KEY = b"\0claim"
 
 
 class LostPartitionError(WeirError):
@@ -87,8 +80,8 @@ class PartitionWriter:
         self._producer = AIOKafkaProducer(
             **producer_options,
             transactional_id=transactional_id,
-            max_batch_size=_BATCH_BYTES,
-            max_request_size=_LARGEST_REQUEST,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=LARGEST_REQUEST,
             request_timeout_ms=_CONFIRM_MS,
             transaction_timeout_ms=_CONFIRM_MS,
         )
@@ -134,7 +127,7 @@ class PartitionWriter:
                 count = 0
                 if builder.append(timestamp=None, key=key, value=value) is None:
                     raise WeirError(
-                        f"a record of {len(value or b'')} bytes for {topic} is larger than a batch of {_BATCH_BYTES}"
+                        f"a record of {len(value or b'')} bytes for {topic} is larger than a batch of {BATCH_BYTES}"
                     )
             count += 1
         builder.close()

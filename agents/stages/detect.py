@@ -1,11 +1,12 @@
-"""The agent that watches each series with a model of its own, and raises and clears anomalies."""
+"""The stage that watches each series with a model of its own, and raises and clears anomalies."""
 
-from typing import Any
+from collections.abc import Iterable
+from functools import partial
+from operator import attrgetter
 
-from mode import CrashingSupervisor
-
-from agents.lane.batch import Batch
-from agents.lane.state import WriteBehindState
+from agents.counts import Counts
+from agents.lane.core.changelog import RowForm
+from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
 from streams.detection.detecting import (
     MODEL_CHANGES,
@@ -15,40 +16,47 @@ from streams.detection.detecting import (
     models_from_state,
     models_to_state,
 )
+from streams.detection.series_model import DetectionPlan
+from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
-from streams.records.topics import ANOMALIES
-from streams.records.types import encode
+from streams.records.types import Anomaly, Reading, Tick
+
+Numbered = tuple[int, int, Reading | Tick]
 
 
-def add_to(app: Any, settings: Settings) -> WriteBehindState[SensorModels]:
-    """Add the agent to the application; returns its state, for the views."""
-    plan = settings.detection.plan()
-    state = WriteBehindState[SensorModels](
-        app,
-        "models",
-        partitions=settings.kafka.partitions,
+def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
+    """Tell how the models of a sensor are kept; they come back with the settings of now."""
+    return RowForm(
+        begin=lambda _: {},
         to_state=models_to_state,
-        from_state=lambda sensor_id, values: models_from_state(plan, sensor_id, values),
+        from_state=partial(models_from_state, plan),
         changes=MODEL_CHANGES,
     )
-    anomalies = settings.topic(ANOMALIES.name)
-    counts = app.counts
 
-    def apply(batch: Batch) -> dict[str, Row[SensorModels]]:
-        outcome = DetectionOutcome()
-        detect(plan, state.rows[batch.partition], batch.contents, outcome)
-        for anomaly in outcome.anomalies:
-            state.result(anomalies, batch.partition, anomaly.sensor_id.encode(), encode(anomaly))
-        counts.detected(outcome)
-        return outcome.changed
 
-    @app.agent(app.readings_topic, name="detect_anomalies", supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def detect_anomalies(stream: Any) -> None:
-        """Score each reading with its series' model, learn it, and publish what changes in an anomaly's life.
+def model_stage(settings: Settings) -> Stage[DetectionPlan, Numbered, SensorModels, DetectionOutcome]:
+    """Score each reading with its series' model, learn it, and publish what changes in an anomaly's life.
 
-        Delivery: each reading is learned once; rows remember the offset they contain, anomalies have derived ids.
-        Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
-        """
-        await state.follow(stream, apply)
+    Delivery: each reading is learned once; rows remember the offset they contain, anomalies have derived ids.
+    Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
+    """
+    plan = settings.detection.plan()
+    return Stage(
+        name="detect_anomalies",
+        reads=CATALOGUE.of(Reading),
+        table="models",
+        form=model_rows(plan),
+        plan=plan,
+        read=attrgetter("decoded"),
+        run=_run,
+        writes=(Writes(CATALOGUE.of(Anomaly), attrgetter("anomalies")),),
+        count=Counts.detected,
+    )
 
-    return state
+
+def _run(
+    plan: DetectionPlan, rows: dict[str, Row[SensorModels]], records: Iterable[Numbered]
+) -> DetectionOutcome:
+    outcome = DetectionOutcome()
+    detect(plan, rows, records, outcome)
+    return outcome

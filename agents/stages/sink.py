@@ -11,15 +11,16 @@ yet is given back unacknowledged; its new owner writes it, and what was written 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mode import CrashingSupervisor
-
-from agents.lane.batch import Batch, KafkaRecord
-from agents.lane.continuity import Continuity
+from agents.lane.core.batch import Batch, KafkaRecord
+from agents.lane.core.bounds import OUTBOX_WRITES
+from agents.lane.core.continuity import Continuity
+from agents.lane.core.held import Event
+from agents.lane.lane_app import LaneApp
 from bridges.mongo.mongo_client import connect
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.outbox import Outbox, Refused
@@ -27,7 +28,6 @@ from bridges.mongo.schema import prepare
 from bridges.mongo.write_outcome import Written
 from bridges.process import metrics
 from bridges.process.logs import get_logger
-from bridges.process.settings import Settings
 from streams.errors import InputError, Reason
 from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_kafka, from_mongo
@@ -62,7 +62,7 @@ class BatchDelivery:
         event: Faust's event, to be acknowledged.
     """
 
-    def __init__(self, sink: "CollectionSink", event: Any) -> None:
+    def __init__(self, sink: "CollectionSink", event: Event) -> None:
         self._sink = sink
         self._event = event
         self.batch: Batch = event.value
@@ -116,8 +116,7 @@ class CollectionSink:
     """Keeps the records of one topic in one collection.
 
     Args:
-        app: The Faust application.
-        settings: Sizes of writes, names of topics.
+        app: The application: its settings tell sizes of writes and names of topics.
         mongo: The edge.
         destination: The type of record, which says from which topic into which collection.
         prepared: Set when collections and indexes are there: a write before would create a collection of its own kind.
@@ -125,8 +124,7 @@ class CollectionSink:
 
     def __init__(
         self,
-        app: Any,
-        settings: Settings,
+        app: LaneApp,
         mongo: MongoSink,
         destination: RecordType[Any],
         prepared: asyncio.Event,
@@ -137,19 +135,20 @@ class CollectionSink:
         self.continuity = Continuity()
         self._mongo = mongo
         self._prepared = prepared
-        self._dead_letters = settings.topic(CATALOGUE.of(DeadLetter).topic.name)
+        settings = app.settings
+        self._dead_letters = app.name_of(CATALOGUE.of(DeadLetter).topic)
         self._outbox_options: dict[str, Any] = {
             "batch": settings.mongo.insert_batch,
             "writers": settings.mongo.writers,
             "linger_seconds": settings.mongo.linger_seconds,
-            "room": 5 * settings.mongo.insert_batch,
+            "room": OUTBOX_WRITES * settings.mongo.insert_batch,
         }
         self.outbox: Outbox | None = None
 
-    async def store(self, stream: Any) -> None:
+    async def store(self, events: AsyncIterable[Event]) -> None:
         """Take batches from the stream into an outbox, until the agent is stopped."""
         async with self._open_outbox() as outbox:
-            async for event in stream.noack().events():
+            async for event in events:
                 delivery = BatchDelivery(self, event)
                 await outbox.put(delivery)
                 self._count_consumed(delivery, event.message.generation_id)
@@ -195,7 +194,7 @@ class CollectionSink:
             for letter in letters
         )
 
-    def acknowledge(self, event: Any) -> None:
+    def acknowledge(self, event: Event) -> None:
         """Acknowledge an event, unless it comes from before a rebalance: its offset belongs to someone else then."""
         message = event.message
         if message.generation_id == self.app.consumer_generation_id:
@@ -234,19 +233,18 @@ class Sinks:
     """All sinks of a worker, and the MongoDB they share.
 
     Args:
-        app: The Faust application.
-        settings: Where MongoDB is.
+        app: The application: its settings tell where MongoDB is.
         catalogue: Which records are kept.
     """
 
-    def __init__(self, app: Any, settings: Settings, catalogue: Catalogue = CATALOGUE) -> None:
-        self._settings = settings.mongo
+    def __init__(self, app: LaneApp, catalogue: Catalogue = CATALOGUE) -> None:
         self._catalogue = catalogue
+        self._settings = app.settings.mongo
         self._app = app
-        self.mongo = MongoSink(connect(settings.mongo), settings.mongo)
+        self.mongo = MongoSink(connect(self._settings), self._settings)
         self._prepared = asyncio.Event()
         self.collections = {
-            destination.collection: CollectionSink(app, settings, self.mongo, destination, self._prepared)
+            destination.collection: CollectionSink(app, self.mongo, destination, self._prepared)
             for destination in catalogue.kept
         }
 
@@ -258,6 +256,10 @@ class Sinks:
             await self._app.crash(error)
         else:
             self._prepared.set()
+
+    def why_away(self) -> str:
+        """Return why MongoDB takes nothing; an empty text when it does."""
+        return f"MongoDB: {self.mongo.why_away}" if self.mongo.why_away else ""
 
     async def let_go(self) -> None:
         """Before partitions are given away or the worker stops."""
@@ -275,25 +277,16 @@ def _reading_id(headers: Iterable[tuple[str, bytes]]) -> bytes | None:
     return None
 
 
-def add_to(app: Any, settings: Settings) -> Sinks:
-    """Add the sinks' agents to the application."""
-    sinks = Sinks(app, settings)
+def store_records(app: LaneApp) -> Sinks:
+    """Start an agent for each topic that has a collection.
+
+    Delivery: at least once, and once in effect: documents have derived ids; offsets follow MongoDB's word.
+    Back pressure: a full outbox stops the agent, Faust's full buffer then pauses the partition.
+    """
+    sinks = Sinks(app)
     app.task(sinks.prepare)
     app.lane.before_handover.append(sinks.let_go)
+    app.why_not.append(sinks.why_away)
     for sink in sinks.collections.values():
-        _add_agent(app, sink)
+        app.read(sink.destination.topic, f"store_{sink.destination.collection}", sink.store)
     return sinks
-
-
-def _add_agent(app: Any, sink: CollectionSink) -> None:
-    topic = app.batched_topic(sink.destination.topic.name)
-    name = f"store_{sink.destination.collection}"
-
-    @app.agent(topic, name=name, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def store(stream: Any) -> None:
-        """Keep the records of a topic in MongoDB.
-
-        Delivery: at least once, and once in effect: documents have derived ids; offsets follow MongoDB's word.
-        Back pressure: a full outbox stops the agent, Faust's full buffer then pauses the partition.
-        """
-        await sink.store(stream)

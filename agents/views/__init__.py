@@ -6,14 +6,15 @@ live.py        the state of this worker's partitions
 worker_pages.py  what is served, and home.html
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from agents.views import watch
+from agents.views.watch import look_on
 from agents.views.worker_pages import serve_worker
 
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
 
-def add_to(app: Any) -> watch.Watch:
-    """Add the views to the application."""
-    watching = watch.add_to(app)
-    serve_worker(app, watching)
-    return watching
+
+def show_views(app: "WorkerApp") -> None:
+    """Serve the views of the application."""
+    serve_worker(app, look_on(app))

@@ -7,10 +7,11 @@
 Counts are those since the process started; offsets make them comparable over restarts.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
+from faust.types import TP
 
 from agents.views.watch import Watch
 from agents.web.fetch import fetch
@@ -18,12 +19,15 @@ from agents.web.peers import ask_all, own_url
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Reading
 
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
+
 Json = dict[str, Any]
 
 BRIDGE_TIMEOUT_SECONDS = 2.0
 
 
-def worker_ledger(app: Any, watch: Watch) -> Json:
+def worker_ledger(app: "WorkerApp", watch: Watch) -> Json:
     """Return this worker's page of the ledger; taken in one go, so that it is of one moment."""
     continuity, counts = watch.continuity, app.counts
     readings = {
@@ -86,7 +90,7 @@ def _sink_part(sink: Any) -> Json:
     }
 
 
-def _open_values(app: Any) -> int:
+def _open_values(app: "WorkerApp") -> int:
     """Count the values that are in open windows (in each, where windows overlap)."""
     if app.windows is None:
         return 0
@@ -99,15 +103,11 @@ def _open_values(app: Any) -> int:
     )
 
 
-async def kafka_part(app: Any) -> Json:
+async def kafka_part(app: "WorkerApp") -> Json:
     """Return where each topic begins and ends."""
     consumer = app.consumer
     topics = sorted({tp.topic for tp in consumer.assignment()} - set(app.tables.changelog_topics))
-    partitions = [
-        consumer._new_topicpartition(topic, number)
-        for topic in topics
-        for number in range(app.settings.kafka.partitions)
-    ]
+    partitions = [TP(topic, number) for topic in topics for number in range(app.settings.kafka.partitions)]
     begin, end = await consumer.earliest_offsets(*partitions), await consumer.highwaters(*partitions)
     part: Json = {}
     for tp in partitions:
@@ -118,7 +118,7 @@ async def kafka_part(app: Any) -> Json:
     return part
 
 
-async def bridge_part(app: Any) -> Json:
+async def bridge_part(app: "WorkerApp") -> Json:
     """Return the bridge's own ledger; ``reachable`` is false if it does not answer."""
     settings = app.settings
     url = settings.web.bridge_url or f"http://{settings.bridge.metrics_host}:{settings.bridge.metrics_port}"
@@ -132,12 +132,12 @@ async def bridge_part(app: Any) -> Json:
         return {"reachable": False, "url": url, "reason": f"{type(error).__name__}: {error}"}
 
 
-async def whole_ledger(app: Any, watch: Watch) -> Json:
+async def whole_ledger(app: "WorkerApp", watch: Watch) -> Json:
     """Return the ledger of the bridge, of Kafka and of all workers, and whether every part balances."""
     answers = await ask_all(app, "/api/ledger")
     kafka, bridge = await kafka_part(app), await bridge_part(app)
     workers = [worker_ledger(app, watch), *(answers.found[url] for url in sorted(answers.found))]
-    readings = kafka.get(app.readings_topic.get_topic_name())
+    readings = kafka.get(app.name_of(CATALOGUE.of(Reading).topic))
     return {
         "balanced": not answers.missing
         and all(each["balanced"] for each in workers)

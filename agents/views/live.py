@@ -5,13 +5,16 @@ Only partitions that the worker owns are shown; `agents.web.peers` asks the othe
 
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.lane.state import WriteBehindState
+from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
 from streams.records.identity import event_seconds
 from streams.records.rows import Row
 from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
 
 Json = dict[str, Any]
 
@@ -36,7 +39,7 @@ class LiveState:
         recent: The newest readings of watched sensors.
     """
 
-    def __init__(self, app: Any, recent: Recent) -> None:
+    def __init__(self, app: "WorkerApp", recent: Recent) -> None:
         self._app = app
         self._recent = recent
         self._policy = app.settings.windows.policy()

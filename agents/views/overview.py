@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,12 +10,15 @@ from agents.views.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
 
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
+
 Json = dict[str, Any]
 
 ANOMALIES = 25
 
 
-async def worker_overview(app: Any, watch: Watch) -> Json:
+async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
     """Return this worker's share."""
     return {
         "worker": own_url(app),
@@ -30,7 +33,7 @@ async def worker_overview(app: Any, watch: Watch) -> Json:
     }
 
 
-async def whole_overview(app: Any, watch: Watch) -> Json:
+async def whole_overview(app: "WorkerApp", watch: Watch) -> Json:
     """Return the sums over all workers, and each worker's state."""
     answers = await ask_all(app, "/api/overview")
     parts = [await worker_overview(app, watch), *(answers.found[url] for url in sorted(answers.found))]
@@ -49,7 +52,7 @@ async def whole_overview(app: Any, watch: Watch) -> Json:
     }
 
 
-def _sensors(app: Any) -> int:
+def _sensors(app: "WorkerApp") -> int:
     for state in (app.windows, app.models):
         if state is not None:
             owned = app.owned_partitions()
@@ -57,7 +60,7 @@ def _sensors(app: Any) -> int:
     return 0
 
 
-def _open_anomalies(app: Any) -> int:
+def _open_anomalies(app: "WorkerApp") -> int:
     if app.models is None:
         return 0
     return sum(

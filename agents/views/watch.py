@@ -2,16 +2,21 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import AsyncIterable
+from typing import TYPE_CHECKING
 
-from agents.lane.batch import Batch
-from agents.lane.continuity import Continuity
+from agents.lane.core.batch import Batch
+from agents.lane.core.continuity import Continuity
+from agents.lane.core.held import Event
 from agents.views.recent import Rates, Recent, RecentAnomalies
 from bridges.mongo.mongo_history import newest_anomalies
 from bridges.process.logs import get_logger
 from streams.errors import InputError
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Anomaly, Reading, Tick, decode_as
+
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
 
 log = get_logger(__name__)
 
@@ -23,7 +28,7 @@ class Watch:
         app: The Faust application.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: "WorkerApp") -> None:
         self._app = app
         self.recent = Recent()
         self.anomalies = RecentAnomalies()
@@ -69,49 +74,47 @@ class Watch:
         }
 
 
-def add_to(app: Any) -> Watch:
-    """Add the agents to the application."""
-    watch = Watch(app)
+def look_on(app: "WorkerApp") -> Watch:
+    """Have the application looked at."""
+    watching = Watch(app)
 
-    @app.agent(app.readings_topic, name="watch_readings")  # type: ignore[untyped-decorator]
-    async def watch_readings(stream: Any) -> None:
-        """Look at readings as they come.
-
-        Delivery: none of its own; a batch is acknowledged when every agent of the topic has acknowledged it.
-        Back pressure: none of its own.
-        """
-        async for event in stream.noack().events():
+    async def watch_readings(events: AsyncIterable[Event]) -> None:
+        async for event in events:
             try:
-                watch.saw_readings(event.value, event.message.generation_id)
+                watching.saw_readings(event.value, event.message.generation_id)
             finally:  # a fault in here must not hold up the others
                 event.ack()
 
-    @app.agent(app.batched_topic(CATALOGUE.of(Anomaly).topic.name), name="watch_anomalies")  # type: ignore[untyped-decorator]
-    async def watch_anomalies(stream: Any) -> None:
-        """Look at anomalies as they come.
-
-        Delivery: none of its own; a batch is acknowledged when every agent of the topic has acknowledged it.
-        Back pressure: none of its own.
-        """
-        async for event in stream.noack().events():
+    async def watch_anomalies(events: AsyncIterable[Event]) -> None:
+        async for event in events:
             try:
-                watch.saw_anomalies(event.value)
+                watching.saw_anomalies(event.value)
             finally:
                 event.ack()
 
-    @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
+    # Delivery: none of its own; a batch is acknowledged when every agent of the topic has acknowledged it.
+    # Back pressure: none of its own. A fault restarts the agent, not the application.
+    app.read(CATALOGUE.of(Reading).topic, "watch_readings", watch_readings, supervisor=None)
+    app.read(CATALOGUE.of(Anomaly).topic, "watch_anomalies", watch_anomalies, supervisor=None)
+
     async def sample_rates() -> None:
-        watch.rates.sample(int(time.time()), watch.totals())
+        watching.rates.sample(int(time.time()), watching.totals())
 
-    @app.task  # type: ignore[untyped-decorator]
     async def recall_anomalies() -> None:
-        """Show the newest anomalies of before the start."""
-        if app.sinks is not None:
-            try:
-                async with asyncio.timeout(30):
-                    for anomaly in await newest_anomalies(app.sinks.mongo, 50):
-                        watch.anomalies.observe(anomaly)
-            except TimeoutError:
-                log.info("views.started_without_history", reason="MongoDB did not answer")
+        await _recall_anomalies(app, watching)
 
-    return watch
+    app.timer(interval=1.0)(sample_rates)
+    app.task(recall_anomalies)
+    return watching
+
+
+async def _recall_anomalies(app: "WorkerApp", watching: Watch) -> None:
+    """Show the newest anomalies of before the start."""
+    if app.sinks is None:
+        return
+    try:
+        async with asyncio.timeout(30):
+            for anomaly in await newest_anomalies(app.sinks.mongo, 50):
+                watching.anomalies.observe(anomaly)
+    except TimeoutError:
+        log.info("views.started_without_history", reason="MongoDB did not answer")

@@ -2,7 +2,9 @@
 
 import asyncio
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from faust.web import Request, Response, View
 
 from agents.views import ledger, overview
 from agents.views.live import LiveState, Page
@@ -12,6 +14,9 @@ from agents.web.queries import Listing, answer, is_local, not_found, read_number
 from agents.web.routes import COMMON, Pages, Route
 from bridges.mongo.mongo_history import quality
 
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
+
 Json = dict[str, Any]
 
 # How long a page waits for MongoDB before it says that there is no answer.
@@ -19,7 +24,7 @@ MONGO_PATIENCE_SECONDS = 5.0
 DEFAULT_TOLERANCE_SECONDS = 300.0
 
 
-class WorkerPages(Pages):
+class WorkerPages(Pages["WorkerApp"]):
     """The worker's own pages.
 
     Args:
@@ -27,30 +32,30 @@ class WorkerPages(Pages):
         watch: What its views have seen go by.
     """
 
-    def __init__(self, app: Any, watch: Watch) -> None:
+    def __init__(self, app: "WorkerApp", watch: Watch) -> None:
         super().__init__(app, ROUTES)
         self.watch = watch
         self.state = LiveState(app, watch.recent)
         self.home = files("agents.views").joinpath("home.html").read_text(encoding="utf-8")
 
-    async def start(self, view: Any, request: Any) -> Any:
+    async def start(self, view: View, request: Request) -> Response:
         """Show what goes on."""
         return view.html(self.home, headers={"Cache-Control": "no-cache"})
 
-    async def overview(self, view: Any, request: Any) -> Any:
+    async def overview(self, view: View, request: Request) -> Response:
         """Return rates, totals, lag, workers and the newest anomalies."""
         if is_local(request.query):
             return answer(view, await overview.worker_overview(self.app, self.watch))
         return answer(view, await overview.whole_overview(self.app, self.watch))
 
-    async def sensors(self, view: Any, request: Any) -> Any:
+    async def sensors(self, view: View, request: Request) -> Response:
         """List sensors by id."""
         listing = Listing.of(request.query)
         return answer(
             view, await self._listed(request, "/api/sensors", listing, self.state.sensors(*listing))
         )
 
-    async def sensor(self, view: Any, request: Any, sensor_id: str) -> Any:
+    async def sensor(self, view: View, request: Request, sensor_id: str) -> Response:
         """Describe one sensor, whichever worker has it."""
         found = self.state.sensor(sensor_id)
         if found is None and not is_local(request.query):
@@ -64,11 +69,11 @@ class WorkerPages(Pages):
         anomalies = self.watch.anomalies.newest(100, sensor_id)
         return answer(view, {**found, "anomalies": anomalies or found.get("anomalies", [])})
 
-    async def tables(self, view: Any, request: Any) -> Any:
+    async def tables(self, view: View, request: Request) -> Response:
         """List the names of the tables."""
         return answer(view, {"tables": self.state.tables()})
 
-    async def table(self, view: Any, request: Any, table: str) -> Any:
+    async def table(self, view: View, request: Request, table: str) -> Response:
         """List rows of a table by key, over all workers."""
         listing = Listing.of(request.query)
         own = self.state.page(table, *listing)
@@ -76,7 +81,7 @@ class WorkerPages(Pages):
             return not_found(view, f"table: {table}; there are {', '.join(self.state.tables())}")
         return answer(view, await self._listed(request, f"/api/tables/{table}", listing, own))
 
-    async def quality(self, view: Any, request: Any) -> Any:
+    async def quality(self, view: View, request: Request) -> Response:
         """Compare anomalies with labels."""
         tolerance = read_number(request.query, "tolerance", DEFAULT_TOLERANCE_SECONDS, least=0, greatest=1e9)
         sinks = self.app.sinks
@@ -106,13 +111,13 @@ class WorkerPages(Pages):
             },
         )
 
-    async def ledger(self, view: Any, request: Any) -> Any:
+    async def ledger(self, view: View, request: Request) -> Response:
         """Return the counts of every hop, and whether they balance."""
         if is_local(request.query):
             return answer(view, ledger.worker_ledger(self.app, self.watch))
         return answer(view, await ledger.whole_ledger(self.app, self.watch))
 
-    async def _listed(self, request: Any, path: str, listing: Listing, own: Page) -> Json:
+    async def _listed(self, request: Request, path: str, listing: Listing, own: Page) -> Json:
         """Merge this worker's part of a listing with the others'."""
         others = Answers() if is_local(request.query) else await ask_all(self.app, path, listing.as_query())
         rows = {row["key"]: row for part in others.found.values() for row in part["rows"]}
@@ -150,6 +155,6 @@ ROUTES = (
 )
 
 
-def serve_worker(app: Any, watch: Watch) -> None:
+def serve_worker(app: "WorkerApp", watch: Watch) -> None:
     """Serve the worker's pages."""
     WorkerPages(app, watch).serve()

@@ -10,7 +10,7 @@ loopback interface alone only on that.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
@@ -19,6 +19,11 @@ from yarl import URL
 from agents.web.fetch import fetch
 from agents.web.proof import NONCE, PROOF, Prover
 from bridges.process.http_guard import is_loopback
+from streams.records.catalogue import CATALOGUE
+from streams.records.types import Reading
+
+if TYPE_CHECKING:
+    from agents.lane.lane_app import LaneApp
 
 TIMEOUT_SECONDS = 3.0
 # Marks a request between workers: it is answered from local state, and goes no further.
@@ -38,12 +43,12 @@ class Answers:
     missing: list[str] = field(default_factory=list)
 
 
-def own_url(app: Any) -> str:
+def own_url(app: "LaneApp") -> str:
     """Return the URL at which the other workers reach this one."""
     return str(app.conf.canonical_url).rstrip("/")
 
 
-def peer_urls(app: Any) -> list[str]:
+def peer_urls(app: "LaneApp") -> list[str]:
     """List the URLs of the other workers that own partitions."""
     urls: set[str] = set()
     for metadata in (app.router.tables_metadata(), app.router.external_topics_metadata()):
@@ -54,9 +59,9 @@ def peer_urls(app: Any) -> list[str]:
     return sorted(urls)
 
 
-def _namesakes(app: Any) -> list[str]:
+def _namesakes(app: "LaneApp") -> list[str]:
     """Name this worker's own URL as missing if another one advertises it, too: that one cannot be asked."""
-    topic = app.readings_topic.get_topic_name()
+    topic = app.name_of(CATALOGUE.of(Reading).topic)
     advertised = {
         partition
         for host, partitions in app.router.external_topics_metadata().items()
@@ -68,7 +73,7 @@ def _namesakes(app: Any) -> list[str]:
     return []
 
 
-async def ask_all(app: Any, path: str, params: Mapping[str, str] | None = None) -> Answers:
+async def ask_all(app: "LaneApp", path: str, params: Mapping[str, str] | None = None) -> Answers:
     """Get the same page from every other worker, at once.
 
     Args:
@@ -95,7 +100,7 @@ class _NoWorker(aiohttp.ClientError):
     """What is at an address is no worker of this group."""
 
 
-async def _ask(app: Any, url: str, path: str, params: Mapping[str, str]) -> Any:
+async def _ask(app: "LaneApp", url: str, path: str, params: Mapping[str, str]) -> Any:
     prover = Prover.of(app.settings)
     nonce = prover.nonce()
     target = _of_a_worker(url, own_url(app)).with_path(path, encoded=True).with_query({**params, LOCAL: "1"})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from faust.web import Response, View
 
 from agents.web.peers import LOCAL
 
@@ -64,14 +65,14 @@ def is_local(query: Mapping[str, str]) -> bool:
     return LOCAL in query
 
 
-def answer(web: Any, value: Any, status: int = 200) -> Any:
+def answer(view: View, value: object, status: int = 200) -> Response:
     """Answer in JSON; what is not a number in JSON (NaN, infinity) becomes null."""
     # What is live must not come from a cache.
-    return web.bytes(
+    return view.bytes(
         _encode(value), content_type="application/json", status=status, headers={"Cache-Control": "no-store"}
     )
 
 
-def not_found(web: Any, what: str) -> Any:
+def not_found(view: View, what: str) -> Response:
     """Answer that there is no such thing."""
-    return answer(web, {"error": f"no such {what}"}, status=404)
+    return answer(view, {"error": f"no such {what}"}, status=404)

@@ -1,30 +1,32 @@
 """Is the worker alive, does it do its work, and how far behind is it?"""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
 
 from bridges.process import metrics
 
+if TYPE_CHECKING:
+    from agents.lane.core.batch import Batch
+    from agents.lane.lane_app import LaneApp
+
 POSITION_SECONDS = 1.0
 
 
-def why_not_ready(app: Any) -> str:
+def why_not_ready(app: "LaneApp") -> str:
     """Return why the worker does not do all of its work; an empty text when it does."""
     if app.should_stop:
         return "the worker is stopping"
     if app.rebalancing:
         return "partitions are being assigned"
-    if len(app.tables) and not app.tables.recovery.completed.is_set():
+    if not app.is_recovered:
         return "state is being recovered from the changelogs"
-    if app.sinks is not None and app.sinks.mongo.why_away:
-        return f"MongoDB: {app.sinks.mongo.why_away}"
-    return ""
+    return next((reason for ask in app.why_not if (reason := ask())), "")
 
 
-async def lag(app: Any) -> dict[str, dict[int, int]]:
+async def lag(app: "LaneApp") -> dict[str, dict[int, int]]:
     """Return for each topic and owned partition how many records are not fetched, or fetched and not done with.
 
     The distance from the committed offset would count the markers of transactions, which nobody commits.
@@ -37,10 +39,10 @@ async def lag(app: Any) -> dict[str, dict[int, int]]:
         end = consumer.highwater(tp)
         unfetched = 0 if end is None or position is None else max(0, end - position)
         behind.setdefault(tp.topic, {})[tp.partition] = unfetched
-    for message in list(consumer._unacked_messages):
+    for message in list(consumer.unacked):
         partitions = behind.get(message.tp.topic, {})
         if message.tp.partition in partitions and not message.acked:
-            partitions[message.tp.partition] += len(message.value)
+            partitions[message.tp.partition] += len(cast("Batch", message.value))
     return behind
 
 
@@ -53,15 +55,14 @@ async def _position(consumer: Any, tp: Any) -> int | None:
         return None
 
 
-async def refresh_gauges(app: Any) -> None:
+async def refresh_gauges(app: "LaneApp") -> None:
     """Bring the gauges up to date, just before they are read."""
     metrics.WORKER_READY.set(not why_not_ready(app))
     metrics.CONSUMER_LAG.clear()  # partitions that went elsewhere must not stay
     for topic, partitions in (await lag(app)).items():
         for partition, records in partitions.items():
             metrics.CONSUMER_LAG.labels(topic, str(partition)).set(records)
-    for state in (app.windows, app.models):
-        if state is not None:
-            owned = app.owned_partitions()
-            rows = sum(len(each) for partition, each in state.rows.items() if partition in owned)
-            metrics.TABLE_ROWS.labels(state.name).set(rows)
+    owned = app.owned_partitions()
+    for state in app.lane.states:
+        rows = sum(len(each) for partition, each in state.rows.items() if partition in owned)
+        metrics.TABLE_ROWS.labels(state.name).set(rows)

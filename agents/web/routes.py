@@ -6,13 +6,19 @@ Both applications serve such a table; `/api` and the pages docs/reference/http.m
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from faust.web import Request, Response, View
 
 from agents.web import readiness
 from agents.web.queries import BadRequest, answer
 from bridges.process import metrics
 
-Handler = Callable[..., Awaitable[Any]]
+if TYPE_CHECKING:
+    from agents.lane.lane_app import LaneApp
+
+A = TypeVar("A", bound="LaneApp")
+Handler = Callable[..., Awaitable[Response]]
 
 
 class Route(NamedTuple):
@@ -31,7 +37,7 @@ class Route(NamedTuple):
     query: str = ""
 
 
-class Pages:
+class Pages(Generic[A]):
     """The pages that every application has, and what its own have in common.
 
     Args:
@@ -39,7 +45,7 @@ class Pages:
         routes: Its table, `COMMON` included.
     """
 
-    def __init__(self, app: Any, routes: Sequence[Route]) -> None:
+    def __init__(self, app: A, routes: Sequence[Route]) -> None:
         self.app = app
         self.routes = routes
 
@@ -50,7 +56,7 @@ class Pages:
 
     def _careful(self, handler: Handler) -> Handler:
         @wraps(handler)
-        async def careful(view: Any, request: Any, **parts: str) -> Any:
+        async def careful(view: View, request: Request, **parts: str) -> Response:
             try:
                 return await handler(self, view, request, **parts)
             except BadRequest as error:
@@ -62,23 +68,23 @@ class Pages:
         """Bring the gauges up to date, just before they are read."""
         await readiness.refresh_gauges(self.app)
 
-    async def index(self, view: Any, request: Any) -> Any:
+    async def index(self, view: View, request: Request) -> Response:
         """List the pages."""
         return answer(
             view, {"pages": [{"path": route.path + route.query, "help": route.help} for route in self.routes]}
         )
 
-    async def live(self, view: Any, request: Any) -> Any:
+    async def live(self, view: View, request: Request) -> Response:
         """Say that the event loop runs."""
         return answer(view, {"live": True})
 
-    async def ready(self, view: Any, request: Any) -> Any:
+    async def ready(self, view: View, request: Request) -> Response:
         """Say whether the application does its work."""
         if reason := readiness.why_not_ready(self.app):
             return answer(view, {"ready": False, "reason": reason}, status=503)
         return answer(view, {"ready": True})
 
-    async def metrics_text(self, view: Any, request: Any) -> Any:
+    async def metrics_text(self, view: View, request: Request) -> Response:
         """Return all metrics in Prometheus' text format."""
         await self.refresh_metrics()
         return view.bytes(metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.lane.writer import CLAIM_KEY, KeyValue, PartitionWriter
+from agents.lane.core.changelog import CLAIM_KEY, KeyValue
+from agents.lane.writer import PartitionWriter
 from bridges.kafka.clients import aiokafka_options, aiokafka_producer_options, ensure_topics
 from bridges.process.settings import KafkaSettings, Settings
 from streams.records.topics import READINGS

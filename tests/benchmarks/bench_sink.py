@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from agents.lane.batch import Batch
+from agents.lane.core.batch import Batch
 from agents.stages.sink import BatchDelivery, CollectionSink
 from bridges.mongo.mongo_client import connect
 from bridges.mongo.mongo_sink import MongoSink
@@ -95,10 +95,12 @@ async def _insert_many(mongo: MongoSink, documents: list[Document], chunk: int) 
 async def _sink(mongo: MongoSink, settings: Settings, events: list[_Event]) -> tuple[float, float]:
     """Return the wall-clock and CPU seconds from the first record to the last acknowledgement."""
     destination = CATALOGUE.of(Reading)
-    app = SimpleNamespace(consumer_generation_id=1, crash=None)
+    app: Any = SimpleNamespace(
+        consumer_generation_id=1, crash=None, settings=settings, name_of=lambda topic: topic.name
+    )
     prepared = asyncio.Event()
     prepared.set()
-    sink = CollectionSink(app, settings, mongo, destination, prepared)
+    sink = CollectionSink(app, mongo, destination, prepared)
     began, cpu = time.perf_counter(), time.process_time()
     async with sink._open_outbox() as outbox:
         for event in events:

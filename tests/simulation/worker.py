@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from agents.app import WeirApp, create_app
-from agents.lane.internals import check_internals
+from agents.app import WorkerApp, create_app
+from agents.lane.faust.internals import check_internals
 from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import (
     KafkaSettings,
@@ -69,8 +69,8 @@ def settings_of(name: str, number: int, folder: Path) -> Settings:
 def surroundings(kafka: SimulatedKafka, mongo: SimulatedMongo) -> Iterator[None]:
     """Have applications find the simulated servers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agents.app.check_internals", _check_once)
-        patch.setattr("agents.app.ensure_topics", partial(_create_topics, kafka))
+        patch.setattr("agents.lane.lane_app.check_internals", _check_once)
+        patch.setattr("agents.lane.lane_app.ensure_topics", partial(_create_topics, kafka))
         patch.setattr("agents.stages.sink.connect", mongo.client)
         patch.setattr("agents.views.watch.newest_anomalies", _no_history)
         yield
@@ -100,7 +100,7 @@ class Worker:
 
     def __init__(self, loop: SimulatedLoop, network: Network, settings: Settings, trace: Trace) -> None:
         self.name = settings.worker.instance
-        self.app: WeirApp | None = None
+        self.app: WorkerApp | None = None
         self.lives = 0
         self.failures: list[str] = []
         self._loop = loop

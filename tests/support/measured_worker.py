@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import faust
 
-from agents.app import WeirApp
-from agents.stages import aggregate, detect
+from agents.lane.lane_app import LaneApp
+from agents.stages.aggregate import window_stage
+from agents.stages.detect import model_stage
 from bridges.process import logs
 from bridges.process.settings import Settings, load
 from streams.records.topics import READINGS
@@ -58,14 +59,12 @@ def measured(which: str, readings: int) -> Any:
     return app
 
 
-def _weir(settings: Settings, *, detection: bool) -> tuple[WeirApp, Any]:
-    app = WeirApp(settings)
-    app.windows = aggregate.add_to(app, settings)
-    app.lane.states.append(app.windows)
+def _weir(settings: Settings, *, detection: bool) -> tuple[LaneApp, Any]:
+    app = LaneApp(settings)
+    app.add(window_stage(settings))
     if not detection:
         return app, lambda: app.counts.values_aggregated
-    app.models = detect.add_to(app, settings)
-    app.lane.states.append(app.models)
+    app.add(model_stage(settings))
     return app, lambda: min(app.counts.values_aggregated, app.counts.readings_judged)
 
 
@@ -96,7 +95,7 @@ def _naive(settings: Settings) -> tuple[Any, Any]:
 
 
 def _holding(app: Any) -> bool:
-    return any(state.pending_records for state in app.lane.states) if isinstance(app, WeirApp) else False
+    return any(state.held.records for state in app.lane.states) if isinstance(app, LaneApp) else False
 
 
 async def _first_reading(applied: Any) -> Mark:

@@ -21,8 +21,9 @@ from faust.types import TP
 from faust.types.tuples import RecordMetadata
 from mode import Service
 
-from agents.lane.consumer import BatchConsumer, Fetched
-from agents.lane.writer import CLAIM_KEY, KeyValue, TopicPartition
+from agents.lane.core.changelog import CLAIM_KEY, KeyValue, TopicPartition
+from agents.lane.faust.buffer import Fetched
+from agents.lane.faust.consumer import BatchConsumer
 
 
 @dataclass(frozen=True, slots=True)

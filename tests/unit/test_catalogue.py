@@ -3,7 +3,8 @@
 import importlib.util
 import pickle
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -106,7 +107,8 @@ def test_its_topic_is_created() -> None:
 
 
 def test_a_sink_makes_its_documents_and_the_ledger_counts_them() -> None:
-    sinks = Sinks(None, SETTINGS, WITH_ALARMS)
+    app: Any = SimpleNamespace(settings=SETTINGS, name_of=lambda topic: topic.name)
+    sinks = Sinks(app, WITH_ALARMS)
     destination = sinks.collections["alarm_states"].destination
     assert (destination.topic.name, destination.key(OPENED)) == ("alarms", b"boiler-1")
     assert destination.document(encode(OPENED), None) == alarm_document(OPENED)

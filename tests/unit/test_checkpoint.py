@@ -7,8 +7,18 @@ import pytest
 from faust.types import TP
 
 from agents.lane.checkpoint import Lane
-from agents.lane.state import Pending
+from agents.lane.core.changelog import RowForm
+from agents.lane.core.held import HeldLimits, Pending
+from agents.lane.core.state import WriteBehindState
 from streams.errors import WeirError
+
+FORM = RowForm[int](begin=lambda _: 0, to_state=lambda state: state, from_state=lambda _, values: int(values))
+
+
+def _application() -> Any:
+    """Return an application that does nothing by itself."""
+    tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
+    return SimpleNamespace(task=lambda function: function, tables=tables)
 
 
 class Writers:
@@ -21,29 +31,30 @@ class Writers:
         self.written.append(records)
         if len(self.written) == 1:
             raise TimeoutError("Kafka did not confirm")
-        return {}
+        return {("changelog", 0): 7}
 
 
 class State:
     """A state whose rows contain one batch more at each checkpoint."""
 
     def __init__(self) -> None:
-        self.pending_records = self.changed_rows = 10
+        self.changelog = "changelog"
+        self.held = SimpleNamespace(records=10, changed_rows=10)
         self.taken = 0
         self.acknowledged = 0
 
     def take(self) -> Pending:
         self.taken += 1
-        return Pending({0: {("changelog", 0): [(b"sensor", b"%d" % self.taken)]}}, [])
+        return Pending({0: {("changelog", 0): [(b"sensor", b"%d" % self.taken)]}}, [self])  # type: ignore[list-item]
 
-    def written(self, pending: Pending, offsets: Any) -> None:
+    def ack(self) -> None:
         self.acknowledged += 1
 
 
 async def test_after_a_checkpoint_that_failed_nothing_is_written_or_acknowledged() -> None:
     writers, state = Writers(), State()
-    lane = Lane(SimpleNamespace(task=lambda function: function), writers, interval=1.0)  # type: ignore[arg-type]
-    lane.states.append(state)  # type: ignore[arg-type]
+    lane = Lane(_application(), writers, interval=1.0)  # type: ignore[arg-type]
+    lane.add(state, Table())  # type: ignore[arg-type]
     for _ in range(2):  # the second one is that of the shutdown
         with pytest.raises(TimeoutError, match="did not confirm"):
             await lane.checkpoint()
@@ -58,21 +69,22 @@ async def test_a_checkpoint_is_made_at_once_when_many_records_are_held_or_many_r
     writers = Writers()
     writers.written.append({})  # the first write fails
     lane = Lane(
-        SimpleNamespace(task=lambda function: function),
+        _application(),
         writers,  # type: ignore[arg-type]
         interval=1.0,
-        max_held=max_held,
-        max_rows=max_rows,
+        limits=HeldLimits(max_held, max_rows),
     )
-    lane.states += [State(), State()]  # type: ignore[list-item]
+    for _ in range(2):
+        lane.add(State(), Table())  # type: ignore[arg-type]
     await lane.checkpoint_if_full()
     assert [state.taken for state in lane.states] == [taken, taken]  # type: ignore[attr-defined]
 
 
 async def test_partitions_that_come_without_a_changelog_are_refused() -> None:
-    lane = Lane(SimpleNamespace(task=lambda function: function), Writers(), interval=1.0)  # type: ignore[arg-type]
+    lane = Lane(_application(), Writers(), interval=1.0)  # type: ignore[arg-type]
     lane.batched("readings")
-    lane.states += [SimpleNamespace(changelog="windows"), SimpleNamespace(changelog="models")]  # type: ignore[list-item]
+    for changelog in ("windows", "models"):
+        lane.add(SimpleNamespace(changelog=changelog), Table())  # type: ignore[arg-type]
     with pytest.raises(WeirError, match="without models,"):
         await lane.own(
             [TP("readings", 0), TP("readings", 1), TP("windows", 0), TP("windows", 1), TP("models", 0)]
@@ -102,7 +114,7 @@ async def test_rows_that_are_not_here_are_read_from_the_beginning_whatever_faust
     app = SimpleNamespace(task=lambda function: function, tables=SimpleNamespace(recovery=recovery))
     lane = Lane(app, Writers(), interval=1.0)  # type: ignore[arg-type]
     table = Table()
-    lane.states.append(SimpleNamespace(changelog="windows", held={0}, table=table))  # type: ignore[arg-type]
+    lane.add(SimpleNamespace(changelog="windows", owned={0}), table)  # type: ignore[arg-type]
     begins = await lane.where_recovery_begins(Logs(), noted)
     # After the last record that is here: Faust would drop a fetch that brings only that one, and the next, behind the
     # marker that follows it, would not continue what is here.
@@ -113,13 +125,14 @@ async def test_rows_that_are_not_here_are_read_from_the_beginning_whatever_faust
 
 async def test_rows_of_a_partition_that_was_away_are_not_here_any_more() -> None:
     writers = SimpleNamespace(own=_nothing)
-    lane = Lane(SimpleNamespace(task=lambda function: function), writers, interval=1.0)  # type: ignore[arg-type]
+    lane = Lane(_application(), writers, interval=1.0)
     lane.batched("readings")
-    state = SimpleNamespace(changelog="windows", held={0, 1})
-    lane.states.append(state)  # type: ignore[arg-type]
+    state = WriteBehindState[int]("windows", "readings", "windows", FORM, lambda state, batch: {})
+    state.owned = {0, 1}
+    lane.add(state, Table())  # type: ignore[arg-type]
     await lane.own([TP("readings", 1), TP("windows", 1)])
     await lane.own([TP("readings", 0), TP("windows", 0), TP("readings", 1), TP("windows", 1)])
-    assert state.held == {1}
+    assert state.owned == {1}
 
 
 async def _nothing(_: Any) -> None: ...

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agents.lane.batch import Batch
-from agents.lane.continuity import Continuity
+from agents.lane.core.batch import Batch
+from agents.lane.core.continuity import Continuity
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Records of the lane's topics come as aiokafka has read them, those of other topics as its ConsumerRecord."""
 
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import ConsumerRecord
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
@@ -8,8 +8,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
-from agents.lane.batch import Batch
-from agents.lane.consumer import _Buffer
+from agents.lane.core.batch import Batch
+from agents.lane.faust.buffer import AsRead
 from streams.records.types import Reading, encode
 
 READINGS, CHANGELOG = TP("readings", 0), TP("changelog", 0)
@@ -30,12 +30,12 @@ def fetched(tp: TP, count: int) -> FetchResult:
     return FetchResult(tp, assignment=None, partition_records=records, backoff=0)
 
 
-def read(buffer: _Buffer, tp: TP) -> list[Any]:
-    return list(buffer[tp]._partition_records)
+def read(buffer: AsRead, tp: TP) -> list[Any]:
+    return list(cast(FetchResult, buffer[tp])._partition_records)
 
 
 def test_records_of_the_lanes_topics_stay_as_they_were_read() -> None:
-    buffer = _Buffer(frozenset({"readings"}))
+    buffer = AsRead(frozenset({"readings"}))
     buffer[READINGS] = fetched(READINGS, 3)
     records = read(buffer, READINGS)
     assert not any(isinstance(record, ConsumerRecord) for record in records)
@@ -47,7 +47,7 @@ def test_records_of_the_lanes_topics_stay_as_they_were_read() -> None:
 
 
 def test_records_of_other_topics_and_failed_fetches_pass_through() -> None:
-    buffer = _Buffer(frozenset({"readings"}))
+    buffer = AsRead(frozenset({"readings"}))
     buffer[CHANGELOG] = fetched(CHANGELOG, 2)
     assert all(isinstance(record, ConsumerRecord) for record in read(buffer, CHANGELOG))
     failed = buffer[READINGS] = object()

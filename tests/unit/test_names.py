@@ -25,7 +25,6 @@ SHARED = {
     },
     "function": {
         "create_app": "the factory beside each of the two `app`",
-        "add_to": "each stage adds itself to the application under the same name",
     },
     "class": {
         "Kind": "what a topic carries, and why an anomaly was raised",

@@ -6,8 +6,8 @@ from typing import Any, cast
 import faust
 import pytest
 
-from agents.lane.batch import Batch
-from agents.lane.recovery import RecoveryTable
+from agents.lane.core.batch import Batch
+from agents.lane.faust.recovery import RecoveryTable
 from streams.errors import WeirError
 from tests.support.memory_kafka import MemoryRecord
 

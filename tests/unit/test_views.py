@@ -2,7 +2,7 @@
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -104,8 +104,8 @@ def test_a_number_that_is_not_given_is_the_default() -> None:
 
 
 def test_what_is_no_number_in_json_is_null() -> None:
-    web = SimpleNamespace(bytes=lambda body, **_: body)
-    assert json.loads(answer(web, {"score": float("nan"), "upper": float("inf")})) == {
+    web: Any = SimpleNamespace(bytes=lambda body, **_: body)
+    assert json.loads(cast(bytes, answer(web, {"score": float("nan"), "upper": float("inf")}))) == {
         "score": None,
         "upper": None,
     }
@@ -121,7 +121,7 @@ def test_two_limits_that_are_both_crossed_are_two_open_anomalies() -> None:
     model.observe(0.0, 100.0)
     model.observe(60.0, 150.0)
     models = SimpleNamespace(rows={0: {"s1": Row({"t": model})}, 1: {"s2": Row({"t": model})}})
-    app = SimpleNamespace(models=models, owned_partitions=lambda: {0})
+    app: Any = SimpleNamespace(models=models, owned_partitions=lambda: {0})
     assert overview._open_anomalies(app) == len(model.anomalies) == 2
 
 
@@ -145,7 +145,7 @@ def test_peers_are_the_others_that_own_something() -> None:
         "http://127.0.0.1:3002": {"readings": []},
     }
     router = SimpleNamespace(tables_metadata=dict, external_topics_metadata=lambda: metadata)
-    app = SimpleNamespace(router=router, conf=SimpleNamespace(canonical_url="http://127.0.0.1:3000"))
+    app: Any = SimpleNamespace(router=router, conf=SimpleNamespace(canonical_url="http://127.0.0.1:3000"))
     assert peer_urls(app) == ["http://127.0.0.1:3001"]
 
 

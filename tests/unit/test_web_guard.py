@@ -44,13 +44,13 @@ async def ask(settings: Settings, *urls: str, own: str = OWN) -> Answers:
     """Ask workers at these addresses, as a worker with these settings."""
     metadata = {url: {"readings": [number]} for number, url in enumerate(urls)}
     async with aiohttp.ClientSession() as session:
-        app = SimpleNamespace(
+        app: Any = SimpleNamespace(
             settings=settings,
             http_client=session,
             rebalancing=False,
             conf=SimpleNamespace(canonical_url=own),
             router=SimpleNamespace(tables_metadata=dict, external_topics_metadata=lambda: metadata),
-            readings_topic=SimpleNamespace(get_topic_name=lambda: "readings"),
+            name_of=lambda topic: topic.name,
             owned_partitions=set,
         )
         return await ask_all(app, "/api/overview", {"prefix": "ä/ b"})
@@ -210,7 +210,7 @@ async def test_a_worker_s_own_ledger_asks_the_bridge_without_following_it(
         raise web.HTTPFound("http://127.0.0.1:9/")
 
     async with serving(lead_away) as url, aiohttp.ClientSession() as session:
-        app = SimpleNamespace(settings=settings_with(bridge_url=url), http_client=session)
+        app: Any = SimpleNamespace(settings=settings_with(bridge_url=url), http_client=session)
         assert json.loads(json.dumps(await bridge_part(app))) == {
             "reachable": False,
             "url": url,

@@ -9,13 +9,12 @@ from typing import Any
 
 import faust
 import pytest
-from faust.types import TP
+from faust.types import TP, TransportT
 
-from agents.counts import Counts
-from agents.lane.batch import BatchSchema
-from agents.lane.checkpoint import Lane
-from agents.stages import aggregate
-from bridges.process.settings import Settings
+from agents.lane.checkpoint import Writers
+from agents.lane.lane_app import LaneApp
+from agents.stages.aggregate import window_stage
+from bridges.process.settings import KafkaSettings, Settings, WorkerSettings
 from streams.errors import InputError
 from streams.records.dead_letters import from_kafka
 from streams.records.topics import AGGREGATES, DEAD_LETTERS, LATE_READINGS
@@ -113,22 +112,35 @@ def _app(folder: Path, **options: Any) -> Any:
     )  # fmt: skip
 
 
-def _lane_app(log: MemoryLog, folder: Path) -> Any:
-    app = _app(folder, cython_optimizations=True, stream_buffer_maxsize=16)
-    settings = Settings()
-    app.counts = Counts()
-    app.lane = Lane(app, MemoryWriters(log), interval=0.1)  # type: ignore[arg-type]
-    app.transport = transport(app, log, LaneConsumer)
-    app.lane.batched("readings")
-    app.readings_topic = app.topic("readings", schema=BatchSchema(), partitions=PARTITIONS)
-    app.lane.states.append(
-        aggregate.add_to(app, settings.model_copy(update={"kafka": _two_partitions(settings)}))
+class StormApp(LaneApp):
+    """An application on the lane, over a log in memory."""
+
+    def __init__(self, log: MemoryLog, settings: Settings) -> None:
+        self.log_of_records = log
+        super().__init__(settings)
+        self.conf.broker_commit_interval = 0.2
+        self.conf.web_enabled = False
+
+    def make_writers(self) -> Writers:
+        return MemoryWriters(self.log_of_records)
+
+    def make_transport(self) -> TransportT:
+        made: TransportT = transport(self, self.log_of_records, LaneConsumer)
+        return made
+
+    async def prepare_topics(self, changelogs: list[str]) -> None:
+        for topic in changelogs:
+            self.log_of_records.create(topic)
+
+
+def _lane_app(log: MemoryLog, folder: Path) -> LaneApp:
+    settings = Settings(
+        kafka=KafkaSettings(partitions=PARTITIONS),
+        worker=WorkerSettings(application="storm", checkpoint_seconds=0.1, data_dir=folder),
     )
+    app = StormApp(log, settings)
+    app.add(window_stage(settings))
     return app
-
-
-def _two_partitions(settings: Settings) -> Any:
-    return settings.kafka.model_copy(update={"partitions": PARTITIONS})
 
 
 def _stock_app(log: MemoryLog, folder: Path) -> tuple[Any, set[tuple[int, int]]]:

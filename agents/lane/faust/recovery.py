@@ -15,7 +15,10 @@ from faust.stores.memory import Store
 from faust.tables.table import Table
 from faust.types import TP
 
-from agents.lane.batch import Batch, BatchSchema
+from agents.lane.core.batch import Batch
+from agents.lane.core.bounds import RECOVERED_BATCHES
+from agents.lane.core.positions import Answer, Positions
+from agents.lane.faust.batch_schema import BatchSchema
 from bridges.process.logs import get_logger
 from streams.errors import WeirError
 
@@ -28,7 +31,7 @@ class _Recovered(Store[bytes, bytes]):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.by_partition: dict[int, dict[bytes, bytes]] = defaultdict(dict)
-        self.reached: dict[int, int] = {}
+        self.positions = Positions[int](unknown=0)
         self.failure: Exception | None = None
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
@@ -46,14 +49,13 @@ class _Recovered(Store[bytes, bytes]):
             # Faust applies what comes of a partition that is not assigned any more to the table that it had last.
             _log.debug("recovery.ignored", topic=fetched.topic, partition=partition)
             return
-        reached = self.reached.get(partition, 0)
-        if fetched.start > reached:
-            raise WeirError(f"partition {partition} was read up to {reached}, then from {fetched.start}")
-        self.reached[partition] = max(reached, fetched.end)
-        newest = self.by_partition[partition]
+        offer = self.positions.offer(partition, fetched.start, fetched.end)
+        if offer.answer is Answer.HOLE:
+            raise WeirError(f"partition {partition} was read up to {offer.known}, then from {fetched.start}")
+        known, newest = offer.known, self.by_partition[partition]
         for record in fetched.records:
             # Older ones are here, or were; the lane writes none without key or value.
-            if record.offset >= reached and record.key is not None and record.value is not None:
+            if record.offset >= known and record.key is not None and record.value is not None:
                 newest[record.key] = record.value
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
@@ -74,8 +76,7 @@ class RecoveryTable(Table[bytes, bytes]):
             schema=BatchSchema(),
             key_type=bytes,
             value_type=bytes,
-            # A batch is not to wait for many others. With 1 Faust would read the changelog on after recovery, too.
-            recovery_buffer_size=2,
+            recovery_buffer_size=RECOVERED_BATCHES,
             beacon=app.tables.beacon,
             **options,
         )
@@ -85,7 +86,7 @@ class RecoveryTable(Table[bytes, bytes]):
 
     def expect(self, partition: int, offset: int) -> None:
         """Note up to where (exclusive) the rows of a partition are here, or where its log begins."""
-        cast(_Recovered, self.data).reached[partition] = offset
+        cast(_Recovered, self.data).positions.expect(partition, offset)
 
     def take_recovered(self) -> dict[int, dict[bytes, bytes]]:
         """Return the newest value of each key, by partition, and keep nothing of it.

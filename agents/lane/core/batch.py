@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
-
-import faust
+from typing import NamedTuple, Protocol
 
 from streams.errors import InputError
 from streams.records.types import Reading, Tick, decode_reading, decode_readings
@@ -56,7 +54,7 @@ class Batch:
         A batch that waits for a checkpoint then costs as good as no memory.
         """
         self.records = self.records[-1:]
-        self.__dict__.pop("_decoded", None)
+        self.__dict__.pop("decoded", None)
 
     @property
     def last_offset(self) -> int:
@@ -64,7 +62,11 @@ class Batch:
         return self.records[-1].offset
 
     @cached_property
-    def _decoded(self) -> tuple[list[tuple[int, int, Reading | Tick]], list[Unreadable]]:
+    def decoded(self) -> tuple[list[tuple[int, int, Reading | Tick]], list[Unreadable]]:
+        """Offset, ingest time (ms) and content of each record of `readings`, and what cannot be read.
+
+        Decoded once for all agents, when the first of them asks.
+        """
         records = self.records
         values = decode_readings([record.value for record in records])
         if values is not None:
@@ -80,23 +82,10 @@ class Batch:
 
     @property
     def contents(self) -> list[tuple[int, int, Reading | Tick]]:
-        """Return offset, ingest time (ms) and content of each record of `readings`: decoded once for all agents."""
-        return self._decoded[0]
+        """Return offset, ingest time (ms) and content of each record that can be read."""
+        return self.decoded[0]
 
     @property
     def unreadable(self) -> list[Unreadable]:
         """Return the records that are neither a reading nor a tick."""
-        return self._decoded[1]
-
-
-class BatchSchema(faust.Schema):  # type: ignore[type-arg]
-    """Hand the batch through as it is: decoding is the batch's own business, and never raises here."""
-
-    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
-        """Return no key: a batch holds many."""
-        return None
-
-    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Batch:
-        """Return the message's value, which the lane's consumer has made a `Batch`."""
-        value: Batch = message.value
-        return value
+        return self.decoded[1]

@@ -1,14 +1,7 @@
 """Check that batches of a partition follow each other without a hole: what Faust hands over is what Kafka has."""
 
-from dataclasses import dataclass
-
-from agents.lane.batch import Batch
-
-
-@dataclass(slots=True)
-class _Position:
-    next_offset: int
-    generation: int
+from agents.lane.core.batch import Batch
+from agents.lane.core.positions import Positions
 
 
 class Continuity:
@@ -27,18 +20,18 @@ class Continuity:
         self.taken = 0
         self.repeated = 0
         self.missing = 0
-        self._positions: dict[int, _Position] = {}
+        self._positions = Positions[int]()
 
     def follow(self, batch: Batch, generation: int) -> None:
         """Note a batch that came in a generation of the consumer group."""
         self.taken += len(batch)
-        position = self._positions.get(batch.partition)
-        if position is not None:
-            self.repeated += max(0, min(position.next_offset, batch.end) - batch.start)
-            if generation == position.generation:
-                self.missing += max(0, batch.start - position.next_offset)
-        self._positions[batch.partition] = _Position(batch.end, generation)
+        place = self._positions.at(batch.partition)
+        if place is not None:
+            offer = place.judge(batch.start, batch.end)
+            self.repeated += offer.repeated
+            self.missing += offer.missing if place.since == generation else 0
+        self._positions.expect(batch.partition, batch.end, generation)
 
     def positions(self) -> dict[int, int]:
         """Return for each partition the offset that comes next."""
-        return {partition: position.next_offset for partition, position in sorted(self._positions.items())}
+        return dict(sorted(self._positions.next_offsets().items()))

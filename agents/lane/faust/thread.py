@@ -1,0 +1,130 @@
+"""The thread in which aiokafka fetches: committed records only, and each fetch with the stretch that it covers.
+
+Committed: results and changelogs are written in transactions, which may be aborted. Faust asks for committed records
+only in a mode of its own that is not used here; so it is set here, and read back once the consumer has started.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.protocol.group import LeaveGroupRequest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from agents.lane.core.bounds import FETCH_BYTES
+from agents.lane.core.positions import Positions
+from agents.lane.faust.buffer import AsRead, Fetched
+from agents.lane.faust.waiting import ended
+from bridges.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from agents.lane.faust.consumer import BatchConsumer
+
+log = get_logger(__name__)
+
+LEAVE_SECONDS = 8.0
+GOODBYE_SECONDS = 5.0
+
+
+class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, which reads committed records only and knows which stretch each fetch covers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Where the last fetch or seek left each partition; the assignment's own state object tells assignments apart.
+        self._positions = Positions[TP]()
+
+    @property
+    def _batch_consumer(self) -> "BatchConsumer":
+        return cast("BatchConsumer", self.consumer)
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_min_bytes = FETCH_BYTES
+        consumer._fetch_max_wait_ms = round(self._batch_consumer.fetch_wait_seconds * 1000)
+        return consumer
+
+    async def on_start(self) -> None:
+        """Start the consumer, with a buffer of our own."""
+        await super().on_start()
+        self._ensure_consumer()._fetcher._records = AsRead(self._batch_consumer.batched_topics)
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; within a bounded time, since all that matters is durable by now.
+
+        aiokafka waits for the answer to a request to join, and the broker answers when all other members have
+        joined: one that is frozen holds it up for the rebalance time-out.
+        """
+        if not await ended(super().on_thread_stop(), LEAVE_SECONDS):
+            log.warning("consumer.left_without_goodbye", seconds=LEAVE_SECONDS)
+
+    async def _gather_remaining_tasks(self) -> None:
+        """Cancel what aiokafka has left running in this thread; wait a bounded time for it.
+
+        A task that waits for the main thread, which waits for this one, does not end even then.
+        """
+        if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            _, left = await asyncio.wait(tasks, timeout=LEAVE_SECONDS)
+            if left:
+                log.warning("consumer.left_tasks_behind", tasks=[repr(task) for task in left])
+
+    async def _fetch_records(self, consumer: AIOKafkaConsumer, *args: Any, **kwargs: Any) -> Fetched:
+        records = await super()._fetch_records(consumer, *args, **kwargs)
+        spans = {}
+        for tp in records:
+            if (state := self._state_of(consumer, tp)) is not None:
+                end = state.position
+                spans[tp] = (self._positions.moved(tp, end, since=state), end)
+        return Fetched(records, spans)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every source partition to its committed offset, or to its beginning if it has none.
+
+        Returns:
+            Where each of them stands now.
+        """
+        return await self.call_thread(self._seek_to_committed)  # type: ignore[no-any-return]
+
+    async def _seek_to_committed(self) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        sources = [tp for tp in consumer.assignment() if tp.topic in self.app.topics.acking_topics]
+        offsets = dict(zip(sources, await asyncio.gather(*map(consumer.committed, sources)), strict=True))
+        if fresh := [tp for tp, offset in offsets.items() if offset is None]:
+            offsets |= await consumer.beginning_offsets(fresh)
+        for tp, offset in offsets.items():
+            self._seek_now(consumer, tp, offset)
+        return offsets
+
+    async def leave(self) -> None:
+        """Leave the group for good, which a static member does not by itself.
+
+        Who comes back under its name gets its old assignment again, whatever it was (KIP-345); after this, a new one.
+        """
+        await self.call_thread(self._leave)
+
+    async def _leave(self) -> None:
+        coordinator = self._ensure_consumer()._coordinator
+        goodbye = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        await ended(coordinator._send_req(goodbye), GOODBYE_SECONDS)
+
+    async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
+        for tp, offset in partitions.items():
+            self._seek_now(consumer, tp, offset)
+        await super()._seek_wait(consumer, partitions)
+
+    def _seek_now(self, consumer: AIOKafkaConsumer, tp: TP, offset: int) -> None:
+        if (state := self._state_of(consumer, tp)) is not None:
+            consumer.seek(tp, offset)
+            self._positions.expect(tp, offset, since=state)
+
+    @staticmethod
+    def _state_of(consumer: AIOKafkaConsumer, tp: TP) -> Any:
+        """Return aiokafka's own note of where a partition stands, made anew with each assignment."""
+        subscription = consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        return None if assignment is None or tp not in assignment.tps else assignment.state_value(tp)

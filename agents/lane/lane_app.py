@@ -1,0 +1,269 @@
+"""A Faust application on the lane: it alone holds the lane, its writers, the counts and the topics.
+
+`LaneApp.add` puts a stage to work: it makes the table, registers the state for checkpoints and recovery, and starts the
+agent. Nothing of it can be forgotten, since nothing else is called.
+"""
+
+import asyncio
+import gc
+import socket
+from collections.abc import AsyncIterable, Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, cast
+
+import faust
+from aiokafka.partitioner import murmur2
+from faust.streams import Stream
+from faust.types import TP, StreamT, TopicT, TransportT
+from mode import CrashingSupervisor, SupervisorStrategy
+from yarl import URL
+
+from agents.counts import Counts
+from agents.lane.checkpoint import WORKER_LIMITS, Lane, Writers
+from agents.lane.core.batch import Batch
+from agents.lane.core.bounds import LARGEST_FETCH, STREAM_BATCHES
+from agents.lane.core.held import Event, HeldLimits
+from agents.lane.core.stage import Stage, StageOutcome
+from agents.lane.core.state import WriteBehindState
+from agents.lane.core.work import Surroundings, work_of
+from agents.lane.faust.batch_schema import BatchSchema
+from agents.lane.faust.internals import check_internals
+from agents.lane.faust.recovery import RecoveryTable
+from agents.lane.faust.transport import BatchTransport
+from agents.lane.writer import PartitionWriters, PlainWriter
+from agents.web import guard
+from bridges.kafka.clients import aiokafka_producer_options, ensure_topics, faust_options
+from bridges.process.settings import Settings
+from bridges.process.written import private_folder
+from streams.errors import ConfigurationError
+from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import TopicSpec
+from streams.records.types import Reading
+
+P = TypeVar("P")
+R = TypeVar("R")
+S = TypeVar("S")
+O = TypeVar("O", bound=StageOutcome)  # noqa: E741
+
+Body = Callable[[AsyncIterable[Event]], Awaitable[None]]
+"""What an agent does with the batches of its stream."""
+
+# What a reading leaves behind is in no cycle, and freed at once. To look for cycles after every 700 new objects, as
+# Python does by itself, took a tenth of the time.
+_NEW_OBJECTS = 50_000
+
+
+class LaneApp(faust.App):
+    """A Faust application on the batch lane.
+
+    Args:
+        settings: All settings of Weir.
+        limits: What may be held before a checkpoint is made at once.
+
+    Attributes:
+        counts: What its stages and sinks have counted.
+        why_not: Asked, each, why the application does not do all of its work; an empty text when it does.
+    """
+
+    def __init__(self, settings: Settings, limits: HeldLimits = WORKER_LIMITS) -> None:
+        check_internals()
+        super().__init__(_group(settings), **_options(settings))
+        worker = settings.worker
+        self.settings = settings
+        self.counts = Counts()
+        self.why_not: list[Callable[[], str]] = []
+        self.plain_writer = PlainWriter(aiokafka_producer_options(settings))
+        self.lane = Lane(
+            self,
+            self.make_writers(),
+            interval=worker.checkpoint_seconds,
+            limits=limits,
+            fetch_wait_seconds=worker.fetch_wait_seconds,
+        )
+        # A transport of our own kind: the scheme of a broker's URL can only name one that Faust knows.
+        self.transport = self.make_transport()
+        self._topics: dict[str, TopicT] = {}
+        self._readers: dict[str, list[str]] = {}
+        self._released: dict[str, str] = {}
+        self._around = Surroundings(
+            self.name_of,
+            lambda key: partition_of(key, settings.kafka.partitions),
+            self.counts,
+        )
+
+    # -- what talks to Kafka: an application in memory has its own -----------------------------------------------
+
+    def make_writers(self) -> Writers:
+        """Make what writes results and rows."""
+        return PartitionWriters(aiokafka_producer_options(self.settings), self.conf.id, self.plain_writer)
+
+    def make_transport(self) -> TransportT:
+        """Make what reads."""
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    async def prepare_topics(self, changelogs: list[str]) -> None:
+        """Make sure that the topics are as they must be."""
+        await asyncio.to_thread(ensure_topics, self.settings, changelogs)
+
+    # -- what it is made of --------------------------------------------------------------------------------------
+
+    def add(self, stage: Stage[P, R, S, O]) -> WriteBehindState[S]:
+        """Put a stage to work; returns its state, for the views.
+
+        Raises:
+            ConfigurationError: If its table has the name of another's, or as `read`.
+        """
+        if any(state.name == stage.table for state in self.lane.states):
+            raise ConfigurationError(f"two stages keep a table {stage.table}: give {stage.name} another")
+        table = RecoveryTable(self, name=stage.table, partitions=self.settings.kafka.partitions)
+        changelog: str = table.changelog_topic.get_topic_name()
+        state = WriteBehindState(
+            stage.table,
+            self.name_of(stage.reads.topic),
+            changelog,
+            stage.form,
+            work_of(stage, self._around),
+            release=stage.release,
+        )
+        table.on_recover(partial(self.lane.recovered, state))
+        self.tables.add(table)
+        self.lane.add(state, table)
+        self.read(stage.reads.topic, stage.name, partial(self.lane.follow, state), alone=stage.release)
+        return state
+
+    def read(
+        self,
+        spec: TopicSpec,
+        name: str,
+        body: Body,
+        *,
+        alone: bool = False,
+        supervisor: type[SupervisorStrategy] | None = CrashingSupervisor,
+    ) -> None:
+        """Start an agent that is given the batches of a topic.
+
+        Args:
+            spec: The topic.
+            name: The agent's name.
+            body: What it does; it acknowledges each batch.
+            alone: It lets go of records that it has applied, so that no other agent may read them.
+            supervisor: What an exception does; by default it stops the application. ``None``: as Faust has it.
+
+        Raises:
+            ConfigurationError: If two agents read a topic of which one lets go of the records.
+        """
+        readers = self._readers.setdefault(spec.name, [])
+        if alone:
+            self._released[spec.name] = name
+        if readers and spec.name in self._released:
+            raise ConfigurationError(
+                f"{self._released[spec.name]} lets go of the records of {spec.name} once it has applied them "
+                f"(release=True), so that no other agent may read them: {', '.join({*readers, name})} do"
+            )
+        readers.append(name)
+
+        async def agent(stream: StreamT[Batch]) -> None:
+            await body(cast(AsyncIterable[Event], cast(Stream[Batch], stream).noack().events()))
+
+        self.agent(self._batched(spec), name=name, supervisor_strategy=supervisor)(agent)
+
+    def _batched(self, spec: TopicSpec) -> TopicT:
+        if spec.name not in self._topics:
+            topic = self.settings.topic(spec.name)
+            self.lane.batched(topic)
+            partitions = self.settings.kafka.partitions
+            self._topics[spec.name] = self.topic(topic, schema=BatchSchema(), partitions=partitions)
+        return self._topics[spec.name]
+
+    def name_of(self, spec: TopicSpec) -> str:
+        """Return the name of a topic of the catalogue, with the namespace."""
+        return self.settings.topic(spec.name)
+
+    @property
+    def is_recovered(self) -> bool:
+        """Tell whether the rows of the present partitions are here."""
+        return not self.lane.states or self.lane.recovery.completed.is_set()
+
+    def owned_partitions(self) -> set[int]:
+        """Return the partitions of `readings` that this application owns now."""
+        topic = self.name_of(CATALOGUE.of(Reading).topic)
+        assignment: set[TP] = self.consumer.assignment()
+        return {tp.partition for tp in assignment if tp.topic == topic}
+
+    # -- its life --------------------------------------------------------------------------------------------------
+
+    async def on_first_start(self) -> None:
+        """Make the data folder, and have the garbage collector look less often."""
+        gc.set_threshold(_NEW_OBJECTS)
+        private_folder(self.settings.worker.data_dir)
+        guard.tell_what_is_open(self.settings)
+        await super().on_first_start()
+
+    async def on_start(self) -> None:
+        """Make sure that the topics are as they must be, before anything subscribes to them."""
+        await self.prepare_topics([state.changelog for state in self.lane.states])
+        await super().on_start()
+
+    async def on_shutdown(self) -> None:
+        """Close the writers last: the consumer's own stop still makes a checkpoint."""
+        await super().on_shutdown()
+        await self.lane.writers.close()
+        await self.plain_writer.close()
+
+    def run(self) -> NoReturn:
+        """Run in this process, until it is told to stop."""
+        self.in_worker = True
+        runner = self.Worker(
+            quiet=True, loglevel=self.settings.log_level, override_logging=False, redirect_stdouts=False
+        )
+        runner.execute_from_commandline()
+
+
+def partition_of(key: bytes | None, partitions: int) -> int:
+    """Return the partition of a key as Kafka's default partitioner chooses it."""
+    return int((murmur2(key or b"") & 0x7FFF_FFFF) % partitions)
+
+
+def _group(settings: Settings) -> str:
+    """Return the id of the application: its consumer group, and the prefix of its changelogs.
+
+    Workers of one group must read the same topics: sinks alone are a group of their own.
+    """
+    worker = settings.worker
+    return f"{settings.kafka.namespace}{worker.application}{'' if worker.processing else '-sinks'}"
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    worker, web = settings.worker, settings.web
+    return {
+        "broker": [URL(f"kafka://{broker.strip()}") for broker in settings.kafka.brokers.split(",")],
+        **faust_options(settings),
+        "datadir": Path(worker.data_dir),
+        "store": "memory://",
+        "cython_optimizations": True,
+        "topic_partitions": settings.kafka.partitions,
+        "topic_replication_factor": settings.kafka.replication,
+        "topic_disable_leader": True,
+        "table_standby_replicas": 0,
+        "stream_buffer_maxsize": STREAM_BATCHES,
+        "stream_recovery_delay": 0.0,
+        "broker_commit_interval": 0.5,
+        "broker_session_timeout": worker.session_timeout_seconds,
+        "broker_heartbeat_interval": worker.session_timeout_seconds / 5,
+        "broker_rebalance_timeout": 60.0,
+        "broker_max_poll_records": worker.fetch_records,
+        # Partitions may rest for long while MongoDB is away; heartbeats tell the broker that we live.
+        "broker_max_poll_interval": 86_400.0,
+        "consumer_max_fetch_size": LARGEST_FETCH,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": worker.instance or f"{socket.gethostname()}-{web.port}",
+        "producer_acks": -1,
+        "producer_request_timeout": 60.0,
+        "web_host": web.host,
+        "web_bind": web.host,
+        "web_port": web.port,
+        "web_application_options": guard.options(settings),
+        "canonical_url": web.url,
+        "loghandlers": [],
+    }
