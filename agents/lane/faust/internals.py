@@ -1,22 +1,30 @@
-"""Check at start that the parts of Faust which the lane overrides or relies on are those it was written for.
+"""Check at start that the parts of Faust and aiokafka which the lane relies on are those it was written for.
 
-An update of Faust that changes one of them could lose readings silently: so it fails loudly instead.
+An update that changes one of them could lose readings silently: so it fails loudly instead. What the lane sets in
+aiokafka's consumer is read back once that has started.
 """
 
 import hashlib
 import inspect
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from faust.app.base import App
 from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
-from faust.transport.consumer import Consumer
+from faust.transport.consumer import Consumer, ThreadDelegateConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.transport.drivers.aiokafka import Consumer as AIOKafkaDriver
 
 from streams.errors import ConfigurationError
 
-# First 16 digits of the SHA-256 of each function's source in faust-streaming 0.15.3.
-_RELIED_ON: dict[type, dict[str, str]] = {
+RELEASES: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
+
+# First 16 digits of the SHA-256 of each function's source in these releases.
+RELIED_ON: Final[dict[type, dict[str, str]]] = {
     Consumer: {
         "getmany": "4b168d84882a70d6",
         "_wait_next_records": "6218e1969a636b3f",
@@ -32,8 +40,18 @@ _RELIED_ON: dict[type, dict[str, str]] = {
         "perform_seek": "0e8c130ff4b0afd8",
         "on_partitions_revoked": "d04b7ae72c6fc206",
         "wait_empty": "e4662fe24f094819",
+        "on_partitions_assigned": "29ce96596f05a18c",
+        "on_buffer_drop": "4b57e8a418d5ad9c",
         "on_stop": "45b1d2210ce2b526",
         "track_message": "217d7f1399a4cd8e",
+    },
+    ThreadDelegateConsumer: {
+        "seek_to_committed": "f1d483b861b0328b",
+        "seek_wait": "e9db5bbc4ceb2543",
+        "highwater": "f52cb0d26a713c3a",
+    },
+    AIOKafkaDriver: {
+        "_new_consumer_thread": "0870ec53dea75083",
     },
     Recovery: {
         "on_recovery_completed": "6ef567acf072e46d",
@@ -56,6 +74,8 @@ _RELIED_ON: dict[type, dict[str, str]] = {
         "_stop_consumer": "55854a5de12c3f52",
     },
     AIOKafkaConsumerThread: {
+        "on_start": "38b4e8bd1e10723a",
+        "_ensure_consumer": "ff4a4c693b7ec63f",
         "getmany": "26fc5fc9f3b667e1",
         "_fetch_records": "39a2c6c79fc1455a",
         "seek_to_beginning": "bd4250b8d1e76d33",
@@ -65,29 +85,96 @@ _RELIED_ON: dict[type, dict[str, str]] = {
         "seek_to_committed": "775ab0adc4b052ab",
         "_seek_wait": "9d221e816d940467",
     },
+    # Where the isolation, the sizes of fetches and the buffer are taken over.
+    AIOKafkaConsumer: {
+        "start": "2f1ba70443327538",
+        "seek": "a9430f1f3b9ac419",
+    },
+    Fetcher: {
+        "__init__": "bf21ecb7e0f210b7",
+        "_proc_fetch_request": "59bf948fff47eed5",
+        "fetched_records": "be4348896b9b66af",
+    },
+    # Where a record is made of what was read.
+    FetchResult: {
+        "__init__": "126a3e45763bd404",
+        "getall": "3e717e30de5068d5",
+        "_update_position": "83fb1473bf10027b",
+    },
+    PartitionRecords: {
+        "_unpack_records": "b803e6d46480732c",
+        "_consumer_record": "e668541600b047ab",
+    },
+    # Where a partition stands, and in which assignment.
+    Assignment: {
+        "state_value": "183fea82ef48f3e6",
+    },
+    TopicPartitionState: {
+        "seek": "c20b56d7ba7b2872",
+        "consumed_to": "c7b8f0f99ce9185e",
+        "reset_to": "fc7b535d40c08912",
+    },
 }
 
 
 def fingerprint(function: Any) -> str:
     """Return the first 16 digits of the SHA-256 of a function's source."""
+    if isinstance(function, property):
+        function = function.fget
     source = inspect.getsource(getattr(function, "fun", function))  # a service's task wraps its function
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 def check_internals() -> None:
-    """Compare the relied-on functions of Faust with those the lane was written for.
+    """Compare the relied-on functions of Faust and aiokafka with those the lane was written for.
 
     Raises:
         ConfigurationError: If any has changed; names them.
     """
     changed = [
-        f"{owner.__name__}.{name}"
-        for owner, functions in _RELIED_ON.items()
+        f"{owner.__module__.partition('.')[0]}'s {owner.__name__}.{name}"
+        for owner, functions in RELIED_ON.items()
         for name, known in functions.items()
         if fingerprint(getattr(owner, name)) != known
     ]
     if changed:
         raise ConfigurationError(
-            f"this release of faust-streaming has changed {', '.join(changed)}; the batch lane was written for "
-            "0.15.3: install that release, or review agents/lane against the new one"
+            f"the batch lane was written for {', '.join(f'{name} {release}' for name, release in RELEASES.items())}, "
+            f"but here {', '.join(changed)} is another: install these releases, or review agents/lane/faust"
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the lane has set in aiokafka's consumer, where there is no public way to.
+
+    Args:
+        buffer: What fetches are put into.
+        min_bytes: So much is fetched without waiting for more.
+        max_wait_ms: So long Kafka waits for it, in milliseconds.
+    """
+
+    buffer: object
+    min_bytes: int
+    max_wait_ms: int
+
+
+def check_started(consumer: AIOKafkaConsumer, wanted: Wanted) -> None:
+    """Read back what was set in a consumer that has started: a name that does not exist would be set without an error.
+
+    Raises:
+        ConfigurationError: If it does not read committed records only, or fetches otherwise than it was told.
+    """
+    fetcher = consumer._fetcher
+    found = {
+        "isolation": (fetcher._isolation_level, READ_COMMITTED),
+        "smallest fetch": (fetcher._fetch_min_bytes, wanted.min_bytes),
+        "longest wait": (fetcher._fetch_max_wait_ms, wanted.max_wait_ms),
+        "buffer": (fetcher._records is wanted.buffer, True),
+    }
+    wrong = [f"{what}: {is_!r} instead of {want!r}" for what, (is_, want) in found.items() if is_ != want]
+    if wrong:
+        raise ConfigurationError(
+            f"aiokafka has not taken over what the lane has set ({', '.join(wrong)}): it was written for "
+            f"aiokafka {RELEASES['aiokafka']}, install that release, or review agents/lane/faust/thread.py"
         )

@@ -16,6 +16,7 @@ from faust.types import TP
 from agents.lane.core.bounds import FETCH_BYTES
 from agents.lane.core.positions import Positions
 from agents.lane.faust.buffer import AsRead, Fetched
+from agents.lane.faust.internals import Wanted, check_started
 from agents.lane.faust.waiting import ended
 from bridges.process.logs import get_logger
 
@@ -44,13 +45,23 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         consumer._fetch_min_bytes = FETCH_BYTES
-        consumer._fetch_max_wait_ms = round(self._batch_consumer.fetch_wait_seconds * 1000)
+        consumer._fetch_max_wait_ms = self._fetch_wait_ms
         return consumer
 
+    @property
+    def _fetch_wait_ms(self) -> int:
+        return round(self._batch_consumer.fetch_wait_seconds * 1000)
+
     async def on_start(self) -> None:
-        """Start the consumer, with a buffer of our own."""
+        """Start the consumer, with a buffer of our own.
+
+        Raises:
+            ConfigurationError: If aiokafka has not taken over what was set.
+        """
         await super().on_start()
-        self._ensure_consumer()._fetcher._records = AsRead(self._batch_consumer.batched_topics)
+        consumer, buffer = self._ensure_consumer(), AsRead(self._batch_consumer.batched_topics)
+        consumer._fetcher._records = buffer
+        check_started(consumer, Wanted(buffer, FETCH_BYTES, self._fetch_wait_ms))
 
     async def on_thread_stop(self) -> None:
         """Leave the group; within a bounded time, since all that matters is durable by now.
