@@ -19,7 +19,7 @@ class Scenario:
         rate: Readings per second of each, of simulated time.
         start: Event time of the first reading, seconds since the Unix epoch; ``None``: the recordings' own.
         seconds: Length in simulated seconds; ``None``: no end, or that of the recordings if ``once``.
-        once: End with the last recorded reading.
+        once: End with the last recorded reading; without recorded data, after ``seconds``.
         seed: Same seed, same readings and faults.
         faults: See `streams.signals.parse_faults`.
         calm: Readings at the start of each synthetic sensor without a fault.
@@ -55,8 +55,10 @@ class Scenario:
                 f"no recorded data named {', '.join(sorted(unknown))}: there is {WATERFLOW}"
             )
         if not (self.recorded or self.csv):
-            if self.once:
-                raise ConfigurationError("once ends with the recorded data, but there is none: set a length")
+            if self.once and self.seconds is None:
+                raise ConfigurationError(
+                    "once ends with the recorded data, but there is none, and no length: add --for, or leave it out"
+                )
             if self.start is None:
                 raise ConfigurationError("without recorded data, an event time to start with is needed")
             if not self.sensors:

@@ -12,6 +12,7 @@ Back pressure: at `max_inflight` unacknowledged messages nothing more is publish
 """
 
 import json
+import math
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +25,7 @@ from typing import Any, Protocol
 
 from bridges.process import metrics
 from bridges.process.logs import get_logger
+from bridges.simulator.ahead import AheadOfClock
 from streams.errors import ConfigurationError, TransientError
 from streams.signals import Key, Message, MessageKind, MessageSource, merged
 
@@ -178,6 +180,7 @@ class Simulation:
         overlap: Seconds; what was sent in so many seconds before a connection was lost is sent again.
         ready_url: Publish only once this address answers 200; empty: at once.
         then: From this simulated time on, another speed.
+        max_ahead: Seconds that simulated time may be ahead of the clock before it is told.
     """
 
     def __init__(
@@ -192,12 +195,14 @@ class Simulation:
         overlap: float = 0.0,
         ready_url: str = "",
         then: tuple[float, float] | None = None,
+        max_ahead: float = math.inf,
     ) -> None:
         self._sources = sources
         self._outlet = outlet
         self._state = state
         self._speed = speed
         self._then = then
+        self.ahead = AheadOfClock(max_ahead)
         self._max_inflight = max_inflight
         self._overlap = overlap
         self._ready_url = ready_url
@@ -258,6 +263,7 @@ class Simulation:
             self._in_flight.append((message, self._outlet.publish(message)))
             metrics.SIMULATOR_PUBLISHED.labels(message.kind.value).inc()
             metrics.SIMULATOR_EVENT_TIME.set(message.key.at)
+            self.ahead.sent(message.key.at, time.time())
             self._settle()
         else:
             self._drain()

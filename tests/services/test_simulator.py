@@ -1,10 +1,14 @@
 """The simulator against a real MQTT broker: what it promises when it, or the broker, is killed."""
 
 import json
+import re
+import shlex
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -226,3 +230,53 @@ def test_payloads_that_reach_the_broker_are_what_the_bridge_reads(
     eventually(lambda: len(reader.received) == 3, "three readings")
     first = json.loads(reader.received[0][1])
     assert set(first) == {"sensor_id", "temperature", "battery", "collected_at"}
+
+
+def run_simulate(options: list[str], mqtt: tuple[str, int], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "agents", "simulator", *options],
+        env={"WEIR_MQTT__HOST": mqtt[0], "WEIR_MQTT__PORT": str(mqtt[1]), "PYTHONPATH": str(ROOT)},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def event_times(reader: Subscriber) -> list[datetime]:
+    payloads = [payload for topic, payload in reader.received if topic.endswith("/reading")]
+    return [datetime.fromisoformat(json.loads(payload)["collected_at"]) for payload in payloads]
+
+
+def test_the_command_of_the_tutorial_runs_word_for_word_and_is_never_ahead_of_the_clock(
+    mqtt: tuple[str, int], tmp_path: Path, subscriber: Callable[[Scenario], Subscriber]
+) -> None:
+    tutorial = (ROOT / "docs" / "tutorial" / "first-anomaly.md").read_text(encoding="utf-8")
+    found = re.search(r"^\.venv/bin/weir simulator (.*)$", tutorial, re.MULTILINE)
+    assert found is not None
+    reader = subscriber(Scenario(sensors=20, start=0.0, seconds=1.0))
+    process = run_simulate(shlex.split(found[1]), mqtt, tmp_path)
+    try:
+        eventually(lambda: len(reader.received) > 5_000, "readings arrive")
+        first = min(event_times(reader))
+        assert datetime.now(UTC) - first > timedelta(hours=3.9), "four hours that end at the present"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert max(event_times(reader)) <= datetime.now(UTC)
+    assert process.stdout is not None
+    assert "ahead of" not in process.stdout.read()
+
+
+def test_readings_too_far_ahead_of_the_clock_are_told_when_they_begin_and_counted_at_the_end(
+    mqtt: tuple[str, int], tmp_path: Path
+) -> None:
+    options = ["--sensors", "1", "--rate", "0.01", "--for", "4h", "--speed", "max", "--start"]
+    process = run_simulate([*options, str(int(time.time()))], mqtt, tmp_path)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    assert "readings.ahead_of_clock" in output
+    assert re.search(r"10[78] were more than 3,600 s ahead of this machine's clock", output)
+    assert "144 reading" in output

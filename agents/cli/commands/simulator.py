@@ -22,7 +22,7 @@ Examples:
   weir simulator                                    50 sensors, a reading a second each, until stopped
   weir simulator --sensors 1000 --rate 0.1          1,000 sensors, a reading every ten seconds each
   weir simulator --faults spike,shift:0.02          spikes, and 2 % of all readings shifted
-  weir simulator --for 1d --speed 1440              a day in a minute
+  weir simulator --for 1d --speed 1440              the last day in a minute: it ends at the present
   weir simulator --recorded waterflow --speed max   recorded data, as fast as the broker takes it
   weir simulator --csv hall.csv --once              the readings of a file, with their own event times
 """
@@ -97,10 +97,12 @@ def scenario_of(choices: Mapping[str, Any], defaults: "SimulatorSettings") -> "S
 @click.option("--seed", type=int, help="Same seed, same readings and faults.")
 @click.option("--calm", type=click.IntRange(min=0), default=0, help="Readings without faults at the start.")
 @click.option(
-    "--start", type=EventTime(), help="Event time of the first reading. Default: now, or the recording's."
+    "--start",
+    type=EventTime(),
+    help="Event time of the first reading. Default: so that --for ends at the present; now; the recording's.",
 )
 @click.option("--for", "seconds", type=Duration(), help="How long, in simulated time: 60s, 5m, 2h, 1d.")
-@click.option("--once", is_flag=True, help="End with the recorded data.")
+@click.option("--once", is_flag=True, help="End with the recorded data, or after --for.")
 @click.option("--recorded", multiple=True, type=click.Choice(["waterflow"]), help="Recorded data by name.")
 @click.option(
     "--csv", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV file."
@@ -123,26 +125,29 @@ def simulator(
     from bridges.process import settings as all_settings
     from bridges.process.logs import configure, get_logger
     from bridges.process.metrics_server import MetricsServer
+    from bridges.simulator.ahead import first_event_time
     from bridges.simulator.simulator import Simulation, StateFile, read_state
 
     settings = all_settings.load()
     configure(settings, "simulator")
     defaults = settings.simulator
     state = state or defaults.state_file
+    speed = defaults.speed if speed is None else speed
     if start is None and not (choices["recorded"] or choices["csv"]):
-        kept = read_state(state)
-        start = kept["plan"]["start"] if kept else float(int(time.time()))
+        kept, length = read_state(state), choices["seconds"]
+        start = kept["plan"]["start"] if kept else first_event_time(time.time(), seconds=length, speed=speed)
     scenario = scenario_of({**choices, "start": start}, defaults)
     simulation = Simulation(
         scenario.sources(),
         MqttOutlet(settings.mqtt, defaults.connections),
         StateFile(state, scenario.describe()),
         start=scenario.begins,
-        speed=defaults.speed if speed is None else speed,
+        speed=speed,
         max_inflight=defaults.max_inflight,
         overlap=defaults.overlap_seconds,
         ready_url=defaults.ready_url,
         then=None if then is None else (scenario.recorded_until, then),
+        max_ahead=settings.bridge.max_future_seconds,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: simulation.stop())
@@ -163,3 +168,5 @@ def simulator(
             server.close()
     counted = ", ".join(f"{count:,} {kind}" for kind, count in simulation.counts().items())
     click.echo(f"{'finished' if finished else 'stopped'}: {counted} messages acknowledged")
+    if told := simulation.ahead.told:
+        click.echo(told)
