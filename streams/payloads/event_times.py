@@ -6,7 +6,7 @@
 The magnitude tells the unit: 1e11 is the year 5138 in seconds and 1973 in milliseconds.
 """
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from math import inf
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -72,6 +72,8 @@ def event_time(value: Time, *, earliest: float = -inf, latest: float = inf, zone
         seconds = float(value)
     else:
         seconds = value / (1000 if value < _FIRST_US else 1_000_000 if value < _FIRST_NS else 1_000_000_000)
+    if earliest <= seconds <= latest:
+        return seconds if seconds.is_integer() else round(seconds * 1000) / 1000
     return believed(seconds, value, earliest, latest)
 
 
@@ -161,8 +163,8 @@ def _of_text(text: str, zone: Zone) -> float:
     try:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone if isinstance(zone, tzinfo) else UTC)
-        return (moment - _EPOCH) / _SECOND
-    except OverflowError as error:
+        return moment.timestamp()
+    except (OverflowError, ValueError) as error:
         raise _no_time(text, error) from None
 
 
@@ -176,10 +178,6 @@ def spelt(text: str) -> datetime:
         return read_spelling(text)
     except (ValueError, OverflowError) as error:
         raise _no_time(text, error) from None
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
 
 
 def _no_time(text: str, error: Exception) -> InputError:

@@ -11,10 +11,10 @@ import msgspec
 
 from streams.errors import ConfigurationError, InputError, Reason
 from streams.payloads.accepted import Limits
-from streams.payloads.addresses import parse
+from streams.payloads.addresses import Address, parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import NEAREST, zone_named
-from streams.payloads.flat import Item, decode, items_of
+from streams.payloads.flat import Item, decode, decode_at, items_of
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.compiled import Came, CompiledRule
 from streams.payloads.maps.decoded import Decoded, Passed, Refused
@@ -31,10 +31,17 @@ Unmatched = Literal["dead_letter", "ignore"]
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """A rule that may read a topic, with the names of its levels; ``None`` is Weir's own form."""
+    """A rule that may read a topic; ``None`` is Weir's own form.
+
+    Args:
+        rule: The rule.
+        names: The levels of the topic that it names.
+        sensor: The sensor's id, if these decide it.
+    """
 
     rule: CompiledRule | None
     names: Mapping[str, str]
+    sensor: str | None = None
 
 
 class MapsInForce:
@@ -68,6 +75,8 @@ class MapsInForce:
         self._heard = Heard()
         self.rules: list[tuple[CompiledRule, bool]] = []
         self._by_first: dict[str, list[_Entry]] = {}
+        self._max_payload_bytes = self.limits.max_payload_bytes
+        self._own_form: dict[bytes, Address] = {}
         self._routes: dict[bytes, tuple[Candidate, ...]] = {}
         self._remembered = 0
         names: set[str] = set()
@@ -101,7 +110,9 @@ class MapsInForce:
             [
                 filter_
                 for rule, is_own in self.rules
-                if rule.rule.subscribe and not (built_in_only and is_own)
+                if rule.rule.subscribe
+                and rule.rule.what in ("readings", "presence")
+                and not (built_in_only and is_own)
                 for template in rule.templates
                 for filter_ in template.filters
             ]
@@ -115,9 +126,12 @@ class MapsInForce:
         cost = len(topic) + _ENTRY_BYTES
         if self._remembered + cost > _MAX_REMEMBERED_BYTES:
             self._routes.clear()
+            self._own_form.clear()
             self._remembered = 0
         self._remembered += cost
         self._routes[topic] = found
+        if found and found[0].rule is None and (address := self._address(topic)) is not None:
+            self._own_form[topic] = address
         return found
 
     def _candidates(self, topic: bytes) -> Iterable[Candidate]:
@@ -128,17 +142,17 @@ class MapsInForce:
         found: list[tuple[tuple[Any, ...], Candidate]] = []
         for entry in (*self._by_first.get(text.partition("/")[0], ()), *self._by_first.get("", ())):
             if match := entry.template.pattern.fullmatch(text):
-                found.append((entry.order, Candidate(entry.rule, match.groupdict())))
-        if self._is_own_form(topic):
+                names = match.groupdict()
+                found.append((entry.order, Candidate(entry.rule, names, entry.rule.sensor_of(names))))
+        if self._address(topic) is not None:
             found.append(((False, _OWN_RANK, 0), Candidate(None, {})))
         return [candidate for _, candidate in sorted(found, key=lambda each: each[0], reverse=True)]
 
-    def _is_own_form(self, topic: bytes) -> bool:
+    def _address(self, topic: bytes) -> Address | None:
         try:
-            parse(topic, self.limits.prefix)
+            return parse(topic, self.limits.prefix)
         except InputError:
-            return False
-        return True
+            return None
 
     def read(
         self,
@@ -164,7 +178,9 @@ class MapsInForce:
         for candidate in self.route(topic):
             if candidate.rule is None:
                 return None
-            came = Came(candidate.names, ingest_time, retained, self.limits, self.arrivals, explain)
+            came = Came(
+                candidate.names, candidate.sensor, ingest_time, retained, self.limits, self.arrivals, explain
+            )
             try:
                 outcome = self._by(candidate.rule, topic, payload, came)
             except InputError as error:
@@ -183,11 +199,12 @@ class MapsInForce:
         Raises:
             InputError: If the message as a whole cannot be read. Nothing else is raised, whatever the bytes are.
         """
-        route = self._routes.get(topic) or self.route(topic)
-        if not (route and route[0].rule is None):
-            outcome = self.read(topic, payload, ingest_time, retained=retained)
-            if outcome is not None:
-                return items_of(outcome, payload)
+        address = self._own_form.get(topic)
+        if address is not None and len(payload) <= self._max_payload_bytes:
+            return decode_at(address, payload, ingest_time, self.limits, retained, self.arrivals)
+        outcome = self.read(topic, payload, ingest_time, retained=retained)
+        if outcome is not None:
+            return items_of(outcome, payload)
         return decode(topic, payload, ingest_time, self.limits, retained=retained, arrivals=self.arrivals)
 
     def _by(self, rule: CompiledRule, topic: bytes, payload: bytes, came: Came) -> Decoded | None:

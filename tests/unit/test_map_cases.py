@@ -88,6 +88,11 @@ def test_every_built_in_map_names_the_documentation_that_it_was_written_from() -
     assert [each.name for each in built_in() if not each.source or not each.about] == []
 
 
+def test_no_built_in_map_asks_for_topics_that_begin_with_a_dollar() -> None:
+    """Rumqttd hangs up on a client that does, and the bridge would never be ready."""
+    assert [each for each in MapsInForce([], built_in()).filters() if each.startswith("$")] == []
+
+
 def test_what_a_built_in_map_asks_the_broker_for_it_also_reads_or_passes_over() -> None:
     maps = MapsInForce([], built_in())
     unread = []

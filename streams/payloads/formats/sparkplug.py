@@ -49,6 +49,11 @@ def _describe() -> Any:
 _Payload: Any = _describe()
 
 
+def payload_class() -> Any:
+    """Return the class of payloads, for whoever writes them: simulators and tests."""
+    return _Payload
+
+
 def read_sparkplug(payload: bytes) -> list[Any]:
     """Read a payload as an object with ``timestamp``, ``seq`` and ``metrics``.
 

@@ -11,7 +11,7 @@ from streams.payloads.maps.model import Rule, TimeField
 from streams.payloads.maps.paths import MISSING, Path, compile_path
 
 Follow = Callable[[Path], Any]
-_NEVER = ("", None, MISSING)
+_USUAL = len("2024-09-09T14:01")
 
 
 class Clock:
@@ -50,7 +50,7 @@ class Clock:
         why = ""
         for path, field, zone in self._fields:
             value = follow(path)
-            if value in _NEVER if not isinstance(value, dict | list) else False:
+            if value is MISSING or value is None or value == "":
                 continue
             try:
                 seconds = _seconds(value, field, zone, ingest_time)
@@ -74,6 +74,11 @@ def _seconds(value: Any, field: TimeField, zone: Zone, ingest_time: float) -> fl
     if type(value) is str:
         if field.format:
             return local_seconds(_formatted(value, field.format), zone, ingest_time)
+        if len(value) >= _USUAL and value[4] == "-":
+            try:
+                return local_seconds(datetime.fromisoformat(value), zone, ingest_time)
+            except ValueError:
+                pass  # another spelling
         number = _number(value)
         if number is None:
             return local_seconds(spelt(value), zone, ingest_time)

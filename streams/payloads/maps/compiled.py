@@ -44,6 +44,7 @@ class Came(msgspec.Struct, frozen=True, gc=False):
 
     Args:
         names: Levels of its topic that the template names.
+        sensor: The sensor's id, if the topic alone names it.
         ingest_time: When it came (seconds since the Unix epoch).
         retained: Whether the broker had kept it.
         limits: What is accepted.
@@ -52,6 +53,7 @@ class Came(msgspec.Struct, frozen=True, gc=False):
     """
 
     names: Mapping[str, str]
+    sensor: str | None
     ingest_time: float
     retained: bool
     limits: Limits
@@ -93,6 +95,19 @@ class CompiledRule:
         self._bytes_at = compile_path(rule.bytes_at)
         self._layout = self._compiled_layout()
         self._read_bytes = self._reader()
+
+    def sensor_of(self, names: Mapping[str, str]) -> str | None:
+        """Return the sensor's id if the levels of the topic alone decide it."""
+        if not self._sensors or not self._sensors[0].of_topic:
+            return None
+        return named_sensor(self._sensors[0], names, lambda _: MISSING, self.rule.joint)
+
+    def can_name(self, template: Template) -> bool:
+        """Whether topics of a template can fill in one of the templates of the sensor's id."""
+        given = template.names | {step.capture for path in self._each for step in path.steps if step.capture}
+        return any(
+            all(not piece.name or piece.name in given for piece in each.pieces) for each in self._sensors
+        )
 
     def _names(self) -> frozenset[str]:
         """Return the names that topics of the rule have, and those that its paths keep."""
@@ -221,7 +236,7 @@ class CompiledRule:
             spread = [spread for spread in self._spreads if spread.is_in(follow)]
             if not values and not spread:
                 return
-            sensor = self._sensor(names, follow)
+            sensor = came.sensor or self._sensor(names, follow)
             time, why = self._clock.read(follow, came.ingest_time, came.limits)
             if why and came.explain:
                 notes.ignored.append(Passed(shown_way(place.way), f"arrival instead of its time: {why}"))
@@ -284,7 +299,7 @@ class CompiledRule:
         def follow(path: Path) -> Any:
             return get(path, document)
 
-        found = Presence(self._sensor(came.names, follow), state, came.ingest_time)
+        found = Presence(came.sensor or self._sensor(came.names, follow), state, came.ingest_time)
         return Decoded(self.map_name, presence=[found])
 
 

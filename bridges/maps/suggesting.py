@@ -1,0 +1,118 @@
+"""Say what would become of messages that were heard, and what maps the rest would need. Nothing is published."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bridges.maps.trying import Sample, try_message
+from streams.errors import ConfigurationError
+from streams.payloads.in_force import MapsInForce
+from streams.payloads.maps.decoded import Decoded
+from streams.payloads.maps.model import parse_map
+from streams.payloads.maps.proposals import TopicGroup, Unread, propose
+
+
+@dataclass
+class Read:
+    """What a map makes of messages.
+
+    Args:
+        messages: How many it reads.
+        sensors: Of which sensors.
+        example: A topic.
+    """
+
+    messages: int = 0
+    sensors: set[str] = field(default_factory=set)
+    example: str = ""
+
+
+@dataclass
+class Proposal:
+    """A map for topics that nothing reads, and what it would make of them."""
+
+    group: TopicGroup
+    readable: int
+    sensors: int
+
+
+@dataclass
+class Suggestion:
+    """What would become of messages.
+
+    Args:
+        messages: How many were looked at.
+        by_map: What maps in force make of them.
+        passed_over: Messages that are no readings (presence, settings), by map.
+        refused: Messages that are refused, by reason, with an example.
+        proposals: Maps for what nothing reads.
+    """
+
+    messages: int = 0
+    by_map: dict[str, Read] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, tuple[int, str]] = field(default_factory=dict)
+    proposals: list[Proposal] = field(default_factory=list)
+
+    @property
+    def readable(self) -> int:
+        """Messages that would be readings now."""
+        return sum(read.messages for read in self.by_map.values())
+
+    @property
+    def sensors(self) -> int:
+        """Sensors of which they would be readings."""
+        return len({sensor for read in self.by_map.values() for sensor in read.sensors})
+
+
+def suggest(
+    samples: Sequence[Sample], maps: MapsInForce, with_map: Callable[[str], MapsInForce]
+) -> Suggestion:
+    """Try messages on the maps in force, and propose maps for what nothing reads.
+
+    Args:
+        samples: What was heard.
+        maps: The maps in force.
+        with_map: Makes the maps in force with one more, of this text.
+    """
+    found, unread = Suggestion(len(samples)), []
+    for sample in samples:
+        outcome = try_message(maps, sample)
+        if outcome.readings:
+            read = found.by_map.setdefault(outcome.map, Read())
+            read.messages += 1
+            read.sensors |= {each.reading.sensor_id for each in outcome.readings}
+            read.example = read.example or sample.topic
+        elif outcome.refused:
+            _refuse(found, sample, outcome)
+            unread += [sample] if not outcome.map else []
+        else:
+            found.passed_over[outcome.map or "no map"] += 1
+    by_topic = {(sample.topic, sample.payload): sample for sample in unread}
+    for group in propose(Unread(sample.topic, sample.payload) for sample in unread):
+        found.proposals.append(_tried(group, by_topic, with_map))
+    return found
+
+
+def _refuse(found: Suggestion, sample: Sample, outcome: Decoded) -> None:
+    first = outcome.refused[0]
+    where = f" at {first.path}" if first.path else ""
+    count, example = found.refused.get(first.reason.value, (0, f"{sample.topic}{where}: {first.detail}"))
+    found.refused[first.reason.value] = (count + 1, example)
+
+
+def _tried(
+    group: TopicGroup, samples: dict[tuple[str, bytes], Sample], with_map: Callable[[str], MapsInForce]
+) -> Proposal:
+    """Try a proposed map on the messages that it was made of."""
+    if not group.map_text:
+        return Proposal(group, 0, 0)
+    try:
+        parse_map(group.map_text)
+        maps = with_map(group.map_text)
+    except ConfigurationError:
+        return Proposal(group, 0, 0)
+    outcomes = [try_message(maps, samples[message.topic, message.payload]) for message in group.messages]
+    readings = [outcome for outcome in outcomes if outcome.readings]
+    sensors = {each.reading.sensor_id for outcome in readings for each in outcome.readings}
+    return Proposal(group, len(readings), len(sensors))

@@ -1,0 +1,142 @@
+"""What a broker's topics need: which maps fit, what the rest would take, and mistakes in maps."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.cli import main
+from bridges.maps.map_files import built_in
+from bridges.maps.suggesting import Suggestion, suggest
+from bridges.maps.trying import Sample
+from streams.errors import ConfigurationError
+from streams.payloads.in_force import MapsInForce
+from streams.payloads.maps.checking import overlap, remarks
+from streams.payloads.maps.model import parse_map
+from streams.payloads.maps.proposals import Unread, propose
+from streams.payloads.maps.template import compile_template, covers
+
+NOW = 1_790_000_040.0
+
+
+def suggested(*messages: tuple[str, str]) -> Suggestion:
+    samples = [Sample(topic, payload.encode(), NOW) for topic, payload in messages]
+    return suggest(
+        samples, MapsInForce([], built_in()), lambda text: MapsInForce([parse_map(text)], built_in())
+    )
+
+
+def test_what_maps_read_is_counted_by_map_with_its_sensors() -> None:
+    found = suggested(
+        ("zigbee2mqtt/a", '{"temperature": 1}'),
+        ("zigbee2mqtt/b", '{"temperature": 2}'),
+        ("tele/c/LWT", "Online"),
+        ("sensors/d/reading", '{"mode": "heat"}'),
+    )
+    assert (found.messages, found.readable, found.sensors) == (4, 2, 2)
+    assert found.by_map["zigbee2mqtt"].example == "zigbee2mqtt/a"
+    assert found.passed_over == {"tasmota": 1}
+    assert found.refused["bad_value"][0] == 1
+
+
+def test_topics_of_one_shape_become_one_map_that_reads_them() -> None:
+    found = suggested(
+        ("plant/7/oven/telemetry", '{"ts": 1790000000, "zone": {"t": 212.5}}'),
+        ("plant/8/press/telemetry", '{"ts": 1790000001, "zone": {"t": 31.0}}'),
+    )
+    [proposal] = found.proposals
+    assert proposal.group.template == "plant/{level2}/{sensor}/telemetry"
+    assert (proposal.readable, proposal.sensors) == (2, 2)
+    read = MapsInForce([parse_map(proposal.group.map_text)]).read(
+        b"plant/7/oven/telemetry", b'{"ts": 1790000000, "zone": {"t": 1}}', NOW
+    )
+    assert read is not None
+    assert [(each.reading.sensor_id, each.clock, each.reading.values) for each in read.readings] == [
+        ("7:oven", "device", {"zone_t": 1.0})
+    ]
+
+
+def test_bare_values_are_quantities_of_the_level_before() -> None:
+    [proposal] = suggested(
+        ("shed/north/temperature", "4.5"), ("shed/north/humidity", "80"), ("shed/south/temperature", "5.5")
+    ).proposals
+    assert proposal.group.template == "shed/{sensor}/{level3}"
+    assert (proposal.readable, proposal.sensors) == (3, 2)
+
+
+def test_arrays_of_objects_are_several_readings() -> None:
+    [proposal] = suggested(("gw/1/log", '[{"ts": 1790000000, "v": 1}, {"ts": 1790000001, "v": 2}]')).proposals
+    assert proposal.readable == 1
+
+
+def test_what_is_no_measurement_gets_no_map() -> None:
+    [proposal] = suggested(("cam/1/jpeg", "\x00\x01 not a number"), ("cam/2/jpeg", "still none")).proposals
+    assert proposal.readable == 0
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=20), st.binary(max_size=40)), max_size=8))
+def test_a_proposal_is_a_map_or_nothing_whatever_is_heard(messages: list[tuple[str, bytes]]) -> None:
+    for group in propose(Unread(topic, payload) for topic, payload in messages):
+        assert group.messages
+        if group.map_text:
+            try:
+                MapsInForce([parse_map(group.map_text)])
+            except ConfigurationError as error:
+                assert "topic" in str(error)  # a level holds a sign of templates
+
+
+def test_a_rule_that_is_never_asked_and_one_that_names_no_sensor_are_mistakes() -> None:
+    rules = ['topic = "a/{sensor}"', 'topic = "a/{sensor}"', 'topic = ["b/{sensor}/c", "b/+"]']
+    own = MapsInForce([parse_map('name = "a"\n' + "\n".join(f"[[rule]]\n{rule}" for rule in rules))])
+    found = [(each.rule, each.wrong) for each in remarks([rule for rule, _ in own.rules], [])]
+    assert found == [(2, True), (3, True)]
+
+
+def test_topics_that_another_map_reads_are_told() -> None:
+    own = MapsInForce([parse_map('name = "a"\nrule = [{topic = "zigbee2mqtt/{sensor}"}]')], built_in())
+    mine = [rule for rule, is_own in own.rules if is_own]
+    [remark] = remarks(mine, [rule for rule, is_own in own.rules if not is_own])
+    assert not remark.wrong
+    assert "zigbee2mqtt" in remark.text
+
+
+def test_no_built_in_rule_is_never_asked_or_without_a_sensor() -> None:
+    rules = [rule for rule, _ in MapsInForce([], built_in()).rules]
+    assert [each for each in remarks(rules, []) if each.wrong] == []
+
+
+levels = st.lists(st.sampled_from(["a", "b", "+"]), min_size=1, max_size=4)
+filters = st.tuples(levels, st.booleans()).map(lambda pair: "/".join(pair[0] + (["#"] if pair[1] else [])))
+topics = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=5).map("/".join)
+
+
+@given(filters, filters, topics)
+def test_what_one_filter_covers_and_where_two_meet_is_what_topics_show(
+    left: str, right: str, topic: str
+) -> None:
+    one, other = (bool(compile_template(each).pattern.fullmatch(topic)) for each in (left, right))
+    if covers(left, right) and other:
+        assert one
+    if one and other:
+        assert overlap(compile_template(left), compile_template(right))
+
+
+def test_check_names_mistakes_and_what_would_change(tmp_path: Path) -> None:
+    own, messages = tmp_path / "own.toml", tmp_path / "m.jsonl"
+    own.write_text('name = "own"\nrule = [{topic = "zigbee2mqtt/{sensor}"}]\n', encoding="utf-8")
+    messages.write_text(json.dumps({"topic": "zigbee2mqtt/a", "payload": '{"t": 1}'}), encoding="utf-8")
+    result = CliRunner().invoke(main, ["map", "check", str(own), "--file", str(messages)])
+    assert result.exit_code == 0, result.output
+    assert "before: zigbee2mqtt, 1 readings; then: own, 1 readings - zigbee2mqtt/a" in result.output
+    own.write_text('name = "own"\nrule = [{topic = ["x/{sensor}", "x/+/y"]}]\n', encoding="utf-8")
+    result = CliRunner().invoke(main, ["map", "check", str(own)])
+    assert result.exit_code == 1
+    assert "mend: own, rule 1" in result.output
+
+
+@pytest.mark.parametrize("text", ["soon", "0s", "-1", "2d"])
+def test_listening_takes_a_time_and_not_anything(text: str) -> None:
+    assert CliRunner().invoke(main, ["map", "suggest", "--listen", text]).exit_code == 2
