@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from heapq import nlargest, nsmallest
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.lane.core.state import WriteBehindState
 from streams.analysis.findings import Finding, InsightState
-from streams.analysis.marks import Mark
+from streams.analysis.marks import Mark, Marks
 from streams.analysis.sensor import SensorAnalysis
 from streams.analysis.series import BUCKET_SECONDS, SeriesAnalysis
 from streams.analysis.telling import change_details, profile, shown_forecasts
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agents.analysis.app import AnalysisApp
 
 Json = dict[str, Any]
+S = TypeVar("S")
 HOUR = 3600.0
 
 
@@ -160,7 +161,7 @@ class Known:
                 counts["unit"] += series.unit.raised
         return counts
 
-    def _rows(self, state: WriteBehindState[Any]) -> Iterator[tuple[str, Row[Any]]]:
+    def _rows(self, state: WriteBehindState[S]) -> Iterator[tuple[str, Row[S]]]:
         for partition in self._app.owned_partitions():
             yield from state.rows.get(partition, {}).items()
 
@@ -168,15 +169,14 @@ class Known:
         row = self._row(self._app.analysed, sensor_id)
         return None if row is None else row.state
 
-    def _row(self, state: WriteBehindState[Any], key: str) -> Row[Any] | None:
+    def _row(self, state: WriteBehindState[S], key: str) -> Row[S] | None:
         for partition in self._app.owned_partitions():
             row = state.rows.get(partition, {}).get(key)
             if row is not None:
-                found: Row[Any] = row
-                return found
+                return row
         return None
 
-    def _marks(self, state: WriteBehindState[Any], sensor_id: str, quantity: str) -> list[Mark]:
+    def _marks(self, state: WriteBehindState[Marks], sensor_id: str, quantity: str) -> list[Mark]:
         row = self._row(state, sensor_id)
         return [] if row is None else row.state.of(quantity)
 

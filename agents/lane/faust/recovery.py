@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from faust.stores.memory import Store
 from faust.tables.table import Table
-from faust.types import TP
+from faust.types import TP, AppT, EventT
 
 from agents.lane.core.batch import Batch
 from agents.lane.core.bounds import RECOVERED_BATCHES
@@ -34,11 +34,11 @@ class _Recovered(Store[bytes, bytes]):
         self.positions = Positions[int](unknown=0)
         self.failure: Exception | None = None
 
-    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
+    def apply_changelog_batch(self, batch: Iterable[EventT[Batch]], to_key: object, to_value: object) -> None:
         """Take what recovery has read: events whose values are batches."""
         try:
             for event in batch:
-                self._apply(event.value)
+                self._apply(cast(Batch, event.value))
         except Exception as error:
             # Raised here it would be logged, and recovery never end; the state asks for it when recovery has.
             self.failure = self.failure or error
@@ -70,7 +70,7 @@ class RecoveryTable(Table[bytes, bytes]):
         options: Of `faust.Table`.
     """
 
-    def __init__(self, app: Any, **options: Any) -> None:
+    def __init__(self, app: AppT, **options: Any) -> None:
         super().__init__(
             app,
             schema=BatchSchema(),
@@ -81,7 +81,7 @@ class RecoveryTable(Table[bytes, bytes]):
             **options,
         )
 
-    def _new_store(self) -> Any:
+    def _new_store(self) -> _Recovered:
         return _Recovered(self.app.conf.store, self.app, self, table_name=self.name)
 
     def expect(self, partition: int, offset: int) -> None:
