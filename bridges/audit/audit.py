@@ -6,7 +6,6 @@ must be what the worker published, byte by byte (live equals replay), and what i
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -17,10 +16,10 @@ from bridges.process.settings import Settings
 from streams.detection.detecting import DetectionOutcome, SensorModels, detect
 from streams.detection.series_model import DetectionPlan
 from streams.records.catalogue import CATALOGUE
+from streams.records.identity import reading_id
 from streams.records.record_type import Catalogue, Identity, TopicSpec
 from streams.records.rows import Row
 from streams.records.types import (
-    HEADER_READING_ID,
     Aggregate,
     Anomaly,
     DeadLetter,
@@ -68,7 +67,7 @@ class ReplayedLog:
         """Distinct readings in the log."""
         return len(self._ids)
 
-    def add(self, partition: int, offset: int, ingest_ms: int, value: bytes, identity: bytes | None) -> None:
+    def add(self, partition: int, offset: int, ingest_ms: int, value: bytes) -> None:
         """Apply one record of the log; those of a partition must come in the order of their offsets."""
         record = decode_reading(value)
         state = self._partitions.setdefault(partition, Partition())
@@ -78,9 +77,11 @@ class ReplayedLog:
         if isinstance(record, Tick):
             return
         detect(self._plan, state.models, entry, self.watched)
-        self._count(record, identity or b"", len(self.windowed.late) - late_before)
+        self._count(record, len(self.windowed.late) - late_before)
 
-    def _count(self, reading: Reading, identity: bytes, late: int) -> None:
+    def _count(self, reading: Reading, late: int) -> None:
+        # Derived once more: the id that the bridge put into the record's header is what is audited.
+        identity = reading_id(reading.sensor_id, reading.collected_at, reading.values, reading.sequence)
         if identity in self._ids:
             self.repeated += 1
             return
@@ -198,9 +199,7 @@ class Audit:
         if topic != self._readings.name:
             self.published.add(topic, message.value())
             return
-        headers: Iterable[tuple[str, bytes]] = message.headers() or ()
-        identity = dict(headers).get(HEADER_READING_ID)
-        self.log.add(message.partition(), message.offset(), message.timestamp()[1], message.value(), identity)
+        self.log.add(message.partition(), message.offset(), message.timestamp()[1], message.value())
 
     @cached_property
     def _mongo(self) -> Any:

@@ -236,9 +236,7 @@ class Bridge:
                 if arrival := type(item) is Found:
                     item = item.reading
                 if type(item) is Reading:
-                    identity = reading_id(
-                        item.sensor_id, item.collected_at, tuple(item.values), item.sequence
-                    )
+                    identity = reading_id(item.sensor_id, item.collected_at, item.values, item.sequence)
                     headers: Headers = [(HEADER_READING_ID, identity), (HEADER_MQTT_TOPIC, topic)]
                     if arrival:
                         headers.append((HEADER_CLOCK, b"arrival"))

@@ -299,8 +299,7 @@ class _Publisher:
             return
         headers: list[tuple[str, str | bytes | None]] = [(HEADER_ORIGIN, _ORIGIN.pack(*origin))]
         if isinstance(record, Reading):
-            values = tuple(record.values)
-            identity = reading_id(record.sensor_id, record.collected_at, values, record.sequence)
+            identity = reading_id(record.sensor_id, record.collected_at, record.values, record.sequence)
             headers.append((HEADER_READING_ID, identity))
         while True:
             try:

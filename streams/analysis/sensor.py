@@ -5,11 +5,14 @@ that is counted, and otherwise left alone: the slow statistics here do not need 
 """
 
 from array import array
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from streams.analysis.findings import Finding, InsightKind, InsightState
 from streams.analysis.health import SensorHealth
 from streams.analysis.series import BUCKET_MS, HOUR_BUCKETS, SeriesAnalysis
+from streams.records.identity import reading_mark
 from streams.windows.event_clock import NEVER, EventClock
 
 # More quantities of one sensor are counted and left out: a row of the changelog has to fit into one message.
@@ -19,6 +22,12 @@ _REMEMBERED = 64
 # Findings that are remembered of one sensor.
 NOTED = 16
 _ROUTINE = frozenset({InsightKind.FORECAST, InsightKind.PROFILE, InsightKind.GAPS})
+
+
+@lru_cache(maxsize=4096)
+def _of_name(quantity: str) -> int:
+    """Return 63 bits that tell a quantity from others."""
+    return int.from_bytes(blake2b(quantity.encode(), digest_size=8).digest(), "little") >> 1
 
 
 class ClosedBucket(NamedTuple):
@@ -41,7 +50,7 @@ class SensorAnalysis(EventClock):
     """What is known about one sensor. All times are integer milliseconds."""
 
     __slots__ = (
-        "_keys", "_next_close", "duplicates", "health", "late", "left_out", "noted", "series",
+        "_keys", "_marks", "_next_close", "duplicates", "health", "late", "left_out", "noted", "series",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -49,7 +58,9 @@ class SensorAnalysis(EventClock):
         self.health = SensorHealth()
         self.series: dict[str, SeriesAnalysis] = {}
         self._next_close = NEVER
+        # Of the last readings: event time with what it measured, and the value if it measured nothing else.
         self._keys: array[int] = array("q")
+        self._marks: array[float] = array("d")
         self.late = 0
         self.duplicates = 0
         self.left_out = 0
@@ -83,16 +94,21 @@ class SensorAnalysis(EventClock):
         newest = event > self.stream_ms
         end = (event // BUCKET_MS + 1) * BUCKET_MS
         late = self.has_closed(end)
-        key = event if sequence is None else event * 1024 + sequence % 1023 + 1
-        if not newest and key in self._keys:
+        if sequence is None and len(values) == 1:
+            ((quantity, mark),) = values.items()
+            key = event ^ _of_name(quantity)
+        else:
+            key, mark = event ^ (reading_mark(values, sequence) >> 1), 0.0
+        if not newest and self._knows(key, mark):
             if late:  # a copy that comes so late cannot be told from a late reading, here as in the windows
                 self.late += 1
             else:
                 self.duplicates += 1
             return
         self._keys.append(key)
+        self._marks.append(mark)
         if len(self._keys) > _REMEMBERED:
-            del self._keys[: _REMEMBERED // 2]
+            del self._keys[: _REMEMBERED // 2], self._marks[: _REMEMBERED // 2]
         if found := self.health.observe(event, arrival, sequence):
             findings.extend(found)
         if late:
@@ -112,6 +128,10 @@ class SensorAnalysis(EventClock):
             self.advance(event, grace_ms)
             if self.has_closed(self._next_close):
                 self._close(findings, closed)
+
+    def _knows(self, key: int, mark: float) -> bool:
+        """Whether the reading is one of the last."""
+        return any(key == known and mark == its for known, its in zip(self._keys, self._marks, strict=True))
 
     def _close(self, findings: list[Finding], closed: list[ClosedBucket]) -> None:
         """Close the buckets that the watermark has passed, by quantity, then by time."""
@@ -143,7 +163,7 @@ class SensorAnalysis(EventClock):
         """Return everything as plain values; `from_state` goes on bit for bit."""
         return [
             self.health.to_state(), [series.to_state() for series in self.series.values()],
-            self.stream_ms, self.watermark_ms, self._next_close, self._keys.tobytes(),
+            self.stream_ms, self.watermark_ms, self._next_close, self._keys.tobytes(), self._marks.tobytes(),
             self.late, self.duplicates, self.left_out,
             [(kind.value, quantity, at, state.value, *rest) for kind, quantity, at, state, *rest in self.noted],
         ]  # fmt: skip
@@ -153,7 +173,7 @@ class SensorAnalysis(EventClock):
         """Restore from `to_state`."""
         sensor = cls()
         (
-            health, series, sensor.stream_ms, sensor.watermark_ms, sensor._next_close, keys,
+            health, series, sensor.stream_ms, sensor.watermark_ms, sensor._next_close, keys, marks,
             sensor.late, sensor.duplicates, sensor.left_out, noted,
         ) = state  # fmt: skip
         sensor.noted = [
@@ -165,4 +185,5 @@ class SensorAnalysis(EventClock):
             restored = SeriesAnalysis.from_state(values)
             sensor.series[restored.quantity] = restored
         sensor._keys.frombytes(keys)
+        sensor._marks.frombytes(marks)
         return sensor

@@ -188,7 +188,7 @@ class BaselineRun:
                 model = models.get(quantity)
                 if model is None:
                     model = models[quantity] = self._new_model(record.sensor_id, quantity)
-                for change in model.observe(record.collected_at, value):
+                for change in model.observe(record.collected_at, value, record):
                     self._results.intervals.add(to_anomaly(record.sensor_id, quantity, change))
 
     def _new_model(self, sensor_id: str, quantity: str) -> BaselineModel:

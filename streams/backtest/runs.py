@@ -198,7 +198,7 @@ class DetectionResults:
 
     Args:
         intervals: Anomalies of each series, by raise.
-        skipped: Values that the models passed over: not later than the newest they had seen.
+        skipped: Values that the models passed over: older than the newest they had seen, or seen before.
         digests: Hash of each sensor's changes.
     """
 

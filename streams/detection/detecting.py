@@ -67,7 +67,7 @@ def detect(
             model = models.get(quantity)
             if model is None:
                 model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
-            changes = model.observe(event_time, value)
+            changes = model.observe(event_time, value, record)
             if changes:
                 outcome.anomalies += [to_anomaly(sensor_id, quantity, change) for change in changes]
 

@@ -20,16 +20,20 @@ from streams.detection.limits import LimitRules, LimitWatch
 from streams.detection.verdicts import LONG_AGO, AnomalyChange, Kind, Verdict
 from streams.detectors import MAX_NATS, make_detector, score_of
 from streams.errors import InputError, Reason
+from streams.records.identity import reading_mark
+from streams.records.types import Reading
 
 __all__ = ["AnomalyChange", "DetectionConfig", "DetectionPlan", "SeriesModel"]
 
-_VERSION = 3
+_VERSION = 4
+_WITHOUT_MARKS = 3  # the version before readings of equal times were told apart: carried over
 _WITHOUT_LIMITS = 2  # the version before limits had a state of their own: carried over
 _MAGIC = b"sm"
 _HEAD = Struct(
     "<2sB4sIddH"
 )  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
-_CHANGES = Struct("<Idd")  # skipped, last time, last surprise
+_CHANGES = Struct("<IddH")  # skipped, last time, last surprise, length of marks
+_REMEMBERED: Final = 64  # readings of the newest time, at most
 _LARGEST = 1e30
 _ANYWHERE: Final = (-inf, inf)
 
@@ -47,8 +51,8 @@ class SeriesModel:
     """
 
     __slots__ = (
-        "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_peak", "_quiet", "_verdict",
-        "_whole", "config", "nats", "skipped",
+        "_before", "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_newest", "_peak",
+        "_quiet", "_verdict", "_whole", "config", "nats", "skipped",
     )  # fmt: skip
 
     def __init__(self, config: DetectionConfig) -> None:
@@ -59,6 +63,8 @@ class SeriesModel:
         self._limits = None if config.limits is None else LimitWatch(config.limits)
         self._attend()
         self._last_time = LONG_AGO
+        self._newest: Reading | float = inf  # the last reading learned, or its mark
+        self._before: tuple[float, ...] = ()  # marks of those before it that have the same time
         self._peak = 0.0
         self._home = _ANYWHERE  # where the level was when the open anomaly was raised
         self._change: AnomalyChange | None = None
@@ -87,27 +93,47 @@ class SeriesModel:
         """The last reading's score in [0, 1]; ``None`` in warm-up."""
         return score_of(self.nats) if self._detector.ready else None
 
-    def observe(self, event_time: float, value: float) -> tuple[AnomalyChange, ...]:
+    def observe(
+        self, event_time: float, value: float, reading: Reading | None = None
+    ) -> tuple[AnomalyChange, ...]:
         """Judge a reading by the limits; score it, learn it, and judge the score.
 
-        A reading that is not later than the last one, or not finite, or beyond 1e30 where no limit is set, is skipped
-        and counted. One beyond ``low`` or ``high`` is neither scored nor learned.
+        Readings of equal times are judged and learned in the order of their arrival. One that is older than the last,
+        or that was seen (the last 64 of its time are remembered), or not finite, or beyond 1e30 where no limit is set,
+        is skipped and counted. One beyond ``low`` or ``high`` is neither scored nor learned.
 
         Args:
             event_time: Seconds since the Unix epoch.
             value: The value measured.
+            reading: Of which the value is part, where it may have a sequence number or other quantities.
 
         Returns:
             What the reading changed in the lives of anomalies: nothing as a rule.
         """
-        if not event_time > self._last_time:
+        newest = value if reading is None else reading
+        if event_time > self._last_time:
+            before: tuple[float, ...] = ()
+        elif event_time == self._last_time and (mark := _mark(newest)) not in (marks := self._marks()):
+            before, newest = marks[1 - _REMEMBERED :], mark
+        else:
             self.skipped += 1
             return ()
-        if not self._low <= value <= self._high:
-            return self._observe_limits(event_time, value)
+        beyond = not self._low <= value <= self._high
+        if beyond and (self._limits is None or not isfinite(value)):
+            self.skipped += 1
+            return ()
         self._last_time = event_time
+        self._newest = newest
+        self._before = before
+        if beyond:
+            return self._observe_limits(event_time, value)
         self.nats = nats = self._detector.surprise(value, event_time)
         return () if nats < self._quiet else self._judge(event_time, value, nats)
+
+    def _marks(self) -> tuple[float, ...]:
+        """Return the marks of the readings seen that have the newest time, oldest first."""
+        self._newest = _mark(self._newest)
+        return (*self._before, self._newest)
 
     def _attend(self) -> None:
         """Set between which values a reading need not be shown to the limits: nowhere while they are not idle."""
@@ -120,12 +146,9 @@ class SeriesModel:
             self._low, self._high = inf, -inf
 
     def _observe_limits(self, time: float, value: float) -> tuple[AnomalyChange, ...]:
-        """Judge a value by the limits, and go on with the detector if it lies within; skip what is no number."""
+        """Judge a value by the limits, and go on with the detector if it lies within."""
         limits = self._limits
-        if limits is None or not isfinite(value):
-            self.skipped += 1
-            return ()
-        self._last_time = time
+        assert limits is not None
         idle = limits.idle
         changes = limits.step(time, value, self._detector.seen)
         self._attend()
@@ -204,6 +227,7 @@ class SeriesModel:
                 *self._verdict.state(), self._peak, *self._home,
                 None if change is None else msgspec.structs.astuple(change),
                 None if self._limits is None else self._limits.state(),
+                self._marks(),
             )
         )  # fmt: skip
         head = _HEAD.pack(
@@ -220,7 +244,8 @@ class SeriesModel:
         if self._whole or changes is None:
             self._whole = False
             return None
-        return _CHANGES.pack(self.skipped, self._last_time, self.nats) + changes
+        marks = _encode(self._marks())
+        return b"".join((_CHANGES.pack(self.skipped, self._last_time, self.nats, len(marks)), marks, changes))
 
     def apply_changes(self, data: bytes) -> None:
         """Take over what `take_changes` returned; a model that began anew only skips what it has seen.
@@ -229,11 +254,13 @@ class SeriesModel:
             InputError: ``unreadable_record`` if the bytes are not that.
         """
         try:
-            self.skipped, self._last_time, nats = _CHANGES.unpack_from(data)
+            self.skipped, self._last_time, nats, size = _CHANGES.unpack_from(data)
+            end = _CHANGES.size + size
+            self._restore_marks(msgspec.msgpack.decode(data[_CHANGES.size : end]))
             if self._detector.seen:
-                self._detector.apply_changes(data[_CHANGES.size :])
+                self._detector.apply_changes(data[end:])
                 self.nats = nats
-        except (ValueError, StructError) as error:
+        except (ValueError, TypeError, StructError, msgspec.MsgspecError) as error:
             raise InputError(
                 Reason.UNREADABLE_RECORD,
                 f"expected changes of a series model, got {len(data)} bytes {data[:16]!r}: {error}",
@@ -245,7 +272,7 @@ class SeriesModel:
 
         The state of another detector, of other parameters or of an older version of this code cannot be
         continued: the model then starts its warm-up anew, but still skips what it has seen, and its limits go on.
-        The version before limits had a state of their own is continued.
+        The versions before limits had a state of their own, and before equal times were learned, are continued.
 
         Raises:
             InputError: ``unreadable_record`` if the bytes are not a model's state.
@@ -261,6 +288,8 @@ class SeriesModel:
                 return model
             end = _HEAD.size + size
             values = msgspec.msgpack.decode(data[_HEAD.size : end])
+            if version > _WITHOUT_MARKS:
+                model._restore_marks(values.pop())
             if version > _WITHOUT_LIMITS:
                 model._restore_limits(values.pop())
             if fingerprint != config.fingerprint:
@@ -280,6 +309,10 @@ class SeriesModel:
         model._whole = False
         return model
 
+    def _restore_marks(self, marks: Any) -> None:
+        *before, self._newest = marks
+        self._before = tuple(before)
+
     def _restore_limits(self, state: Any) -> None:
         """Take over the state of limits, also of some that are not set any more: what they raised must be cleared."""
         if state is not None:
@@ -287,6 +320,16 @@ class SeriesModel:
                 self._limits = LimitWatch(LimitRules())
             self._limits.restore(state)
             self._attend()
+
+
+def _mark(newest: Reading | float) -> float:
+    """Return what tells a reading from others of its series and time: the value, if it is nothing but that."""
+    if not isinstance(newest, Reading):
+        return newest
+    values, sequence = newest.values, newest.sequence
+    if sequence is None and len(values) == 1:
+        return next(iter(values.values()))
+    return reading_mark(values, sequence)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -79,7 +79,7 @@ class Detector(AnomalyDetector):
 
         Args:
             value: Finite.
-            time: Event time in seconds, later than that of every reading learned.
+            time: Event time in seconds, not before that of any reading learned.
 
         Returns:
             Surprise in nats; 0.0 in warm-up.

@@ -85,7 +85,7 @@ def reading_document(reading: Reading, identity: bytes | None = None) -> Documen
             no Date.
 
     >>> reading_document(Reading("464fc87d3c5a", 1725890469.0, {"temperature": 21.5})) == {
-    ...     "_id": ObjectId("66deffa50c33f3a4ef7c02c5"),
+    ...     "_id": ObjectId("66deffa5723abb597ffe3e94"),
     ...     "temperature": 21.5,
     ...     "collected_at": datetime(2024, 9, 9, 14, 1, 9, tzinfo=UTC),
     ...     "metadata": {"sensor_id": "464fc87d3c5a"},
@@ -99,7 +99,7 @@ def reading_document(reading: Reading, identity: bytes | None = None) -> Documen
             f"a quantity must not be called {sorted(_RESERVED & values.keys())} (sensor {reading.sensor_id})",
         )
     if identity is None or len(identity) != 12:
-        identity = reading_id(reading.sensor_id, reading.collected_at, tuple(values), reading.sequence)
+        identity = reading_id(reading.sensor_id, reading.collected_at, values, reading.sequence)
     document: Document = {
         "_id": ObjectId(identity),
         **values,

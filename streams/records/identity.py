@@ -5,9 +5,16 @@ An id is 12 bytes, the shape of a MongoDB ObjectId, so that ids sort by event ti
     | 4 bytes: event time, whole seconds, big-endian | 8 bytes: BLAKE2b over what identifies it |
 
 Kafka offsets cannot serve: a reading that MQTT delivers again gets a new offset.
+
+**Two different readings are never one.** Values belong to a reading's identity: a device whose clock has whole seconds,
+or that corrects what it said of a time, publishes different readings. Only what agrees in sensor, event time (to the
+millisecond), sequence number and all names and values is the same reading, come again.
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
+
+import msgspec
 
 _READING_PERSON = b"weir.reading"
 _AGGREGATE_PERSON = b"weir.aggregate"
@@ -15,6 +22,9 @@ _ANOMALY_PERSON = b"weir.anomaly"
 _DEAD_LETTER_PERSON = b"weir.deadletter"
 _INSIGHT_PERSON = b"weir.insight"
 _SECONDS_MASK = 0xFFFF_FFFF
+
+# MessagePack is one form for one value: names in order, a float is always the eight bytes of its double.
+_canonical = msgspec.msgpack.Encoder(order="sorted").encode
 
 
 def event_ms(event_time: float) -> int:
@@ -31,35 +41,55 @@ def event_seconds(milliseconds: int) -> float:
     return milliseconds / 1000
 
 
+def _head(event_time: float) -> bytes:
+    return (int(event_time) & _SECONDS_MASK).to_bytes(4, "big")
+
+
 def _derive(event_time: float, person: bytes, text: str) -> bytes:
-    head = (int(event_time) & _SECONDS_MASK).to_bytes(4, "big")
-    return head + blake2b(text.encode(), digest_size=8, person=person).digest()
+    return _head(event_time) + blake2b(text.encode(), digest_size=8, person=person).digest()
+
+
+def _contents(values: Mapping[str, float], sequence: int | None) -> bytes:
+    """Write what tells readings of one sensor and one millisecond apart, in one way only."""
+    if 0.0 in values.values():  # -0.0 equals it, and has other bytes
+        values = {name: value + 0.0 for name, value in values.items()}
+    # As text, since a record that something else wrote may count beyond 64 bits.
+    return _canonical((sequence if sequence is None else str(sequence), values))
 
 
 def reading_id(
-    sensor_id: str, event_time: float, quantities: tuple[str, ...] = (), sequence: int | None = None
+    sensor_id: str, event_time: float, values: Mapping[str, float], sequence: int | None = None
 ) -> bytes:
     """Derive the id of a reading.
 
-    Two messages are the same reading when sensor, event time (to the millisecond), sequence number and the
-    set of quantities agree: quantities that a sensor publishes one by one at the same instant stay apart.
+    Two messages are the same reading when sensor, event time (to the millisecond), sequence number, quantities and
+    their values all agree.
 
     Args:
         sensor_id: The sensor's id.
         event_time: Seconds since the Unix epoch.
-        quantities: Names of the quantities measured, in any order.
-        sequence: The sensor's own counter, where it has one: tells readings of the same millisecond apart.
+        values: Quantity -> finite value as a float (an ``int`` is another value), in any order.
+        sequence: The sensor's own counter, where it has one: tells readings apart that agree in all the rest.
 
     Returns:
         12 bytes.
 
-    >>> reading_id("464fc87d3c5a", 1725890469.0, ("temperature",)).hex()
-    '66deffa50c33f3a4ef7c02c5'
+    >>> reading_id("464fc87d3c5a", 1725890469.0, {"temperature": 21.5}).hex()
+    '66deffa5723abb597ffe3e94'
     """
-    counter = "" if sequence is None else sequence
-    names = quantities[0] if len(quantities) == 1 else ",".join(sorted(quantities))
-    text = f"{sensor_id}\0{event_ms(event_time)}\0{counter}\0{names}"
-    return _derive(event_time, _READING_PERSON, text)
+    text = f"{sensor_id}\0{event_ms(event_time)}\0".encode() + _contents(values, sequence)
+    return _head(event_time) + blake2b(text, digest_size=8, person=_READING_PERSON).digest()
+
+
+def reading_mark(values: Mapping[str, float], sequence: int | None) -> int:
+    """Return 64 bits that tell a reading from others of its sensor and millisecond: the part of an id beside those.
+
+    >>> reading_mark({"a": 1.0, "b": 2.0}, None) == reading_mark({"b": 2.0, "a": 1.0}, None)
+    True
+    >>> reading_mark({"a": 1.0, "b": 2.0}, None) == reading_mark({"a": 1.0, "b": 3.0}, None)
+    False
+    """
+    return int.from_bytes(blake2b(_contents(values, sequence), digest_size=8).digest(), "little")
 
 
 def aggregate_id(sensor_id: str, quantity: str, start: float, end: float) -> bytes:

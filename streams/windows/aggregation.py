@@ -128,7 +128,7 @@ def to_aggregate(policy: WindowPolicy, sensor_id: str, window: ClosedWindow) -> 
 
 
 def _late_reading(reading: Reading, quantity: str, watermark_ms: int) -> LateReading:
-    identity = reading_id(reading.sensor_id, reading.collected_at, tuple(reading.values), reading.sequence)
+    identity = reading_id(reading.sensor_id, reading.collected_at, reading.values, reading.sequence)
     return LateReading(
         id=identity.hex(),
         sensor_id=reading.sensor_id,

@@ -11,26 +11,24 @@ a window closes when ``watermark >= end``:
     reading                       ^ 13: in [5, 15) and [10, 20); closes [0, 10) once 13 - grace >= 10
 
 A reading none of whose windows is open any more is *late*: it is not aggregated, but returned as such. A reading
-that was seen before (same event time, same sequence number) while its windows are open is a *duplicate*.
+that was seen before while its windows are open is a *duplicate*: the same event time, sequence number, quantities and
+values. Whatever differs in any of them is another reading, and counts.
 A silent sensor is closed by a tick: a record in the log that carries ingest time, so that a replay decides alike.
 """
 
 from array import array
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from streams.errors import ConfigurationError
+from streams.records.identity import reading_mark
 from streams.records.rows import Changes
 from streams.windows.event_clock import NEVER, EventClock
 from streams.windows.summaries import Sketch, Summary
 
-# A sequence number shares a 64-bit key with the event time; two readings of one millisecond are confused only if
-# their sequence numbers differ by a multiple of 2**20.
-_SEQUENCE_BITS = 20
-_SEQUENCE_MASK = (1 << _SEQUENCE_BITS) - 1
-_FEW: Final = 16  # new keys, with which a state need not be written whole again
+_FEW: Final = 16  # new readings, with which a state need not be written whole again
 
 
 class Window(NamedTuple):
@@ -123,26 +121,82 @@ class ClosedWindow(NamedTuple):
     summary: Summary
 
 
-class SeriesWindows:
-    """Open windows of one series, and the keys of the readings that are in them (sorted, for duplicates).
+class SeenReadings:
+    """The readings that are in open windows, so that none of them counts twice: event times and marks, sorted by both.
+
+    Args:
+        marks: What tells readings of one millisecond apart: ``d``, a value, or ``Q``, the 64 bits of `reading_mark`.
 
     Attributes:
-        kept: How many keys, from the first on, are as they were written whole; -1: not all of those any more.
+        kept: How many, from the first on, are as they were written whole; -1: not all of those any more.
     """
 
-    __slots__ = ("kept", "keys", "open")
+    __slots__ = ("kept", "marks", "times")
+
+    def __init__(self, marks: str) -> None:
+        self.times: array[int] = array("q")
+        self.marks: array[Any] = array(marks)
+        self.kept = -1
+
+    def add(self, ms: int, mark: float) -> bool:
+        """Add a reading in its place; returns whether it was not there yet."""
+        times, marks = self.times, self.marks
+        first = bisect_left(times, ms)
+        after = bisect_right(times, ms, first)
+        at = bisect_left(marks, mark, first, after)
+        if at < after and marks[at] == mark:
+            return False
+        times.insert(at, ms)
+        marks.insert(at, mark)
+        if at < self.kept:
+            self.kept = at  # what follows has moved
+        return True
+
+    def forget_before(self, oldest_ms: int) -> None:
+        """Drop the readings before ``oldest_ms``."""
+        at = bisect_left(self.times, oldest_ms)
+        if at:
+            del self.times[:at], self.marks[:at]
+            self.kept = -1
+
+    @property
+    def much_is_new(self) -> bool:
+        """Whether it is to be written whole: some were dropped since it was, or the new ones are many."""
+        kept = self.kept
+        return kept < 0 or len(self.times) - kept > max(_FEW, kept // 2)
+
+    def state(self, *, whole: bool) -> tuple[int, bytes, bytes]:
+        """Return how many were written before, and what follows those."""
+        kept = 0 if whole else self.kept
+        return kept, self.times[kept:].tobytes(), self.marks[kept:].tobytes()
+
+    def follow(self, kept: int, times: bytes, marks: bytes) -> None:
+        """Take over what `state` returned.
+
+        Raises:
+            ConfigurationError: If it follows another state.
+        """
+        if len(self.times) < kept:
+            raise ConfigurationError(
+                f"expected changes after {len(self.times)} readings, got those after {kept}: rebuild the table"
+            )
+        del self.times[kept:], self.marks[kept:]
+        self.times.frombytes(times)
+        self.marks.frombytes(marks)
+        self.kept = kept
+
+
+class SeriesWindows:
+    """Open windows of one series, and the plain readings in them.
+
+    A reading of this quantity alone, without a sequence number, is *plain*: told from others by its value.
+    """
+
+    __slots__ = ("open", "plain")
 
     def __init__(self) -> None:
         self.open: dict[int, Summary] = {}
-        self.keys: array[int] = array("q")
-        self.kept = -1
-
-    def forget_before(self, oldest: int) -> None:
-        """Drop the keys below ``oldest``."""
-        at = bisect_left(self.keys, oldest)
-        if at:
-            del self.keys[:at]
-            self.kept = -1
+        self.plain = SeenReadings("d")
 
 
 class SensorWindows(EventClock):
@@ -150,15 +204,19 @@ class SensorWindows(EventClock):
 
     `observe` takes readings in the order of the log and says what happened to each; `take_closed` then returns
     the windows that have closed. Times are integer milliseconds.
+
+    Attributes:
+        compound: The readings in open windows that have several quantities, or a sequence number.
     """
 
-    __slots__ = ("ingest_ms", "next_close_ms", "series")
+    __slots__ = ("compound", "ingest_ms", "next_close_ms", "series")
 
     def __init__(self) -> None:
         super().__init__()
         self.ingest_ms = 0
         self.next_close_ms = NEVER
         self.series: dict[str, SeriesWindows] = {}
+        self.compound = SeenReadings("Q")
 
     def observe(
         self, policy: WindowPolicy, ms: int, sequence: int | None, values: dict[str, float], ingest_ms: int
@@ -178,11 +236,6 @@ class SensorWindows(EventClock):
         if ingest_ms > self.ingest_ms:
             self.ingest_ms = ingest_ms
         newer = ms > self.stream_ms
-        key = (
-            ms << _SEQUENCE_BITS
-            if sequence is None
-            else (ms << _SEQUENCE_BITS) | (sequence + 1 & _SEQUENCE_MASK)
-        )
         step_ms = policy.step_ms
         newest = ms // step_ms
         newest_end_ms = newest * step_ms + policy.size_ms
@@ -191,21 +244,26 @@ class SensorWindows(EventClock):
             return (), tuple(values)
         if ms > passed_ms:
             passed_ms = ms
-        duplicates: tuple[str, ...] = ()
+        plain = sequence is None and len(values) == 1
+        if not plain:
+            mark = reading_mark(values, sequence)
+            if newer:
+                self.compound.times.append(ms)
+                self.compound.marks.append(mark)
+            elif not self.compound.add(ms, mark):
+                return tuple(values), ()
         for quantity, value in values.items():
             series = self.series.get(quantity)
             if series is None:
                 series = self.series[quantity] = SeriesWindows()
-            keys = series.keys
-            if newer or not keys or key > keys[-1]:
-                keys.append(key)
-            else:
-                at = bisect_left(keys, key)
-                if keys[at] == key:
-                    duplicates += (quantity,)
-                    continue
-                insort(keys, key)
-                series.kept = -1
+            if plain:
+                known = series.plain
+                times = known.times
+                if newer or not times or ms > times[-1]:
+                    times.append(ms)
+                    known.marks.append(value)
+                elif not known.add(ms, value):
+                    return (quantity,), ()
             open_windows = series.open
             index, end_ms = newest, newest_end_ms
             while end_ms > passed_ms:  # it contains the reading, and is not closed
@@ -219,7 +277,7 @@ class SensorWindows(EventClock):
                 end_ms -= step_ms
         if newer:
             self.advance(ms, policy.grace_ms)
-        return duplicates, ()
+        return (), ()
 
     def is_idle(self, policy: WindowPolicy, now_ms: int) -> bool:
         """Tell whether windows are open although nothing has come for the idle time (ingest times)."""
@@ -252,17 +310,19 @@ class SensorWindows(EventClock):
                     ClosedWindow(quantity, start_ms, start_ms + policy.size_ms, series.open.pop(index))
                 )
             if passed:
-                series.forget_before(self._oldest_that_counts(policy))
+                series.plain.forget_before(self._oldest_that_counts(policy))
+        if closed:
+            self.compound.forget_before(self._oldest_that_counts(policy))
         self.next_close_ms = next_close_ms
         if len(closed) > 1:
             closed.sort(key=lambda window: (window.end_ms, window.quantity))
         return closed
 
     def _oldest_that_counts(self, policy: WindowPolicy) -> int:
-        """Return the smallest key of a reading that would not be late now."""
+        """Return the event time of the oldest reading that would not be late now."""
         # The newest window of a reading at t starts at floor(t / step) * step; it is open iff start + size > watermark.
         first_index = (self.watermark_ms - policy.size_ms) // policy.step_ms + 1
-        return (first_index * policy.step_ms) << _SEQUENCE_BITS
+        return first_index * policy.step_ms
 
     def to_state(self) -> list[Any]:
         """Return the state as plain values; `from_state` restores it bit by bit."""
@@ -277,15 +337,13 @@ class SensorWindows(EventClock):
         return sensor
 
     def take_changes(self) -> list[Any] | None:
-        """Return the state without the keys that it had when it was written whole; ``None``: write it whole again.
+        """Return the state without the readings that it had when it was written whole; ``None``: write it whole again.
 
-        That is when one was dropped or inserted since, or when the new ones are many.
+        That is when one was dropped since, or when the new ones are many.
         """
-        for series in self.series.values():
-            kept = series.kept
-            if kept < 0 or len(series.keys) - kept > max(_FEW, kept // 2):
-                self._note_whole()
-                return None
+        if self.compound.much_is_new or any(series.plain.much_is_new for series in self.series.values()):
+            self._note_whole()
+            return None
         return self._values(whole=False)
 
     def apply_changes(self, changes: list[Any]) -> None:
@@ -294,28 +352,28 @@ class SensorWindows(EventClock):
         Raises:
             ConfigurationError: If they follow another state.
         """
-        self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms, *series_states = changes
-        for quantity, kept, keys, *summaries in series_states:
+        self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms, compound, *series_states = (
+            changes
+        )
+        self.compound.follow(*compound)
+        for quantity, plain, *summaries in series_states:
             series = self.series.setdefault(quantity, SeriesWindows())
-            if len(series.keys) < kept:
-                raise ConfigurationError(
-                    f"expected changes after {len(series.keys)} keys of {quantity}, got those after {kept}: "
-                    "rebuild the table"
-                )
-            del series.keys[kept:]
-            series.keys.frombytes(keys)
+            series.plain.follow(*plain)
             indexes = summaries[::2]
             series.open = dict(zip(indexes, map(Summary.from_state, summaries[1::2]), strict=True))
 
     def _note_whole(self) -> None:
+        self.compound.kept = len(self.compound.times)
         for series in self.series.values():
-            series.kept = len(series.keys)
+            series.plain.kept = len(series.plain.times)
 
     def _values(self, *, whole: bool) -> list[Any]:
-        values: list[Any] = [self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms]
+        values: list[Any] = [
+            self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms,
+            self.compound.state(whole=whole),
+        ]  # fmt: skip
         for quantity, series in self.series.items():
-            kept = 0 if whole else series.kept
-            of_series: list[Any] = [quantity, kept, series.keys[kept:].tobytes()]
+            of_series: list[Any] = [quantity, series.plain.state(whole=whole)]
             for index, summary in series.open.items():
                 of_series += (index, summary.to_state())
             values.append(of_series)

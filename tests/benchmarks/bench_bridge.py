@@ -220,7 +220,7 @@ def decoding() -> None:
     steps: list[tuple[str, Callable[[], object]]] = [
         ("decode: pydantic, every rule of payloads.md", lambda: decode(topic, payload, now, limits)),
         ("  of the same by hand on msgspec, types only", lambda: by_hand(payload)),
-        ("reading id", lambda: reading_id("464fc87d3c5a", 1_725_890_469.0, ("temperature",))),
+        ("reading id", lambda: reading_id("464fc87d3c5a", 1_725_890_469.0, {"temperature": 21.5})),
         ("record to JSON", lambda: encode(reading)),
     ]
     for title, step in steps:

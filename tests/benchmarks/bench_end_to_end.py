@@ -114,7 +114,7 @@ class _Probe:
         began = time.perf_counter()
         event_time = round(time.time(), 3)
         payload = b'{"temperature":20.5,"collected_at":%.3f,"sequence":%d}' % (event_time, self.sent)
-        identity = ObjectId(reading_id("probe", event_time, ("temperature",), self.sent))
+        identity = ObjectId(reading_id("probe", event_time, {"temperature": 20.5}, self.sent))
         self.sent += 1
         self._publisher.publish(f"{self._name}/sensors/probe/reading", payload)
         until(lambda: self._sensors.find_one(identity, {"_id": 1}), "the probe in MongoDB")

@@ -73,7 +73,7 @@ def _batches(readings: list[Reading]) -> list[_Event]:
             round(time.time() * 1000),
             each.sensor_id.encode(),
             encode(each),
-            ((HEADER_READING_ID, reading_id(each.sensor_id, each.collected_at, tuple(each.values))),),
+            ((HEADER_READING_ID, reading_id(each.sensor_id, each.collected_at, each.values)),),
         )
         for offset, each in enumerate(readings)
     ]

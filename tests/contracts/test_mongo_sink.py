@@ -112,7 +112,7 @@ async def test_a_reading_is_stored_as_documented(sink: MongoSink) -> None:
     await sink.write("sensors", [reading_document(reading)])
     assert await stored_in(sink, "sensors") == [
         {
-            "_id": ObjectId("66deffa50c33f3a4ef7c02c5"),
+            "_id": ObjectId("66deffa5723abb597ffe3e94"),
             "temperature": 21.5,
             "collected_at": datetime(2024, 9, 9, 14, 1, 9, tzinfo=UTC),
             "metadata": {"sensor_id": "464fc87d3c5a"},

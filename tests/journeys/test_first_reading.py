@@ -85,7 +85,7 @@ async def test_a_reading_published_three_times_is_one_document(
             )
             (document,) = sensors.find()
         assert document == {
-            "_id": ObjectId(reading_id("464fc87d3c5a", 1725890469.0, ("temperature",))),
+            "_id": ObjectId(reading_id("464fc87d3c5a", 1725890469.0, {"temperature": 21.5})),
             "temperature": 21.5,
             "collected_at": datetime(2024, 9, 9, 14, 1, 9, tzinfo=UTC).replace(tzinfo=None),
             "metadata": {"sensor_id": "464fc87d3c5a"},

@@ -45,7 +45,7 @@ def test_a_reading_arrives_under_its_sensor_with_its_id_and_ingest_time(
     assert decode_reading(record.value()) == Reading("464fc87d3c5a", EVENT, {"temperature": 21.5})
     headers = dict(record.headers())
     assert headers == {
-        "id": reading_id("464fc87d3c5a", EVENT, ("temperature",)),
+        "id": reading_id("464fc87d3c5a", EVENT, {"temperature": 21.5}),
         "mqtt_topic": topic.encode(),
     }
     assert before - 0.001 <= record.timestamp()[1] / 1000 <= time.time()
@@ -164,7 +164,7 @@ def test_a_retained_reading_is_a_reading_and_comes_once_per_subscription(
     try:
         bridge = start_bridge()
         [record] = arrived("readings", 1)
-        assert dict(record.headers())["id"] == reading_id("a1", EVENT, ("temperature",))
+        assert dict(record.headers())["id"] == reading_id("a1", EVENT, {"temperature": 21.5})
         assert bridge.ledger()["balanced"]
     finally:
         publisher.publish(topic, b"", retain=True)

@@ -43,7 +43,7 @@ def test_a_window_that_closes_becomes_an_aggregate_with_a_derived_id() -> None:
 def test_a_late_reading_is_returned_with_its_id_and_the_watermark() -> None:
     outcome, _ = run((0, 0, reading(120.0)), (1, 0, reading(5.0, 7.0, sequence=3)))
     (late,) = outcome.late
-    assert late.id == reading_id("s1", 5.0, ("temperature",), 3).hex()
+    assert late.id == reading_id("s1", 5.0, {"temperature": 7.0}, 3).hex()
     assert (late.value, late.collected_at, late.watermark) == (7.0, 5.0, 120.0)
     assert outcome.applied == 1
 
@@ -163,9 +163,7 @@ def test_changes_that_follow_another_state_are_refused() -> None:
     assert sensor.take_changes() is None
     changes = sensor.take_changes()
     assert changes is not None
-    with pytest.raises(
-        ConfigurationError, match="expected changes after 0 keys of temperature, got those after 3"
-    ):
+    with pytest.raises(ConfigurationError, match="expected changes after 0 readings, got those after 3"):
         SensorWindows().apply_changes(changes)
 
 

@@ -107,3 +107,15 @@ def test_hours_that_are_all_missing_have_no_shape_and_cannot_be_filled() -> None
 
 def test_too_few_hours_have_no_split_however_clear_it_looks() -> None:
     assert best_split(np.array([0.0, 9.0])) is None
+
+
+def test_readings_of_one_time_with_other_values_are_learned_and_a_repetition_is_not() -> None:
+    sensor = SensorAnalysis()
+    contents: list[tuple[int | None, dict[str, float]]] = [
+        (None, {"a": -1.0}), (None, {"a": -2.0}), (None, {"b": -1.0}), (7, {"a": -1.0}), (8, {"a": -1.0}),
+        (None, {"a": -1.0, "b": 1.0}), (None, {"a": -1.0, "b": 2.0}),
+    ]  # fmt: skip
+    for sequence, values in contents * 2:
+        sensor = SensorAnalysis.from_state(sensor.to_state())
+        sensor.observe(T0, T0 + 200, sequence, values, [], [], 60_000)
+    assert sensor.duplicates == len(contents)

@@ -14,7 +14,6 @@ from streams.payloads.accepted import Limits
 from streams.payloads.flat import decode
 from streams.records import topics
 from streams.records.catalogue import CATALOGUE
-from streams.records.identity import reading_id
 from streams.records.types import (
     Aggregate,
     Anomaly,
@@ -49,8 +48,7 @@ class Copied(Audit):
         self.offset = 0
 
     def log_reading(self, reading: Reading) -> None:
-        identity = reading_id(reading.sensor_id, reading.collected_at, tuple(reading.values))
-        self.log.add(0, self.offset, INGEST_MS, encode(reading), identity)
+        self.log.add(0, self.offset, INGEST_MS, encode(reading))
         self.offset += 1
 
 
@@ -69,7 +67,7 @@ def arrived() -> tuple[Totals, Copied]:
                 audit.published.add(topics.LABELS.name, encode(item))
             elif isinstance(item, Reading):
                 audit.log_reading(item)
-    audit.log.add(0, audit.offset, INGEST_MS, encode(Tick(INGEST_MS / 1000 + 100)), None)
+    audit.log.add(0, audit.offset, INGEST_MS, encode(Tick(INGEST_MS / 1000 + 100)))
     publish_results(audit)
     return plan.totals(), audit
 
@@ -118,7 +116,7 @@ def test_readings_that_come_again_long_after_their_windows_closed_do_not_change_
     for reading in readings + readings[1000:2000]:
         assert isinstance(reading, Reading)
         again.log_reading(reading)
-    again.log.add(0, again.offset, INGEST_MS, encode(Tick(INGEST_MS / 1000 + 100)), None)
+    again.log.add(0, again.offset, INGEST_MS, encode(Tick(INGEST_MS / 1000 + 100)))
     publish_results(again)
     assert again.log.repeated == sent.duplicates + 1000
     assert broken(sent, again) == []
@@ -236,7 +234,7 @@ def test_the_replayed_log_does_not_depend_on_how_partitions_interleave() -> None
     numbers = {sensor_id: number for number, sensor_id in enumerate(plan.fleet.sensor_ids())}
     mixed, sorted_by_partition = ReplayedLog(POLICY, PLAN), ReplayedLog(POLICY, PLAN)
     for offset, (sensor_id, reading) in enumerate(records):
-        mixed.add(numbers[sensor_id], offset, INGEST_MS, encode(reading), b"")
+        mixed.add(numbers[sensor_id], offset, INGEST_MS, encode(reading))
     for offset, (sensor_id, reading) in sorted(enumerate(records), key=lambda entry: numbers[entry[1][0]]):
-        sorted_by_partition.add(numbers[sensor_id], offset, INGEST_MS, encode(reading), b"")
+        sorted_by_partition.add(numbers[sensor_id], offset, INGEST_MS, encode(reading))
     assert mixed.results() == sorted_by_partition.results()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streams.errors import InputError, Reason
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import anomaly_document, date, late_document, reading_document
-from streams.records.identity import aggregate_id, anomaly_id, insight_id, reading_id
+from streams.records.identity import aggregate_id, anomaly_id, dead_letter_id, insight_id, reading_id
 from streams.records.types import (
     Aggregate,
     Anomaly,
@@ -66,10 +66,16 @@ RECORDS = {
     ),
     "anomalies": ANOMALY,
     "late_readings": LateReading(
-        reading_id("s1", MOMENT).hex(), "s1", "temperature", MOMENT, 21.5, MOMENT + 90
+        reading_id("s1", MOMENT, {"temperature": 21.5}).hex(), "s1", "temperature", MOMENT, 21.5, MOMENT + 90
     ),
     "dead_letters": DeadLetter(
-        reading_id("x", MOMENT).hex(), "not_json", "no JSON", "mqtt", "sensors/x/reading", MOMENT, b"\xff{"
+        dead_letter_id("mqtt", "sensors/x/reading", b"\xff{").hex(),
+        "not_json",
+        "no JSON",
+        "mqtt",
+        "sensors/x/reading",
+        MOMENT,
+        b"\xff{",
     ),
     "labels": Label("s1", "temperature", MOMENT, MOMENT + 30, "spike"),
     "insights": Insight(
@@ -110,7 +116,7 @@ def test_bytes_that_are_no_record_raise_nothing_but_an_input_error(collection: s
 
 def test_a_reading_looks_as_documented() -> None:
     assert reading_document(Reading("464fc87d3c5a", MOMENT, {"temperature": 21.5})) == {
-        "_id": ObjectId(reading_id("464fc87d3c5a", MOMENT, ("temperature",))),
+        "_id": ObjectId(reading_id("464fc87d3c5a", MOMENT, {"temperature": 21.5})),
         "temperature": 21.5,
         "collected_at": datetime(2024, 9, 9, 14, 1, 9, tzinfo=UTC),
         "metadata": {"sensor_id": "464fc87d3c5a"},
@@ -118,7 +124,7 @@ def test_a_reading_looks_as_documented() -> None:
 
 
 def test_the_id_in_the_record_s_header_is_the_document_s_id() -> None:
-    header = reading_id("another", MOMENT)
+    header = reading_id("another", MOMENT, {"temperature": 1.0})
     document = reading_document(Reading("s1", MOMENT, {"temperature": 1.0}), header)
     assert document["_id"] == ObjectId(header)
 
@@ -126,7 +132,9 @@ def test_the_id_in_the_record_s_header_is_the_document_s_id() -> None:
 @pytest.mark.parametrize("header", [b"", b"too short", b"more than twelve bytes"])
 def test_a_header_that_is_no_id_is_replaced_by_the_derived_one(header: bytes) -> None:
     reading = Reading("s1", MOMENT, {"temperature": 1.0})
-    assert reading_document(reading, header)["_id"] == ObjectId(reading_id("s1", MOMENT, ("temperature",)))
+    assert reading_document(reading, header)["_id"] == ObjectId(
+        reading_id("s1", MOMENT, {"temperature": 1.0})
+    )
 
 
 def test_a_tick_is_not_kept() -> None:

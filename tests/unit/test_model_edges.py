@@ -55,7 +55,7 @@ def test_a_state_under_other_parameters_starts_the_warm_up_anew_but_skips_what_w
         before.observe(MOMENT + 60 * index, 20.0 + index % 3)
     after = SeriesModel.from_bytes(before.to_bytes(), DetectionConfig(warm_up=50))
     assert (after.seen, after.score) == (0, None)
-    assert after.observe(MOMENT + 60 * 199, 20.0) == ()
+    assert after.observe(MOMENT + 60 * 199, 21.0) == ()
     assert (after.seen, after.skipped) == (0, 1)
     after.observe(MOMENT + 60 * 200, 20.0)
     assert after.seen == 1

@@ -1,7 +1,8 @@
 """Windows of event time: who is in which, when they close, what is late or twice."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
+from random import Random
 from typing import Any
 
 import pytest
@@ -122,6 +123,75 @@ def test_the_sequence_number_tells_readings_of_one_millisecond_apart() -> None:
     assert sensor.observe(TUMBLING, 5, 1, {"t": 1.0}, 0) == (("t",), ())
 
 
+def counted(sensor: SensorWindows) -> dict[str, int]:
+    sensor.close_all(TUMBLING)
+    return {closed.quantity: closed.summary.count for closed in sensor.take_closed(TUMBLING)}
+
+
+def test_readings_of_one_millisecond_with_other_values_all_count() -> None:
+    sensor = SensorWindows()
+    for _ in range(2):  # each comes again
+        for number in range(500):
+            sensor.observe(TUMBLING, 5_000, None, {"t": float(-number)}, 0)
+    assert counted(sensor) == {"t": 500}
+
+
+def test_a_device_whose_clock_has_whole_seconds_loses_nothing_when_all_comes_again() -> None:
+    sensor, rng = SensorWindows(), Random(3)
+    readings = [(tenth // 10 * 1000, {"t": rng.random()}) for tenth in range(590)]
+    for ms, values in readings:
+        assert sensor.observe(TUMBLING, ms, None, values, 0) == ((), ())
+    for ms, values in readings:
+        assert sensor.observe(TUMBLING, ms, None, values, 0) == (("t",), ())
+    assert counted(sensor) == {"t": 590}
+
+
+def test_a_reading_is_another_if_any_of_its_values_differs() -> None:
+    sensor = SensorWindows()
+    readings: list[dict[str, float]] = [
+        {"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 1.0}, {"a": 1.0}, {"b": 1.0},
+    ]  # fmt: skip
+    for values in readings:
+        assert sensor.observe(TUMBLING, 5_000, None, values, 0) == ((), ())
+    for values in readings:
+        assert sensor.observe(TUMBLING, 5_000, None, values, 0) == (tuple(values), ())
+    assert sensor.observe(TUMBLING, 5_000, None, {"b": 2.0, "a": 1.0}, 0) == (("b", "a"), ())
+    assert counted(sensor) == {"a": 4, "b": 4}
+
+
+def test_one_sequence_number_with_two_values_is_two_readings() -> None:
+    sensor = SensorWindows()
+    for value in (20.5, 20.75, 20.5):
+        sensor.observe(TUMBLING, 5_000, 7, {"t": value}, 0)
+    assert counted(sensor) == {"t": 2}
+
+
+few = st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0**61, 1e-300])
+
+
+@given(
+    readings=st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.none() | st.integers(0, 2),
+            st.dictionaries(st.sampled_from("ab"), few, min_size=1),
+        ),
+        max_size=40,
+    ),
+    cut=st.integers(0, 40),
+)
+def test_what_counts_are_the_different_readings_wherever_the_state_is_restored(
+    readings: list[tuple[int, int | None, dict[str, float]]], cut: int
+) -> None:
+    sensor = SensorWindows()
+    for number, (ms, sequence, values) in enumerate(readings):
+        if number == cut:
+            sensor = SensorWindows.from_state(sensor.to_state())
+        sensor.observe(TUMBLING, ms, sequence, values, 0)
+    distinct = {(ms, sequence, tuple(sorted(values.items()))) for ms, sequence, values in readings}
+    assert counted(sensor) == dict(Counter(name for *_, values in distinct for name, _ in values))
+
+
 def test_one_watermark_serves_all_quantities_of_a_sensor() -> None:
     sensor = SensorWindows()
     sensor.observe(TUMBLING, 0, None, {"battery": 3.1}, 0)
@@ -198,7 +268,11 @@ def test_closed_windows_free_their_memory() -> None:
         sensor.take_closed(TUMBLING)
     series = sensor.series["t"]
     assert len(series.open) <= 2
-    assert len(series.keys) <= 14
+    assert len(series.plain.times) == len(series.plain.marks) <= 14
+    for step in range(1000, 2000):
+        sensor.observe(TUMBLING, step * 10_000, step, {"t": 1.0}, 0)
+        sensor.take_closed(TUMBLING)
+    assert len(sensor.compound.times) == len(sensor.compound.marks) <= 14
 
 
 def test_windows_close_in_order_of_their_ends_then_by_quantity() -> None:

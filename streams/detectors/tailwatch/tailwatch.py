@@ -111,6 +111,12 @@ _LATEST: Final = 4 * 11
 _COUNTS: Final = _VISITS + _BINS
 
 
+def _usual_interval(gaps: "array[int]") -> float:
+    """Return the median of the gaps between different times in seconds; a second if there was only one time."""
+    between = sorted(gap for gap in gaps[1:] if gap)
+    return between[min((len(between) + 1) // 2, len(between) - 1)] / 1000.0 if between else 1.0
+
+
 class TailWatch(Detector):
     """Score readings by how far they lie in the tails of seven residuals.
 
@@ -185,7 +191,8 @@ class TailWatch(Detector):
             self._bridge(value, gap / interval)
             fast, mid, short, slow = s[:4]
             gap = 8.0 * interval
-        interval += 0.01 * (gap - interval)
+        if gap:  # of readings at one time only the first tells how long it takes until there are more
+            interval += 0.01 * (gap - interval)
 
         step = value - previous
         if step == 0.0:
@@ -506,7 +513,7 @@ class TailWatch(Detector):
             "d",
             (
                 fast, mid, short, slow, variance, previous, total, total_abs, count, run, changes,
-                max(sorted(gaps[1:])[n // 2], 1) / 1000.0,
+                _usual_interval(gaps),
             ),
         )  # fmt: skip
         s[_STEP], s[_LONGEST], s[_BIN_END] = finest, longest, bin_end
