@@ -86,10 +86,10 @@ def decode(
     Args:
         topic: The MQTT topic.
         payload: The bytes as they came.
-        ingest_time: When they came (seconds since the Unix epoch): the event time of a bare number.
+        ingest_time: When they came (seconds since the Unix epoch).
         limits: What is accepted.
         retained: Whether the broker had kept the message for new subscribers.
-        arrivals: Event times of what has none.
+        arrivals: Event times of what has none, from one message to the next.
 
     Returns:
         Readings (as `Found` where the event time is their arrival) or one label; a refusal for what of it, or for
@@ -132,10 +132,10 @@ def decode_at(
     elif address.kind is Kind.LABEL:
         return [_label(payload, address)]
     elif retained or limits.strict:
-        return [_value(payload, address, ingest_time, retained)]
+        return [_value(payload, address, ingest_time, retained, arrivals)]
     else:
         try:
-            return [_value(payload, address, ingest_time, retained)]
+            return [_value(payload, address, ingest_time, retained, arrivals)]
         except InputError:
             pass
     return _leniently(payload, address, ingest_time, limits, retained, arrivals)
@@ -312,7 +312,9 @@ def _array(
     return items
 
 
-def _value(payload: bytes, address: Address, ingest_time: float, retained: bool) -> Reading:
+def _value(
+    payload: bytes, address: Address, ingest_time: float, retained: bool, arrivals: Arrivals | None
+) -> Found:
     if retained:
         # It was measured at an unknown time before, and comes again with every new subscription.
         raise InputError(Reason.MISSING_TIME, "a bare number must not be retained: it has no time of its own")
@@ -328,7 +330,8 @@ def _value(payload: bytes, address: Address, ingest_time: float, retained: bool)
         ) from None
     if not -_ROUNDED < number < _ROUNDED:
         _check_exact(payload)
-    return Reading(address.sensor_id, round(ingest_time * 1000) / 1000, {address.quantity: number})
+    at = (arrivals or Arrivals()).at(address.sensor_id, ingest_time)
+    return Found(Reading(address.sensor_id, at, {address.quantity: number}), "arrival")
 
 
 def _label(payload: bytes, address: Address) -> Label:

@@ -196,3 +196,22 @@ def test_two_bridges_share_the_messages_of_a_group(
     assert len(arrived("readings", 500)) == 500
     until(lambda: sum(b.ledger()["messages"]["acknowledged"] for b in bridges) == 500, "all acknowledged")
     assert all(bridge.ledger()["messages"]["acknowledged"] > 0 for bridge in bridges)
+
+
+def test_bare_numbers_that_come_at_once_are_readings_of_their_own(
+    start_bridge: StartBridge, publisher: Publisher, unique_name: str, arrived: Arrived
+) -> None:
+    start_bridge()
+    for number in range(300):
+        publisher.publish(f"{unique_name}/sensors/meter/power", str(200 + number % 7))
+    publisher.wait()
+    records = arrived("readings", 300)
+    readings = [
+        reading for record in records if isinstance(reading := decode_reading(record.value()), Reading)
+    ]
+    headers = [dict(record.headers()) for record in records]
+    assert len({each["id"] for each in headers}) == 300
+    assert {each["clock"] for each in headers} == {b"arrival"}
+    times = [reading.collected_at for reading in readings]
+    assert times == sorted(set(times))
+    assert [reading.values["power"] for reading in readings] == [200.0 + number % 7 for number in range(300)]

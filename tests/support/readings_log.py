@@ -38,11 +38,11 @@ RESULT_TOPICS = (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name, DEAD_LETTE
 def bad_day(
     *, sensors: int, readings: int, seed: int, interval: float = 10.0
 ) -> list[tuple[bytes | None, bytes]]:
-    """Make keys and values for `readings`: out of order, late, twice, spiking, idle for a while, and unreadable.
+    """Make keys and values for `readings`: out of order, late, twice, spiking, corrected, idle, unreadable.
 
     A value of ``None`` as key stands for a tick, which goes to every partition.
     """
-    rng = random.Random(seed)
+    rng, of_corrections = random.Random(seed), random.Random(seed + 1)
     names = [f"sensor-{number:04}" for number in range(sensors)]
     records: list[tuple[bytes | None, bytes]] = []
     for step in range(readings // sensors):
@@ -59,6 +59,9 @@ def bad_day(
             records.append(record)
             if rng.random() < 0.02:
                 records.append(record)
+            if of_corrections.random() < 0.02:  # the same time, another value: another reading
+                other = Reading(name, reading.collected_at, {"temperature": value + 1.0, "battery": 3.0})
+                records += [(name.encode(), encode(other))] * of_corrections.choice((1, 2))
         if rng.random() < 0.05:
             records.append((names[0].encode(), b"\xff not a reading"))
     return records

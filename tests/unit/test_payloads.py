@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from streams.errors import InputError, Reason
 from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.addresses import label_topic, reading_topic, value_topic
+from streams.payloads.arrivals import Arrivals
 from streams.payloads.flat import decode, encode, encode_label
+from streams.payloads.maps.decoded import Found
 from streams.records.types import Label, Reading
 
 NOW = 1_725_890_470.0
@@ -152,7 +154,7 @@ def test_a_payload_calls_its_sensor_by_its_own_name_whatever_stands_before_it_in
     assert isinstance(first, Reading) and first.sensor_id == "plant:7:a1"
     assert isinstance(second, Refusal) and second.reason is Reason.SENSOR_MISMATCH
     (value,) = decode(b"plant/7/sensors/a1/t", b"1", NOW, limits)
-    assert isinstance(value, Reading) and value.sensor_id == "plant:7:a1"
+    assert isinstance(value, Found) and value.reading.sensor_id == "plant:7:a1"
 
 
 def test_the_sensor_comes_from_the_topic_or_the_payload_and_both_must_agree() -> None:
@@ -214,8 +216,19 @@ def test_the_refused_element_keeps_its_original_bytes() -> None:
 
 def test_a_bare_number_is_one_quantity_measured_on_arrival() -> None:
     topic = b"sensors/a1/temperature"
-    assert read(b" 21.5\n", topic) == [Reading("a1", NOW, {"temperature": 21.5})]
-    assert read(b"-3", topic)[0].values == {"temperature": -3.0}
+    assert read(b" 21.5\n", topic) == [Found(Reading("a1", NOW, {"temperature": 21.5}), "arrival")]
+    assert read(b"-3", topic)[0].reading.values == {"temperature": -3.0}
+
+
+def test_bare_numbers_that_come_in_a_burst_have_times_that_rise_strictly_in_their_order() -> None:
+    arrivals = Arrivals()
+    found = [
+        decode(b"sensors/a1/power", b"230", NOW + read / 1000, LIMITS, arrivals=arrivals)[0]
+        for read in (0, 1, 1, 50)
+        for _ in range(10)
+    ]
+    times = [item.reading.collected_at - NOW for item in found if isinstance(item, Found)]
+    assert times == pytest.approx([number / 1000 for number in (*range(30), *range(50, 60))], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +292,9 @@ def test_decoding_an_encoded_reading_gives_it_back(reading: Reading) -> None:
 @given(sensor_id=ids, quantity=names, number=numbers)
 def test_decoding_a_bare_number_gives_it_back(sensor_id: str, quantity: str, number: float) -> None:
     topic = value_topic(sensor_id, quantity).encode()
-    assert decode(topic, repr(number).encode(), NOW, LIMITS) == [Reading(sensor_id, NOW, {quantity: number})]
+    assert decode(topic, repr(number).encode(), NOW, LIMITS) == [
+        Found(Reading(sensor_id, NOW, {quantity: number}), "arrival")
+    ]
 
 
 @given(sensor_id=ids, quantity=names, times=st.tuples(instants, instants), kind=st.text("ab", min_size=1))
