@@ -230,9 +230,7 @@ class MapsInForce:
 
     def _nothing(self, topic: bytes) -> Decoded:
         """Say that nothing reads a message: a dead letter, unless a built-in map only asked for too much."""
-        why = f"no map reads the topic {topic[:80].decode(errors='replace')!r}"
-        if self.route(topic):
-            why = f"no rule that reads the topic {topic[:80].decode(errors='replace')!r} fits the message"
+        why = f"no map reads such a message on the topic {topic[:80].decode(errors='replace')!r}"
         if self._unmatched == "ignore" or self._is_only_built_in(topic):
             return Decoded("", ignored=[Passed("", why)])
         return Decoded("", refused=[Refused("", Reason.UNKNOWN_TOPIC, why)])

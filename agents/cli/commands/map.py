@@ -92,10 +92,7 @@ def try_(
     retained: bool,
     as_json: bool,
 ) -> None:
-    """Say what would become of messages, field by field, with reasons. Nothing is published.
-
-    The exit code is 1 if anything is refused, otherwise 0.
-    """
+    """Say what would become of messages, field by field, with reasons. Nothing is published."""
     from bridges.maps import trying
     from bridges.maps.map_files import maps_in_force, read_map
     from bridges.process import settings as all_settings
@@ -115,7 +112,6 @@ def try_(
     else:
         for message, outcome in zip(messages, outcomes, strict=True):
             _tell(message, outcome)
-    raise SystemExit(1 if any(outcome.refused for outcome in outcomes) else 0)
 
 
 def _tell(message: "Sample", outcome: "Decoded") -> None:

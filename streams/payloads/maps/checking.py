@@ -80,7 +80,8 @@ def _read_twice(rule: CompiledRule, number: int, others: Iterable[CompiledRule])
             for other in others
             if other.map_name != rule.map_name and other.rule.what != "nothing"
             for each in other.templates
-            if overlap(template, each)
+            # A template that begins with any level meets nearly everything: that is not worth telling.
+            if each.firsts != ("",) and overlap(template, each)
         }
         if names:
             text = f"{template.text!r} reads topics that {', '.join(sorted(names))} read, too; this map comes first"

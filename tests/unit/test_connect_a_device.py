@@ -1,0 +1,27 @@
+"""The commands of docs/howto/connect-a-device.md, run as they stand there, give the output that stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agents.cli import main
+
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "connect-a-device.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_page_give_the_output_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [greenhouse] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    Path("maps").mkdir()
+    Path("maps/greenhouse.toml").write_text(greenhouse, encoding="utf-8")
+    ran = 0
+    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
+        for command, expected in re.findall(r"^\$ weir (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            assert CliRunner().invoke(main, shlex.split(command)).output == expected, command
+            ran += 1
+    assert ran == 4
