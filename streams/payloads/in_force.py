@@ -216,17 +216,21 @@ class MapsInForce:
         documents = rule.documents(payload)
         if not rule.fits(documents):
             return None
-        if rule.rule.format == "sparkplug":
-            self._name_metrics(documents[0], came.names)
+        unborn = self._name_metrics(documents, came.names) if rule.rule.format == "sparkplug" else []
         outcome = rule.read(documents, came)
+        if unborn:
+            return _with_unborn(outcome, unborn)
         if rule.rule.once_within and outcome.readings:
             return self._heard.once(outcome, topic, came.ingest_time, rule.rule.once_within)
         return outcome
 
-    def _name_metrics(self, document: Any, names: Mapping[str, str]) -> None:
+    def _name_metrics(self, documents: list[Any], names: Mapping[str, str]) -> list[int | None]:
+        """Put metrics under their names, as births gave them; return the aliases that have none."""
+        [document] = documents
         group, node = names.get("group", ""), names.get("node", "")
         self._births.learn(group, node, names.get("kind", ""), document["metrics"])
-        document["metrics"] = self._births.name(group, node, document["metrics"])
+        document["parts"], unborn = self._births.parts(group, node, document.pop("metrics"))
+        return unborn
 
     def _nothing(self, topic: bytes) -> Decoded:
         """Say that nothing reads a message: a dead letter, unless a built-in map only asked for too much."""
@@ -249,3 +253,16 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
     order: tuple[bool, tuple[int, ...], int]
     template: Template
     rule: CompiledRule
+
+
+def _with_unborn(outcome: Decoded, aliases: list[int | None]) -> Decoded:
+    """Refuse metrics whose alias no birth has named, each by its alias."""
+    refused = [
+        Refused(
+            f"alias {alias}",
+            Reason.BAD_QUANTITY,
+            "has no name: no birth of its node was heard since the start (a rebirth names it)",
+        )
+        for alias in aliases
+    ]
+    return msgspec.structs.replace(outcome, refused=[*outcome.refused, *refused])

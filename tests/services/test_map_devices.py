@@ -56,7 +56,7 @@ def test_zigbee_shelly_and_sparkplug_devices_become_readings(
         decode_as(DeadLetter, each.value()) for each in records_when(kafka, f"{unique_name}.dead-letters", 1)
     ]
     assert (letter.reason, letter.topic) == ("bad_quantity", f"spBv1.0/{name}/NDATA/edge")
-    assert "alias 3 has no name" in letter.detail
+    assert "alias 3: has no name" in letter.detail
     until(lambda: bridge.ledger()["messages"]["passed_over"] >= 1, "presence passed over")
     assert bridge.ledger()["balanced"]
 

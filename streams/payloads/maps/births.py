@@ -9,7 +9,10 @@ node is refused by name until its next birth.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
+
+from streams.payloads.formats.sparkplug import Metric
 
 MAX_ALIASES = 200_000
 _OF_NODE, _OF_DEVICE = "N", "D"
@@ -19,10 +22,10 @@ class Births:
     """The aliases of every edge node heard."""
 
     def __init__(self) -> None:
-        self._nodes: OrderedDict[tuple[str, str], dict[int, tuple[str, int | None]]] = OrderedDict()
+        self._nodes: OrderedDict[tuple[str, str], dict[int, str]] = OrderedDict()
         self._aliases = 0
 
-    def learn(self, group: str, node: str, kind: str, metrics: list[Any]) -> None:
+    def learn(self, group: str, node: str, kind: str, metrics: Sequence[Metric]) -> None:
         """Remember the aliases of a birth.
 
         Args:
@@ -38,19 +41,34 @@ class Births:
         known = self._nodes.setdefault(key, {})
         self._nodes.move_to_end(key)
         before = len(known)
-        for metric in metrics:
-            if type(metric.get("alias")) is int and metric.get("name"):
-                known[metric["alias"]] = (metric["name"], metric.get("datatype"))
+        for name, alias, _, _ in metrics:
+            if name and alias is not None:
+                known[alias] = name
         self._aliases += len(known) - before
         while self._aliases > MAX_ALIASES:
             self._aliases -= len(self._nodes.popitem(last=False)[1])
 
-    def name(self, group: str, node: str, metrics: list[Any]) -> list[Any]:
-        """Return the metrics with names; one whose alias is not known has none."""
+    def parts(self, group: str, node: str, metrics: Sequence[Metric]) -> tuple[list[Any], list[int | None]]:
+        """Return metrics by name, those of one time together, and the aliases that no birth has named.
+
+        Args:
+            group, node: The edge node.
+            metrics: What a payload holds.
+        """
         known = self._nodes.get((group, node), {})
-        return [
-            {"name": known[metric["alias"]][0], **metric}
-            if "name" not in metric and metric.get("alias") in known
-            else metric
-            for metric in metrics
-        ]
+        found: dict[tuple[int | None, int], dict[str, Any]] = {}
+        unborn: list[int | None] = []
+        values: dict[str, Any] = {}
+        last: int | None = -1
+        for name, alias, time, value in metrics:
+            if not name and alias is not None:
+                name = known.get(alias, "")
+            if not name:
+                unborn.append(alias)
+                continue
+            if time != last or name in values:
+                last, again = time, 0
+                while name in (values := found.setdefault((time, again), {})):
+                    again += 1
+            values[name] = value
+        return [{"timestamp": time, "values": values} for (time, _), values in found.items()], unborn

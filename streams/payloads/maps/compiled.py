@@ -272,8 +272,6 @@ class CompiledRule:
                 if (name := plain_name(template, names, follow)) is not None:
                     gatherer.take_one(value, name[0], values, notes)
                     return
-            if self.rule.format == "sparkplug":
-                raise _unborn(place.value)
             wanted = " or ".join(template.text for template in self._quantities)
             raise InputError(Reason.BAD_QUANTITY, f"the quantity must be named by {wanted}")
         for path in self._values:
@@ -301,14 +299,6 @@ class CompiledRule:
 
         found = Presence(came.sensor or self._sensor(came.names, follow), state, came.ingest_time)
         return Decoded(self.map_name, presence=[found])
-
-
-def _unborn(metric: Any) -> InputError:
-    alias = metric.get("alias") if type(metric) is dict else None
-    return InputError(
-        Reason.BAD_QUANTITY,
-        f"alias {alias} has no name: no birth of its node was heard since the start (a rebirth names it)",
-    )
 
 
 def _by_way(place: Reached) -> tuple[str, ...]:

@@ -175,6 +175,12 @@ class Reached(msgspec.Struct, frozen=True, gc=False):
 
 def find(path: Path, value: Any) -> Iterator[Reached]:
     """Follow a path to all places it leads to, in the payload's order, at most `MAX_PARTS`."""
+    steps = path.steps
+    if len(steps) == 2 and steps[1].any == "element" and (key := steps[0].key) is not None:
+        elements = value.get(key) if type(value) is dict else None
+        for number, element in enumerate(elements[:MAX_PARTS] if type(elements) is list else ()):
+            yield Reached(element, (key, f"[{number}]"), {})
+        return
     left = MAX_PARTS
     for place in _follow(path.steps, Reached(value, (), {})):
         left -= 1
