@@ -1,10 +1,12 @@
 """Rows come back from a changelog: the newest value of each key, by partition, and nothing is kept twice."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
 import faust
 import pytest
+from faust.tables.recovery import ServiceStopped
 
 from agents.lane.core.batch import Batch
 from agents.lane.faust.recovery import RecoveryTable
@@ -87,3 +89,22 @@ def test_what_belongs_to_another_table_is_ignored() -> None:
     )
     rows.apply_changelog_batch([stray])
     assert rows.take_recovered() == {}
+
+
+def recovery_of(name: str) -> Any:
+    """The recovery of an application that does not run."""
+    app: Any = faust.App(name, store="memory://")
+    RecoveryTable(app, name="rows", partitions=2)
+    return app.tables.recovery
+
+
+async def test_a_kafka_that_does_not_answer_ends_the_worker_and_not_only_the_recovery() -> None:
+    with pytest.raises(WeirError, match=r"not answered for 0\.01 s"):
+        await recovery_of("test-unanswered")._wait(asyncio.Event().wait(), timeout=0.01)
+
+
+async def test_a_worker_that_stops_ends_its_recovery_in_peace() -> None:
+    recovery = recovery_of("test-stopped")
+    recovery._stopped.set()
+    with pytest.raises(ServiceStopped):
+        await recovery._wait(asyncio.Event().wait(), timeout=10)

@@ -62,6 +62,7 @@ RELIED_ON: Final[dict[type, dict[str, str]]] = {
         "_build_offsets": "27eec86be06cb51f",
         "_seek_offsets": "19598ca63d94d250",
         "_slurp_changelogs": "7825c7e50f766d5a",
+        "_wait": "ec7429b70176f8c6",
     },
     Collection: {
         "_new_store": "914a2bda605d38f5",

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from faust.stores.memory import Store
+from faust.tables.recovery import Recovery, ServiceStopped
 from faust.tables.table import Table
 from faust.types import TP, AppT, EventT
 
@@ -62,6 +63,23 @@ class _Recovered(Store[bytes, bytes]):
         """Leave everything where it is: the state takes what it owns."""
 
 
+class AnsweredRecovery(Recovery):
+    """Faust's recovery, which stops the worker if Kafka does not answer.
+
+    Faust takes that for the end of the service: recovery would end, and the worker wait for it for ever.
+    """
+
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:
+        try:
+            await super()._wait(coro, timeout)
+        except ServiceStopped:  # also what a time-out is told as
+            if timeout is None or self.should_stop or self.crashed:
+                raise
+            raise WeirError(
+                f"Kafka has not answered for {timeout:g} s while tables were recovered: is it there?"
+            ) from None
+
+
 class RecoveryTable(Table[bytes, bytes]):
     """A table through which the rows of a lane's state come back from their changelog.
 
@@ -71,6 +89,9 @@ class RecoveryTable(Table[bytes, bytes]):
     """
 
     def __init__(self, app: AppT, **options: Any) -> None:
+        tables: Any = app.tables
+        if not isinstance(tables._recovery, AnsweredRecovery):
+            tables._recovery = AnsweredRecovery(app, tables, beacon=tables.beacon, loop=tables.loop)
         super().__init__(
             app,
             schema=BatchSchema(),
