@@ -1,12 +1,281 @@
-"""Faults that the lane had once, or that Faust has without it: each can be put back in, to see how soon it is found."""
+"""Faults that were in the lane once, or are in Faust without it: each can be put back in, to see how soon it is found.
 
-from collections.abc import Iterator
+Each is the behaviour of before, put over the function that mended it. Where the lane has a second line of defence
+against a fault, that is taken away with it: the question is whether a fault would be seen, not whether it is stopped.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from faust.tables.recovery import Recovery
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from agents.lane import checkpoint, consumer, recovery, state, writer
+from streams.detectors.tailwatch.tailwatch import TailWatch
+
+Patch = pytest.MonkeyPatch
+
+
+@dataclass(frozen=True, slots=True)
+class FaultOfThePast:
+    """A fault that can be put back in.
+
+    Args:
+        what: What it is, for the table in the documentation.
+        put: Puts it in.
+        within: Seeds within which it must be found in CI; 0: too many for that.
+    """
+
+    what: str
+    put: Callable[[Patch], None]
+    within: int
+
+
+def _letters_written_again(patch: Patch) -> None:
+    patch.setattr(state.WriteBehindState, "set_aside", lambda *_: True)
+
+
+def _checkpoint_after_a_failed_one(patch: Patch) -> None:
+    mended = checkpoint.Lane.checkpoint
+
+    async def make(self: Any) -> None:
+        self._failure = None
+        await mended(self)
+
+    patch.setattr(checkpoint.Lane, "checkpoint", make)
+
+
+def _newest_acknowledged_is_committed(patch: Patch) -> None:
+    def new_offset(self: Any, tp: TP) -> int | None:
+        acked = [message.offset for message in self._handed_on[tp] if message.acked]
+        left = [message for message in self._handed_on[tp] if not acked or message.offset > max(acked)]
+        self._handed_on[tp] = deque(left)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return max(acked) + 1 if acked else None
+
+    patch.setattr(consumer.BatchConsumer, "_new_offset", new_offset)
+
+
+def _handover_failure_is_passed_over(patch: Patch) -> None:
+    async def hand_over(self: Any) -> None:
+        if self.lane is not None:
+            try:
+                await self.lane.hand_over()
+            except Exception:
+                return
+        await self.commit()
+
+    patch.setattr(consumer.BatchConsumer, "_checkpoint_and_commit", hand_over)
+
+
+def _partitions_without_changelogs_are_taken(patch: Patch) -> None:
+    mended = checkpoint.Lane.own
+
+    async def own(self: Any, assigned: Iterable[TP]) -> None:
+        assigned = set(assigned)
+        partitions = {tp.partition for tp in assigned if tp.topic in self._topics}
+        await mended(self, assigned | {TP(each.changelog, n) for each in self.states for n in partitions})
+
+    patch.setattr(checkpoint.Lane, "own", own)
+
+
+def _changelog_is_read_on(patch: Patch) -> None:
+    made = recovery.RecoveryTable.__init__
+
+    def make(self: Any, *args: Any, **options: Any) -> None:
+        made(self, *args, **options)
+        self.recovery_buffer_size = 1
+
+    def apply(self: Any, fetched: Any) -> None:
+        for record in fetched.records:
+            if record.key is not None and record.value is not None:
+                self.by_partition[fetched.partition][record.key] = record.value
+
+    patch.setattr(recovery.RecoveryTable, "__init__", make)
+    patch.setattr(recovery._Recovered, "_apply", apply)
+
+
+def _rows_of_before_are_taken_for_here(patch: Patch) -> None:
+    async def begin(self: Any, _: Any, offsets: Mapping[TP, int]) -> dict[TP, int]:
+        for each in self.states:
+            for tp, offset in offsets.items():
+                if tp.topic == each.changelog:
+                    each.table.expect(tp.partition, offset)
+        return dict(offsets)
+
+    patch.setattr(checkpoint.Lane, "where_recovery_begins", begin)
+
+
+def _recovery_fails_and_goes_on(patch: Patch) -> None:
+    mended = checkpoint.Lane.where_recovery_begins
+
+    async def begin(self: Any, logs: Any, offsets: Mapping[TP, int]) -> dict[TP, int]:
+        begins = await mended(self, logs, offsets)
+        held = {each.changelog: each.held for each in self.states}
+        return {tp: at - (tp.partition in held.get(tp.topic, ())) for tp, at in begins.items()}
+
+    def apply(self: Any, batch: Iterable[Any], *_: Any) -> None:
+        for event in batch:
+            self._apply(event.value)
+
+    patch.setattr(checkpoint.Lane, "where_recovery_begins", begin)
+    patch.setattr(recovery._Recovered, "apply_changelog_batch", apply)
+
+
+def _wrong_assignment_comes_again(patch: Patch) -> None:
+    async def stay(_: Any) -> None: ...
+
+    patch.setattr(consumer.CommittedConsumerThread, "leave", stay)
+
+
+def _unanswered_recovery_ends(patch: Patch) -> None:
+    patch.setattr(recovery.AnsweredRecovery, "_wait", Recovery._wait)
+
+
+def _end_of_warm_up_is_a_change(patch: Patch) -> None:
+    mended = TailWatch._warm
+
+    def warm(self: TailWatch, value: float, time: float) -> None:
+        kept = self._kept
+        mended(self, value, time)
+        self._kept = kept
+
+    patch.setattr(TailWatch, "_warm", warm)
+
+
+def _fetches_during_a_seek_are_taken(patch: Patch) -> None:
+    patch.setattr(consumer.BatchConsumer, "perform_seek", driver.Consumer.perform_seek)
+
+    async def getmany(self: Any, timeout: float) -> Any:
+        records, active = await self._wait_next_records(timeout)
+        if records is None or self.should_stop or not records:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for tp, fetched in records.items():
+            start, end = records.spans.get(tp, (None, 0))
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                continue
+            message = self._batch_message(tp, fetched, start or 0, end)
+            if not self.flow_active:
+                return
+            self._read_offset[tp] = None
+            if tp.topic in self.app.topics.acking_topics:
+                self._handed_on[tp].append(message)
+            yield tp, message
+
+    patch.setattr(consumer.BatchConsumer, "getmany", getmany)
+    patch.setattr(state.WriteBehindState, "check", lambda *_: None)
+    _newest_acknowledged_is_committed(patch)
+
+
+def _acknowledged_is_forgotten_on_revocation(patch: Patch) -> None:
+    async def revoked(self: Any, partitions: set[TP]) -> None:
+        self._places.clear()
+        await driver.Consumer.on_partitions_revoked(self, partitions)
+
+    patch.setattr(consumer.BatchConsumer, "on_partitions_revoked", revoked)
+
+
+def _owners_are_not_fenced(patch: Patch) -> None:
+    made = writer.PartitionWriter.__init__
+    count = iter(range(1_000_000))
+
+    def make(self: Any, options: Any, name: str, partition: int) -> None:
+        made(self, options, f"{name}-{next(count)}", partition)
+
+    patch.setattr(writer.PartitionWriter, "__init__", make)
+
+
+def _uncommitted_is_read(patch: Patch) -> None:
+    mended = consumer.CommittedConsumerThread._create_worker_consumer
+
+    def create(self: Any, transport: Any) -> Any:
+        made = mended(self, transport)
+        made._isolation_level = "read_uncommitted"
+        return made
+
+    patch.setattr(consumer.CommittedConsumerThread, "_create_worker_consumer", create)
+
+
+FAULTS = {
+    "letters": FaultOfThePast(
+        "an unreadable record's dead letter is written again after a crash", _letters_written_again, 10
+    ),
+    "failed-checkpoint": FaultOfThePast(
+        "a checkpoint that failed is followed by another before the worker has stopped",
+        _checkpoint_after_a_failed_one,
+        0,
+    ),
+    "newest-acknowledged": FaultOfThePast(
+        "offsets are committed past what is in flight (faust#606): a sink gives a batch back, the next is acknowledged",
+        _newest_acknowledged_is_committed,
+        0,
+    ),
+    "handover": FaultOfThePast(
+        "a worker that cannot hand over its partitions goes on", _handover_failure_is_passed_over, 0
+    ),
+    "no-changelog": FaultOfThePast(
+        "partitions are taken that come without their changelogs",
+        _partitions_without_changelogs_are_taken,
+        0,
+    ),
+    "read-on": FaultOfThePast(
+        "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 0
+    ),
+    "rows-of-before": FaultOfThePast(
+        "rows of a partition that was away are taken for here: a hole in recovery",
+        _rows_of_before_are_taken_for_here,
+        0,
+    ),
+    "recovery-hangs": FaultOfThePast(
+        "a fetch in recovery that brings what is known leaves a hole, and recovery never ends",
+        _recovery_fails_and_goes_on,
+        0,
+    ),
+    "wrong-assignment": FaultOfThePast(
+        "a static member is given its wrong assignment again at each start",
+        _wrong_assignment_comes_again,
+        0,
+    ),
+    "unanswered": FaultOfThePast(
+        "Kafka does not answer while tables are recovered, and the worker waits for ever",
+        _unanswered_recovery_ends,
+        0,
+    ),
+    "warm-up": FaultOfThePast(
+        "the end of a warm-up does not ask for the whole row to be written", _end_of_warm_up_is_a_change, 0
+    ),
+    "seek": FaultOfThePast(
+        "what is fetched between seek and clearing is lost (faust#596)", _fetches_during_a_seek_are_taken, 0
+    ),
+    "forgotten": FaultOfThePast(
+        "acknowledged offsets are forgotten on revocation (faust#502)",
+        _acknowledged_is_forgotten_on_revocation,
+        0,
+    ),
+    "not-fenced": FaultOfThePast(
+        "transactional ids differ from worker to worker: nobody is fenced", _owners_are_not_fenced, 0
+    ),
+    "uncommitted": FaultOfThePast("uncommitted records are read", _uncommitted_is_read, 0),
+}
 
 
 @contextmanager
 def back(name: str) -> Iterator[None]:
-    """Put a fault back in for as long as this lasts; none if the name is empty."""
-    if name:
-        raise ValueError(f"there is no fault {name!r}")
-    yield
+    """Put a fault back in for as long as this lasts; none if the name is empty.
+
+    Raises:
+        KeyError: If there is no fault of that name.
+    """
+    with Patch.context() as patch:
+        if name:
+            FAULTS[name].put(patch)
+        yield

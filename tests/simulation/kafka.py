@@ -16,7 +16,7 @@ from tests.simulation.refusals import refusal_of
 from tests.simulation.transactions import TransactionCoordinator
 
 HOST, PORT, NODE = "simulated", 9092, 0
-UNKNOWN_TOPIC, TOPIC_EXISTS = 3, 36
+UNKNOWN_ERROR, UNKNOWN_TOPIC, TOPIC_EXISTS = -1, 3, 36  # error codes of the protocol
 _LATEST, _EARLIEST = -1, -2
 
 VERSIONS = {
@@ -41,6 +41,10 @@ class Chance:
 
     def hides(self, topic: str) -> bool:
         """Tell whether the metadata that a client is given is too old to have a topic."""
+        return False
+
+    def fails_to_write(self) -> bool:
+        """Draw whether a write fails, as with a disk that is out of order."""
         return False
 
     def refuses(self) -> bool:
@@ -98,6 +102,8 @@ class SimulatedKafka:
         )
 
     def _append(self, partition: TopicPartition, data: Any) -> tuple[int, int]:
+        if self.chance.fails_to_write():
+            return UNKNOWN_ERROR, -1
         data = bytes(data)
         producer = int.from_bytes(data[43:51], "big", signed=True)
         if data[22] & 0x10:  # the lower byte of the attributes: part of a transaction

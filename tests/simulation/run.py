@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from streams.errors import WeirError
 from tests.simulation import readings
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.loop import SimulatedLoop, StuckError, in_servers
@@ -22,7 +23,8 @@ from tests.simulation.worker import Worker, settings_of, surroundings
 
 GROUP = "weir"
 FEED_SECONDS = 12.0
-LIMIT_SECONDS = 400.0
+LIMIT_SECONDS = 200.0
+MOST_LIVES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class World:
         await suffering
         while self.behind():
             await asyncio.sleep(0.5)
+            if sum(worker.lives for worker in self.workers) > MOST_LIVES:
+                raise StuckError("workers end again and again")
         self._wanted.clear()
         watching.cancel()
         for worker in self.workers:
@@ -167,12 +171,19 @@ def play(schedule: Schedule, *, trace: bool = False) -> Run:
         with surroundings(world.kafka, world.mongo), connect_through(world.network):
             try:
                 loop.run_until_complete(world.play())
-                settings = settings_of("reader", 9, Path(folder))
-                outcome = outcome_of(world.kafka, world.mongo, GROUP, settings)
             except StuckError as error:
                 stuck = f"{error}: {', '.join(world.behind()) or 'workers do not stop'}"
+            else:
+                outcome, stuck = _read_back(world, Path(folder))
     failures = [each for worker in world.workers for each in worker.failures]
     return Run(outcome, stuck, failures, log, loop.steps, loop.time())
+
+
+def _read_back(world: World, folder: Path) -> tuple[Outcome | None, str]:
+    try:
+        return outcome_of(world.kafka, world.mongo, GROUP, settings_of("reader", 9, folder)), ""
+    except (WeirError, ValueError) as error:
+        return None, f"what was written cannot be read: {error}"
 
 
 @lru_cache

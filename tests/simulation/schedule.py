@@ -49,6 +49,7 @@ KINDS = {
     "lost requests": ("requests are lost", "for"),
     "slow": ("messages are slow", "for"),
     "refused": ("the broker is not leader and not coordinator", "for"),
+    "failing writes": ("the broker fails to write", "for"),
     "away": ("the broker cannot be reached", "for"),
     "old metadata": ("metadata lacks the changelogs", "for"),
     "slow markers": ("ends of transactions become visible late", "for"),
@@ -61,7 +62,10 @@ KINDS = {
 }
 """How each kind reads, and what its seconds are."""
 
-_WEIGHTS = {"kill": 4, "freeze": 4, "stop": 3, "join": 2, "rebalance": 3, "lost replies": 3, "compaction": 2}
+_WEIGHTS = {
+    "kill": 4, "freeze": 3, "stop": 3, "join": 2, "rebalance": 3, "lost replies": 3, "compaction": 2,
+    "failing writes": 2, "old metadata": 2, "mongo away": 3,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ def _fault(kind: str, draw: random.Random) -> Fault:
             return Fault(at, kind, EXTRA, long)
         case "rebalance" | "compaction" | "retention":
             return Fault(at, kind)
+        case "failing writes":
+            return Fault(at, kind, worker, 0.5 + short, draw.choice((0.1, 0.3)))
         case "lost replies" | "lost requests" | "mongo lost replies" | "refused":
             everybody = kind.startswith("mongo") or draw.random() < 0.5
             return Fault(at, kind, -1 if everybody else worker, 1 + short, draw.choice((0.1, 0.3, 0.7)))

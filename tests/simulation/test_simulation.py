@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from tests.simulation.explore import explore, in_processes
+from tests.simulation.explore import explore, in_processes, seeds_needed
+from tests.simulation.faults_put_back import FAULTS
 
 SEEDS = int(os.environ.get("WEIR_TEST_SIMULATION_SEEDS", "1000"))
 
@@ -31,6 +32,13 @@ def test_windows_of_an_undisturbed_run_are_those_counted_by_hand() -> None:
 def test_an_undisturbed_run_has_something_of_everything() -> None:
     for numbers in in_processes(_numbers_of_day, range(4)):
         assert all(numbers.values()), numbers
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.within])
+def test_a_fault_of_the_past_is_found_within_a_few_seeds(name: str) -> None:
+    found = seeds_needed(name, FAULTS[name].within)
+    assert found is not None, f"{FAULTS[name].what}: not within {FAULTS[name].within} seeds"
+    print(f"{FAULTS[name].what}: found by seed {found.seed}: {found.differences[0]}")
 
 
 def _digests(hash_seed: str) -> str:

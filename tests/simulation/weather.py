@@ -8,8 +8,7 @@ from tests.simulation.mongo import MongoTrouble
 from tests.simulation.network import Trouble
 from tests.simulation.schedule import Fault
 
-NOT_LEADER, NOT_COORDINATOR, LOADING = 6, 16, 14  # error codes of the protocol
-_HANGS = 0.04
+_HANGS = 0.1  # of what gets lost
 _SLOW_SECONDS = (0.2, 1.5)
 
 
@@ -37,7 +36,9 @@ class Weather(Trouble, Chance):
         now = self._now()
         self._lasting = [each for each in self._lasting if each[0] > now]
         for _, fault in self._lasting:
-            if fault.kind == kind and (fault.worker < 0 or process.startswith(f"w{fault.worker}#")):
+            if fault.kind == kind and (
+                fault.worker < 0 or not process or process.startswith(f"w{fault.worker}#")
+            ):
                 return fault
         return None
 
@@ -78,6 +79,9 @@ class Weather(Trouble, Chance):
 
     def hides(self, topic: str) -> bool:
         return topic.endswith("-changelog") and self.lasts("old metadata") is not None
+
+    def fails_to_write(self) -> bool:
+        return self.happens("failing writes")
 
     def refuses(self) -> bool:
         return self.happens("refused")

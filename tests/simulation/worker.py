@@ -34,6 +34,9 @@ from tests.simulation.network import Network
 from tests.simulation.trace import Trace
 
 SESSION_SECONDS = 4.0
+ANSWER_SECONDS = 10.0
+"""How long clients wait for an answer, instead of 60 and 90 s."""
+_SETTLE_SECONDS = 0.5  # instead of 5: outages of MongoDB are as much shorter here
 DETECTION = DetectionSettings(
     warm_up=readings.WARM_UP, clear_seconds=20.0, rest_seconds=0.0, settle_seconds=0.0
 )
@@ -72,6 +75,8 @@ def surroundings(kafka: SimulatedKafka, mongo: SimulatedMongo) -> Iterator[None]
         patch.setattr("agents.lane.lane_app.check_internals", _check_once)
         patch.setattr("agents.lane.lane_app.ensure_topics", partial(_create_topics, kafka))
         patch.setattr("agents.stages.sink.connect", mongo.client)
+        patch.setattr("agents.lane.writer._CONFIRM_MS", round(ANSWER_SECONDS * 1000))
+        patch.setattr("agents.stages.sink.SETTLE_SECONDS", _SETTLE_SECONDS)
         patch.setattr("agents.views.watch.newest_anomalies", _no_history)
         yield
 
@@ -163,6 +168,7 @@ class Worker:
     async def _live(self, stop: asyncio.Event, process: str) -> None:
         self.app = app = create_app(self._settings)
         app.conf.web_enabled = False
+        app.conf.broker_request_timeout = ANSWER_SECONDS
         app.in_worker = True
         app.finalize()
         ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app._crashed.wait())]
