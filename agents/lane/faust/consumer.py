@@ -126,7 +126,9 @@ class BatchConsumer(driver.Consumer):
         """Discard a fetch that does not continue where it should, and fetch again from there."""
         log.debug("fetch.discarded", topic=tp.topic, partition=tp.partition)
         if place is not None and tp in self.assignment():
-            await self.seek_wait({tp: place.next})
+            # Not as recovery seeks, which begins after the record that it is given, as one that is here.
+            await super().seek_wait({tp: place.next})
+            self._expect({tp: place.next})
 
     def _messages(self, tp: TP, fetched: Records, start: int, end: int) -> Iterable[ConsumerMessage]:
         """Make Faust's messages of a fetch: one of a batch, or one of each record."""
