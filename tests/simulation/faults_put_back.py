@@ -4,7 +4,6 @@ Each is the behaviour of before, put over the function that mended it. Where the
 against a fault, that is taken away with it: the question is whether a fault would be seen, not whether it is stopped.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.lane import checkpoint, consumer, recovery, state, writer
+from agents.lane import checkpoint, writer
+from agents.lane.core import frontier, state
+from agents.lane.faust import consumer, recovery, thread
 from streams.detectors.tailwatch.tailwatch import TailWatch
 
 Patch = pytest.MonkeyPatch
@@ -51,24 +52,22 @@ def _checkpoint_after_a_failed_one(patch: Patch) -> None:
 
 
 def _newest_acknowledged_is_committed(patch: Patch) -> None:
-    def new_offset(self: Any, tp: TP) -> int | None:
-        acked = [message.offset for message in self._handed_on[tp] if message.acked]
-        left = [message for message in self._handed_on[tp] if not acked or message.offset > max(acked)]
-        self._handed_on[tp] = deque(left)
-        self._acked[tp].clear()
-        self._acked_index[tp].clear()
+    def commit_up_to(self: Any, partition: TP) -> int | None:
+        waiting = self._handed_on[partition]
+        acked = [message.offset for message in waiting if message.acked]
+        while acked and waiting and waiting[0].offset <= max(acked):
+            waiting.popleft()
         return max(acked) + 1 if acked else None
 
-    patch.setattr(consumer.BatchConsumer, "_new_offset", new_offset)
+    patch.setattr(frontier.Frontier, "commit_up_to", commit_up_to)
 
 
 def _handover_failure_is_passed_over(patch: Patch) -> None:
     async def hand_over(self: Any) -> None:
-        if self.lane is not None:
-            try:
-                await self.lane.hand_over()
-            except Exception:
-                return
+        try:
+            await self.lane.hand_over()
+        except Exception:
+            return
         await self.commit()
 
     patch.setattr(consumer.BatchConsumer, "_checkpoint_and_commit", hand_over)
@@ -80,7 +79,7 @@ def _partitions_without_changelogs_are_taken(patch: Patch) -> None:
     async def own(self: Any, assigned: Iterable[TP]) -> None:
         assigned = set(assigned)
         partitions = {tp.partition for tp in assigned if tp.topic in self._topics}
-        await mended(self, assigned | {TP(each.changelog, n) for each in self.states for n in partitions})
+        await mended(self, assigned | {TP(name, n) for name in self._tables for n in partitions})
 
     patch.setattr(checkpoint.Lane, "own", own)
 
@@ -103,10 +102,9 @@ def _changelog_is_read_on(patch: Patch) -> None:
 
 def _rows_of_before_are_taken_for_here(patch: Patch) -> None:
     async def begin(self: Any, _: Any, offsets: Mapping[TP, int]) -> dict[TP, int]:
-        for each in self.states:
-            for tp, offset in offsets.items():
-                if tp.topic == each.changelog:
-                    each.table.expect(tp.partition, offset)
+        for tp, offset in offsets.items():
+            if tp.topic in self._tables:
+                self._tables[tp.topic].expect(tp.partition, offset)
         return dict(offsets)
 
     patch.setattr(checkpoint.Lane, "where_recovery_begins", begin)
@@ -117,7 +115,7 @@ def _recovery_fails_and_goes_on(patch: Patch) -> None:
 
     async def begin(self: Any, logs: Any, offsets: Mapping[TP, int]) -> dict[TP, int]:
         begins = await mended(self, logs, offsets)
-        held = {each.changelog: each.held for each in self.states}
+        held = {each.changelog: each.owned for each in self.states}
         return {tp: at - (tp.partition in held.get(tp.topic, ())) for tp, at in begins.items()}
 
     def apply(self: Any, batch: Iterable[Any], *_: Any) -> None:
@@ -131,7 +129,7 @@ def _recovery_fails_and_goes_on(patch: Patch) -> None:
 def _wrong_assignment_comes_again(patch: Patch) -> None:
     async def stay(_: Any) -> None: ...
 
-    patch.setattr(consumer.CommittedConsumerThread, "leave", stay)
+    patch.setattr(thread.CommittedConsumerThread, "leave", stay)
 
 
 def _unanswered_recovery_ends(patch: Patch) -> None:
@@ -163,22 +161,23 @@ def _fetches_during_a_seek_are_taken(patch: Patch) -> None:
             start, end = records.spans.get(tp, (None, 0))
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
-            message = self._batch_message(tp, fetched, start or 0, end)
-            if not self.flow_active:
-                return
-            self._read_offset[tp] = None
-            if tp.topic in self.app.topics.acking_topics:
-                self._handed_on[tp].append(message)
-            yield tp, message
+            for message in self._messages(tp, fetched, start or 0, end):
+                if not self.flow_active:
+                    return
+                self._read_offset[tp] = None
+                if tp.topic in self.app.topics.acking_topics:
+                    self._frontier.hand_on(tp, message)
+                yield tp, message
 
     patch.setattr(consumer.BatchConsumer, "getmany", getmany)
-    patch.setattr(state.WriteBehindState, "check", lambda *_: None)
+    patch.setattr(state.WriteBehindState, "put", lambda self, event: self.held.put(event))
     _newest_acknowledged_is_committed(patch)
 
 
 def _acknowledged_is_forgotten_on_revocation(patch: Patch) -> None:
     async def revoked(self: Any, partitions: set[TP]) -> None:
-        self._places.clear()
+        self._positions.clear()
+        self._frontier.forget(partitions)
         await driver.Consumer.on_partitions_revoked(self, partitions)
 
     patch.setattr(consumer.BatchConsumer, "on_partitions_revoked", revoked)
@@ -195,14 +194,14 @@ def _owners_are_not_fenced(patch: Patch) -> None:
 
 
 def _uncommitted_is_read(patch: Patch) -> None:
-    mended = consumer.CommittedConsumerThread._create_worker_consumer
+    mended = thread.CommittedConsumerThread._create_worker_consumer
 
     def create(self: Any, transport: Any) -> Any:
         made = mended(self, transport)
         made._isolation_level = "read_uncommitted"
         return made
 
-    patch.setattr(consumer.CommittedConsumerThread, "_create_worker_consumer", create)
+    patch.setattr(thread.CommittedConsumerThread, "_create_worker_consumer", create)
 
 
 FAULTS = {
