@@ -37,6 +37,9 @@ _REMEMBERED: Final = 64  # readings of the newest time, at most
 _LARGEST = 1e30
 _ANYWHERE: Final = (-inf, inf)
 
+_Newest = Reading | float | tuple[float, ...]
+"""The last reading, or its value if it is nothing but that; or the marks of all that have its time, oldest first."""
+
 
 class SeriesModel:
     """Limits, a detector and its verdict, for one series.
@@ -51,7 +54,7 @@ class SeriesModel:
     """
 
     __slots__ = (
-        "_before", "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_newest", "_peak",
+        "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_newest", "_peak",
         "_quiet", "_verdict", "_whole", "config", "nats", "skipped",
     )  # fmt: skip
 
@@ -63,8 +66,7 @@ class SeriesModel:
         self._limits = None if config.limits is None else LimitWatch(config.limits)
         self._attend()
         self._last_time = LONG_AGO
-        self._newest: Reading | float = inf  # the last reading learned, or its mark
-        self._before: tuple[float, ...] = ()  # marks of those before it that have the same time
+        self._newest: _Newest = ()
         self._peak = 0.0
         self._home = _ANYWHERE  # where the level was when the open anomaly was raised
         self._change: AnomalyChange | None = None
@@ -110,30 +112,19 @@ class SeriesModel:
         Returns:
             What the reading changed in the lives of anomalies: nothing as a rule.
         """
-        newest = value if reading is None else reading
-        if event_time > self._last_time:
-            before: tuple[float, ...] = ()
-        elif event_time == self._last_time and (mark := _mark(newest)) not in (marks := self._marks()):
-            before, newest = marks[1 - _REMEMBERED :], mark
-        else:
-            self.skipped += 1
-            return ()
-        beyond = not self._low <= value <= self._high
-        if beyond and (self._limits is None or not isfinite(value)):
-            self.skipped += 1
-            return ()
+        newest: _Newest = value if reading is None else reading
+        if not event_time > self._last_time:
+            marks, (mark,) = _marks(self._newest), _marks(newest)
+            if event_time != self._last_time or mark in marks:
+                self.skipped += 1
+                return ()
+            newest = (*marks[1 - _REMEMBERED :], mark)
+        if not self._low <= value <= self._high:
+            return self._observe_limits(event_time, value, newest)
         self._last_time = event_time
         self._newest = newest
-        self._before = before
-        if beyond:
-            return self._observe_limits(event_time, value)
         self.nats = nats = self._detector.surprise(value, event_time)
         return () if nats < self._quiet else self._judge(event_time, value, nats)
-
-    def _marks(self) -> tuple[float, ...]:
-        """Return the marks of the readings seen that have the newest time, oldest first."""
-        self._newest = _mark(self._newest)
-        return (*self._before, self._newest)
 
     def _attend(self) -> None:
         """Set between which values a reading need not be shown to the limits: nowhere while they are not idle."""
@@ -145,10 +136,14 @@ class SeriesModel:
         else:
             self._low, self._high = inf, -inf
 
-    def _observe_limits(self, time: float, value: float) -> tuple[AnomalyChange, ...]:
-        """Judge a value by the limits, and go on with the detector if it lies within."""
+    def _observe_limits(self, time: float, value: float, newest: _Newest) -> tuple[AnomalyChange, ...]:
+        """Judge a value by the limits, and go on with the detector if it lies within; skip what is no number."""
         limits = self._limits
-        assert limits is not None
+        if limits is None or not isfinite(value):
+            self.skipped += 1
+            return ()
+        self._last_time = time
+        self._newest = newest
         idle = limits.idle
         changes = limits.step(time, value, self._detector.seen)
         self._attend()
@@ -219,6 +214,11 @@ class SeriesModel:
 
     peek = expected_band
 
+    def _settle(self) -> tuple[float, ...]:
+        """Return the marks of the readings of the newest time, and let go of the last reading."""
+        self._newest = marks = _marks(self._newest)
+        return marks
+
     def to_bytes(self) -> bytes:
         """Encode limits, detector and verdict; `from_bytes` continues bit for bit."""
         change = self._change
@@ -227,7 +227,7 @@ class SeriesModel:
                 *self._verdict.state(), self._peak, *self._home,
                 None if change is None else msgspec.structs.astuple(change),
                 None if self._limits is None else self._limits.state(),
-                self._marks(),
+                self._settle(),
             )
         )  # fmt: skip
         head = _HEAD.pack(
@@ -244,7 +244,7 @@ class SeriesModel:
         if self._whole or changes is None:
             self._whole = False
             return None
-        marks = _encode(self._marks())
+        marks = _encode(self._settle())
         return b"".join((_CHANGES.pack(self.skipped, self._last_time, self.nats, len(marks)), marks, changes))
 
     def apply_changes(self, data: bytes) -> None:
@@ -256,7 +256,7 @@ class SeriesModel:
         try:
             self.skipped, self._last_time, nats, size = _CHANGES.unpack_from(data)
             end = _CHANGES.size + size
-            self._restore_marks(msgspec.msgpack.decode(data[_CHANGES.size : end]))
+            self._newest = tuple(msgspec.msgpack.decode(data[_CHANGES.size : end]))
             if self._detector.seen:
                 self._detector.apply_changes(data[end:])
                 self.nats = nats
@@ -289,7 +289,7 @@ class SeriesModel:
             end = _HEAD.size + size
             values = msgspec.msgpack.decode(data[_HEAD.size : end])
             if version > _WITHOUT_MARKS:
-                model._restore_marks(values.pop())
+                model._newest = tuple(values.pop())
             if version > _WITHOUT_LIMITS:
                 model._restore_limits(values.pop())
             if fingerprint != config.fingerprint:
@@ -309,10 +309,6 @@ class SeriesModel:
         model._whole = False
         return model
 
-    def _restore_marks(self, marks: Any) -> None:
-        *before, self._newest = marks
-        self._before = tuple(before)
-
     def _restore_limits(self, state: Any) -> None:
         """Take over the state of limits, also of some that are not set any more: what they raised must be cleared."""
         if state is not None:
@@ -322,14 +318,16 @@ class SeriesModel:
             self._attend()
 
 
-def _mark(newest: Reading | float) -> float:
-    """Return what tells a reading from others of its series and time: the value, if it is nothing but that."""
-    if not isinstance(newest, Reading):
+def _marks(newest: _Newest) -> tuple[float, ...]:
+    """Return what tells readings from others of their series and time: the value, if one is nothing but that."""
+    if isinstance(newest, tuple):
         return newest
+    if not isinstance(newest, Reading):
+        return (newest,)
     values, sequence = newest.values, newest.sequence
     if sequence is None and len(values) == 1:
-        return next(iter(values.values()))
-    return reading_mark(values, sequence)
+        return tuple(values.values())
+    return (reading_mark(values, sequence),)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -186,17 +186,17 @@ class SeenReadings:
         self.kept = kept
 
 
-class SeriesWindows:
+class SeriesWindows(SeenReadings):
     """Open windows of one series, and the plain readings in them.
 
     A reading of this quantity alone, without a sequence number, is *plain*: told from others by its value.
     """
 
-    __slots__ = ("open", "plain")
+    __slots__ = ("open",)
 
     def __init__(self) -> None:
+        super().__init__("d")
         self.open: dict[int, Summary] = {}
-        self.plain = SeenReadings("d")
 
 
 class SensorWindows(EventClock):
@@ -244,8 +244,10 @@ class SensorWindows(EventClock):
             return (), tuple(values)
         if ms > passed_ms:
             passed_ms = ms
-        plain = sequence is None and len(values) == 1
-        if not plain:
+        if sequence is None and len(values) == 1:
+            plain = True
+        else:
+            plain = False
             mark = reading_mark(values, sequence)
             if newer:
                 self.compound.times.append(ms)
@@ -257,12 +259,11 @@ class SensorWindows(EventClock):
             if series is None:
                 series = self.series[quantity] = SeriesWindows()
             if plain:
-                known = series.plain
-                times = known.times
+                times = series.times
                 if newer or not times or ms > times[-1]:
                     times.append(ms)
-                    known.marks.append(value)
-                elif not known.add(ms, value):
+                    series.marks.append(value)
+                elif not series.add(ms, value):
                     return (quantity,), ()
             open_windows = series.open
             index, end_ms = newest, newest_end_ms
@@ -310,7 +311,7 @@ class SensorWindows(EventClock):
                     ClosedWindow(quantity, start_ms, start_ms + policy.size_ms, series.open.pop(index))
                 )
             if passed:
-                series.plain.forget_before(self._oldest_that_counts(policy))
+                series.forget_before(self._oldest_that_counts(policy))
         if closed:
             self.compound.forget_before(self._oldest_that_counts(policy))
         self.next_close_ms = next_close_ms
@@ -341,7 +342,7 @@ class SensorWindows(EventClock):
 
         That is when one was dropped since, or when the new ones are many.
         """
-        if self.compound.much_is_new or any(series.plain.much_is_new for series in self.series.values()):
+        if self.compound.much_is_new or any(series.much_is_new for series in self.series.values()):
             self._note_whole()
             return None
         return self._values(whole=False)
@@ -358,14 +359,14 @@ class SensorWindows(EventClock):
         self.compound.follow(*compound)
         for quantity, plain, *summaries in series_states:
             series = self.series.setdefault(quantity, SeriesWindows())
-            series.plain.follow(*plain)
+            series.follow(*plain)
             indexes = summaries[::2]
             series.open = dict(zip(indexes, map(Summary.from_state, summaries[1::2]), strict=True))
 
     def _note_whole(self) -> None:
         self.compound.kept = len(self.compound.times)
         for series in self.series.values():
-            series.plain.kept = len(series.plain.times)
+            series.kept = len(series.times)
 
     def _values(self, *, whole: bool) -> list[Any]:
         values: list[Any] = [
@@ -373,7 +374,7 @@ class SensorWindows(EventClock):
             self.compound.state(whole=whole),
         ]  # fmt: skip
         for quantity, series in self.series.items():
-            of_series: list[Any] = [quantity, series.plain.state(whole=whole)]
+            of_series: list[Any] = [quantity, series.state(whole=whole)]
             for index, summary in series.open.items():
                 of_series += (index, summary.to_state())
             values.append(of_series)

@@ -268,7 +268,7 @@ def test_closed_windows_free_their_memory() -> None:
         sensor.take_closed(TUMBLING)
     series = sensor.series["t"]
     assert len(series.open) <= 2
-    assert len(series.plain.times) == len(series.plain.marks) <= 14
+    assert len(series.times) == len(series.marks) <= 14
     for step in range(1000, 2000):
         sensor.observe(TUMBLING, step * 10_000, step, {"t": 1.0}, 0)
         sensor.take_closed(TUMBLING)
