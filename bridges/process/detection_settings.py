@@ -25,14 +25,14 @@ class DetectionSettings(Section):
     """The detector's parameters, where they differ from its defaults; a JSON object in the environment."""
     warm_up: int = _DEFAULT.warm_up
     """Readings before the first score, at least 10."""
-    raise_at: float = _DEFAULT.raise_at
-    """Score in (0, 1) at which an anomaly is raised."""
+    raise_at: float | None = _DEFAULT.raise_at
+    """Score in (0, 1) at which an anomaly is raised; none: as the alarm budget says."""
     clear_at: float = _DEFAULT.clear_at
     """Score under which it must stay to be cleared; at most ``raise_at``."""
     budget_per_week: float | None = _DEFAULT.budget_per_week
-    """Raises a week allowed on normal data; sets ``raise_at`` from the calibrated score."""
+    """Raises a week allowed on normal data; wins over ``raise_at``; without either one a quarter (0.077)."""
     interval_seconds: float | None = _DEFAULT.interval_seconds
-    """Usual time between readings; ``budget_per_week`` needs it."""
+    """Time between readings that the budget reckons with; none: as measured, series by series."""
     min_duration_seconds: float = _DEFAULT.min_duration_seconds
     """The score must have been at ``raise_at`` for so long; 0 raises at once."""
     clear_seconds: float = _DEFAULT.clear_seconds

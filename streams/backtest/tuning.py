@@ -16,7 +16,7 @@ from streams.backtest.configuration import Configuration
 from streams.backtest.evaluation import Burden, Evaluation, burden, evaluate_by_labels
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.runs import SensorCoverage
-from streams.detectors import nats_of, score_of
+from streams.detectors import score_of
 from streams.errors import ConfigurationError
 from streams.records.types import Label
 
@@ -182,5 +182,4 @@ def split_labels(labels: Sequence[Label], split: float) -> tuple[list[Label], li
 
 def threshold_of(configuration: Configuration) -> float:
     """Return the default raise threshold of a configuration, in nats."""
-    default = configuration.plan().default
-    return default.rules.raise_nats if default.budget_per_week is not None else nats_of(default.raise_at)
+    return configuration.plan().default.rules.raise_nats

@@ -25,6 +25,11 @@ from streams.errors import ConfigurationError
 _WEEK = 7 * 86400.0
 _LIMITS = ("low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds")
 
+DEFAULT_BUDGET = 1.0 / 13.0
+"""Raises a week on normal data, of a series without a threshold of its own: one a quarter."""
+USUAL_INTERVAL = 300.0
+"""Seconds between readings, for a detector that does not measure them."""
+
 NAB_RAISE_AT = 0.99925
 """The threshold for the Numenta Anomaly Benchmark, which pays nine false alarms for one window found.
 
@@ -42,11 +47,11 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         detector: Name of a detector, see `streams.detectors.make_detector`.
         parameters: The detector's parameters, where they differ from its defaults.
         warm_up: Readings before the first score.
-        raise_at: Score at which an anomaly is raised.
+        raise_at: Score at which an anomaly is raised; ``None``: as the budget says.
         clear_at: Score under which it must stay to be cleared.
-        budget_per_week: Raises a week allowed on normal data; sets ``raise_at`` from the calibrated score.
-            Needs ``interval_seconds``.
-        interval_seconds: Usual time between readings.
+        budget_per_week: Raises a week allowed on normal data; sets the threshold from the calibrated score, and wins
+            over ``raise_at``. Without either it is `DEFAULT_BUDGET`.
+        interval_seconds: Time between readings that a budget reckons with; ``None``: as measured.
         min_duration_seconds: The score must have been at ``raise_at`` for so long; 0 raises at once.
         clear_seconds: The score must have been under ``clear_at`` for so long before an anomaly is cleared.
         rest_seconds: Nothing new is raised for so long after a raise.
@@ -65,7 +70,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     detector: str = "tailwatch"
     parameters: dict[str, Any] = {}
     warm_up: Annotated[int, Meta(ge=10)] = 100
-    raise_at: Score = 0.99998
+    raise_at: Score | None = None
     clear_at: Score = 0.99
     budget_per_week: Annotated[float, Meta(gt=0)] | None = None
     interval_seconds: Annotated[float, Meta(gt=0)] | None = None
@@ -86,10 +91,8 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     rate_seconds: Seconds = 60.0
 
     def __post_init__(self) -> None:
-        if self.budget_per_week is not None and self.interval_seconds is None:
-            raise ValueError("budget_per_week needs interval_seconds")
         self._check_limits()
-        if self.clear_at > self.raise_at:
+        if self.raise_at is not None and self.clear_at > self.raise_at:
             raise ValueError(f"clear_at must be at most raise_at, {self.raise_at}, got {self.clear_at}")
 
     def _check_limits(self) -> None:
@@ -125,9 +128,12 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     @cached_property
     def rules(self) -> Rules:
         """The verdict's rules, with thresholds in nats."""
-        raise_nats = nats_of(self.raise_at)
-        if self.budget_per_week is not None and self.interval_seconds is not None:
-            raise_nats = nats_for_budget(self.budget_per_week, _WEEK, self.interval_seconds)
+        if self.raise_at is not None and self.budget_per_week is None:
+            raise_nats, seconds_per_raise = nats_of(self.raise_at), 0.0
+        else:
+            budget = self.budget_per_week or DEFAULT_BUDGET
+            raise_nats = nats_for_budget(budget, _WEEK, self.interval_seconds or USUAL_INTERVAL)
+            seconds_per_raise = _WEEK / budget if self.interval_seconds is None else 0.0
         return Rules(
             raise_nats=raise_nats,
             clear_nats=min(nats_of(self.clear_at), raise_nats),
@@ -138,6 +144,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             regime_seconds=self.regime_seconds,
             lift_nats=self.lift_nats,
             lift_seconds=self.lift_seconds,
+            seconds_per_raise=seconds_per_raise,
         )
 
     @cached_property

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import USUAL_INTERVAL, DetectionConfig, DetectionPlan
 from streams.detection.limits import LimitRules, LimitWatch
-from streams.detection.verdicts import LONG_AGO, AnomalyChange, Kind, Verdict
+from streams.detection.verdicts import LEAST_NATS, LONG_AGO, AnomalyChange, Kind, Verdict
 from streams.detectors import MAX_NATS, make_detector, score_of
 from streams.errors import InputError, Reason
 from streams.records.identity import reading_mark
@@ -62,7 +62,7 @@ class SeriesModel:
         self.config = config
         self._detector = make_detector(config.detector, config.parameters, config.warm_up)
         self._verdict = Verdict(config.rules)
-        self._quiet = config.rules.raise_nats  # less surprise than this changes nothing
+        self._quiet = self._calm  # less surprise than this changes nothing
         self._limits = None if config.limits is None else LimitWatch(config.limits)
         self._attend()
         self._last_time = LONG_AGO
@@ -89,6 +89,17 @@ class SeriesModel:
     def seen(self) -> int:
         """Readings learned."""
         return self._detector.seen
+
+    @property
+    def _calm(self) -> float:
+        """Less surprise than this changes nothing while the verdict is idle."""
+        rules = self.config.rules
+        return LEAST_NATS if rules.seconds_per_raise else rules.raise_nats
+
+    @property
+    def _raise_nats(self) -> float:
+        """The threshold at the interval measured, or the fixed one."""
+        return self.config.rules.raise_nats_at(self._detector.interval or USUAL_INTERVAL)
 
     @property
     def score(self) -> float | None:
@@ -157,12 +168,15 @@ class SeriesModel:
 
     def _judge(self, time: float, value: float, nats: float) -> tuple[AnomalyChange, ...]:
         verdict = self._verdict
-        self._whole = True
+        verdict.raise_nats = self._raise_nats
+        was_idle = verdict.idle
         kind = verdict.step(time, nats)
+        if not (was_idle and verdict.idle):
+            self._whole = True
         result: tuple[AnomalyChange, ...] = ()
         if kind is Kind.RAISED:
             self._peak = nats
-            self._home = self._detector.home(verdict.rules.raise_nats)
+            self._home = self._detector.home(verdict.raise_nats)
             self._change = self._describe(time, value, nats, time, self._detector.seen)
             result = (self._change,)
         elif kind is Kind.CLEARED:
@@ -170,7 +184,7 @@ class SeriesModel:
         elif self._change is not None and nats > self._peak:
             self._peak = nats
             self._change = self._describe(time, value, nats, self._change.raised_at, self._change.seen)
-        self._quiet = verdict.rules.raise_nats if verdict.idle else -1.0
+        self._quiet = self._calm if verdict.idle else -1.0
         return result
 
     def _close(self, time: float) -> AnomalyChange:
@@ -187,7 +201,7 @@ class SeriesModel:
         return msgspec.structs.replace(change, kind=kind.value, event_time=time, cleared_at=time)
 
     def _describe(self, time: float, value: float, nats: float, raised_at: float, seen: int) -> AnomalyChange:
-        expected, lower, upper, direction, cause = self._detector.explain(self.config.rules.raise_nats)
+        expected, lower, upper, direction, cause = self._detector.explain(self._raise_nats)
         return AnomalyChange(
             kind=Kind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None,
             score=score_of(nats), value=value, expected=expected, lower=lower, upper=upper,
@@ -196,7 +210,8 @@ class SeriesModel:
 
     def expected_band(self) -> dict[str, Any]:
         """Describe the model's present view, for web views; what is not known yet is ``None``."""
-        expected, lower, upper = self._detector.band(self.config.rules.raise_nats)
+        self._verdict.raise_nats = self._raise_nats
+        expected, lower, upper = self._detector.band(self._raise_nats)
         ready = self._detector.ready
         return {
             "expected": expected if ready else None,
@@ -305,7 +320,7 @@ class SeriesModel:
                 Reason.UNREADABLE_RECORD,
                 f"expected the state of a series model, got {len(data)} bytes {data[:16]!r}: {error}",
             ) from None
-        model._quiet = config.rules.raise_nats if model._verdict.idle else -1.0
+        model._quiet = model._calm if model._verdict.idle else -1.0
         model._whole = False
         return model
 

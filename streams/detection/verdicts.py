@@ -67,8 +67,16 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
     severity: str | None = None
 
 
+LEAST_NATS: Final = 5.3
+"""No alarm budget lowers the threshold below this, a score of 0.995: a calibrated score of a few is none."""
+
+
 class Rules(msgspec.Struct, frozen=True, gc=False):
-    """When an anomaly begins and ends: surprise in nats, times in seconds; the module says what they mean."""
+    """When an anomaly begins and ends: surprise in nats, times in seconds; the module says what they mean.
+
+    With ``seconds_per_raise`` the threshold follows the measured interval, so that normal data raise once in so long;
+    ``raise_nats`` is then that of the usual interval.
+    """
 
     raise_nats: float
     clear_nats: float
@@ -79,6 +87,13 @@ class Rules(msgspec.Struct, frozen=True, gc=False):
     regime_seconds: float
     lift_nats: float
     lift_seconds: float
+    seconds_per_raise: float = 0.0
+
+    def raise_nats_at(self, interval: float) -> float:
+        """Return the threshold of a series with a reading every ``interval`` seconds."""
+        if not self.seconds_per_raise:
+            return self.raise_nats
+        return max(LEAST_NATS, nats_for_budget(1.0, self.seconds_per_raise, interval))
 
 
 def nats_for_budget(raises: float, per_seconds: float, interval_seconds: float) -> float:
@@ -110,10 +125,13 @@ class Verdict:
     [None, <Kind.RAISED: 'raised'>, None, None, <Kind.CLEARED: 'cleared'>, None]
     """
 
-    __slots__ = ("calm_since", "high_since", "lift", "lifted_at", "raised_at", "resting_until", "rules")
+    __slots__ = (
+        "calm_since", "high_since", "lift", "lifted_at", "raise_nats", "raised_at", "resting_until", "rules",
+    )  # fmt: skip
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        self.raise_nats = rules.raise_nats  # whoever measures the interval sets it
         self.raised_at = inf  # of the open anomaly; inf when none is open
         self.high_since = inf
         self.calm_since = inf
@@ -133,8 +151,8 @@ class Verdict:
     def threshold(self, time: float) -> float:
         """Return what surprise would raise an anomaly now, the rest aside."""
         if self.lift == 0.0:
-            return self.rules.raise_nats
-        return self.rules.raise_nats + self.lift * exp((self.lifted_at - time) / self.rules.lift_seconds)
+            return self.raise_nats
+        return self.raise_nats + self.lift * exp((self.lifted_at - time) / self.rules.lift_seconds)
 
     def step(self, time: float, nats: float) -> Kind | None:
         """Judge the surprise of one reading.
@@ -145,7 +163,7 @@ class Verdict:
         """
         if self.raised_at != inf:
             return self._follow(time, nats)
-        if nats < self.rules.raise_nats or nats < self.threshold(time):
+        if nats < self.raise_nats or nats < self.threshold(time):
             self.high_since = inf
             return None
         if time < self.resting_until:
@@ -154,7 +172,7 @@ class Verdict:
             self.high_since = time
         if time - self.high_since < self.rules.min_duration_seconds:
             return None
-        self.lift = self.threshold(time) - self.rules.raise_nats + self.rules.lift_nats
+        self.lift = self.threshold(time) - self.raise_nats + self.rules.lift_nats
         self.lifted_at = self.raised_at = time
         self.resting_until = time + self.rules.rest_seconds
         self.high_since = self.calm_since = inf

@@ -74,6 +74,11 @@ class Detector(AnomalyDetector):
         """Whether the warm-up is over, so that the next reading gets a score."""
         raise NotImplementedError
 
+    @property
+    def interval(self) -> float:
+        """Usual time between readings in seconds, as measured; 0.0 if that is not known."""
+        return 0.0
+
     def surprise(self, value: float, time: float) -> float:
         """Score a reading against the past, then learn it.
 

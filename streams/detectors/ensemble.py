@@ -46,6 +46,11 @@ class Ensemble(Detector):
         """Whether all members are past their warm-up."""
         return all(member.ready for member in self.members)
 
+    @property
+    def interval(self) -> float:
+        """Usual time between readings in seconds, as the first member that measures it says."""
+        return next((member.interval for member in self.members if member.interval), 0.0)
+
     def surprise(self, value: float, time: float) -> float:
         """Score a reading, then learn it."""
         ready = self.ready

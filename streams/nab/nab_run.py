@@ -70,7 +70,10 @@ def flags_at(run: Run, config: DetectionConfig, raise_nats: float) -> list[int]:
     What the detector learned when a regime changed stays as it was in the run: see `SeriesModel`.
     """
     rules = msgspec.structs.replace(
-        config.rules, raise_nats=raise_nats, clear_nats=min(config.rules.clear_nats, raise_nats)
+        config.rules,
+        raise_nats=raise_nats,
+        clear_nats=min(config.rules.clear_nats, raise_nats),
+        seconds_per_raise=0.0,
     )
     verdict = Verdict(rules)
     return [

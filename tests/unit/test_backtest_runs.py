@@ -18,7 +18,7 @@ from streams.backtest.runs import DetectionRun, WindowRun
 from streams.records.types import Label, Reading, Tick, encode
 
 START = 1_760_000_000.0
-BEFORE = Configuration("before", {"size_seconds": 600.0}, {"raise_at": 0.99999, "rest_seconds": 0.0})
+BEFORE = Configuration("before", {"size_seconds": 600.0}, {"raise_at": 0.9999999999999, "rest_seconds": 0.0})
 AFTER = Configuration(
     "after",
     {"size_seconds": 600.0},

@@ -18,7 +18,7 @@ MOMENT = 1_725_890_460.0
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"budget_per_week": 2}, "budget_per_week needs interval_seconds"),
+        ({"budget_per_week": 0}, "Expected `float` > 0.0 - at `$.budget_per_week`"),
         ({"low": 5, "high": 5}, "low must be less than high, got 5.0 and 5.0"),
         ({"high": "nan"}, "high must be a finite number, got nan; leave it out for no limit"),
         ({"low": "-inf"}, "low must be a finite number, got -inf; leave it out for no limit"),

@@ -148,7 +148,7 @@ def test_tables_of_detection_are_json_objects_in_the_environment(monkeypatch: py
         ("WEIR_DETECTION__WARM_UP", "soon", "WEIR_DETECTION__WARM_UP: .*got 'soon'"),
         ("WEIR_DETECTION__DETECTOR", "oracle", "detector must be one of tailwatch"),
         ("WEIR_DETECTION__SERIES", '{"boiler-*/temperature": {"hihg": 120}}', "boiler-.*hihg"),
-        ("WEIR_DETECTION__BUDGET_PER_WEEK", "1", "budget_per_week needs interval_seconds"),
+        ("WEIR_DETECTION__BUDGET_PER_WEEK", "-1", "budget_per_week"),
         ("WEIR_WINDOWS__SIZE_SECONDS", "0.0015", "window size must be whole milliseconds"),
     ],
 )

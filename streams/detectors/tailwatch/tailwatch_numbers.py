@@ -7,6 +7,17 @@ plateau; those of calibration on synthetic normal data. docs/explanation/detecti
 
 from typing import Final
 
+FAST_RATE: Final = 0.2
+"""Learning rates of the means, per reading: of the last ~5 readings, ..."""
+MID_RATE: Final = 0.03
+"""... ~33, ..."""
+SHORT_RATE: Final = 0.02
+"""... ~50, ..."""
+SLOW_RATE: Final = 0.001
+"""... ~1,000."""
+SLOW_FROM: Final = 1000
+"""Until so many readings the slow mean is that of all."""
+
 TAIL: Final = 0.014
 """Share of readings beyond the quantile of each side of a residual."""
 QUANTILE_RATE: Final = 0.003
@@ -27,6 +38,8 @@ PRIOR_COUNT: Final = 10
 """How many readings in the tail these priors are worth."""
 EXCESS_FLOOR: Final = 0.08
 """Smallest mean logarithmic excess: no tail is believed to be thinner."""
+EXCESS_CEILING: Final = 1.0
+"""Largest mean logarithmic excess: Student's t with 2 degrees of freedom. No tail is believed to be heavier."""
 EXCESS_CLIP: Final = 4.0
 """An excess counts for at most so many mean excesses when it is learned."""
 DEVIATION_CLIP: Final = 3.0
@@ -51,9 +64,55 @@ SLOPE: Final = 1.5
 """Calibrated surprise is SLOPE u - OFFSET, where u is the largest of eleven: right for light tails ..."""
 OFFSET: Final = 4.0
 """See `SLOPE`."""
-HEAVY_FROM: Final = 9.0
-"""... and flatter beyond so many nats, where the steadier estimate says that the tail is heavy:"""
-HEAVY_SHAPE: Final = (0.19, 0.28)
-"""below the first a tail is light, above the second heavy (a normal has 0.15, Student's t with 3 degrees 0.33),"""
-HEAVY_LOSS: Final = 0.7
-"""and of a heavy one's surprise so much is taken off."""
+
+STRONG: Final = 8.0
+"""Beyond so many nats the line goes on with another slope, its steepness:"""
+LIGHT_STEEPNESS: Final = 1.3
+"""that of a light tail;"""
+HEAVY_STEEPNESS: Final = 0.32
+"""of a heavy one, by the steadier estimate;"""
+HEAVY_SHAPE: Final = (0.18, 0.25)
+"""below the first a tail is light, above the second heavy (a normal has 0.15, Student's t with 3 degrees 0.33);"""
+SMOOTH_STEEPNESS: Final = 0.14
+"""of all tails of a series that wanders smoothly: what its small steps add up to is weather;"""
+FLAT_STEEPNESS: Final = 0.6
+"""of a standstill."""
+SMOOTH: Final = 0.25
+"""A series is smooth if the root mean square of its steps is less than so many short-term standard deviations."""
+
+STEP_RATE: Final = 1.0 / 288.0
+"""Learning rate of the mean square of steps, per reading."""
+LEAP_SQUARE: Final = 25.0
+"""A step whose square is more than so many mean squares is a leap, and learned as so many."""
+LEAP_SLOPE: Final = 8.0
+"""Calibrated surprise of a leap of u root mean squares is LEAP_SLOPE ln u - an offset, ..."""
+SMOOTH_OFFSET: Final = 13.0
+"""... that of smooth series ..."""
+ROUGH_OFFSET: Final = 19.0
+"""... or of the others, whose steps are noise."""
+LEAP_MEMORY: Final = 500.0
+"""Leaps are a habit of the last so many readings:"""
+LEAP_PRIOR: Final = 0.12
+"""mean logarithmic excess of leaps at first, ..."""
+LEAP_PRIOR_COUNT: Final = 20.0
+"""... worth so many leaps."""
+LEAP_CLUSTER: Final = 0.4
+"""Weight of a leap within two readings of the last one: a spike goes up and down."""
+
+STRAY_FACTOR: Final = 4.0
+"""A value of the warm-up strays if it lies so many times farther off than the others do."""
+STRAY_SHARE: Final = 50
+"""One in so many may stray."""
+
+HOUR: Final = 3600.0
+"""Seconds after which a series without a season is looked after, as one with a season is at each bin."""
+HIGH: Final = 12.0
+"""A quantile of spike is high beyond so many short-term standard deviations, ..."""
+HIGH_JUMP: Final = 30.0
+"""... one of jump beyond so many. It sinks ..."""
+PATIENCE: Final = 20000.0
+"""... after so many readings without one in its tail, divided by the square of those standard deviations, ..."""
+PATIENCE_LEAST: Final = 32.0
+"""... but not before so many, ..."""
+RELAX_READINGS: Final = 50.0
+"""... by a factor e in so many readings."""

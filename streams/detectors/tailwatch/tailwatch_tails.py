@@ -1,0 +1,258 @@
+"""What of a TailWatch happens seldom: a deviation in a tail, a leap, a standstill, and what they are worth."""
+
+from math import exp, log, sqrt
+from typing import Final
+
+from streams.detectors.base import MAX_NATS
+from streams.detectors.tailwatch.tailwatch_layout import (
+    BEFORE,
+    CHANGES,
+    FAST,
+    FLAT,
+    JUMP,
+    LEAP,
+    LEAP_AT,
+    LEAP_EXCESS,
+    LEAPS,
+    LEVEL,
+    LONGEST,
+    MID,
+    PREVIOUS,
+    QUANTILES,
+    SCALE,
+    SHAPE,
+    SHORT,
+    SLOW,
+    SPIKE,
+    SPREAD,
+    STEP,
+    STEPS,
+    SUNK,
+    VARIANCE,
+)
+from streams.detectors.tailwatch.tailwatch_numbers import (
+    CLAIM,
+    DEVIATION_CLIP,
+    EXCESS_CEILING,
+    EXCESS_CLIP,
+    EXCESS_FLOOR,
+    EXCESS_PRIOR,
+    FAST_RATE,
+    FLAT_STEEPNESS,
+    HEAVY_SHAPE,
+    HEAVY_STEEPNESS,
+    HIGH,
+    HIGH_JUMP,
+    LEAP_CLUSTER,
+    LEAP_MEMORY,
+    LEAP_PRIOR,
+    LEAP_PRIOR_COUNT,
+    LEAP_SLOPE,
+    LEAP_SQUARE,
+    LIGHT_STEEPNESS,
+    MID_RATE,
+    OFFSET,
+    PATIENCE,
+    PATIENCE_LEAST,
+    QUANTILE_RATE,
+    RELAX_READINGS,
+    ROUGH_OFFSET,
+    SHAPE_CLUSTER,
+    SHAPE_RATE,
+    SHORT_RATE,
+    SLOPE,
+    SLOW_FROM,
+    SLOW_RATE,
+    SMOOTH,
+    SMOOTH_OFFSET,
+    SMOOTH_STEEPNESS,
+    SPIKE_PENALTY,
+    STRONG,
+    TAIL,
+    TAIL_CLUSTER,
+    TAIL_RATE,
+)
+from streams.detectors.tailwatch.tailwatch_state import TailState
+
+_UP: Final = 5.0 * QUANTILE_RATE * (1.0 - TAIL)
+_SPREAD_UP: Final = 10.0 * QUANTILE_RATE * (1.0 - 2.0 * TAIL)
+_LOG_CLIP: Final = log(DEVIATION_CLIP)
+_LOG_LEAP: Final = 0.5 * log(LEAP_SQUARE)
+KNOWN: Final = 4.0
+"""Nats that a surprise in a tail must have to matter: it is at least -ln(2 TAIL) = 3.6."""
+_BASE: Final = -log(TAIL)
+BASES: Final = (_BASE, _BASE, *2 * (_BASE - SPIKE_PENALTY,), *6 * (_BASE,), -log(2.0 * TAIL))
+"""Surprise at the quantile of each tail."""
+
+
+class Tails(TailState):
+    """Judge and learn deviations that lie in a tail; let tails that nothing reaches any more come back."""
+
+    __slots__ = ()
+
+    def _exceed(self, tail: int, deviation: float, scale: float, best: float) -> float:
+        """Judge and learn a deviation in a tail; return the larger of its surprise and ``best``."""
+        self._kept = 0
+        s = self._s
+        sunk = s[SUNK + 2 * (tail >> 1)]
+        quantile = s[QUANTILES + tail] - sunk
+        if quantile < 0.0:
+            quantile = 0.0
+        usual = quantile if quantile > s[STEP] else s[STEP]
+        excess = log(deviation / usual) if deviation > usual > 0.0 else 0.0
+        mean = self._floats[tail]
+        if mean < EXCESS_FLOOR:
+            mean = EXCESS_FLOOR
+        elif mean > EXCESS_CEILING:
+            mean = EXCESS_CEILING
+        nats = excess / mean
+        if nats > MAX_NATS:
+            nats = MAX_NATS
+        nats += BASES[tail]
+        s[QUANTILES + tail] = sunk + quantile + (_SPREAD_UP if tail == 10 else _UP) * scale
+        if excess > _LOG_CLIP and tail < 10:
+            self._unlearn(tail, deviation, deviation - DEVIATION_CLIP * usual)
+        if excess > EXCESS_CLIP * mean:
+            excess = EXCESS_CLIP * mean
+        count = self._counts[tail]
+        if count < 255:
+            self._counts[tail] = count + 1
+        shape_rate = max(SHAPE_RATE, 1.0 / (count + 2))
+        if self._n > self._latest[tail] + 1:
+            self._floats[tail] += TAIL_RATE * (excess - self._floats[tail])
+            self._floats[tail + SHAPE] += shape_rate * (excess - self._floats[tail + SHAPE])
+        else:
+            self._floats[tail] += TAIL_CLUSTER * TAIL_RATE * (excess - self._floats[tail])
+            self._floats[tail + SHAPE] += SHAPE_CLUSTER * shape_rate * (excess - self._floats[tail + SHAPE])
+        self._latest[tail] = self._n
+        if nats > best:
+            self._cause = tail
+            return nats
+        return best
+
+    def _unlearn(self, tail: int, deviation: float, surplus: float) -> None:
+        """Take back what scale and means have learned from the part of a deviation beyond its clip."""
+        s = self._s
+        s[SCALE + 2 * (tail >> 1)] -= QUANTILE_RATE * surplus
+        if tail >> 1 == JUMP:
+            if tail & 1:
+                surplus = -surplus
+                deviation = -deviation
+            s[MID] -= MID_RATE * surplus
+            s[SHORT] -= SHORT_RATE * deviation
+            s[SLOW] -= (SLOW_RATE if self._n > SLOW_FROM else 1.0 / self._n) * surplus
+        elif tail >> 1 == SPIKE:
+            s[FAST] -= -FAST_RATE * surplus if tail & 1 else FAST_RATE * surplus
+
+    def _leap(self, step: float, calm: float) -> float:
+        """Judge a step on the series' own scale: against the root mean square of its last steps, and its habits.
+
+        Args:
+            step: Its size.
+            calm: Mean square of the steps before it.
+
+        Returns:
+            Nats; 0.0 if it is none, or if leaps like it are a habit.
+        """
+        s = self._s
+        finest = s[STEP]
+        ratio = log(step / sqrt(max(calm, 0.25 * finest * finest)))
+        over = ratio - _LOG_LEAP
+        if over <= 0.0:
+            return 0.0
+        self._kept = 0
+        floats = self._floats
+        since = self._n - self._latest[LEAP_AT]
+        fade = exp(-since / LEAP_MEMORY)
+        leaps, excess = floats[LEAPS] * fade, floats[LEAP_EXCESS] * fade
+        mean = (excess + LEAP_PRIOR * LEAP_PRIOR_COUNT) / (leaps + LEAP_PRIOR_COUNT)
+        habit = over / mean - log((leaps + 0.5) / min(self._n, LEAP_MEMORY))
+        weight = 1.0 if since > 2 else LEAP_CLUSTER
+        floats[LEAPS] = leaps + weight
+        floats[LEAP_EXCESS] = excess + weight * min(over, EXCESS_CLIP * mean)
+        self._latest[LEAP_AT] = self._n
+        nats = LEAP_SLOPE * ratio - (SMOOTH_OFFSET if self._smooth else ROUGH_OFFSET)
+        return max(0.0, min(nats, habit, MAX_NATS))
+
+    @property
+    def _smooth(self) -> bool:
+        """Whether the series wanders by steps that are small beside the distance it goes: what is far, is weather."""
+        s = self._s
+        wander = SMOOTH * s[SCALE + 2 * SPREAD]
+        return s[STEPS] < wander * wander
+
+    def _flatness(self, run: float) -> float:
+        """Judge a value that has stood still for longer than ever before in a series that usually moves.
+
+        With c changes seen, a standstill longer than all had a chance of about 1/c; how much longer counts on
+        top of that.
+        """
+        longest = self._s[LONGEST]
+        changes = self._s[CHANGES]
+        if changes < 30.0:
+            return 0.0
+        nats = log(changes) - 3.0 + 8.0 * (run - longest) / (longest + 8.0)
+        if nats <= KNOWN:
+            return 0.0
+        self._cause = 12
+        return nats if nats < 20.0 else 20.0
+
+    def _temper(self, nats: float, leap: float, time: float, n: int) -> float:
+        """Discount what recurs daily and what so few readings cannot support; calibrate.
+
+        Args:
+            nats: The largest surprise of the tails.
+            leap: Calibrated surprise of a leap, 0.0 if there is none.
+            time, n: Event time and number of the reading.
+        """
+        self._kept = 0
+        alike = (leap + OFFSET) / SLOPE if leap else 0.0  # what a tail's surprise would be
+        if self._recurrence is not None:
+            discount = self._recurrence.discount(max(nats, alike), time)
+            nats -= discount
+            alike -= discount
+        claim = log(CLAIM * n)
+        nats = SLOPE * min(nats, claim + 0.5 * (nats - claim)) - OFFSET
+        leap = SLOPE * min(alike, claim + 0.5 * (alike - claim)) - OFFSET
+        if nats > STRONG:
+            nats = STRONG + (nats - STRONG) * self._steepness(self._cause)
+        if leap > nats:
+            self._cause = 2 * LEAP + (self._s[PREVIOUS] < self._s[BEFORE])
+            nats = leap
+        return nats if nats > 0.0 else 0.0
+
+    def _steepness(self, tail: int) -> float:
+        """Return how far a tail's surprise beyond `STRONG` can be believed."""
+        if tail >> 1 == FLAT:
+            return FLAT_STEEPNESS
+        if self._smooth:
+            return SMOOTH_STEEPNESS
+        light, heavy = HEAVY_SHAPE
+        heaviness = min(max((self._floats[tail + SHAPE] - light) / (heavy - light), 0.0), 1.0)
+        return LIGHT_STEEPNESS + heaviness * (HEAVY_STEEPNESS - LIGHT_STEEPNESS)
+
+    def _relax(self, elapsed: float) -> None:
+        """Let tails of jump and spike sink that lie far beyond the present spread and that nothing reaches any more.
+
+        Args:
+            elapsed: Readings since the last call.
+        """
+        s = self._s
+        spread = max(sqrt(s[VARIANCE]), s[STEP])
+        for tail in range(2 * LEVEL):
+            at = SUNK + 2 * (tail >> 1)
+            quantile = s[QUANTILES + tail] - s[at]
+            if quantile <= (HIGH if tail >> 1 == SPIKE else HIGH_JUMP) * spread:
+                continue
+            patience = PATIENCE * (spread / quantile) ** 2
+            idle = min(elapsed, self._n - self._latest[tail] - max(patience, PATIENCE_LEAST))
+            if idle <= 0.0:
+                continue
+            keep = exp(-min(idle / RELAX_READINGS, 1.0))
+            s[QUANTILES + tail] = s[at] + keep * quantile
+            if s[at + 1] > spread:
+                s[at + 1] *= keep
+            self._floats[tail] = EXCESS_PRIOR + keep * (self._floats[tail] - EXCESS_PRIOR)
+            shape = self._floats[tail + SHAPE]
+            if shape > HEAVY_SHAPE[0]:
+                self._floats[tail + SHAPE] = HEAVY_SHAPE[0] + keep * (shape - HEAVY_SHAPE[0])

@@ -1,0 +1,94 @@
+"""What detection finds and what it says needlessly, on real and made series, at the default and at NAB's threshold.
+
+    python -m pytest tests/benchmarks/bench_detection_quality.py -s
+
+Prints every figure of docs/explanation/detection.md on quality, in half a minute. Rivers and NAB lie outside of the
+project, see `tests.support.labelled_series`; without them their lines are missing.
+"""
+
+from bridges.backtest.nab_files import load_corpus
+from streams.detection.detection_config import NAB_RAISE_AT, DetectionConfig
+from streams.nab.nab_run import evaluate, run_file
+from tests.support.eventful_series import (
+    LOCAL_FAULTS,
+    OWN_SIGMA,
+    SEEDS,
+    SIGMA,
+    flooded,
+    sampled,
+    steady,
+    with_local_fault,
+)
+from tests.support.labelled_series import fit, folder, load_rivers, total
+from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
+
+
+def test_rivers_by_site() -> None:
+    series = load_rivers(folder("rivers"))
+    fits = {each.name: fit(each, raises(each.readings)) for each in series}
+    for site in sorted({each.site for each in series}) + ([""] if series else []):
+        found = total(fits[each.name] for each in series if each.site == site or not site)
+        print(
+            f"\nrivers {site or 'all'}: {found.events} events, recall {found.recall:.3f}, "
+            f"precision {found.precision:.3f}, {found.false_per_day:.4f} false alarms per series-day",
+            end="",
+        )
+
+
+def test_nab_at_its_own_threshold_and_at_the_default() -> None:
+    if not (folder("nab") / "labels" / "combined_windows.json").is_file():
+        return
+    corpus = load_corpus(folder("nab"))
+    for name, config in (
+        ("NAB's threshold", DetectionConfig(raise_at=NAB_RAISE_AT)),
+        ("the default", DetectionConfig()),
+    ):
+        result = evaluate([run_file(file, config) for file in corpus], config)
+        scores = " / ".join(f"{score:.1f}" for score in result.fixed.values())
+        print(
+            f"\nNAB at {name}: {scores}, {result.found} of {result.windows}, {result.precision:.2f}", end=""
+        )
+
+
+def test_normal_series() -> None:
+    for kind in KINDS:
+        early = late = 0
+        for seed in range(100, 104):
+            readings = normal_series(kind, 30 * PER_DAY, seed)
+            at = raises(readings)
+            early += sum(time < readings[1000][0] for time in at)
+            late += sum(time >= readings[1000][0] for time in at)
+        days = 4 * (30 - 1000 / PER_DAY)
+        print(f"\nnormal, {kind}: {late / days:.3f} alarms a day, {early / 4:.2f} in the first 1,000", end="")
+
+
+def test_spikes_after_floods_and_after_a_wrong_value_in_the_warm_up() -> None:
+    for at in (1200, 3000, 8900):
+        for sigmas in (10, 25, 50):
+            found = 0
+            for seed in SEEDS:
+                readings = flooded(seed, at + 1)
+                readings[at] = (readings[at][0], readings[at][1] + sigmas * SIGMA)
+                found += readings[at][0] in raises(readings)
+            print(f"\nafter floods, {sigmas} sigma at reading {at}: {found} of {len(SEEDS)}", end="")
+    for at in (300, 1000, 2000):
+        for wrong in ({}, {3: 85.0}):
+            spiked = {at: 21 + 10 * SIGMA}
+            found = sum(bool(raises(steady(seed, at + 1, wrong | spiked))) for seed in range(20))
+            print(f"\n10 sigma at reading {at}, {len(wrong)} wrong in warm-up: {found} of 20", end="")
+
+
+def test_faults_in_local_sigma() -> None:
+    for fault in LOCAL_FAULTS:
+        found = 0
+        for kind in OWN_SIGMA:
+            for seed in range(6):
+                readings, since, until = with_local_fault(kind, fault, seed)
+                found += any(since <= time <= until for time in raises(readings))
+        print(f"\nlocal {fault}: {found / (6 * len(OWN_SIGMA)):.0%}", end="")
+
+
+def test_one_process_seen_at_five_rates() -> None:
+    for interval, days in ((1.0, 4), (10.0, 20), (60.0, 20), (300.0, 60), (3600.0, 60)):
+        alarms = sum(len(raises(sampled(interval, days, seed))) for seed in range(2))
+        print(f"\nevery {interval:g} s: {alarms / (2 * days):.3f} alarms a day", end="")
