@@ -61,7 +61,7 @@ def count_readings(state: WriteBehindState[int], batch: Batch) -> Mapping[str, R
         if record.offset > row.applied_through:
             row.applied_through = record.offset
             row.state += 1
-            state.result(RESULTS, P, b"sensor", str(record.offset).encode())
+            state.results(RESULTS, P, [(b"sensor", str(record.offset).encode())])
     return {"sensor": row}
 
 

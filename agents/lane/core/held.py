@@ -8,7 +8,7 @@ less than those of many small batches. Nothing of it can be seen outside before 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -115,15 +115,15 @@ class Held(Generic[S]):
                 if self._release:
                     batch.release()
 
-    def result(self, target: TopicPartition, partition: int, key: bytes | None, value: bytes) -> None:
-        """Add a record to be written at the next checkpoint.
+    def results(self, target: TopicPartition, partition: int, records: Iterable[KeyValue]) -> None:
+        """Add records to be written at the next checkpoint.
 
         Args:
-            target: Topic and partition that it goes to.
-            partition: The source partition, whose transaction it belongs to.
-            key, value: The record.
+            target: Topic and partition that they go to.
+            partition: The source partition, whose transaction they belong to.
+            records: Key and value of each.
         """
-        self._results[partition][target].append((key, value))
+        self._results[partition][target] += records
 
     @property
     def changed_rows(self) -> int:

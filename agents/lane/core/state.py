@@ -11,7 +11,7 @@ Rows of partitions that stay through a rebalance stay as well, since the checkpo
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Generic, TypeVar
 
 from agents.lane.core.batch import Batch
@@ -85,9 +85,9 @@ class WriteBehindState(Generic[S]):
             )
         self.held.put(event)
 
-    def result(self, target: TopicPartition, partition: int, key: bytes | None, value: bytes) -> None:
-        """Add a record to be written to a result topic at the next checkpoint: see `Held.result`."""
-        self.held.result(target, partition, key, value)
+    def results(self, target: TopicPartition, partition: int, records: Iterable[KeyValue]) -> None:
+        """Add records to be written to a result topic at the next checkpoint: see `Held.results`."""
+        self.held.results(target, partition, records)
 
     def set_aside(self, partition: int, offset: int) -> bool:
         """Note that a record which belongs to no row is set aside; tells whether it is the first time.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from time import perf_counter
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_kafka
 from streams.records.record_type import TopicSpec
 from streams.records.rows import Row
-from streams.records.types import DeadLetter
+from streams.records.types import DeadLetter, encode
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -42,19 +43,24 @@ def work_of(
     stage: Stage[P, R, S, O], around: Surroundings
 ) -> Callable[[WriteBehindState[S], Batch], Mapping[str, Row[S]]]:
     """Return what applies a batch to the rows of a stage's state, and returns those that changed."""
-    targets = [(around.topic(writes.kind.topic), writes) for writes in stage.writes]
+    # Once for each result: what `RecordType.key` and `RecordType.encode` do, without the calls.
+    targets = [
+        (around.topic(writes.kind.topic), attrgetter(writes.kind.key_field), writes)
+        for writes in stage.writes
+    ]
 
     def work(state: WriteBehindState[S], batch: Batch) -> Mapping[str, Row[S]]:
         begun = perf_counter()
         partition = batch.partition
-        records, unreadable = stage.read(batch)
-        outcome = stage.run(stage.plan, state.rows[partition], records)
-        for topic, writes in targets:
-            key_of, encode = writes.kind.key, writes.kind.encode
-            for record in writes.records(outcome):
-                key = key_of(record)
-                into = around.partition(key) if writes.keyed_anew else partition
-                state.result((topic, into), partition, key, encode(record))
+        readable, unreadable = stage.read(batch)
+        outcome = stage.run(stage.plan, state.rows[partition], readable)
+        for topic, key_of, writes in targets:
+            records = [(key_of(record).encode(), encode(record)) for record in writes.records(outcome)]
+            if not writes.keyed_anew:
+                state.results((topic, partition), partition, records)
+                continue
+            for key, value in records:
+                state.results((topic, around.partition(key)), partition, [(key, value)])
         if stage.sets_aside:
             _set_aside(state, batch, unreadable, around.topic(LETTERS.topic))
         stage.count(around.counts, outcome, Applied(len(unreadable), perf_counter() - begun))
@@ -69,6 +75,5 @@ def _set_aside(
     for record, error in unreadable:
         if state.set_aside(batch.partition, record.offset):  # not read again after a crash
             letter = from_kafka(batch.topic, batch.partition, record, error)
-            state.result(
-                (dead_letters, batch.partition), batch.partition, batch.topic.encode(), LETTERS.encode(letter)
-            )
+            written = (batch.topic.encode(), LETTERS.encode(letter))
+            state.results((dead_letters, batch.partition), batch.partition, [written])
