@@ -91,7 +91,7 @@ class SensorAnalysis(EventClock):
             findings, closed: Collect what is found, and the buckets that close.
             grace_ms: How far out of order a reading may arrive and still count.
         """
-        newest = event > self.stream_ms
+        newest = event > self.stream_ms and self.trusts(event, arrival)
         end = (event // BUCKET_MS + 1) * BUCKET_MS
         late = self.has_closed(end)
         if sequence is None and len(values) == 1:
@@ -99,7 +99,7 @@ class SensorAnalysis(EventClock):
             key = event ^ _of_name(quantity)
         else:
             key, mark = event ^ (reading_mark(values, sequence) >> 1), 0.0
-        if not newest and self._knows(key, mark):
+        if (not newest or event == self.ahead_ms) and self._knows(key, mark):
             if late:  # a copy that comes so late cannot be told from a late reading, here as in the windows
                 self.late += 1
             else:
@@ -113,6 +113,7 @@ class SensorAnalysis(EventClock):
             findings.extend(found)
         if late:
             self.late += 1
+            self.pass_over(event, arrival)
             return
         for quantity, value in values.items():
             series = self.series.get(quantity)
@@ -124,10 +125,9 @@ class SensorAnalysis(EventClock):
             series.observe(event, value, newest, findings)
         if end < self._next_close:
             self._next_close = end
-        if newest:
-            self.advance(event, grace_ms)
-            if self.has_closed(self._next_close):
-                self._close(findings, closed)
+        self.advance(event, grace_ms, arrival)
+        if self.has_closed(self._next_close):
+            self._close(findings, closed)
 
     def _knows(self, key: int, mark: float) -> bool:
         """Whether the reading is one of the last."""
@@ -163,7 +163,8 @@ class SensorAnalysis(EventClock):
         """Return everything as plain values; `from_state` goes on bit for bit."""
         return [
             self.health.to_state(), [series.to_state() for series in self.series.values()],
-            self.stream_ms, self.watermark_ms, self._next_close, self._keys.tobytes(), self._marks.tobytes(),
+            self.stream_ms, self.watermark_ms, self.ahead_ms, self._next_close,
+            self._keys.tobytes(), self._marks.tobytes(),
             self.late, self.duplicates, self.left_out,
             [(kind.value, quantity, at, state.value, *rest) for kind, quantity, at, state, *rest in self.noted],
         ]  # fmt: skip
@@ -173,7 +174,7 @@ class SensorAnalysis(EventClock):
         """Restore from `to_state`."""
         sensor = cls()
         (
-            health, series, sensor.stream_ms, sensor.watermark_ms, sensor._next_close, keys, marks,
+            health, series, sensor.stream_ms, sensor.watermark_ms, sensor.ahead_ms, sensor._next_close, keys, marks,
             sensor.late, sensor.duplicates, sensor.left_out, noted,
         ) = state  # fmt: skip
         sensor.noted = [

@@ -10,6 +10,7 @@ from streams.detection.verdicts import AnomalyChange
 from streams.records.identity import anomaly_id
 from streams.records.rows import Changes, Row
 from streams.records.types import Anomaly, Reading, Tick
+from streams.windows.event_clock import AHEAD_MS
 
 SensorModels = dict[str, SeriesModel]
 """The models of one sensor, by quantity."""
@@ -23,8 +24,8 @@ class DetectionOutcome:
         anomalies: Changes in the life of anomalies, in order.
         changed: Rows that changed, by sensor, in the order of their first change.
         applied, skipped: Readings given to the models; readings that the row contained already (read again after
-            a crash). A reading that a model has seen, or that is older than the newest it saw, is counted by the
-            model itself.
+            a crash). A reading that a model has seen, or that is older than the newest it saw, or the first one ahead
+            of its arrival, is counted by the model itself.
     """
 
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -48,7 +49,7 @@ def detect(
         outcome: Collects the results.
     """
     changed = outcome.changed
-    for offset, _, record in records:
+    for offset, ingest_ms, record in records:
         if isinstance(record, Tick):
             continue
         sensor_id = record.sensor_id
@@ -63,11 +64,12 @@ def detect(
         outcome.applied += 1
         models = row.state
         event_time = record.collected_at
+        ahead = event_time * 1000 - ingest_ms > AHEAD_MS and ingest_ms > 0
         for quantity, value in record.values.items():
             model = models.get(quantity)
             if model is None:
                 model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
-            changes = model.observe(event_time, value, record)
+            changes = model.observe(event_time, value, record, ahead)
             if changes:
                 outcome.anomalies += [to_anomaly(sensor_id, quantity, change) for change in changes]
 

@@ -36,6 +36,7 @@ _CHANGES = Struct("<IddH")  # skipped, last time, last surprise, length of marks
 _REMEMBERED: Final = 64  # readings of the newest time, at most
 _LARGEST = 1e30
 _ANYWHERE: Final = (-inf, inf)
+_NEVER: Final = (inf, inf)
 
 _Newest = Reading | float | tuple[float, ...]
 """The last reading, or its value if it is nothing but that; or the marks of all that have its time, oldest first."""
@@ -54,7 +55,7 @@ class SeriesModel:
     """
 
     __slots__ = (
-        "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_newest", "_peak",
+        "_ahead", "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_newest", "_peak",
         "_quiet", "_verdict", "_whole", "config", "nats", "skipped",
     )  # fmt: skip
 
@@ -66,6 +67,7 @@ class SeriesModel:
         self._limits = None if config.limits is None else LimitWatch(config.limits)
         self._attend()
         self._last_time = LONG_AGO
+        self._ahead = _NEVER  # the last reading ahead of its arrival, and the newest learned when it came
         self._newest: _Newest = ()
         self._peak = 0.0
         self._home = _ANYWHERE  # where the level was when the open anomaly was raised
@@ -107,22 +109,27 @@ class SeriesModel:
         return score_of(self.nats) if self._detector.ready else None
 
     def observe(
-        self, event_time: float, value: float, reading: Reading | None = None
+        self, event_time: float, value: float, reading: Reading | None = None, ahead: bool = False
     ) -> tuple[AnomalyChange, ...]:
         """Judge a reading by the limits; score it, learn it, and judge the score.
 
         Readings of equal times are judged and learned in the order of their arrival. One that is older than the last,
         or that was seen (the last 64 of its time are remembered), or not finite, or beyond 1e30 where no limit is set,
-        is skipped and counted. One beyond ``low`` or ``high`` is neither scored nor learned.
+        is skipped and counted. So is one that is ahead of its arrival, unless the last was, too: learned, it would make
+        older than the last all that come until then. One beyond ``low`` or ``high`` is neither scored nor learned.
 
         Args:
             event_time: Seconds since the Unix epoch.
             value: The value measured.
             reading: Of which the value is part, where it may have a sequence number or other quantities.
+            ahead: Whether its event time lies after its arrival: see `streams.windows.event_clock`.
 
         Returns:
             What the reading changed in the lives of anomalies: nothing as a rule.
         """
+        if ahead and self._is_doubted(event_time):
+            self.skipped += 1
+            return ()
         newest: _Newest = value if reading is None else reading
         if not event_time > self._last_time:
             marks, (mark,) = _marks(self._newest), _marks(newest)
@@ -136,6 +143,13 @@ class SeriesModel:
         self._newest = newest
         self.nats = nats = self._detector.surprise(value, event_time)
         return () if nats < self._quiet else self._judge(event_time, value, nats)
+
+    def _is_doubted(self, event_time: float) -> bool:
+        """Tell whether a reading that is ahead is the first since another was learned, or that one again."""
+        last_time = self._last_time
+        before, learned_before = self._ahead
+        self._ahead = event_time, last_time
+        return not (before == last_time or (learned_before == last_time and before != event_time))
 
     def _attend(self) -> None:
         """Set between which values a reading need not be shown to the limits: nowhere while they are not idle."""
@@ -234,6 +248,11 @@ class SeriesModel:
         self._newest = marks = _marks(self._newest)
         return marks
 
+    def _marks_to_write(self) -> tuple[Any, ...]:
+        """Return the marks, and before them what is known of a reading ahead, where there was one."""
+        marks = self._settle()
+        return marks if self._ahead == _NEVER else (self._ahead, *marks)
+
     def to_bytes(self) -> bytes:
         """Encode limits, detector and verdict; `from_bytes` continues bit for bit."""
         change = self._change
@@ -242,7 +261,7 @@ class SeriesModel:
                 *self._verdict.state(), self._peak, *self._home,
                 None if change is None else msgspec.structs.astuple(change),
                 None if self._limits is None else self._limits.state(),
-                self._settle(),
+                self._marks_to_write(),
             )
         )  # fmt: skip
         head = _HEAD.pack(
@@ -259,7 +278,7 @@ class SeriesModel:
         if self._whole or changes is None:
             self._whole = False
             return None
-        marks = _encode(self._settle())
+        marks = _encode(self._marks_to_write())
         return b"".join((_CHANGES.pack(self.skipped, self._last_time, self.nats, len(marks)), marks, changes))
 
     def apply_changes(self, data: bytes) -> None:
@@ -271,7 +290,7 @@ class SeriesModel:
         try:
             self.skipped, self._last_time, nats, size = _CHANGES.unpack_from(data)
             end = _CHANGES.size + size
-            self._newest = tuple(msgspec.msgpack.decode(data[_CHANGES.size : end]))
+            self._restore_marks(msgspec.msgpack.decode(data[_CHANGES.size : end]))
             if self._detector.seen:
                 self._detector.apply_changes(data[end:])
                 self.nats = nats
@@ -304,7 +323,7 @@ class SeriesModel:
             end = _HEAD.size + size
             values = msgspec.msgpack.decode(data[_HEAD.size : end])
             if version > _WITHOUT_MARKS:
-                model._newest = tuple(values.pop())
+                model._restore_marks(values.pop())
             if version > _WITHOUT_LIMITS:
                 model._restore_limits(values.pop())
             if fingerprint != config.fingerprint:
@@ -323,6 +342,12 @@ class SeriesModel:
         model._quiet = model._calm if model._verdict.idle else -1.0
         model._whole = False
         return model
+
+    def _restore_marks(self, marks: Any) -> None:
+        if marks and isinstance(marks[0], list):
+            (ahead, learned_before), *marks = marks
+            self._ahead = ahead, learned_before
+        self._newest = tuple(marks)
 
     def _restore_limits(self, state: Any) -> None:
         """Take over the state of limits, also of some that are not set any more: what they raised must be cleared."""

@@ -20,7 +20,7 @@ S = TypeVar("S")
 CHANGES = b"\0"
 """Follows a sensor in the key of what has changed of its row; no sensor id has a NUL in it."""
 
-_VERSION = 3
+_VERSION = 4
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 

@@ -100,7 +100,7 @@ def _close_idle(
         row = rows[sensor_id]
         row.applied_through = offset
         outcome.changed[sensor_id] = row
-        row.state.close_all(policy)
+        row.state.close_idle(policy, tick_ms)
         for window in row.state.take_closed(policy):
             outcome.aggregates.append(to_aggregate(policy, sensor_id, window))
 

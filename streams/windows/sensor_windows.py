@@ -13,7 +13,9 @@ a window closes when ``watermark >= end``:
 A reading none of whose windows is open any more is *late*: it is not aggregated, but returned as such. A reading
 that was seen before while its windows are open is a *duplicate*: the same event time, sequence number, quantities and
 values. Whatever differs in any of them is another reading, and counts.
-A silent sensor is closed by a tick: a record in the log that carries ingest time, so that a replay decides alike.
+A silent sensor is closed by a tick: a record in the log that carries ingest time, so that a replay decides alike. What
+it closes are the windows that its stream time has reached; one that holds only readings ahead (`EventClock`) waits
+until ingest time has passed its end.
 """
 
 from array import array
@@ -233,14 +235,13 @@ class SensorWindows(EventClock):
         Returns:
             The quantities for which it was a duplicate, and those for which it was late.
         """
-        if ingest_ms > self.ingest_ms:
-            self.ingest_ms = ingest_ms
-        newer = ms > self.stream_ms
+        self.ingest_ms = ingest_ms
         step_ms = policy.step_ms
         newest = ms // step_ms
         newest_end_ms = newest * step_ms + policy.size_ms
         passed_ms = self.watermark_ms
         if newest_end_ms <= passed_ms:  # `has_closed`, without the 3 % that the call costs each reading
+            self.pass_over(ms, ingest_ms)
             return (), tuple(values)
         if ms > passed_ms:
             passed_ms = ms
@@ -249,10 +250,11 @@ class SensorWindows(EventClock):
         else:
             plain = False
             mark = reading_mark(values, sequence)
-            if newer:
-                self.compound.times.append(ms)
-                self.compound.marks.append(mark)
-            elif not self.compound.add(ms, mark):
+            known = self.compound
+            if not known.times or ms > known.times[-1]:
+                known.times.append(ms)
+                known.marks.append(mark)
+            elif not known.add(ms, mark):
                 return tuple(values), ()
         for quantity, value in values.items():
             series = self.series.get(quantity)
@@ -260,7 +262,7 @@ class SensorWindows(EventClock):
                 series = self.series[quantity] = SeriesWindows()
             if plain:
                 times = series.times
-                if newer or not times or ms > times[-1]:
+                if not times or ms > times[-1]:
                     times.append(ms)
                     series.marks.append(value)
                 elif not series.add(ms, value):
@@ -276,13 +278,40 @@ class SensorWindows(EventClock):
                 summary.add(ms, value)
                 index -= 1
                 end_ms -= step_ms
-        if newer:
-            self.advance(ms, policy.grace_ms)
+        self.advance(ms, policy.grace_ms, ingest_ms)
         return (), ()
 
     def is_idle(self, policy: WindowPolicy, now_ms: int) -> bool:
-        """Tell whether windows are open although nothing has come for the idle time (ingest times)."""
-        return self.next_close_ms != NEVER and now_ms - self.ingest_ms >= policy.idle_ms
+        """Tell whether a tick has something to do here: nothing has come for the idle time (ingest times).
+
+        Windows are to be closed, or what came last is from the future: the bridge's clock was set back.
+        """
+        if self.next_close_ms == NEVER:
+            return False
+        silent_ms = now_ms - self.ingest_ms
+        if silent_ms >= policy.idle_ms:
+            return self.next_close_ms <= self._idle_end(policy, now_ms)
+        return silent_ms < -policy.idle_ms
+
+    def close_idle(self, policy: WindowPolicy, now_ms: int) -> None:
+        """Move the watermark past the open windows that end a sensor's silence, for `take_closed`.
+
+        After the bridge's clock was set back, silence counts from now on instead.
+        """
+        if now_ms < self.ingest_ms:
+            self.ingest_ms = now_ms
+            return
+        last_ms = self._idle_end(policy, now_ms)
+        for series in self.series.values():
+            for index in series.open:
+                end_ms = index * policy.step_ms + policy.size_ms
+                if end_ms <= last_ms:
+                    self.close_through(end_ms)
+
+    def _idle_end(self, policy: WindowPolicy, now_ms: int) -> int:
+        """Return up to where the windows of a silent sensor are closed: its stream time's, and those of the past."""
+        step_ms = policy.step_ms
+        return max(self.stream_ms // step_ms * step_ms + policy.size_ms, now_ms - policy.grace_ms)
 
     def close_all(self, policy: WindowPolicy) -> None:
         """Move the watermark past every open window, so that `take_closed` returns them all."""
@@ -353,9 +382,10 @@ class SensorWindows(EventClock):
         Raises:
             ConfigurationError: If they follow another state.
         """
-        self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms, compound, *series_states = (
-            changes
-        )
+        (
+            self.stream_ms, self.watermark_ms, self.ahead_ms, self.ingest_ms, self.next_close_ms,
+            compound, *series_states,
+        ) = changes  # fmt: skip
         self.compound.follow(*compound)
         for quantity, plain, *summaries in series_states:
             series = self.series.setdefault(quantity, SeriesWindows())
@@ -370,7 +400,7 @@ class SensorWindows(EventClock):
 
     def _values(self, *, whole: bool) -> list[Any]:
         values: list[Any] = [
-            self.stream_ms, self.watermark_ms, self.ingest_ms, self.next_close_ms,
+            self.stream_ms, self.watermark_ms, self.ahead_ms, self.ingest_ms, self.next_close_ms,
             self.compound.state(whole=whole),
         ]  # fmt: skip
         for quantity, series in self.series.items():
