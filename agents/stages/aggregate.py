@@ -1,6 +1,7 @@
 """The stage that turns readings into aggregates of windows."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
@@ -24,6 +25,11 @@ WINDOW_ROWS: Final = RowForm(
 )
 
 
+def window_rows(policy: WindowPolicy) -> RowForm[SensorWindows]:
+    """Tell how the windows of a sensor are kept: those of another size would be taken for windows of another time."""
+    return replace(WINDOW_ROWS, policy=policy.shape)
+
+
 def window_stage(
     settings: Settings,
 ) -> Stage[WindowPolicy, Numbered, SensorWindows, AggregationOutcome]:
@@ -32,12 +38,13 @@ def window_stage(
     Delivery: each reading counts once; rows remember the offset they contain, results have derived ids.
     Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
     """
+    policy = settings.windows.policy()
     return Stage(
         name="aggregate_readings",
         reads=CATALOGUE.of(Reading),
         table="windows",
-        form=WINDOW_ROWS,
-        plan=settings.windows.policy(),
+        form=window_rows(policy),
+        plan=policy,
         read=attrgetter("decoded"),
         run=_run,
         writes=(

@@ -109,6 +109,16 @@ class WindowPolicy:
         return cls(size_ms, step_ms, grace_ms, idle_ms, quantiles)
 
     @property
+    def shape(self) -> str:
+        """Return in words what the open windows of a sensor depend on; grace and idle time may change between two runs.
+
+        >>> WindowPolicy.of(size=60, grace=10).shape
+        'windows of 60 s every 60 s without quantiles'
+        """
+        quantiles = "quantiles" if self.quantiles else "without quantiles"
+        return f"windows of {self.size_ms / 1000:g} s every {self.step_ms / 1000:g} s {quantiles}"
+
+    @property
     def overlap(self) -> int:
         """Return how many windows can contain one instant."""
         return -(-self.size_ms // self.step_ms)

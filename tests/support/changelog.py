@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from streams.records.large_values import whole
 from streams.records.rows import CHANGES, Changes, Row, decode_row, update_row
 
 S = TypeVar("S")
@@ -19,6 +20,7 @@ def recovered(
         from_state: Restores its state from plain values.
         changes: Takes the changes over.
     """
+    changelog = whole(dict(changelog))
     key = sensor_id.encode()
     row = decode_row(changelog[key], from_state)
     if (newest := changelog.get(key + CHANGES)) is not None:

@@ -3,18 +3,21 @@
     key                  value
     sensor id            the row, written whole                        (`streams.records.rows`)
     sensor id + NUL      what has changed of it since                  (the newest of both make the row)
+    ... + NUL "#N"       part N of either, where it is larger than a record may be  (`streams.records.large_values`)
     NUL "set-aside-N"    the last offset of partition N set aside
+    NUL "policy"         what shapes the rows, as the settings had it
     NUL "claim"          nothing: a new owner's first record
 
 No sensor id has a NUL in it. Compaction keeps the newest of each key.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from streams.errors import ConfigurationError
+from streams.records.large_values import in_parts, whole
 from streams.records.rows import CHANGES, Changes, Row, decode_row, encode_news, update_row
 
 S = TypeVar("S")
@@ -24,6 +27,8 @@ TopicPartition = tuple[str, int]
 
 CLAIM_KEY = b"\0claim"
 """The key of the record with which a new owner ends a changelog."""
+POLICY_KEY = b"\0policy"
+"""The key of what shapes the rows: those made with other settings are not continued."""
 
 
 def mark_key(partition: int) -> bytes:
@@ -39,12 +44,19 @@ class RowForm(Generic[S]):
         begin: Makes the state of a sensor that is new, by its id.
         to_state, from_state: Turn a sensor's state into plain values and back (``from_state(sensor_id, values)``).
         changes: How to write only what has changed of a state; ``None``: always the whole.
+        policy: What of the settings shapes a row, in words: rows that were made with another are refused. Empty:
+            nothing does, a row comes back with any settings.
     """
 
     begin: Callable[[str], S]
     to_state: Callable[[S], Any]
     from_state: Callable[[str, Any], S]
     changes: Changes[S] | None = None
+    policy: str = ""
+
+    def records(self, sensor_id: str, row: Row[S]) -> Iterator[KeyValue]:
+        """Yield the records of what is to be written of a row: none is too large."""
+        return in_parts(*self.news(sensor_id, row))
 
     def news(self, sensor_id: str, row: Row[S]) -> tuple[bytes, bytes]:
         """Return key and value of what is to be written of a row."""
@@ -66,10 +78,13 @@ class RowForm(Generic[S]):
         """
         mark: int | None = None
         changed: list[tuple[str, bytes]] = []
+        whole(recovered)
         while recovered:
             key, value = recovered.popitem()
             if key == mark_key(partition):
                 mark = int(value)
+            elif key == POLICY_KEY:
+                self._check_policy(value.decode(errors="replace"))
             elif key.endswith(CHANGES):
                 changed.append((key.removesuffix(CHANGES).decode(), value))
             elif key != CLAIM_KEY:
@@ -77,6 +92,14 @@ class RowForm(Generic[S]):
                 rows[sensor_id] = decode_row(value, partial(self.from_state, sensor_id))
         self._update(rows, changed)
         return mark
+
+    def _check_policy(self, written: str) -> None:
+        if self.policy and written != self.policy:
+            raise ConfigurationError(
+                f"expected rows made with {self.policy}, as the settings say, got rows made with {written}: give "
+                "this worker the settings of before (and all workers of a group the same), or rebuild everything "
+                "with the new ones: stop all workers, then `weir reset --results --yes`"
+            )
 
     def _update(self, rows: dict[str, Row[S]], changed: list[tuple[str, bytes]]) -> None:
         if self.changes is None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Generic, TypeVar
 
 from agents.lane.core.batch import Batch
-from agents.lane.core.changelog import KeyValue, RowForm, TopicPartition, mark_key
+from agents.lane.core.changelog import POLICY_KEY, KeyValue, RowForm, TopicPartition, mark_key
 from agents.lane.core.held import Event, Held, Pending
 from agents.lane.core.positions import Answer, Positions
 from streams.errors import WeirError
@@ -60,6 +60,7 @@ class WriteBehindState(Generic[S]):
         self._form = form
         self._positions = Positions[int]()
         self._set_aside: dict[int, int] = {}
+        self._policy_due: set[int] = set()  # partitions that have been taken over, and nothing written since
 
     def begin_at(self, partition: int, offset: int) -> None:
         """Note from where a partition that has just been taken over is read.
@@ -106,7 +107,10 @@ class WriteBehindState(Generic[S]):
 
     def _rows_to_write(self, partition: int) -> dict[TopicPartition, list[KeyValue]]:
         changed = self.held.changed.get(partition, {})
-        records: list[KeyValue] = [self._form.news(sensor, row) for sensor, row in changed.items()]
+        records = [record for sensor, row in changed.items() for record in self._form.records(sensor, row)]
+        if partition in self._policy_due and self._form.policy:
+            self._policy_due.discard(partition)
+            records.append((POLICY_KEY, self._form.policy.encode()))
         if partition in self.held.marked:
             records.append((mark_key(partition), str(self._set_aside[partition]).encode()))
         return {(self.changelog, partition): records}
@@ -131,6 +135,7 @@ class WriteBehindState(Generic[S]):
                 f"{self.name}: recovery has begun with effects that no checkpoint has made durable"
             )
         self.owned = set(owned)
+        self._policy_due = set(owned)
         for memory in (self.rows, self._set_aside):
             for partition in memory.keys() - owned:
                 del memory[partition]
