@@ -35,6 +35,7 @@ class Counts:
     values_aggregated: int = 0
     values_duplicate: int = 0
     values_late: int = 0
+    values_left_out: int = 0
     readings_skipped: int = 0
     ticks: int = 0
     unreadable: int = 0
@@ -49,12 +50,14 @@ class Counts:
         self.values_aggregated += outcome.applied
         self.values_duplicate += outcome.duplicates
         self.values_late += len(outcome.late)
+        self.values_left_out += outcome.left_out
         self.readings_skipped += outcome.skipped
         self.ticks += outcome.ticks
         self.unreadable += unreadable
         self.windows_closed += len(outcome.aggregates)
         WORKER_READINGS.labels("aggregated").inc(outcome.applied)
         WORKER_READINGS.labels("duplicate").inc(outcome.duplicates)
+        WORKER_READINGS.labels("left_out").inc(outcome.left_out)
         WORKER_READINGS.labels("skipped").inc(outcome.skipped)
         WORKER_LATE.inc(len(outcome.late))
         WORKER_UNREADABLE.inc(unreadable)

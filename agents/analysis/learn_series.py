@@ -33,12 +33,13 @@ def series_stage(settings: Settings) -> Stage[AnalysisPlan, Numbered, SensorAnal
     Delivery: each reading is learned once; rows remember the offset they contain, insights have derived ids.
     Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
     """
+    policy = settings.windows.policy()
     return Stage(
         name="analyse_readings",
         reads=CATALOGUE.of(Reading),
         table="sensors",
         form=SERIES_ROWS,
-        plan=AnalysisPlan(settings.analysis.groups, settings.windows.policy().grace_ms),
+        plan=AnalysisPlan(settings.analysis.groups, policy.grace_ms, policy.room.sensors),
         read=attrgetter("decoded"),
         run=_run,
         writes=(

@@ -136,7 +136,9 @@ class Reckoning:
         """Look until it balances, stalls, or all stops; then stop everything."""
         if (settings := await_servers(supervisor, self._data)) is None:
             return
-        audit = Audit(settings, settings.windows.policy(), settings.detection.plan())
+        audit = Audit(
+            settings, settings.windows.policy(), settings.detection.plan(settings.windows.policy().room)
+        )
         try:
             self._look(supervisor, audit)
         finally:

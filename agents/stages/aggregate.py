@@ -11,7 +11,7 @@ from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
-from streams.records.types import Aggregate, LateReading, Reading, Tick
+from streams.records.types import Aggregate, DeadLetter, LateReading, Reading, Tick
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
 
@@ -50,6 +50,7 @@ def window_stage(
         writes=(
             Writes(CATALOGUE.of(Aggregate), attrgetter("aggregates")),
             Writes(CATALOGUE.of(LateReading), attrgetter("late")),
+            Writes(CATALOGUE.of(DeadLetter), attrgetter("refused")),
         ),
         count=Counts.aggregated,
         sets_aside=True,

@@ -44,6 +44,7 @@ def worker_ledger(app: "WorkerApp", watch: Watch) -> Json:
         "values_aggregated": counts.values_aggregated,
         "values_duplicate": counts.values_duplicate,
         "values_late": counts.values_late,
+        "values_left_out": counts.values_left_out,
         "readings_skipped": counts.readings_skipped,
         "windows_closed": counts.windows_closed,
         "open_values": _open_values(app),

@@ -71,13 +71,13 @@ class ReplayedLog:
         """Apply one record of the log; those of a partition must come in the order of their offsets."""
         record = decode_reading(value)
         state = self._partitions.setdefault(partition, Partition())
-        late_before = len(self.windowed.late)
+        before = len(self.windowed.late) + self.windowed.left_out
         entry = ((offset, ingest_ms, record),)
         aggregate(self._policy, state.windows, entry, self.windowed)
         if isinstance(record, Tick):
             return
         detect(self._plan, state.models, entry, self.watched)
-        self._count(record, len(self.windowed.late) - late_before)
+        self._count(record, len(self.windowed.late) + self.windowed.left_out - before)
 
     def _count(self, reading: Reading, late: int) -> None:
         # Derived once more: the id that the bridge put into the record's header is what is audited.

@@ -72,6 +72,8 @@ def limits_of(settings: Settings) -> Limits:
     bridge = settings.bridge
     return Limits(
         max_payload_bytes=bridge.max_payload_bytes,
+        max_elements=bridge.max_elements,
+        max_topic_bytes=bridge.max_topic_bytes,
         max_future_seconds=bridge.max_future_seconds,
         min_collected_at=bridge.min_collected_at,
         ignored_fields=bridge.ignored_fields,

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from bridges.process.section import JsonTable, Section
 from streams.detection.detection_config import DetectionConfig, DetectionPlan
 from streams.errors import ConfigurationError
+from streams.records.room import Room
 
 _DEFAULT: Final = DetectionConfig()
 
@@ -79,6 +80,10 @@ class DetectionSettings(Section):
         """Return what was set, as plain values, without the defaults."""
         return self.model_dump(mode="python", exclude_unset=True)
 
-    def plan(self) -> DetectionPlan:
-        """Make the plan of detection."""
-        return DetectionPlan(self.given())
+    def plan(self, room: Room | None = None) -> DetectionPlan:
+        """Make the plan of detection.
+
+        Args:
+            room: How many sensors and quantities have models, as for the windows.
+        """
+        return DetectionPlan(self.given(), room)

@@ -187,6 +187,10 @@ class BridgeSettings(Section):
     offset that puts the time nearest to its arrival."""
     unmatched: Literal["dead_letter", "ignore"] = "dead_letter"
     """What becomes of a message on a topic that nothing reads; ``ignore`` only counts it."""
+    max_elements: Count = 4096
+    """A payload of more readings or elements becomes one dead letter (``too_many_elements``)."""
+    max_topic_bytes: Annotated[int, Field(ge=16, le=65_535)] = 512
+    """A message on a longer topic becomes a dead letter (``too_large``)."""
     ignored_fields: Annotated[frozenset[str], CommaSeparated] = frozenset()
     """Fields of a payload that are no quantities and may hold anything (``unit,firmware``)."""
     tick_seconds: Seconds = 5
@@ -216,6 +220,12 @@ class WindowSettings(Section):
         WindowConfig.quantiles
     )
     """Quantiles in each aggregate (DDSketch, 1 % relative error); they cost time and memory."""
+    max_sensors: Count = WindowConfig.max_sensors
+    """Sensors of one partition that have windows, models and analysis: about 5 kB each, and 11 kB in the analysis.
+    Readings of further ones are stored, and become dead letters (``too_many_sensors``)."""
+    max_quantities: Count = WindowConfig.max_quantities
+    """Quantities of one sensor that have windows and models. Further ones are stored, and become dead letters
+    (``too_many_quantities``)."""
 
     @model_validator(mode="after")
     def _is_a_policy(self) -> "WindowSettings":

@@ -10,6 +10,7 @@ from streams.analysis.correlation import Group
 from streams.analysis.findings import Finding
 from streams.analysis.sensor import ClosedBucket, SensorAnalysis
 from streams.records.identity import insight_id
+from streams.records.room import Room
 from streams.records.rows import Row
 from streams.records.types import GroupBucket, Insight, Reading, Tick
 from streams.windows.window_config import WindowConfig
@@ -23,14 +24,21 @@ class AnalysisPlan:
     Args:
         groups: Name of a group -> pattern of its sensors' ids (``boiler-*``). A sensor may be in several.
         grace_ms: How far out of order a reading may arrive and still count, as for the windows.
+        max_sensors: Sensors of one partition that are analysed, as for the windows.
 
     >>> AnalysisPlan({"boilers": "boiler-*", "all": "*"}).groups_of("boiler-7")
     ('boilers', 'all')
     """
 
-    def __init__(self, groups: Mapping[str, str], grace_ms: int = WindowConfig().policy().grace_ms) -> None:
+    def __init__(
+        self,
+        groups: Mapping[str, str],
+        grace_ms: int = WindowConfig().policy().grace_ms,
+        max_sensors: int = Room().sensors,
+    ) -> None:
         self.groups = dict(groups)
         self.grace_ms = grace_ms
+        self.max_sensors = max_sensors
         self.groups_of = lru_cache(maxsize=_REMEMBERED)(self._groups_of)
 
     def _groups_of(self, sensor_id: str) -> tuple[str, ...]:
@@ -45,6 +53,7 @@ class AnalysisOutcome:
         insights: In order.
         buckets: For the comparison of sensors, in order.
         changed: Rows that changed, by sensor, in the order of their first change.
+        left_out: Readings of sensors for which there is no room.
         applied, skipped, ticks: Readings learned; readings that the row contained already (read again after a
             crash); ticks seen. A reading that comes twice or late is counted by its sensor's row.
     """
@@ -55,6 +64,7 @@ class AnalysisOutcome:
     applied: int = 0
     skipped: int = 0
     ticks: int = 0
+    left_out: int = 0
 
 
 def analyse(
@@ -82,6 +92,9 @@ def analyse(
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
         if row is None:
+            if len(rows) >= plan.max_sensors:
+                outcome.left_out += 1
+                continue
             row = rows[sensor_id] = Row(SensorAnalysis())
         elif offset <= row.applied_through:
             outcome.skipped += 1

@@ -39,7 +39,7 @@ class Configuration:
         Raises:
             ConfigurationError: If the settings make none.
         """
-        return DetectionPlan(self.detection)
+        return DetectionPlan(self.detection, WindowConfig(**self.windows).room)
 
     @property
     def windows_key(self) -> str:

@@ -23,6 +23,7 @@ class DetectionOutcome:
     Args:
         anomalies: Changes in the life of anomalies, in order.
         changed: Rows that changed, by sensor, in the order of their first change.
+        left_out: Values of sensors or quantities for which there is no room.
         applied, skipped: Readings given to the models; readings that the row contained already (read again after
             a crash). A reading that a model has seen, or that is older than the newest it saw, or the first one ahead
             of its arrival, is counted by the model itself.
@@ -32,6 +33,7 @@ class DetectionOutcome:
     changed: dict[str, Row[SensorModels]] = field(default_factory=dict)
     applied: int = 0
     skipped: int = 0
+    left_out: int = 0
 
 
 def detect(
@@ -55,6 +57,9 @@ def detect(
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
         if row is None:
+            if len(rows) >= plan.room.sensors:
+                outcome.left_out += len(record.values)
+                continue
             row = rows[sensor_id] = Row({})
         elif offset <= row.applied_through:
             outcome.skipped += 1
@@ -68,6 +73,9 @@ def detect(
         for quantity, value in record.values.items():
             model = models.get(quantity)
             if model is None:
+                if len(models) >= plan.room.quantities:
+                    outcome.left_out += 1
+                    continue
                 model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
             changes = model.observe(event_time, value, record, ahead)
             if changes:

@@ -21,6 +21,7 @@ from streams.detection.limits import LimitRules, Severity
 from streams.detection.verdicts import Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
+from streams.records.room import Room
 
 _WEEK = 7 * 86400.0
 _LIMITS = ("low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds")
@@ -162,12 +163,17 @@ class DetectionPlan:
     120.0
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, Any] | None = None, room: Room | None = None) -> None:
         """Read the plan from plain settings.
+
+        Args:
+            settings: Section ``detection``.
+            room: How many sensors and quantities have models, as for the windows.
 
         Raises:
             ConfigurationError: If a name is unknown or a value is not acceptable.
         """
+        self.room = room or Room()
         base = dict(settings or {})
         patterns: dict[str, Any] = base.pop("series", {})
         self.default = _read(base, "detection")

@@ -14,6 +14,8 @@ class Limits:
 
     Args:
         max_payload_bytes: A larger payload is ``too_large``.
+        max_elements: A payload of more readings, or elements, is ``too_many_elements``.
+        max_topic_bytes: A longer topic is ``too_large``.
         max_future_seconds: How far an event time may be ahead of its ingest time.
         min_collected_at: The earliest event time that is believed (seconds since the Unix epoch).
         ignored_fields: Fields that are neither quantities nor errors, whatever they hold.
@@ -23,6 +25,8 @@ class Limits:
     """
 
     max_payload_bytes: int = 65_536
+    max_elements: int = 4096
+    max_topic_bytes: int = 512
     max_future_seconds: float = 3600.0
     min_collected_at: float = 946_684_800.0
     ignored_fields: frozenset[str] = frozenset()

@@ -70,6 +70,7 @@ _NO_QUANTITIES = frozenset({"sensor_id", "collected_at", "sequence"})
 _checked: set[str] = set()
 _MOST_CHECKED = 4096
 _MOST_NAMED = 10
+_MOST_REFUSALS = 100
 
 
 def decode(
@@ -244,6 +245,7 @@ def _leniently(
 ) -> list[Item]:
     """Read what can be read; raise what is wrong if that is nothing."""
     outcome = read_own(address, payload, ingest_time, limits, retained=retained, arrivals=arrivals)
+    check_elements(len(outcome.readings), limits)
     items = items_of(outcome, payload)
     if len(items) == 1 and isinstance(refusal := items[0], Refusal):
         raise InputError(refusal.reason, refusal.detail)
@@ -297,6 +299,7 @@ def _array(
         return _leniently(payload, address, ingest_time, limits, retained, arrivals)
     if not elements:
         raise InputError(Reason.MISSING_VALUE, "an array must hold at least one reading")
+    check_elements(len(elements), limits)
     items: list[Item] = []
     for element in elements:
         try:
@@ -309,7 +312,31 @@ def _array(
                     items += _leniently(element, address, ingest_time, limits, retained, arrivals)
         except InputError as error:
             items.append(Refusal(error.reason, error.detail, element))
-    return items
+    return _few_refusals(items, payload)
+
+
+def check_elements(count: int, limits: Limits) -> None:
+    """Refuse a payload of too many parts: each costs many times its bytes.
+
+    Raises:
+        InputError: ``too_many_elements``.
+    """
+    if count > limits.max_elements:
+        raise InputError(
+            Reason.TOO_MANY_ELEMENTS,
+            f"a payload must hold at most {limits.max_elements} readings (WEIR_BRIDGE__MAX_ELEMENTS), got {count}",
+        )
+
+
+def _few_refusals(items: list[Item], payload: bytes) -> list[Item]:
+    """Let one dead letter, of the whole payload, stand for all refusals beyond the first few."""
+    refusals = [item for item in items if isinstance(item, Refusal)]
+    if len(refusals) <= _MOST_REFUSALS:
+        return items
+    kept, more = refusals[: _MOST_REFUSALS - 1], refusals[_MOST_REFUSALS - 1 :]
+    detail = f"{len(more)} more elements of this payload, the first: {more[0].detail}"
+    readable = [item for item in items if not isinstance(item, Refusal)]
+    return [*readable, *kept, Refusal(more[0].reason, detail, payload)]
 
 
 def _value(

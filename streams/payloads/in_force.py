@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from streams.errors import ConfigurationError, InputError, Reason
+from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.accepted import Limits
 from streams.payloads.addresses import Address, parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import NEAREST, zone_named
-from streams.payloads.flat import Item, decode, decode_at, items_of
+from streams.payloads.flat import Item, check_elements, decode, decode_at, items_of
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.compiled import Came, CompiledRule
 from streams.payloads.maps.decoded import Decoded, Passed, Refused
@@ -174,6 +174,12 @@ class MapsInForce:
         if len(payload) > self.limits.max_payload_bytes:
             why = f"payload must have at most {self.limits.max_payload_bytes} bytes, got {len(payload)}"
             return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
+        if len(topic) > self.limits.max_topic_bytes:  # those that are remembered are bounded by their number
+            why = (
+                f"topic must have at most {self.limits.max_topic_bytes} bytes (WEIR_BRIDGE__MAX_TOPIC_BYTES), "
+                f"got {len(topic)}: {shown(topic)}"
+            )
+            return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
         problem: Decoded | None = None
         for candidate in self.route(topic):
             if candidate.rule is None:
@@ -204,6 +210,7 @@ class MapsInForce:
             return decode_at(address, payload, ingest_time, self.limits, retained, self.arrivals)
         outcome = self.read(topic, payload, ingest_time, retained=retained)
         if outcome is not None:
+            check_elements(len(outcome.readings), self.limits)
             return items_of(outcome, payload)
         return decode(topic, payload, ingest_time, self.limits, retained=retained, arrivals=self.arrivals)
 

@@ -4,7 +4,9 @@ from typing import Literal, Protocol
 
 from streams.errors import InputError, Reason
 from streams.records.identity import dead_letter_id, event_seconds
-from streams.records.types import DeadLetter
+from streams.records.types import DeadLetter, Reading, encode
+
+_READINGS = "readings"
 
 
 class _Fault(Protocol):
@@ -46,6 +48,27 @@ def from_mqtt(topic: str, payload: bytes, received_at: float, fault: _Fault) -> 
 def from_kafka(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
     """Set a record of a Kafka topic aside; read again after a crash, it gets the same id."""
     return _of_record("kafka", topic, partition, record, error)
+
+
+def without_room(offset: int, ingest_ms: int, reading: Reading, error: InputError) -> DeadLetter:
+    """Set a reading aside that no row has room for; its offset tells it from others of its sensor.
+
+    Args:
+        offset, ingest_ms: Where it stands in its partition, and its ingest time.
+        reading: The reading; ``payload`` is the record.
+        error: For what there is no room.
+    """
+    payload = encode(reading)
+    return DeadLetter(
+        id=dead_letter_id("kafka", _READINGS, payload, f"/{offset}").hex(),
+        reason=error.reason.value,
+        detail=error.detail,
+        origin="kafka",
+        topic=_READINGS,
+        received_at=event_seconds(ingest_ms),
+        payload=payload,
+        offset=offset,
+    )
 
 
 def from_mongo(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:

@@ -1,11 +1,13 @@
 """Turn the records of `readings` into aggregates and late readings: what the live agent and a replay both call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from streams.errors import InputError, Reason, shown
+from streams.records.dead_letters import without_room
 from streams.records.identity import aggregate_id, reading_id
 from streams.records.rows import Row
-from streams.records.types import Aggregate, LateReading, Reading, Tick
+from streams.records.types import Aggregate, DeadLetter, LateReading, Reading, Tick
 from streams.windows.sensor_windows import ClosedWindow, SensorWindows, WindowPolicy
 
 
@@ -16,9 +18,11 @@ class AggregationOutcome:
     Args:
         aggregates: Of the windows that closed, in order.
         late: Readings that came after their windows had closed, one per quantity.
+        refused: Dead letters of readings for whose sensor, or for some of whose quantities, there is no room.
         changed: Rows that changed, by sensor, in the order of their first change.
         applied, duplicates, skipped, ticks: Values put into windows; values already in their windows; readings
             that the row contained already (read again after a crash); ticks seen.
+        left_out: Values for which there is no room.
     """
 
     aggregates: list[Aggregate] = field(default_factory=list)
@@ -28,6 +32,13 @@ class AggregationOutcome:
     duplicates: int = 0
     skipped: int = 0
     ticks: int = 0
+    refused: list[DeadLetter] = field(default_factory=list)
+    left_out: int = 0
+
+    def refuse(self, place: tuple[int, int], reading: Reading, values: int, why: InputError) -> None:
+        """Set a reading aside, or a part of it; ``place`` is its offset and ingest time (ms)."""
+        self.left_out += values
+        self.refused.append(without_room(*place, reading, why))
 
 
 def aggregate(
@@ -54,6 +65,9 @@ def aggregate(
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
         if row is None:
+            if len(rows) >= policy.room.sensors:
+                outcome.refuse((offset, ingest_ms), record, len(record.values), _no_row(policy, sensor_id))
+                continue
             row = rows[sensor_id] = Row(SensorWindows())
         elif offset <= row.applied_through:
             outcome.skipped += 1
@@ -68,11 +82,42 @@ def aggregate(
         if duplicates or late:
             applied -= len(duplicates) + len(late)
             outcome.duplicates += len(duplicates)
+            if len(sensor.series) >= policy.room.quantities:
+                late = _with_room(policy, sensor, late, (offset, ingest_ms), record, outcome)
             outcome.late += [_late_reading(record, quantity, sensor.watermark_ms) for quantity in late]
         if sensor.watermark_ms >= sensor.next_close_ms:
             for window in sensor.take_closed(policy):
                 outcome.aggregates.append(to_aggregate(policy, sensor_id, window))
     outcome.applied += applied
+
+
+def _no_row(policy: WindowPolicy, sensor_id: str) -> InputError:
+    return InputError(
+        Reason.TOO_MANY_SENSORS,
+        f"at most {policy.room.sensors} sensors of a partition have windows and models "
+        f"(WEIR_WINDOWS__MAX_SENSORS), got one more: {sensor_id}",
+    )
+
+
+def _with_room(
+    policy: WindowPolicy,
+    sensor: SensorWindows,
+    late: Sequence[str],
+    place: tuple[int, int],
+    reading: Reading,
+    outcome: AggregationOutcome,
+) -> Sequence[str]:
+    """Set the quantities aside for which there is no room, and return those that are late."""
+    left_out = [quantity for quantity in late if not sensor.has_room(policy, quantity)]
+    if left_out:
+        why = InputError(
+            Reason.TOO_MANY_QUANTITIES,
+            f"at most {policy.room.quantities} quantities of a sensor have windows and models "
+            f"(WEIR_WINDOWS__MAX_QUANTITIES), {reading.sensor_id} has got {len(left_out)} more: "
+            f"{shown(left_out[0])}",
+        )
+        outcome.refuse(place, reading, len(left_out), why)
+    return [quantity for quantity in late if quantity not in left_out]
 
 
 def close_all(policy: WindowPolicy, rows: dict[str, Row[SensorWindows]], outcome: AggregationOutcome) -> None:

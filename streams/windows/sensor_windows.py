@@ -26,8 +26,9 @@ from typing import Any, Final, NamedTuple
 
 from streams.errors import ConfigurationError
 from streams.records.identity import reading_mark
+from streams.records.room import ENOUGH, Room
 from streams.records.rows import Changes
-from streams.windows.event_clock import NEVER, EventClock
+from streams.windows.event_clock import AHEAD_MS, NEVER, NOT_AHEAD, EventClock
 from streams.windows.summaries import Sketch, Summary
 
 _FEW: Final = 16  # new readings, with which a state need not be written whole again
@@ -72,6 +73,7 @@ class WindowPolicy:
         grace_ms: How far out of order a reading may be and still count.
         idle_ms: A sensor silent for so long, by ingest time, is closed by the next tick.
         quantiles: Probabilities whose quantiles each aggregate carries.
+        room: How many sensors and quantities have windows.
     """
 
     size_ms: int
@@ -79,6 +81,7 @@ class WindowPolicy:
     grace_ms: int
     idle_ms: int
     quantiles: tuple[float, ...] = ()
+    room: Room = ENOUGH
 
     @classmethod
     def of(
@@ -243,7 +246,7 @@ class SensorWindows(EventClock):
             ingest_ms: Ingest time.
 
         Returns:
-            The quantities for which it was a duplicate, and those for which it was late.
+            The quantities for which it was a duplicate, and those for which it was late or there is no room.
         """
         self.ingest_ms = ingest_ms
         step_ms = policy.step_ms
@@ -266,9 +269,13 @@ class SensorWindows(EventClock):
                 known.marks.append(mark)
             elif not known.add(ms, mark):
                 return tuple(values), ()
+        late: tuple[str, ...] = ()
         for quantity, value in values.items():
             series = self.series.get(quantity)
             if series is None:
+                if len(self.series) >= policy.room.quantities:
+                    late = (*late, quantity)
+                    continue
                 series = self.series[quantity] = SeriesWindows()
             if plain:
                 times = series.times
@@ -288,8 +295,20 @@ class SensorWindows(EventClock):
                 summary.add(ms, value)
                 index -= 1
                 end_ms -= step_ms
-        self.advance(ms, policy.grace_ms, ingest_ms)
+        if ms > self.stream_ms and ms - ingest_ms <= AHEAD_MS and self.ahead_ms == NOT_AHEAD:
+            self.stream_ms = ms  # `advance`, without the 5 % that the call costs each reading
+            ms -= policy.grace_ms
+            if ms > self.watermark_ms:
+                self.watermark_ms = ms
+        else:
+            self.advance(ms, policy.grace_ms, ingest_ms)
+        if late:
+            return (), late
         return (), ()
+
+    def has_room(self, policy: WindowPolicy, quantity: str) -> bool:
+        """Tell whether a quantity has windows, or could have."""
+        return quantity in self.series or len(self.series) < policy.room.quantities
 
     def is_idle(self, policy: WindowPolicy, now_ms: int) -> bool:
         """Tell whether a tick has something to do here: nothing has come for the idle time (ingest times).

@@ -1,7 +1,8 @@
 """How windows are configured, in seconds, and the policy that follows from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from streams.records.room import Room
 from streams.windows.sensor_windows import WindowPolicy
 
 
@@ -15,9 +16,11 @@ class WindowConfig:
         grace_seconds: How far out of order a reading may arrive and still count.
         idle_seconds: A sensor silent for so long, by ingest time, has its open windows closed by the next tick.
         quantiles: Probabilities in (0, 1) whose quantiles each aggregate carries.
+        max_sensors: Sensors of one partition that have windows and models.
+        max_quantities: Quantities of one sensor that have.
 
-    >>> WindowConfig(size_seconds=30).policy()
-    WindowPolicy(size_ms=30000, step_ms=30000, grace_ms=10000, idle_ms=60000, quantiles=())
+    >>> WindowConfig(size_seconds=30).policy().size_ms
+    30000
     """
 
     size_seconds: float = 60
@@ -25,6 +28,13 @@ class WindowConfig:
     grace_seconds: float = 10
     idle_seconds: float = 60
     quantiles: tuple[float, ...] = ()
+    max_sensors: int = Room().sensors
+    max_quantities: int = Room().quantities
+
+    @property
+    def room(self) -> Room:
+        """How much is kept."""
+        return Room(self.max_sensors, self.max_quantities)
 
     def policy(self) -> WindowPolicy:
         """Make the policy.
@@ -32,10 +42,11 @@ class WindowConfig:
         Raises:
             ConfigurationError: If a length is not in whole milliseconds, or the step is not in ``(0, size]``.
         """
-        return WindowPolicy.of(
+        policy = WindowPolicy.of(
             size=self.size_seconds,
             step=self.step_seconds,
             grace=self.grace_seconds,
             idle=self.idle_seconds,
             quantiles=tuple(self.quantiles),
         )
+        return replace(policy, room=self.room)
