@@ -174,7 +174,7 @@ class Expected:
 async def undisturbed(settings: Settings) -> Expected:
     """Read the log, and compute in this process what a worker must have made of it."""
     policy = settings.windows.policy()
-    plan = settings.detection.plan()
+    plan = settings.detection.plan(policy.room)
     expected = Expected()
     topic = settings.topic(READINGS.name)
     for partition, records in (await _read(settings, topic)).items():
@@ -195,6 +195,7 @@ async def undisturbed(settings: Settings) -> Expected:
         expected.values[AGGREGATES.name][partition] = [encode(result) for result in aggregation.aggregates]
         expected.values[LATE_READINGS.name][partition] = [encode(late) for late in aggregation.late]
         expected.values[ANOMALIES.name][partition] = [encode(anomaly) for anomaly in detection.anomalies]
+        expected.values[DEAD_LETTERS.name][partition] += map(encode, aggregation.refused)
         expected.windows |= windows
         expected.models |= models
     return expected
