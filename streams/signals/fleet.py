@@ -164,7 +164,7 @@ class Sensor:
         if way == 0:
             return payload[:-2]  # the device lost power while it was sending
         if way == 1:
-            return payload.replace(b'"temperature":', b'"temperature":NaN,"was":')
+            return payload.replace(b'"collected_at":"', b'"collected_at":"about ')
         return payload.replace(b"sensor_id", b"sensor\xff\xfeid")
 
     def _label(self, episode: Episode) -> Message:
