@@ -6,7 +6,9 @@ from typing import Any
 from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, judged, ok, warning
 from bridges.kafka.clients import changelog_config, topic_config, topic_configs
 from bridges.kafka.connecting import connect_admin
+from bridges.kafka.refusal import unreachable
 from bridges.process.settings import Settings
+from streams.errors import ConfigurationError, WeirError
 from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import TopicSpec
 from streams.records.types import Reading
@@ -21,17 +23,17 @@ def examine_kafka(settings: Settings) -> tuple[Diagnoses, dict[str, Any]]:
     from confluent_kafka import KafkaException
 
     where = settings.kafka.brokers
-    # Its own lines about a broker that is away say nothing that the finding does not.
-    admin = connect_admin(settings, quiet=True, socket_timeout_ms=int(SECONDS * 1000))
     try:
+        # Its own lines about a broker that is away say nothing that the finding does not.
+        admin = connect_admin(settings, quiet=True, socket_timeout_ms=int(SECONDS * 1000))
         metadata = admin.list_topics(timeout=SECONDS)
         changelogs = _changelogs(settings, metadata.topics)
         there = [name for name in topic_configs(settings) if name in metadata.topics]
         configurations = _configurations(admin, there + changelogs)
+    except ConfigurationError as error:
+        return [_unreachable(error)], {}
     except KafkaException as error:
-        return [
-            failure("Kafka", f"{where}: {error.args[0].str()}", "start it, or set WEIR_KAFKA__BROKERS")
-        ], {}
+        return [_unreachable(unreachable(settings, error.args[0].str()))], {}
     findings = [ok("Kafka", f"{where}: {len(metadata.brokers)} broker(s) answer")]
     if len(metadata.brokers) >= 3 > settings.kafka.replication:
         remedy = "set WEIR_KAFKA__REPLICATION=3 before the topics are created"
@@ -48,6 +50,11 @@ def examine_kafka(settings: Settings) -> tuple[Diagnoses, dict[str, Any]]:
         findings.append(_topic(settings, spec, len(metadata.topics[name].partitions), configuration))
     findings += [_changelog(settings, name, configurations[name]) for name in changelogs]
     return findings, _limits(retention)
+
+
+def _unreachable(error: WeirError) -> Diagnosis:
+    found, _, remedy = str(error).rpartition(": ")
+    return failure("Kafka", found or remedy, remedy)
 
 
 def _changelogs(settings: Settings, topics: Iterable[str]) -> list[str]:

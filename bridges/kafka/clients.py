@@ -170,15 +170,9 @@ async def _ensure_topics(settings: Settings, configs: Mapping[str, dict[str, str
     try:
         await admin.start()
     except KafkaConnectionError as error:
-        secured = (
-            ""
-            if kafka.security_protocol == "PLAINTEXT"
-            else ", or is not content with WEIR_KAFKA__USERNAME, PASSWORD, CA_FILE or CERTIFICATE_FILE (which one, "
-            "Kafka's own log tells)"
-        )
-        raise TransientError(
-            f"Kafka cannot be reached at {kafka.brokers}{secured} ({error}): start it, or set WEIR_KAFKA__BROKERS"
-        ) from None
+        from bridges.kafka.refusal import unreachable
+
+        raise (await asyncio.to_thread(unreachable, settings, str(error))) from None
     try:
         if missing := configs.keys() - set(await admin.list_topics()):
             response = await admin.create_topics(

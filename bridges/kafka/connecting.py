@@ -18,7 +18,7 @@ def connect_admin(settings: Settings, *, quiet: bool = False, **options: Any) ->
     Args:
         settings: Where Kafka is.
         quiet: Nothing is logged: for those who tell of an outage themselves.
-        options: librdkafka's, with ``_`` for ``.``.
+        options: librdkafka's, with ``_`` for ``.``; ``error_cb`` as it is.
     """
     from confluent_kafka.admin import AdminClient
 
@@ -67,7 +67,7 @@ def connect_writer(settings: Settings, **options: Any) -> Any:
 
 
 def _named(options: dict[str, Any]) -> dict[str, Any]:
-    return {name.replace("_", "."): value for name, value in options.items()}
+    return {name if name == "error_cb" else name.replace("_", "."): value for name, value in options.items()}
 
 
 def _spoken(quiet: bool) -> dict[str, Any]:

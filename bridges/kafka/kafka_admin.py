@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bridges.kafka.connecting import connect_admin
+from bridges.kafka.refusal import unreachable
 from bridges.process.settings import Settings
 from streams.errors import TransientError
 
@@ -16,15 +17,17 @@ class KafkaAdmin:
 
     Args:
         settings: Where Kafka is.
+        seconds: How long a question may take.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._brokers = settings.kafka.brokers
+    def __init__(self, settings: Settings, *, seconds: float = _TIMEOUT_SECONDS) -> None:
+        self._settings = settings
+        self._seconds = seconds
         self._admin: Any = connect_admin(settings)
 
     def topics(self, prefix: str = "") -> dict[str, list[int]]:
         """Return the partitions of each topic whose name begins so."""
-        found = self._ask(lambda: self._admin.list_topics(timeout=_TIMEOUT_SECONDS)).topics
+        found = self._ask(lambda: self._admin.list_topics(timeout=self._seconds)).topics
         return {name: sorted(found[name].partitions) for name in sorted(found) if name.startswith(prefix)}
 
     def members(self, group: str) -> int:
@@ -93,9 +96,13 @@ class KafkaAdmin:
                     raise TransientError(f"Kafka refused: {error.args[0].str()}") from None
 
     def _ask(self, call: Any) -> Any:
-        from confluent_kafka import KafkaException
+        from confluent_kafka import KafkaError, KafkaException
 
+        away = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)
         try:
             return call()
         except KafkaException as error:
-            raise TransientError(f"Kafka at {self._brokers} does not answer: {error.args[0].str()}") from None
+            text = error.args[0].str()
+            if error.args[0].code() in away:
+                raise unreachable(self._settings, text) from None
+            raise TransientError(f"Kafka at {self._settings.kafka.brokers} refused: {text}") from None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridges.kafka.connecting import connect_reader
+from bridges.kafka.refusal import unreachable
 from bridges.process.settings import Settings
 from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, UnreadableEntry
 from streams.errors import ConfigurationError, InputError, TransientError
@@ -328,10 +329,7 @@ class Log:
             except KafkaException as error:
                 reason = error.args[0]
                 if reason.code() not in _passing() or time.monotonic() > deadline:
-                    raise TransientError(
-                        f"Kafka does not answer at {self._settings.kafka.brokers} ({reason.str()}): start it, or set "
-                        "WEIR_KAFKA__BROKERS"
-                    ) from None
+                    raise unreachable(self._settings, reason.str()) from None
             time.sleep(_PATIENCE_SECONDS)
 
 

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bridges.doctor.diagnosis import Grade
+from bridges.doctor.kafka_check import examine_kafka
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import Settings
+from bridges.sources.kafka_source import KafkaSource
+from bridges.sources.source import Selection
+from bridges.stack.child_process import free_port
 from streams.errors import ConfigurationError, TransientError
 from streams.records.types import decode_reading
 from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
@@ -86,16 +91,83 @@ def test_a_certificate_and_its_key_may_stand_in_one_file_and_the_key_have_a_pass
     assert KafkaAdmin(settings).topics(settings.kafka.namespace)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"certificate_file": None, "key_file": None}, {"password": "wrong"}, {"ca_file": None}],
-    ids=["no certificate", "a wrong password", "an authority that nobody knows"],
-)
-def test_who_lacks_one_of_what_kafka_wants_does_not_come_in(
-    variables: dict[str, str], changes: dict[str, str | None]
+REFUSALS = (
+    ({"certificate_file": None, "key_file": None}, "look at WEIR_KAFKA__CERTIFICATE_FILE and WEIR_KAFKA__KEY_FILE"),
+    ({"password": "wrong"}, "look at WEIR_KAFKA__USERNAME, now 'weir', and WEIR_KAFKA__PASSWORD"),
+    ({"sasl_mechanism": "PLAIN", "username": "nobody"}, "look at WEIR_KAFKA__USERNAME, now 'nobody'"),
+    ({"ca_file": None}, "WEIR_KAFKA__CA_FILE must hold the authority that signed Kafka's certificate"),
+    ({"sasl_mechanism": "SCRAM-SHA-256"}, "look at WEIR_KAFKA__SASL_MECHANISM, now SCRAM-SHA-256"),
+    ({"brokers": "PLAIN"}, "WEIR_KAFKA__SECURITY_PROTOCOL is SASL_SSL, and Kafka's door"),
+)  # fmt: skip
+REFUSED = [
+    "no certificate",
+    "a wrong password",
+    "a wrong user",
+    "an unknown authority",
+    "mechanism",
+    "protocol",
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), REFUSALS, ids=REFUSED)
+def test_who_lacks_one_of_what_kafka_wants_is_told_which_setting_to_look_at_and_not_to_start_kafka(
+    variables: dict[str, str], secure: SecureKafka, changes: dict[str, str | None], says: str
 ) -> None:
-    with pytest.raises(TransientError, match="or is not content with WEIR_KAFKA__USERNAME"):
-        ensure_topics(settings_of(variables, **changes))
+    plain = {"brokers": secure.address} if "brokers" in changes else {}
+    settings = settings_of(variables, **{**changes, **plain})
+    for ask in (
+        lambda: ensure_topics(settings),  # worker, bridge, topics, replay into a rehearsal
+        lambda: KafkaSource.open(settings, Selection()),  # replay, backtest
+        lambda: KafkaAdmin(settings, seconds=2).topics(),  # reset, backfill, rehearsal
+    ):
+        with pytest.raises(ConfigurationError) as refused:
+            ask()
+        assert "refuses us" in str(refused.value)
+        assert says in str(refused.value)
+        assert "wrong" not in str(refused.value).replace("wrong version", ""), "a password is not shown"
+    finding = examine_kafka(settings)[0][0]
+    assert (finding.what, finding.verdict) == ("Kafka", Grade.FAILURE)
+    assert says in f"{finding.found} {finding.remedy}"
+
+
+def test_who_speaks_without_encryption_to_an_encrypted_door_is_told_of_the_protocol(
+    variables: dict[str, str],
+) -> None:
+    nothing = dict.fromkeys(("ca_file", "certificate_file", "key_file", "username", "password"))
+    with pytest.raises(TransientError, match="WEIR_KAFKA__SECURITY_PROTOCOL=PLAINTEXT"):
+        ensure_topics(settings_of(variables, security_protocol="PLAINTEXT", **nothing))
+
+
+def test_the_doctor_tells_of_a_missing_certificate_file_and_examines_the_rest(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    variables = {**variables, "WEIR_KAFKA__CA_FILE": "/nowhere"}
+    command = [sys.executable, "-m", "agents", "doctor", "--json"]
+    done = subprocess.run(
+        command, env=environment(variables), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    findings = {each["what"]: each for each in json.loads(done.stdout)}
+    assert "WEIR_KAFKA__CA_FILE must name certificates" in findings["Kafka"]["found"]
+    assert "MongoDB" in findings
+
+
+@pytest.mark.parametrize("command", ["worker", "bridge", "topics"])
+def test_a_command_with_a_wrong_password_ends_with_one_sentence(
+    variables: dict[str, str], tmp_path: Path, command: str
+) -> None:
+    wrong = {
+        **variables,
+        "WEIR_KAFKA__PASSWORD": "wrong",
+        "WEIR_BRIDGE__METRICS_PORT": "0",
+        "WEIR_WEB__PORT": str(free_port()),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "agents", command],
+        env=environment(wrong), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "look at WEIR_KAFKA__USERNAME" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
