@@ -23,6 +23,8 @@ class AnalysisApp(LaneApp):
         settings: All settings of Weir.
     """
 
+    port_setting = "WEIR_ANALYSIS__PORT"
+
     def __init__(self, settings: Settings) -> None:
         super().__init__(as_worker(settings), HeldLimits(ANALYSIS_RECORDS, CHANGED_ROWS))
         self.analysed = self.add(series_stage(self.settings))

@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterable, Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 import faust
 from aiokafka.partitioner import murmur2
@@ -27,13 +27,16 @@ from agents.lane.core.held import Event, HeldLimits
 from agents.lane.core.stage import Stage, StageOutcome
 from agents.lane.core.state import WriteBehindState
 from agents.lane.core.work import Surroundings, work_of
+from agents.lane.faust.assignor import LaneAssignor
 from agents.lane.faust.batch_schema import BatchSchema
 from agents.lane.faust.internals import check_internals
+from agents.lane.faust.lane_worker import LaneWorker
 from agents.lane.faust.recovery import RecoveryTable
 from agents.lane.faust.transport import BatchTransport
 from agents.lane.writer import PartitionWriters, PlainWriter
 from agents.web import guard
 from bridges.kafka.clients import aiokafka_producer_options, ensure_topics, faust_options
+from bridges.process.ports import require_free
 from bridges.process.settings import Settings
 from bridges.process.written import private_folder
 from streams.errors import ConfigurationError
@@ -64,7 +67,10 @@ class LaneApp(faust.App):
     Attributes:
         counts: What its stages and sinks have counted.
         why_not: Asked, each, why the application does not do all of its work; an empty text when it does.
+        port_setting: The variable that chooses the port of its pages.
     """
+
+    port_setting: ClassVar[str] = "WEIR_WEB__PORT"
 
     def __init__(self, settings: Settings, limits: HeldLimits = WORKER_LIMITS) -> None:
         check_internals()
@@ -72,6 +78,7 @@ class LaneApp(faust.App):
         worker = settings.worker
         self.settings = settings
         self.counts = Counts()
+        self._prepared = False
         self.why_not: list[Callable[[], str]] = []
         self.plain_writer = PlainWriter(aiokafka_producer_options(settings))
         self.lane = Lane(
@@ -193,6 +200,25 @@ class LaneApp(faust.App):
 
     # -- its life --------------------------------------------------------------------------------------------------
 
+    def prepare(self) -> None:
+        """Make sure, before anything runs, that port and topics can be had; blocking, without an event loop here.
+
+        Raises:
+            ConfigurationError: If an operator must change something.
+            TransientError: If Kafka cannot be reached.
+        """
+        if not self.settings.worker.instance:
+            # `faust worker --web-port` may have chosen another: two members of one name end each other.
+            self.conf.consumer_group_instance_id = _member(self.conf.web_port)
+        if self.conf.web_enabled:
+            require_free(self.conf.web_bind, self.conf.web_port, self.port_setting)
+        ensure_topics(self.settings, self._changelogs)
+        self._prepared = True
+
+    @property
+    def _changelogs(self) -> list[str]:
+        return [state.changelog for state in self.lane.states]
+
     async def on_first_start(self) -> None:
         """Make the data folder, and have the garbage collector look less often."""
         gc.set_threshold(_NEW_OBJECTS)
@@ -202,7 +228,8 @@ class LaneApp(faust.App):
 
     async def on_start(self) -> None:
         """Make sure that the topics are as they must be, before anything subscribes to them."""
-        await self.prepare_topics([state.changelog for state in self.lane.states])
+        if not self._prepared:
+            await self.prepare_topics(self._changelogs)
         await super().on_start()
 
     async def on_shutdown(self) -> None:
@@ -234,6 +261,11 @@ def _group(settings: Settings) -> str:
     return f"{settings.kafka.namespace}{worker.application}{'' if worker.processing else '-sinks'}"
 
 
+def _member(port: int) -> str:
+    """Return the name under which a worker that was given none comes back to its group."""
+    return f"{socket.gethostname()}-{port}"
+
+
 def _options(settings: Settings) -> dict[str, Any]:
     worker, web = settings.worker, settings.web
     return {
@@ -257,7 +289,9 @@ def _options(settings: Settings) -> dict[str, Any]:
         "broker_max_poll_interval": 86_400.0,
         "consumer_max_fetch_size": LARGEST_FETCH,
         "consumer_auto_offset_reset": "earliest",
-        "consumer_group_instance_id": worker.instance or f"{socket.gethostname()}-{web.port}",
+        "consumer_group_instance_id": worker.instance or _member(web.port),
+        "Worker": LaneWorker,
+        "PartitionAssignor": LaneAssignor,
         "producer_acks": -1,
         "producer_request_timeout": 60.0,
         "web_host": web.host,

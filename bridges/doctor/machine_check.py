@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, judged, ok
+from bridges.process.ports import port_taken
 from bridges.process.settings import Settings
 from bridges.stack import probes
-from bridges.stack.child_process import port_taken
 
 BYTES_A_READING = 60  # in Kafka, lz4, batches of a bridge at work; measured with the simulator
 GIGABYTE = 1e9

@@ -7,6 +7,8 @@ error, so that standard output stays a command's own.
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 import structlog
@@ -24,6 +26,40 @@ _QUIETER = {
     "mode": logging.WARNING,
     "aiohttp.access": logging.WARNING,
 }
+
+
+# A broker that is away makes clients say the same several times a second, for as long as it is.
+REPEATED_LINES = 5
+REPEATED_SECONDS = 60.0
+
+
+class Repetitions(logging.Filter):
+    """Lets through so many lines of one place in a library each minute, and tells how many it held back.
+
+    Our own lines pass: each is one state change.
+
+    Args:
+        clock: Seconds, never backwards.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[str, str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line goes out."""
+        if record.name.startswith(("bridges.", "agents.", "streams.")):
+            return True
+        now, place = self._clock(), (record.name, record.pathname, record.lineno)
+        since, count = self._seen.get(place, (now, 0))
+        if now - since < REPEATED_SECONDS:
+            self._seen[place] = since, count + 1
+            return count < REPEATED_LINES
+        self._seen[place] = now, 1
+        if (held := count - REPEATED_LINES) > 0:
+            record.msg = f"{record.msg} ({held} more of these in {now - since:.0f} s)"
+        return True
 
 
 def configure(settings: Settings, service: str, stream: TextIO | None = None) -> None:
@@ -59,6 +95,7 @@ def configure(settings: Settings, service: str, stream: TextIO | None = None) ->
         cache_logger_on_first_use=True,
     )
     line = logging.StreamHandler(target)
+    line.addFilter(Repetitions())
     line.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],

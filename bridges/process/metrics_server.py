@@ -20,7 +20,7 @@ from typing import Any
 
 from bridges.process import metrics
 from bridges.process.http_guard import SECURITY_HEADERS, AllowedHosts
-from streams.errors import ConfigurationError
+from bridges.process.ports import cannot_listen
 
 REQUEST_SECONDS = 5.0
 CONNECTIONS = 64
@@ -37,6 +37,7 @@ class MetricsServer:
         why_not_ready: Returns the reason why the process is not ready; an empty text when it is.
         ledger: Returns the counts, as plain JSON values.
         allowed_hosts: Names under which it answers, besides this machine's and the address that was reached.
+        setting: The variable that chooses the port.
 
     Raises:
         ConfigurationError: If the address cannot be listened on.
@@ -50,6 +51,7 @@ class MetricsServer:
         why_not_ready: Callable[[], str],
         ledger: Callable[[], dict[str, Any]],
         allowed_hosts: Iterable[str] = (),
+        setting: str = "WEIR_BRIDGE__METRICS_PORT",
     ) -> None:
         self._pages: Mapping[str, Callable[[], _Page]] = {
             "/metrics": lambda: (HTTPStatus.OK, metrics.CONTENT_TYPE, metrics.render()),
@@ -63,9 +65,7 @@ class MetricsServer:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=CONNECTIONS)
         except (OSError, OverflowError) as error:
-            raise ConfigurationError(
-                f"cannot listen on {host}:{port} for metrics: {error}; choose another port"
-            ) from None
+            raise cannot_listen(host, port, setting, str(error)) from None
         self.port = int(self._socket.getsockname()[1])
         """The port that it listens on."""
         self._loop = asyncio.new_event_loop()

@@ -9,7 +9,6 @@ happens, so that a killed supervisor or test run leaves nothing behind. (To the 
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, ClassVar
 
+from bridges.process.ports import port_taken
 from bridges.process.written import private_folder
 from streams.errors import ConfigurationError, TransientError
 
@@ -53,21 +53,10 @@ def free_port() -> int:
     reach a dead server on such a port can end up connected to itself, or take the port away from a restart.
     """
     for port in random.SystemRandom().sample(range(15_000, 32_000), 200):
-        if port not in _GIVEN and not port_taken(port):
+        if port not in _GIVEN and not port_taken(port, LOOPBACK):
             _GIVEN.add(port)
             return port
     raise ConfigurationError("no free port between 15000 and 32000 on 127.0.0.1")
-
-
-def port_taken(port: int, host: str = LOOPBACK) -> bool:
-    """Tell whether another program listens on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME_WAIT do not matter
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
-    return False
 
 
 class Program:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from bridges.process.logs import configure, get_logger
+from bridges.process.logs import REPEATED_LINES, REPEATED_SECONDS, Repetitions, configure, get_logger
 from bridges.process.settings import Settings
 
 
@@ -64,3 +64,22 @@ def test_an_exception_is_part_of_its_line() -> None:
     except ValueError:
         get_logger("x").exception("bridge.failed")
     assert "ValueError: boom" in json.loads(out.getvalue())["exception"]
+
+
+def test_a_library_that_says_the_same_again_and_again_is_heard_a_few_times_a_minute_and_counted() -> None:
+    now = 0.0
+    repeated = Repetitions(clock=lambda: now)
+
+    def goes_out(name: str) -> logging.LogRecord | None:
+        record = logging.LogRecord(
+            name, logging.WARNING, "conn.py", 99, "broker %s is away", ("k:9092",), None
+        )
+        return record if repeated.filter(record) else None
+
+    assert sum(goes_out("aiokafka.conn") is not None for _ in range(1000)) == REPEATED_LINES
+    assert goes_out("pymongo.topology") is not None, "another library has lines of its own"
+    assert all(goes_out("bridges.kafka.producer") for _ in range(100)), "ours are one each state change"
+    now = REPEATED_SECONDS
+    told = goes_out("aiokafka.conn")
+    assert told is not None
+    assert told.getMessage() == f"broker k:9092 is away ({1000 - REPEATED_LINES} more of these in 60 s)"

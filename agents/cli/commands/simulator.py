@@ -159,6 +159,7 @@ def simulator(
             why_not_ready=simulation.why_not_ready,
             ledger=simulation.counts,
             allowed_hosts=settings.web.allowed_hosts,
+            setting="WEIR_SIMULATOR__METRICS_PORT",
         )
         get_logger(__name__).info("metrics.opened", port=server.port)
     try:

@@ -1,0 +1,161 @@
+"""The worker as a process: it starts with one sentence or wholly, and ends within a stated time, whatever is away."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agents.lane.faust.lane_worker import STOP_SECONDS
+from bridges.stack.child_process import free_port
+from bridges.stack.kafka_server import KafkaServer
+from tests.support.worker_process import WorkerProcess, environment, until_ready
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"),
+    [
+        ("worker", "WEIR_WEB__PORT"),
+        ("analysis", "WEIR_ANALYSIS__PORT"),
+        ("bridge", "WEIR_BRIDGE__METRICS_PORT"),
+    ],
+)
+def test_a_process_whose_port_is_taken_names_port_and_setting_and_ends(
+    tmp_path: Path, command: str, setting: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "agents", command],
+            env=environment({setting: str(port), "WEIR_KAFKA__BROKERS": f"127.0.0.1:{free_port()}"}),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    assert f"cannot listen on port {port} of 127.0.0.1" in done.stderr
+    assert setting in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_kafka_away_at_the_start_is_one_sentence(tmp_path: Path) -> None:
+    away = f"127.0.0.1:{free_port()}"
+    done = subprocess.run(
+        [sys.executable, "-m", "agents", "worker"],
+        env=environment({"WEIR_WEB__PORT": str(free_port()), "WEIR_KAFKA__BROKERS": away}),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"Kafka cannot be reached at {away}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class FaustProcess(WorkerProcess):
+    """``faust -A agents.app:app worker --web-port``, as any Faust worker is started."""
+
+    def start(self) -> None:
+        """Start it, with the port as an option alone."""
+        settings = {
+            name: value
+            for name, value in self._settings.items()
+            if name not in ("WEIR_WEB__PORT", "WEIR_WORKER__INSTANCE")
+        }
+        program = [sys.executable, "-m", "faust", "-A", "agents.app:app", "worker"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*program, "--web-port", str(self.port)],
+                env=environment(settings) | {"PYTHONPATH": str(ROOT)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+async def test_workers_that_faust_starts_on_ports_of_their_own_share_the_partitions(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = {
+        "WEIR_KAFKA__BROKERS": kafka,
+        "WEIR_KAFKA__NAMESPACE": topic_prefix,
+        "WEIR_WORKER__SINKS": "false",
+    }
+    workers = [FaustProcess(settings, tmp_path, name) for name in ("one", "two")]
+    try:
+        for worker in workers:
+            worker.start()
+            await until_ready([worker])
+        await until_ready(workers)
+        deadline = time.monotonic() + 30
+        while len(found := workers[0].ledger().get("workers", [])) < 2:
+            assert time.monotonic() < deadline, f"one worker knows of {found}\n{workers[1].tail()}"
+        assert [worker.stop() for worker in workers] == [0, 0]
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+async def test_a_worker_ends_when_told_to_although_kafka_and_mongodb_are_gone(
+    stack_dir: Path, topic_prefix: str, tmp_path: Path
+) -> None:
+    kafka = KafkaServer(stack_dir, say=print)
+    kafka.start()
+    settings = {
+        "WEIR_KAFKA__BROKERS": kafka.address,
+        "WEIR_KAFKA__NAMESPACE": topic_prefix,
+        "WEIR_MONGO__URI": f"mongodb://127.0.0.1:{free_port()}",
+    }
+    worker = WorkerProcess(settings, tmp_path, "one")
+    try:
+        worker.start()
+        deadline = time.monotonic() + 90
+        while not worker.ledger():
+            assert time.monotonic() < deadline, worker.tail()
+        kafka.kill()
+        asked = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        worker.wait(STOP_SECONDS + 6)
+        assert time.monotonic() - asked < STOP_SECONDS + 6
+        assert worker.log.stat().st_size < 200_000, worker.tail()
+    finally:
+        worker.kill()
+        kafka.stop()
+
+
+async def test_a_second_signal_ends_a_worker_at_once(
+    stack_dir: Path, topic_prefix: str, tmp_path: Path
+) -> None:
+    kafka = KafkaServer(stack_dir, say=print)
+    kafka.start()
+    settings = {
+        "WEIR_KAFKA__BROKERS": kafka.address,
+        "WEIR_KAFKA__NAMESPACE": topic_prefix,
+        "WEIR_WORKER__SINKS": "false",
+    }
+    worker = WorkerProcess(settings, tmp_path, "one")
+    try:
+        worker.start()
+        await until_ready([worker])
+        assert kafka.pid is not None
+        os.kill(kafka.pid, signal.SIGSTOP)  # it neither answers nor refuses: the goodbye waits
+        worker.signal(signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        while b"Signal received" not in worker.log.read_bytes() and time.monotonic() < deadline:
+            if not worker.running:
+                break
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(5) in (0, 128 + signal.SIGTERM)
+    finally:
+        worker.kill()
+        kafka.kill()
