@@ -35,7 +35,8 @@ from agents.lane.faust.recovery import RecoveryTable
 from agents.lane.faust.transport import BatchTransport
 from agents.lane.writer import PartitionWriters, PlainWriter
 from agents.web import guard
-from bridges.kafka.clients import aiokafka_producer_options, ensure_topics, faust_options
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.options import aiokafka_producer_options, faust_options
 from bridges.process.ports import require_free
 from bridges.process.settings import Settings
 from bridges.process.written import private_folder
@@ -297,6 +298,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "web_host": web.host,
         "web_bind": web.host,
         "web_port": web.port,
+        "web_tables_enabled": False,  # `agents.web.tables` serves the paths: Faust's pages do not find the rows
         "web_application_options": guard.options(settings),
         "canonical_url": web.url,
         "loghandlers": [],

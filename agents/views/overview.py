@@ -1,14 +1,17 @@
 """What the start page shows, put together from all workers."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from agents.views import ledger
 from agents.views.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
+from streams.conditions import Observed, what_is_wrong
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
@@ -23,6 +26,8 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
     return {
         "worker": own_url(app),
         "not_ready": health.why_not_ready(app),
+        "store_away": "" if app.sinks is None else app.sinks.mongo.why_away,
+        "loss": _loss(ledger.worker_ledger(app, watch)),
         "partitions": sorted(app.owned_partitions()),
         "lag": {topic: sum(partitions.values()) for topic, partitions in (await health.lag(app)).items()},
         "totals": watch.totals(),
@@ -35,9 +40,10 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
 
 async def whole_overview(app: "WorkerApp", watch: Watch) -> Json:
     """Return the sums over all workers, and each worker's state."""
-    answers = await ask_all(app, "/api/overview")
+    answers, bridge = await asyncio.gather(ask_all(app, "/api/overview"), ledger.bridge_part(app))
     parts = [await worker_overview(app, watch), *(answers.found[url] for url in sorted(answers.found))]
     return {
+        "conditions": [each.as_json() for each in what_is_wrong(observed(parts, answers.missing, bridge))],
         "workers": [
             {name: part[name] for name in ("worker", "not_ready", "partitions", "lag")}
             for part in sorted(parts, key=lambda each: str(each["worker"]))
@@ -49,6 +55,49 @@ async def whole_overview(app: "WorkerApp", watch: Watch) -> Json:
         "open_anomalies": sum(part["open_anomalies"] for part in parts),
         "rates": _added(part["rates"] for part in parts),
         "anomalies": _newest(each for part in parts for each in part["anomalies"]),
+    }
+
+
+def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
+    """Put together what is known of the whole system.
+
+    Args:
+        parts: What each worker says of itself.
+        missing: Workers that do not answer.
+        bridge: The bridge's ledger, or why there is none.
+    """
+    items = bridge.get("items", {})
+    unbalanced = {name for part in parts for name in part["loss"]["unbalanced"]}
+    if bridge["reachable"] and not bridge.get("balanced", True):
+        unbalanced.add("bridge")
+    away = sorted({part["store_away"] for part in parts} - {""})
+    return Observed(
+        missing_records=sum(part["loss"]["missing"] for part in parts),
+        unbalanced=tuple(sorted(unbalanced)),
+        # What MongoDB's absence makes not ready is told once, as that.
+        not_ready={
+            part["worker"]: part["not_ready"]
+            for part in parts
+            if part["not_ready"] and part["not_ready"] != f"MongoDB: {part['store_away']}"
+        },
+        store_away=away[0] if away else "",
+        silent_workers=tuple(missing),
+        received=items.get("received"),
+        refused=items.get("dead_letters", {}),
+        bridge_silent="" if bridge["reachable"] else bridge["reason"],
+        lag=sum(sum(part["lag"].values()) for part in parts),
+        open_anomalies=sum(part["open_anomalies"] for part in parts),
+    )
+
+
+def _loss(part: Json) -> Json:
+    """Return what is missing, and whose counts do not add up, from a worker's page of the ledger."""
+    hops = {"readings": part["readings"], **part["sinks"]}
+    return {
+        "missing": sum(hop["missing"] for hop in hops.values()),
+        "unbalanced": sorted(
+            name for name, hop in hops.items() if not hop["balanced"] and not hop["missing"]
+        ),
     }
 
 

@@ -140,7 +140,11 @@ ROUTES = (
         "a page for people: rates, sensors with their newest readings and expected band, anomalies, quality, ledger, "
         "workers. One file, loads nothing from elsewhere. `/?sensor=ID&quantity=NAME` opens one series",
     ),
-    Route("/api/overview", WorkerPages.overview, "what `/` shows of rates, totals, lag and workers"),
+    Route(
+        "/api/overview",
+        WorkerPages.overview,
+        "what `/` shows: what is wrong, worst first (`conditions`), rates, totals, lag and workers",
+    ),
     Route("/api/sensors", WorkerPages.sensors, "sensors by id", "?prefix=&after=&limit="),
     Route(
         "/api/sensors/{sensor_id}",

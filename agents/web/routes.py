@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from faust.web import Request, Response, View
 
-from agents.web import readiness
-from agents.web.queries import BadRequest, answer
+from agents.web import readiness, tables
+from agents.web.peers import ask_all
+from agents.web.queries import BadRequest, answer, is_local, not_found
 from bridges.process import metrics
 
 if TYPE_CHECKING:
@@ -84,6 +85,44 @@ class Pages(Generic[A]):
             return answer(view, {"ready": False, "reason": reason}, status=503)
         return answer(view, {"ready": True})
 
+    async def table_list(self, view: View, request: Request) -> Response:
+        """List the tables."""
+        return answer(view, [tables.describe_table(state) for state in self.app.lane.states])
+
+    async def table_detail(self, view: View, request: Request, name: str) -> Response:
+        """Say what a table is, and how many rows are here."""
+        state = tables.state_of(self.app, name)
+        return (
+            not_found(view, f"table: {name}")
+            if state is None
+            else answer(view, tables.counted(self.app, state))
+        )
+
+    async def table_row(self, view: View, request: Request, name: str, key: str) -> Response:
+        """Return one row, whichever worker has it."""
+        state = tables.state_of(self.app, name)
+        if state is None:
+            return not_found(view, f"table: {name}")
+        row = tables.row_of(self.app, state, key)
+        if row is None and not is_local(request.query):
+            others = await ask_all(self.app, request.rel_url.raw_path)
+            row = next(iter(others.found.values()), None)
+            if row is None and others.missing:
+                missing = {"error": "a worker does not answer", "missing": others.missing}
+                return answer(view, missing, status=503)
+        return not_found(view, f"row of {name}: {key}") if row is None else answer(view, row)
+
+    async def assignment(self, view: View, request: Request) -> Response:
+        """Return the partitions that are this application's, by topic."""
+        assignor = self.app.assignor
+        return answer(
+            view,
+            {
+                "actives": tables.by_topic(assignor.assigned_actives()),
+                "standbys": tables.by_topic(assignor.assigned_standbys()),
+            },
+        )
+
     async def metrics_text(self, view: View, request: Request) -> Response:
         """Return all metrics in Prometheus' text format."""
         await self.refresh_metrics()
@@ -95,6 +134,10 @@ COMMON = (
     Route("/health/live", Pages.live, "200 while the event loop runs"),
     Route("/health/ready", Pages.ready, "200 while it does all of its work, otherwise 503 with the reason"),
     Route("/metrics", Pages.metrics_text, "[Prometheus](metrics.md)"),
+    Route("/table/", Pages.table_list, "Faust's tables, each with what it is"),
+    Route("/table/{name}/", Pages.table_detail, "one table, and how many rows this worker has, by partition"),
+    Route("/table/{name}/{key}/", Pages.table_row, "one row as JSON, whichever worker has it"),
+    Route("/assignment/", Pages.assignment, "the partitions of this worker, by topic"),
 )
 
 

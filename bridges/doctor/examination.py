@@ -9,6 +9,7 @@ from bridges.doctor import kafka_check as kafka
 from bridges.doctor import machine_check as local
 from bridges.doctor import mongo_check as mongo
 from bridges.doctor import mqtt_check as mqtt
+from bridges.doctor import running_check as running
 from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, ok
 from bridges.doctor.survival import OutageBounds, outages
 from bridges.process import settings as all_settings
@@ -44,6 +45,7 @@ def _examine(settings: Settings, data: Path, used: set[str], rate: float | None)
     kafka_findings, kept = kafka.examine_kafka(settings)
     mqtt_findings, session = mqtt.examine_mqtt(settings, data if "WEIR_MQTT__HOST" in used else None)
     findings += [*kafka_findings, *mqtt_findings, *mongo.examine_mongo(settings)]
+    findings += running.examine_running(settings)
     if kafka_findings[0].remedy or mqtt_findings[0].remedy:
         return findings  # nothing to say about outages of what is not there
     return [*findings, *outages(OutageBounds(rate=rate, **kept, **session))]

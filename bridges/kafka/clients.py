@@ -1,11 +1,12 @@
-"""How Weir's clients reach Kafka, and the topics they find there."""
+"""The topics that Weir's clients find on Kafka: made where they are missing, and checked."""
 
 import asyncio
-import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bridges.kafka.options import aiokafka_options
+from bridges.kafka.refusal import unreachable
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
@@ -16,101 +17,6 @@ _VISIBLE_SECONDS = 30.0
 # Kafka compacts no segment that is still written to, and by default begins another after a gigabyte or a week: an hour
 # of live readings would have to be read back at each start.
 _CHANGELOG_SEGMENT_BYTES = 32 * 1024 * 1024
-
-
-def aiokafka_options(settings: Settings) -> dict[str, Any]:
-    """Return the options that every aiokafka client of Weir shares: servers, authentication, encryption."""
-    kafka = settings.kafka
-    options: dict[str, Any] = {
-        "bootstrap_servers": kafka.brokers,
-        "security_protocol": kafka.security_protocol,
-    }
-    if kafka.security_protocol.startswith("SASL"):
-        options |= {
-            "sasl_mechanism": kafka.sasl_mechanism,
-            "sasl_plain_username": kafka.username,
-            "sasl_plain_password": kafka.password.get_secret_value(),
-        }
-    if kafka.security_protocol.endswith("SSL"):
-        options["ssl_context"] = _tls(settings)
-    return options
-
-
-def aiokafka_producer_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of an aiokafka producer: `aiokafka_options` and the worker's compression."""
-    compression = settings.worker.compression
-    return {**aiokafka_options(settings), "compression_type": None if compression == "none" else compression}
-
-
-def librdkafka_options(settings: Settings) -> dict[str, Any]:
-    """Return the options that every confluent-kafka client of Weir shares."""
-    kafka = settings.kafka
-    options: dict[str, Any] = {
-        "bootstrap.servers": kafka.brokers,
-        "security.protocol": kafka.security_protocol,
-        "client.id": "weir",
-    }
-    if kafka.security_protocol.startswith("SASL"):
-        options |= {
-            "sasl.mechanism": kafka.sasl_mechanism,
-            "sasl.username": kafka.username,
-            "sasl.password": kafka.password.get_secret_value(),
-        }
-    if kafka.security_protocol.endswith("SSL"):
-        _tls(settings)  # says in our words what librdkafka would say of the files in its own
-        places = {
-            "ssl.ca.location": kafka.ca_file,
-            "ssl.certificate.location": kafka.certificate_file,
-            "ssl.key.location": kafka.key_file or kafka.certificate_file,
-        }
-        options |= {name: str(file) for name, file in places.items() if file is not None}
-        if password := kafka.key_password.get_secret_value():
-            options["ssl.key.password"] = password
-    return options
-
-
-def faust_options(settings: Settings) -> dict[str, Any]:
-    """Return Faust's settings of authentication and encryption."""
-    import faust
-
-    kafka = settings.kafka
-    if kafka.security_protocol == "PLAINTEXT":
-        return {}
-    context = _tls(settings) if kafka.security_protocol.endswith("SSL") else None
-    if kafka.security_protocol == "SSL":
-        return {"broker_credentials": faust.SSLCredentials(context)}
-    return {
-        "broker_credentials": faust.SASLCredentials(
-            username=kafka.username,
-            password=kafka.password.get_secret_value(),
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=context,
-        )
-    }
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    """Return what Python's clients know of certificates.
-
-    Raises:
-        ConfigurationError: If a file cannot be read, or is not what it must be.
-    """
-    kafka = settings.kafka
-    try:
-        context = ssl.create_default_context(cafile=None if kafka.ca_file is None else str(kafka.ca_file))
-    except OSError as error:  # of which ssl.SSLError is one
-        raise ConfigurationError(f"WEIR_KAFKA__CA_FILE must name certificates in PEM: {error}") from None
-    if kafka.certificate_file is not None:
-        # Without a password given OpenSSL would ask for one on the terminal.
-        password = kafka.key_password.get_secret_value()
-        try:
-            context.load_cert_chain(kafka.certificate_file, kafka.key_file, password=lambda: password)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                "WEIR_KAFKA__CERTIFICATE_FILE and WEIR_KAFKA__KEY_FILE must name a certificate and its key in PEM, "
-                f"WEIR_KAFKA__KEY_PASSWORD the key's password if it has one: {error}"
-            ) from None
-    return context
 
 
 def topic_config(settings: Settings, spec: TopicSpec) -> dict[str, str]:
@@ -170,8 +76,6 @@ async def _ensure_topics(settings: Settings, configs: Mapping[str, dict[str, str
     try:
         await admin.start()
     except KafkaConnectionError as error:
-        from bridges.kafka.refusal import unreachable
-
         raise (await asyncio.to_thread(unreachable, settings, str(error))) from None
     try:
         if missing := configs.keys() - set(await admin.list_topics()):

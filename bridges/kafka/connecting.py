@@ -6,7 +6,7 @@ Only the bridge's producer, which must lose nothing whatever happens, has option
 import logging
 from typing import Any
 
-from bridges.kafka.clients import librdkafka_options
+from bridges.kafka.options import librdkafka_options
 from bridges.process.settings import Settings
 
 _LOG = logging.getLogger("librdkafka")

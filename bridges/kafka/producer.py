@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from bridges.kafka.clients import librdkafka_options
+from bridges.kafka.options import librdkafka_options
 from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
 from streams.records.identity import event_ms

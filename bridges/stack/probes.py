@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 TIMEOUT_SECONDS = 2.0
 # The addresses asked are on this machine: no proxy of the environment may come between.
@@ -31,6 +32,21 @@ def _reason(body: bytes) -> str:
     except ValueError:
         return "not ready"
     return str(answer.get("reason") or "not ready") if isinstance(answer, dict) else "not ready"
+
+
+def page_of(address: str, path: str) -> dict[str, Any] | None:
+    """Return what a page of a process answers; ``None`` when there is no such answer.
+
+    Args:
+        address: ``host:port``.
+        path: The page.
+    """
+    try:
+        with _OPENER.open(f"http://{address}{path}", timeout=2 * TIMEOUT_SECONDS) as answer:
+            found = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def count(address: str, *metrics: str) -> float | None:

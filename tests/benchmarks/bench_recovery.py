@@ -18,7 +18,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.lane.core.changelog import CLAIM_KEY, KeyValue
 from agents.lane.writer import PartitionWriter
-from bridges.kafka.clients import aiokafka_options, aiokafka_producer_options, ensure_topics
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.options import aiokafka_options, aiokafka_producer_options
 from bridges.process.settings import KafkaSettings, Settings
 from streams.records.topics import READINGS
 from tests.benchmarks.bench_worker import cost_in, fill

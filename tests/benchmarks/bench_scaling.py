@@ -16,7 +16,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from bridges.kafka.clients import aiokafka_producer_options, ensure_topics
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.options import aiokafka_producer_options
 from bridges.process.settings import KafkaSettings, Settings
 from streams.records.topics import READINGS
 from streams.records.types import Reading, encode

@@ -8,8 +8,9 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from bridges.backtest.backtesting import Backtest, UnreadableRecords
-from bridges.kafka.clients import ensure_topics, librdkafka_options
+from bridges.kafka.clients import ensure_topics
 from bridges.kafka.kafka_admin import KafkaAdmin
+from bridges.kafka.options import librdkafka_options
 from bridges.process.settings import KafkaSettings, Settings
 from bridges.replay.pacing import paced
 from bridges.replay.replaying import publish

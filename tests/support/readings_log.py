@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from bridges.kafka.clients import aiokafka_options
+from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import Settings
 from streams.detection.detecting import (
     MODEL_CHANGES,

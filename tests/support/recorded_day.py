@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Producer
 
-from bridges.kafka.clients import librdkafka_options
+from bridges.kafka.options import librdkafka_options
 from bridges.process.settings import Settings
 from streams.records.topics import READINGS
 from streams.records.types import Reading, Tick, encode

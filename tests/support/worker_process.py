@@ -14,7 +14,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bridges.kafka.clients import aiokafka_options
+from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import Settings
 from bridges.stack.child_process import free_port
 from streams.records.topics import READINGS

@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaProducer
 from agents.analysis.analysis_pages import ROUTES
 from agents.analysis.app import as_worker
 from agents.rebuilding import Reset
-from bridges.kafka.clients import aiokafka_options, ensure_topics
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import AnalysisSettings, KafkaSettings, Settings, WorkerSettings
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse, compare
 from streams.analysis.correlation import Group

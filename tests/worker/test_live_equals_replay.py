@@ -10,7 +10,8 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agents.cli import main
-from bridges.kafka.clients import ensure_topics, librdkafka_options
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.options import librdkafka_options
 from bridges.process.settings import KafkaSettings, Settings
 from bridges.replay.verifying import Verification
 from bridges.sources import Selection

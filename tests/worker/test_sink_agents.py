@@ -19,7 +19,8 @@ from bson import ObjectId
 from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 
-from bridges.kafka.clients import aiokafka_options, ensure_topics
+from bridges.kafka.clients import ensure_topics
+from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import KafkaSettings, Settings
 from bridges.stack.mongo_server import MongoServer
 from streams.errors import Reason
@@ -286,6 +287,26 @@ def test_metrics_have_the_lag_and_the_sink_s_counts(place: Place) -> None:
     assert "weir_mongo_available 1.0" in text
 
 
+def test_faust_s_own_pages_of_tables_show_rows_and_the_assignment(place: Place) -> None:
+    worker = place.workers[0]
+    status, listed = place.get(worker, "/table/")
+    assert (status, [each["name"] for each in listed]) == (200, ["windows", "models"])
+    assert all("rows by key" in each["help"] for each in listed)
+    sensor = place.get(worker, "/api/sensors?limit=1")[1]["rows"][0]["key"]
+    for table in ("windows", "models"):
+        status, row = place.get(worker, f"/table/{table}/{sensor}/")
+        assert (status, row["key"]) == (200, sensor)
+        assert row["value"]
+    assert sum(place.get(worker, "/table/models/")[1]["rows"].values()) > 0
+    assert place.get(worker, "/table/models/nobody/")[0] == 404
+    assert place.settings.topic("readings") in place.get(worker, "/assignment/")[1]["actives"]
+
+
+def test_a_bridge_that_cannot_be_asked_is_a_condition_and_the_page_is_not_green(place: Place) -> None:
+    told = place.get(place.workers[0], "/api/overview")[1]["conditions"]
+    assert "unknown" in [each["name"] for each in told]
+
+
 def test_the_ledger_balances_when_all_is_done(place: Place) -> None:
     worker = place.workers[0]
     place.until(
@@ -297,7 +318,9 @@ def test_the_ledger_balances_when_all_is_done(place: Place) -> None:
     )
     _, ledger = place.get(worker, "/api/ledger")
     own = ledger["workers"][0]
-    assert ledger["balanced"], ledger
+    assert own["balanced"], ledger
+    assert not ledger["bridge"]["reachable"]
+    assert not ledger["balanced"], "a bridge that cannot be asked is not known to balance"
     assert own["readings"]["taken"] == ledger["kafka"][place.settings.topic("readings")]["offsets"]
     sensors = own["sinks"]["sensors"]
     assert sensors["stored"] == place.count("sensors")
@@ -352,7 +375,8 @@ def test_an_outage_of_mongodb_loses_nothing_and_stops_no_rebalance(
         place.until_ready(worker)
     place.until(lambda: place.get(second, "/api/ledger")[1]["pending"] == {"worker": 0, "sink": 0}, "pending")
     _, ledger = place.get(second, "/api/ledger")
-    assert ledger["balanced"], json.dumps(ledger, indent=1)
+    assert all(each["balanced"] for each in ledger["workers"]), json.dumps(ledger, indent=1)
+    assert not ledger["missing"]
     for worker in (first, second):
         assert worker.running, worker.tail()
         assert worker.stop() == 0

@@ -12,7 +12,7 @@ Rows of partitions that stay through a rebalance stay as well, since the checkpo
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from agents.lane.core.batch import Batch
 from agents.lane.core.changelog import POLICY_KEY, KeyValue, RowForm, TopicPartition, mark_key
@@ -114,6 +114,10 @@ class WriteBehindState(Generic[S]):
         if partition in self.held.marked:
             records.append((mark_key(partition), str(self._set_aside[partition]).encode()))
         return {(self.changelog, partition): records}
+
+    def as_values(self, row: Row[S]) -> Any:
+        """Return the state of a row as the plain values that are written of it."""
+        return self._form.to_state(row.state)
 
     def keep_only(self, partitions: Set[int]) -> None:
         """Note that rows of other partitions are somebody else's now: they have to be read back before they count."""

@@ -1,0 +1,63 @@
+"""Faust's own pages of tables, for tables of the lane: the same paths, and rows as JSON.
+
+Faust looks up a key as text in a table whose keys are bytes, and in one from which the rows have gone: the lane has
+them (`agents.lane.core.state`). So each key was 404.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from agents.lane.core.state import WriteBehindState
+    from agents.lane.lane_app import LaneApp
+
+Json = dict[str, Any]
+
+
+def describe_table(state: "WriteBehindState[Any]") -> Json:
+    """Return name and help of a table."""
+    return {
+        "name": state.name,
+        "help": f"rows by key, made of {state.source}; durable in {state.changelog}. /table/{state.name}/KEY/ is one",
+    }
+
+
+def state_of(app: "LaneApp", table: str) -> "WriteBehindState[Any] | None":
+    """Return the state of a table; ``None`` if there is none of that name."""
+    return next((state for state in app.lane.states if state.name == table), None)
+
+
+def counted(app: "LaneApp", state: "WriteBehindState[Any]") -> Json:
+    """Return name, help, and the rows of each partition that this application owns."""
+    owned = app.owned_partitions()
+    rows = {partition: len(rows) for partition, rows in sorted(state.rows.items()) if partition in owned}
+    return {**describe_table(state), "rows": rows}
+
+
+def row_of(app: "LaneApp", state: "WriteBehindState[Any]", key: str) -> Json | None:
+    """Return a row as plain values; ``None`` if this application does not have it."""
+    for partition in sorted(app.owned_partitions()):
+        row = state.rows.get(partition, {}).get(key)
+        if row is not None:
+            return {
+                "table": state.name,
+                "key": key,
+                "partition": partition,
+                "applied_through": row.applied_through,
+                "value": state.as_values(row),
+            }
+    return None
+
+
+def by_topic(assignment: Iterable[TP]) -> dict[str, list[int]]:
+    """Return the partitions of an assignment by topic, both sorted.
+
+    >>> by_topic({TP("readings", 1), TP("anomalies", 0), TP("readings", 0)})
+    {'anomalies': [0], 'readings': [0, 1]}
+    """
+    found: dict[str, list[int]] = {}
+    for tp in sorted(assignment):
+        found.setdefault(tp.topic, []).append(tp.partition)
+    return found
