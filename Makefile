@@ -37,7 +37,9 @@ clean:  ## remove all that can be made again; data of the local stack (.weir) st
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Weir needs Python 3.11 or later: none found on PATH" >&2; exit 1; }
+	@echo "installing Weir and its libraries into .venv: minutes the first time, each library is a line"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "installed"
 	touch $@

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agents.cli.demo_ending import Ending, ending, not_stored, waits_for_store
 from bridges.audit.audit import Audit
 from bridges.audit.balance import Entry, Findings, balance, findings
 from bridges.kafka.topic_reader import TopicReader
@@ -27,6 +28,8 @@ READ_SECONDS = 5.0
 TELL_SECONDS = 5.0
 # Longer than any part needs to come back after a kill -9: restart, recovery, session time-outs.
 STALLED_SECONDS = 120.0
+# The store is the slowest part of a busy machine, and may stand still for minutes; what it has not taken is in Kafka.
+STORE_SECONDS = 1800.0
 
 
 def await_servers(supervisor: Supervisor, data: Path) -> Settings | None:
@@ -125,16 +128,18 @@ class Reckoning:
         self.findings: Findings | None = None
         self.repeated = 0
         self.complete = False
+        self.stopped = False
         self.restarts: Mapping[str, int] = {}
 
     @property
-    def balances(self) -> bool:
-        """Whether the sensors finished and every hop balances."""
-        return self.complete and bool(self.entries) and all(entry.balances for entry in self.entries)
+    def ending(self) -> Ending:
+        """How it has ended, or would if it ended now."""
+        return ending(self.entries, complete=self.complete, stopped=self.stopped)
 
     def __call__(self, supervisor: Supervisor) -> None:
         """Look until it balances, stalls, or all stops; then stop everything."""
         if (settings := await_servers(supervisor, self._data)) is None:
+            self.stopped = True
             return
         audit = Audit(
             settings, settings.windows.policy(), settings.detection.plan(settings.windows.policy().room)
@@ -157,18 +162,44 @@ class Reckoning:
             if audit.stored:
                 self.entries = balance(self._sent, audit)
                 self.findings = findings(audit.published.labels, audit.published.raised(), self._slack)
-            if counted and self.balances:
+            if counted and self.ending is Ending.BALANCES:
                 supervisor.tell("everything that was sent has arrived, and all counts balance")
                 return
             if (now_seen := self._progress(audit)) != seen:
                 seen, moved_at = now_seen, now
-            if now - moved_at > STALLED_SECONDS:
-                supervisor.tell(f"nothing has moved for {STALLED_SECONDS:.0f} s: giving up")
+            if (still := now - moved_at) > self.patience(counted):
+                supervisor.tell(f"nothing has moved for {still:.0f} s: giving up")
                 return
             self._tell_anomalies(supervisor, audit)
             if now - told_at >= TELL_SECONDS:
                 told_at = now
-                supervisor.tell(now_seen)
+                supervisor.tell(now_seen if still < TELL_SECONDS else self.reason(counted, still) or now_seen)
+        self.stopped = True
+
+    def patience(self, counted: bool) -> float:
+        """Return for how many seconds nothing may move: long where something is known to be waited for.
+
+        Args:
+            counted: Kafka and MongoDB could be asked.
+        """
+        waits = not counted or (self.complete and waits_for_store(self.entries))
+        return STORE_SECONDS if waits else STALLED_SECONDS
+
+    def reason(self, counted: bool, still: float) -> str:
+        """Say what is waited for while nothing moves; empty if nothing is known.
+
+        Args:
+            counted: Kafka and MongoDB could be asked.
+            still: Seconds since something moved.
+        """
+        if not counted:
+            return f"waiting for Kafka or MongoDB, which have not answered for {still:.0f} s"
+        if self.complete and waits_for_store(self.entries):
+            return (
+                f"waiting for MongoDB, which has taken nothing for {still:.0f} s: {not_stored(self.entries):,} "
+                "documents are in Kafka and not stored yet"
+            )
+        return ""
 
     def _progress(self, audit: Audit) -> str:
         published, sensors = audit.published, CATALOGUE.of(Reading).collection

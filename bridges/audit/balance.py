@@ -23,12 +23,14 @@ class Entry:
         expected: From the hop before.
         found: At this hop.
         note: What else is to say.
+        store: The hop from Kafka to MongoDB: what is not found yet is still in Kafka.
     """
 
     what: str
     expected: int
     found: int
     note: str = ""
+    store: bool = False
 
     @property
     def balances(self) -> bool:
@@ -50,7 +52,7 @@ def balance(sent: Totals, audit: Audit) -> list[Entry]:
     kept = stored[audit.catalogue.of(Reading).collection]
     return [
         Entry("readings: sent to Kafka", sent.readings, log.distinct, f"{log.repeated:,} more than once"),
-        Entry("readings: Kafka to MongoDB", log.distinct, kept),
+        Entry("readings: Kafka to MongoDB", log.distinct, kept, store=True),
         Entry("values: sent to Kafka", sum(sent.values.values()), log.values),
         Entry("values: in windows or late", log.values, placed, late),
         *_hops(sent, audit),
@@ -72,7 +74,7 @@ def _hops(sent: Totals, audit: Audit) -> Iterator[Entry]:
         elif kind.kind is Label:
             yield Entry("labels: sent to Kafka", sent.labels, len(found))
         documents = kind.documents_of(found)
-        yield Entry(f"{kind.word}: Kafka to MongoDB", documents, audit.stored[kind.collection])
+        yield Entry(f"{kind.word}: Kafka to MongoDB", documents, audit.stored[kind.collection], store=True)
 
 
 def _differences(expected: Mapping[K, bytes], found: Mapping[K, bytes]) -> int:

@@ -56,6 +56,7 @@ def demo(
 
     from agents.cli import demo_watch as watching
     from agents.cli.commands.simulator import scenario_of, simulator
+    from agents.cli.demo_ending import EXIT_CODES
     from bridges.process import settings as all_settings
     from bridges.stack.parts import Plan
     from bridges.stack.profiles import PROFILES
@@ -89,7 +90,7 @@ def demo(
     if guarded.error:
         raise guarded.error
     summarise(console, reckoning, sent, time.monotonic() - began)
-    sys.exit(0 if reckoning.balances else 1)
+    sys.exit(EXIT_CODES[reckoning.ending])
 
 
 def begin_anew(data: Path) -> None:
@@ -120,6 +121,10 @@ def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", second
     """Print what was sent, where it is now, and what was found."""
     from rich.table import Table
 
+    from agents.cli.demo_ending import Ending, sentence_of
+
+    how = reckoning.ending
+
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
@@ -134,9 +139,11 @@ def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", second
     for column in ("", "of which"):
         table.add_column(column)
     for entry in reckoning.entries:
-        verdict = "ok" if entry.balances else "WRONG"
+        not_yet = entry.found < entry.expected and how in (Ending.STOPPED, Ending.UNFINISHED)
+        verdict = "ok" if entry.balances else "not yet" if not_yet else "WRONG"
         table.add_row(entry.what, f"{entry.expected:,}", f"{entry.found:,}", verdict, entry.note)
-    console.print(table)
+    if reckoning.entries:
+        console.print(table)
     if found := reckoning.findings:
         kinds = ", ".join(f"{kind} {hits} of {known}" for kind, (hits, known) in found.by_kind.items())
         say(
@@ -145,4 +152,4 @@ def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", second
         say(f"           {found.unknown} raised where nothing is known")
     if killed := ", ".join(f"{name} ({count})" for name, count in reckoning.restarts.items() if count):
         say(f"started again: {killed}")
-    say("the counts balance" if reckoning.balances else "THE COUNTS DO NOT BALANCE")
+    say(sentence_of(how, reckoning.entries))
