@@ -143,7 +143,7 @@ def test_servers_that_are_away_are_failures_with_the_settings_that_name_them(
 def test_a_port_that_something_else_has_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setenv("WEIR_WEB__PORT", str(other.getsockname()[1]))
-        finding = by_name(examine(tmp_path))["port of server"]
+        finding = by_name(examine(tmp_path))["port of worker"]
     assert finding.verdict is Grade.FAILURE
     assert "WEIR_WEB__PORT" in finding.remedy
 
