@@ -118,7 +118,7 @@ def _recovery_fails_and_goes_on(patch: Patch) -> None:
         held = {each.changelog: each.owned for each in self.states}
         return {tp: at - (tp.partition in held.get(tp.topic, ())) for tp, at in begins.items()}
 
-    def apply(self: Any, batch: Iterable[Any], *_: Any) -> None:
+    def apply(self: Any, batch: Iterable[Any], *_: Any, **__: Any) -> None:
         for event in batch:
             self._apply(event.value)
 
@@ -202,6 +202,7 @@ def _uncommitted_is_read(patch: Patch) -> None:
         return made
 
     patch.setattr(thread.CommittedConsumerThread, "_create_worker_consumer", create)
+    patch.setattr(thread, "check_started", lambda *_: None)  # the worker would not start
 
 
 FAULTS = {
@@ -211,7 +212,7 @@ FAULTS = {
     "failed-checkpoint": FaultOfThePast(
         "a checkpoint that failed is followed by another before the worker has stopped",
         _checkpoint_after_a_failed_one,
-        0,
+        20,
     ),
     "newest-acknowledged": FaultOfThePast(
         "offsets are committed past what is in flight (faust#606): a sink gives a batch back, the next is acknowledged",
@@ -219,7 +220,7 @@ FAULTS = {
         0,
     ),
     "handover": FaultOfThePast(
-        "a worker that cannot hand over its partitions goes on", _handover_failure_is_passed_over, 0
+        "a worker that cannot hand over its partitions goes on", _handover_failure_is_passed_over, 20
     ),
     "no-changelog": FaultOfThePast(
         "partitions are taken that come without their changelogs",
@@ -227,7 +228,7 @@ FAULTS = {
         0,
     ),
     "read-on": FaultOfThePast(
-        "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 0
+        "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 20
     ),
     "rows-of-before": FaultOfThePast(
         "rows of a partition that was away are taken for here: a hole in recovery",
@@ -237,12 +238,12 @@ FAULTS = {
     "recovery-hangs": FaultOfThePast(
         "a fetch in recovery that brings what is known leaves a hole, and recovery never ends",
         _recovery_fails_and_goes_on,
-        0,
+        20,
     ),
     "wrong-assignment": FaultOfThePast(
         "a static member is given its wrong assignment again at each start",
         _wrong_assignment_comes_again,
-        0,
+        40,
     ),
     "unanswered": FaultOfThePast(
         "Kafka does not answer while tables are recovered, and the worker waits for ever",
@@ -250,10 +251,10 @@ FAULTS = {
         0,
     ),
     "warm-up": FaultOfThePast(
-        "the end of a warm-up does not ask for the whole row to be written", _end_of_warm_up_is_a_change, 0
+        "the end of a warm-up does not ask for the whole row to be written", _end_of_warm_up_is_a_change, 4
     ),
     "seek": FaultOfThePast(
-        "what is fetched between seek and clearing is lost (faust#596)", _fetches_during_a_seek_are_taken, 0
+        "what is fetched between seek and clearing is lost (faust#596)", _fetches_during_a_seek_are_taken, 8
     ),
     "forgotten": FaultOfThePast(
         "acknowledged offsets are forgotten on revocation (faust#502)",
@@ -261,9 +262,9 @@ FAULTS = {
         0,
     ),
     "not-fenced": FaultOfThePast(
-        "transactional ids differ from worker to worker: nobody is fenced", _owners_are_not_fenced, 0
+        "transactional ids differ from worker to worker: nobody is fenced", _owners_are_not_fenced, 30
     ),
-    "uncommitted": FaultOfThePast("uncommitted records are read", _uncommitted_is_read, 0),
+    "uncommitted": FaultOfThePast("uncommitted records are read", _uncommitted_is_read, 20),
 }
 
 
