@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+WIDTH = 100
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -43,3 +44,26 @@ def test_decisions_are_numbered_in_a_row_and_listed_with_a_status() -> None:
         for name in pages
     )
     assert all(re.fullmatch(r"in force|replaced by \d+", status) for _, _, status in rows)
+
+
+def test_prose_is_wrapped_so_that_it_can_be_read_and_compared() -> None:
+    wide = [
+        f"{page.relative_to(ROOT)}:{number}"
+        for page in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+        if not page.read_text(encoding="utf-8").startswith("<!-- made by docs/make_reference.py")
+        for number, line in enumerate(prose_of(page), start=1)
+        if len(line) > WIDTH
+    ]
+    assert wide == []
+
+
+def prose_of(page: Path) -> list[str]:
+    """Return the lines of a page; empty where they are code, a table's row or a picture, which cannot be wrapped."""
+    lines: list[str] = []
+    fenced = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        fence = line.lstrip().startswith("```")
+        bare = fenced or fence or line.startswith(("|", "![", "    "))
+        lines.append("" if bare else line)
+        fenced ^= fence
+    return lines
