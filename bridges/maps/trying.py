@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.errors import ConfigurationError, InputError
-from streams.payloads.addresses import Kind, parse
+from streams.payloads.addresses import TopicKind, parse
 from streams.payloads.flat import decode
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.lenient import OWN_FORM, read_own
@@ -48,7 +48,7 @@ def _own_form(maps: MapsInForce, message: Sample) -> Decoded:
     """Read Weir's own form: leniently for what is told, as the bridge does for what counts."""
     topic, limits = message.topic.encode(), maps.limits
     address = parse(topic, limits.prefix)
-    if limits.strict or address.kind is Kind.LABEL:
+    if limits.strict or address.kind is TopicKind.LABEL:
         items = decode(topic, message.payload, message.ingest_time, limits, retained=message.retained)
         readings = [Found(item, "device") for item in items if isinstance(item, Reading)]
         return Decoded(OWN_FORM, readings)

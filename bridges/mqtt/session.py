@@ -325,12 +325,6 @@ class MqttSession:
                 topics=refused,
                 remedy="allow the bridge to read them with QoS 1, or name the maps wanted in WEIR_MQTT__BUILT_IN_MAPS",
             )
-        if refused:
-            log.warning(
-                "subscriptions.refused",
-                topics=refused,
-                remedy="allow the bridge to read them with QoS 1, or name the maps wanted in WEIR_MQTT__BUILT_IN_MAPS",
-            )
         self.subscribed = True
 
     def _on_disconnect(

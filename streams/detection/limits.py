@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from streams.detection.verdicts import AnomalyChange, Kind
+from streams.detection.verdicts import AnomalyChange, ChangeKind
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -126,11 +126,13 @@ class _Band:
 
     def _clear(self, change: AnomalyChange, time: float) -> AnomalyChange:
         self.change, self.side = None, 0
-        return msgspec.structs.replace(change, kind=Kind.CLEARED.value, event_time=time, cleared_at=time)
+        return msgspec.structs.replace(
+            change, kind=ChangeKind.CLEARED.value, event_time=time, cleared_at=time
+        )
 
     def _describe(self, time: float, raised_at: float, told: _Told, seen: int) -> AnomalyChange:
         return AnomalyChange(
-            kind=Kind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None, score=_SCORE,
+            kind=ChangeKind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None, score=_SCORE,
             value=told.value, expected=None, lower=_finite(told.lower), upper=_finite(told.upper),
             direction="above" if self.side > 0 else "below", cause=self.cause, seen=seen, peak_at=time,
             severity=self.rules.severity,

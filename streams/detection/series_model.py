@@ -17,7 +17,7 @@ import msgspec
 
 from streams.detection.detection_config import USUAL_INTERVAL, DetectionConfig, DetectionPlan
 from streams.detection.limits import LimitRules, LimitWatch
-from streams.detection.verdicts import LEAST_NATS, LONG_AGO, AnomalyChange, Kind, Verdict
+from streams.detection.verdicts import LEAST_NATS, LONG_AGO, AnomalyChange, ChangeKind, Verdict
 from streams.detectors import MAX_NATS, make_detector, score_of
 from streams.errors import InputError, Reason
 from streams.records.identity import reading_mark
@@ -188,12 +188,12 @@ class SeriesModel:
         if not (was_idle and verdict.idle):
             self._whole = True
         result: tuple[AnomalyChange, ...] = ()
-        if kind is Kind.RAISED:
+        if kind is ChangeKind.RAISED:
             self._peak = nats
             self._home = self._detector.home(verdict.raise_nats)
             self._change = self._describe(time, value, nats, time, self._detector.seen)
             result = (self._change,)
-        elif kind is Kind.CLEARED:
+        elif kind is ChangeKind.CLEARED:
             result = (self._close(time),)
         elif self._change is not None and nats > self._peak:
             self._peak = nats
@@ -211,13 +211,13 @@ class SeriesModel:
         settled = not low <= self._detector.level() <= high
         if settled:
             self._detector.accept()
-        kind = Kind.REGIME_CHANGE if settled else Kind.CLEARED
+        kind = ChangeKind.REGIME_CHANGE if settled else ChangeKind.CLEARED
         return msgspec.structs.replace(change, kind=kind.value, event_time=time, cleared_at=time)
 
     def _describe(self, time: float, value: float, nats: float, raised_at: float, seen: int) -> AnomalyChange:
         expected, lower, upper, direction, cause = self._detector.explain(self._raise_nats)
         return AnomalyChange(
-            kind=Kind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None,
+            kind=ChangeKind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None,
             score=score_of(nats), value=value, expected=expected, lower=lower, upper=upper,
             direction=direction, cause=cause, seen=seen, peak_at=time,
         )  # fmt: skip

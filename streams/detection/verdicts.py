@@ -24,7 +24,7 @@ from typing import Final
 import msgspec
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What happened to an anomaly."""
 
     RAISED = "raised"
@@ -122,7 +122,7 @@ class Verdict:
     >>> rules = Rules(7.0, 3.0, 0.0, 60.0, 3600.0, 0.0, 86400.0, 0.0, 1.0)
     >>> verdict = Verdict(rules)
     >>> [verdict.step(60.0 * i, nats) for i, nats in enumerate([1.0, 9.0, 8.0, 0.0, 0.0, 9.0])]
-    [None, <Kind.RAISED: 'raised'>, None, None, <Kind.CLEARED: 'cleared'>, None]
+    [None, <ChangeKind.RAISED: 'raised'>, None, None, <ChangeKind.CLEARED: 'cleared'>, None]
     """
 
     __slots__ = (
@@ -154,7 +154,7 @@ class Verdict:
             return self.raise_nats
         return self.raise_nats + self.lift * exp((self.lifted_at - time) / self.rules.lift_seconds)
 
-    def step(self, time: float, nats: float) -> Kind | None:
+    def step(self, time: float, nats: float) -> ChangeKind | None:
         """Judge the surprise of one reading.
 
         Args:
@@ -176,9 +176,9 @@ class Verdict:
         self.lifted_at = self.raised_at = time
         self.resting_until = time + self.rules.rest_seconds
         self.high_since = self.calm_since = inf
-        return Kind.RAISED
+        return ChangeKind.RAISED
 
-    def _follow(self, time: float, nats: float) -> Kind | None:
+    def _follow(self, time: float, nats: float) -> ChangeKind | None:
         if nats >= self.rules.clear_nats:
             self.calm_since = inf
         elif self.calm_since == inf:
@@ -186,7 +186,7 @@ class Verdict:
         if time - self.calm_since >= self.rules.clear_seconds or self.overdue(time):
             self.raised_at = self.calm_since = inf
             self.resting_until = max(self.resting_until, time + self.rules.settle_seconds)
-            return Kind.CLEARED
+            return ChangeKind.CLEARED
         return None
 
     def state(self) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ import msgspec
 
 from streams.detection.detection_config import DetectionConfig
 from streams.detection.series_model import SeriesModel
-from streams.detection.verdicts import Kind, Verdict
+from streams.detection.verdicts import ChangeKind, Verdict
 from streams.nab.nab_rules import PROFILES, NabFile, Tally, normalised, tally
 
 THRESHOLDS = tuple(5.0 + 0.25 * step for step in range(25))
@@ -58,7 +58,7 @@ def run_file(file: NabFile, config: DetectionConfig) -> Run:
     flagged: list[int] = []
     nats: list[float] = []
     for row, (time, value) in enumerate(zip(file.times, file.values, strict=True)):
-        if any(change.kind == Kind.RAISED for change in model.observe(time, value)):
+        if any(change.kind == ChangeKind.RAISED for change in model.observe(time, value)):
             flagged.append(row)
         nats.append(model.nats)
     return Run(file, flagged, nats)
@@ -79,7 +79,7 @@ def flags_at(run: Run, config: DetectionConfig, raise_nats: float) -> list[int]:
     return [
         row
         for row, (time, nats) in enumerate(zip(run.file.times, run.nats, strict=True))
-        if verdict.step(time, nats) is Kind.RAISED
+        if verdict.step(time, nats) is ChangeKind.RAISED
     ]
 
 

@@ -41,7 +41,7 @@ _ROOTS = frozenset({"sensors", "labels"})
 _REMEMBERED = 32_768
 
 
-class Kind(Enum):
+class TopicKind(Enum):
     """What a topic carries."""
 
     READINGS = "readings"
@@ -61,7 +61,7 @@ class Address(msgspec.Struct, frozen=True, gc=False):
             of an id, and the id may therefore hold colons.
     """
 
-    kind: Kind
+    kind: TopicKind
     sensor_id: str = ""
     quantity: str = ""
     own_name: str = ""
@@ -73,7 +73,7 @@ class Address(msgspec.Struct, frozen=True, gc=False):
         Raises:
             InputError: ``bad_sensor_id``.
 
-        >>> Address(Kind.READINGS, before="plant:7:").identity("t1")
+        >>> Address(TopicKind.READINGS, before="plant:7:").identity("t1")
         'plant:7:t1'
         """
         if self.before is None:
@@ -103,13 +103,13 @@ def parse(topic: bytes, prefix: Prefix = "refused") -> Address:
         raise InputError(Reason.UNKNOWN_TOPIC, f"topic must be UTF-8, got {topic[:80]!r}") from None
     match levels:
         case [*before, "sensors", name, "reading"]:
-            return _address(topic, before, prefix, Kind.READINGS, name)
+            return _address(topic, before, prefix, TopicKind.READINGS, name)
         case [*before, "sensors", name, quantity]:
-            return _address(topic, before, prefix, Kind.VALUE, name, check_quantity(quantity))
+            return _address(topic, before, prefix, TopicKind.VALUE, name, check_quantity(quantity))
         case [*before, "labels", name, quantity]:
-            return _address(topic, before, prefix, Kind.LABEL, name, check_quantity(quantity))
+            return _address(topic, before, prefix, TopicKind.LABEL, name, check_quantity(quantity))
         case [*before, "sensors", "reading"]:
-            return _address(topic, before, prefix, Kind.READINGS)
+            return _address(topic, before, prefix, TopicKind.READINGS)
     raise _unknown(
         topic,
         "must be sensors/<id>/reading, sensors/<id>/<quantity>, sensors/reading or labels/<id>/<quantity>",
@@ -117,7 +117,12 @@ def parse(topic: bytes, prefix: Prefix = "refused") -> Address:
 
 
 def _address(
-    topic: bytes, levels: list[str], prefix: Prefix, kind: Kind, name: str | None = None, quantity: str = ""
+    topic: bytes,
+    levels: list[str],
+    prefix: Prefix,
+    kind: TopicKind,
+    name: str | None = None,
+    quantity: str = "",
 ) -> Address:
     """Make an address of a sensor's own name (``None``: a gateway's) and the levels before its form."""
     if not _ROOTS.isdisjoint(levels):

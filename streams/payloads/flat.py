@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from streams.errors import InputError, Reason, shown
 from streams.payloads.accepted import Limits, Refusal
-from streams.payloads.addresses import Address, Kind, check_quantity, parse
+from streams.payloads.addresses import Address, TopicKind, check_quantity, parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import Time, event_time, zone_named
 from streams.payloads.lenient import read_own
@@ -119,7 +119,7 @@ def decode_at(
     arrivals: Arrivals | None = None,
 ) -> list[Item]:
     """Do what `decode` does where the topic is read already and the payload is not too large."""
-    if address.kind is Kind.READINGS:
+    if address.kind is TopicKind.READINGS:
         # Nearly every message is one object; an array fails validation at its first byte.
         try:
             return [_reading(_validate_reading(payload), payload, address, ingest_time, limits)]
@@ -130,7 +130,7 @@ def decode_at(
                 return [_strictly(payload, error, address, ingest_time, limits)]
     elif not payload:
         raise InputError(Reason.MISSING_VALUE, "payload must not be empty (it clears a retained message)")
-    elif address.kind is Kind.LABEL:
+    elif address.kind is TopicKind.LABEL:
         return [_label(payload, address)]
     elif retained or limits.strict:
         return [_value(payload, address, ingest_time, retained, arrivals)]

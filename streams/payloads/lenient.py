@@ -11,7 +11,7 @@ from typing import Any
 
 from streams.errors import InputError, Reason, shown
 from streams.payloads.accepted import Limits
-from streams.payloads.addresses import Address, Kind
+from streams.payloads.addresses import Address, TopicKind
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import zone_named
 from streams.payloads.formats.json import read_json
@@ -74,7 +74,7 @@ def read_own(
     notes = Notes(wanted=explain)
     merged = Merged(arrivals or Arrivals(), ingest_time)
     reader = _Reader(_own(limits), address, ingest_time, limits, notes, merged)
-    if address.kind is Kind.VALUE:
+    if address.kind is TopicKind.VALUE:
         reader.value(read_auto(payload)[0])
     else:
         for number, document in enumerate(documents := read_json(payload)):

@@ -1,8 +1,8 @@
 """A simulated MongoDB: the calls of pymongo's asynchronous client that the sinks make.
 
 Writes are atomic for each document, keyed by ``_id``, and refuse a second one with a duplicate key error, as the real
-server does. It may be slow, away, or lose a reply after it has written. `tests/contracts/test_mongo_sink.py` asks the
-same of this server and of a real one.
+server does (`tests/contracts/test_mongo_sink.py` asks that of a real one). It may be slow, away, or lose a reply after
+it has written.
 """
 
 import asyncio

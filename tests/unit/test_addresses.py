@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import InputError, Reason
-from streams.payloads.addresses import Kind, Prefix, label_topic, parse, reading_topic, value_topic
+from streams.payloads.addresses import Prefix, TopicKind, label_topic, parse, reading_topic, value_topic
 
 PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 
@@ -16,16 +16,16 @@ PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 @pytest.mark.parametrize(
     ("topic", "kind", "sensor_id", "quantity"),
     [
-        ("sensors/a1/reading", Kind.READINGS, "a1", ""),
-        ("sensors/a1/temperature", Kind.VALUE, "a1", "temperature"),
-        ("sensors/reading", Kind.READINGS, "", ""),
-        ("labels/a1/temperature", Kind.LABEL, "a1", "temperature"),
-        ("sensors/sensors/reading", Kind.READINGS, "sensors", ""),
-        ("sensors/a:1/reading", Kind.READINGS, "a:1", ""),
+        ("sensors/a1/reading", TopicKind.READINGS, "a1", ""),
+        ("sensors/a1/temperature", TopicKind.VALUE, "a1", "temperature"),
+        ("sensors/reading", TopicKind.READINGS, "", ""),
+        ("labels/a1/temperature", TopicKind.LABEL, "a1", "temperature"),
+        ("sensors/sensors/reading", TopicKind.READINGS, "sensors", ""),
+        ("sensors/a:1/reading", TopicKind.READINGS, "a:1", ""),
     ],
 )
 def test_a_topic_names_a_sensor_and_perhaps_a_quantity(
-    topic: str, kind: Kind, sensor_id: str, quantity: str
+    topic: str, kind: TopicKind, sensor_id: str, quantity: str
 ) -> None:
     address = parse(topic.encode())
     assert (address.kind, address.sensor_id, address.quantity) == (kind, sensor_id, quantity)
@@ -131,7 +131,7 @@ def test_a_topic_that_matches_no_address_is_refused(topic: bytes, reason: Reason
 
 @given(sensor_id=st.text(max_size=140), quantity=st.text(max_size=70))
 def test_a_topic_that_can_be_made_can_be_read(sensor_id: str, quantity: str) -> None:
-    for topic_of, kind in ((value_topic, Kind.VALUE), (label_topic, Kind.LABEL)):
+    for topic_of, kind in ((value_topic, TopicKind.VALUE), (label_topic, TopicKind.LABEL)):
         try:
             topic = topic_of(sensor_id, quantity)
         except InputError as error:

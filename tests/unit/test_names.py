@@ -19,16 +19,14 @@ MODULES = sorted(
 COMMANDS = Path("agents/cli/commands")
 MOST_MODULES = 20
 
-SHARED = {
+SHARED: dict[str, dict[str, str]] = {
     "module": {
         "app": "each of the two applications is found as `<folder>.app:app`, which is Faust's convention",
     },
     "function": {
         "create_app": "the factory beside each of the two `app`",
     },
-    "class": {
-        "Kind": "what a topic carries, and why an anomaly was raised",
-    },
+    "class": {},
 }
 """Names that stand for two things on purpose, and the reason."""
 
