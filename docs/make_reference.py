@@ -5,6 +5,7 @@
 
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -126,8 +127,13 @@ def records_page(catalogue: Catalogue = CATALOGUE) -> str:
 
 
 def _type(kind: typing.Any) -> str:
+    """Name a type without the bounds of its values, which the text above it tells."""
+    if typing.get_origin(kind) is typing.Annotated:
+        return _type(typing.get_args(kind)[0])
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join(_type(each) for each in typing.get_args(kind)).replace("NoneType", "None")
     text = kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
-    return text.replace("typing.", "").replace("|", "or")
+    return text.replace("typing.", "")
 
 
 def metrics_page() -> str:

@@ -36,9 +36,9 @@ _DEMO_SETTINGS = {
     "WEIR_BRIDGE__RECONNECT_MAX_SECONDS": "1",
     # Event time runs ahead of any clock when the demo goes on for a day.
     "WEIR_BRIDGE__MAX_FUTURE_SECONDS": str(100 * 365 * 24 * HOUR),
-    # The first known anomaly of the recording begins after 93 readings, and lasts 18: long enough to pass for
-    # normal with a model that has seen so little, unless an operator says that such a flow cannot be.
-    "WEIR_DETECTION__WARM_UP": "72",
+    # A week of hours, so that a model knows days before it judges them. The first known anomaly of the recording
+    # begins after 93 readings: it is told by a floor, which an operator would know, and which needs no warm-up.
+    "WEIR_DETECTION__WARM_UP": "168",
     "WEIR_DETECTION__CLEAR_SECONDS": str(3 * HOUR),
     "WEIR_DETECTION__REGIME_SECONDS": str(48 * HOUR),
     "WEIR_DETECTION__SERIES": '{"waterflow/flow": {"low": 60}}',

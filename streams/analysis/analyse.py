@@ -11,7 +11,7 @@ from streams.analysis.findings import Finding
 from streams.analysis.sensor import ClosedBucket, SensorAnalysis
 from streams.records.identity import insight_id
 from streams.records.room import Room
-from streams.records.rows import Row
+from streams.records.rows import Row, is_key
 from streams.records.types import GroupBucket, Insight, Reading, Tick
 from streams.windows.window_config import WindowConfig
 
@@ -92,7 +92,7 @@ def analyse(
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
         if row is None:
-            if len(rows) >= plan.max_sensors:
+            if len(rows) >= plan.max_sensors or not is_key(sensor_id):
                 outcome.left_out += 1
                 continue
             row = rows[sensor_id] = Row(SensorAnalysis())

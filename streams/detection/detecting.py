@@ -57,7 +57,7 @@ def detect(
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
         if row is None:
-            if len(rows) >= plan.room.sensors:
+            if not plan.room.for_a_row(sensor_id, len(rows)):
                 outcome.left_out += len(record.values)
                 continue
             row = rows[sensor_id] = Row({})

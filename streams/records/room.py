@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from streams.records.rows import is_key
+
 
 class Room(NamedTuple):
     """What has room in the tables of windows and models.
@@ -16,6 +18,15 @@ class Room(NamedTuple):
 
     sensors: int = 25_000
     quantities: int = 256
+
+    def for_a_row(self, sensor_id: str, rows: int) -> bool:
+        """Tell whether a sensor can have a row.
+
+        Args:
+            sensor_id: As it came. The bridge admits none with a NUL, but others may write to the log.
+            rows: How many there are.
+        """
+        return rows < self.sensors and is_key(sensor_id)
 
 
 ENOUGH: Final = Room()

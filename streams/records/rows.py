@@ -20,6 +20,16 @@ S = TypeVar("S")
 CHANGES = b"\0"
 """Follows a sensor in the key of what has changed of its row; no sensor id has a NUL in it."""
 
+
+def is_key(sensor_id: str) -> bool:
+    """Tell whether an id can be a key of a changelog: one with a NUL would be taken for a mark, or for changes.
+
+    >>> is_key("a1"), is_key("a1\\0")
+    (True, False)
+    """
+    return "\0" not in sensor_id
+
+
 _VERSION = 4
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from streams.errors import InputError, Reason, shown
 from streams.records.dead_letters import without_room
 from streams.records.identity import aggregate_id, reading_id
-from streams.records.rows import Row
+from streams.records.rows import Row, is_key
 from streams.records.types import Aggregate, DeadLetter, LateReading, Reading, Tick
 from streams.windows.sensor_windows import ClosedWindow, SensorWindows, WindowPolicy
 
@@ -65,7 +65,7 @@ def aggregate(
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
         if row is None:
-            if len(rows) >= policy.room.sensors:
+            if not policy.room.for_a_row(sensor_id, len(rows)):
                 outcome.refuse((offset, ingest_ms), record, len(record.values), _no_row(policy, sensor_id))
                 continue
             row = rows[sensor_id] = Row(SensorWindows())
@@ -92,6 +92,8 @@ def aggregate(
 
 
 def _no_row(policy: WindowPolicy, sensor_id: str) -> InputError:
+    if not is_key(sensor_id):
+        return InputError(Reason.BAD_SENSOR_ID, f"a sensor's id must not contain NUL, got {sensor_id[:80]!r}")
     return InputError(
         Reason.TOO_MANY_SENSORS,
         f"at most {policy.room.sensors} sensors of a partition have windows and models "

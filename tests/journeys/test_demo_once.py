@@ -102,7 +102,7 @@ def test_the_demo_balances_and_leaves_nothing_running(tmp_path: Path) -> None:
     assert "everything that was sent has arrived, and all counts balance" in demo.text
     assert "69,811 readings of 51 sensors, 97 of them twice, 45 malformed messages, 360 labels" in demo.text
     assert "WRONG" not in demo.text
-    for start_of_a_known_anomaly in ("2022-03-24T07:00Z", "2022-03-29T06:00Z", "2022-04-27T13:00Z"):
+    for start_of_a_known_anomaly in ("2022-03-24T08:00Z", "2022-03-29T07:00Z", "2022-04-27T13:00Z"):
         assert f"anomaly raised: waterflow/flow at {start_of_a_known_anomaly}" in demo.text
     assert "anomaly cleared: waterflow/flow" in demo.text
     assert demo.left_running() == []

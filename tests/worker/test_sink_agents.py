@@ -173,19 +173,23 @@ def test_a_reading_that_comes_three_times_is_one_document(place: Place) -> None:
 def test_what_cannot_be_read_or_stored_is_a_dead_letter_and_its_neighbours_are_stored(place: Place) -> None:
     good = readings(50, start=MOMENT + 10_000)
     unreadable = b"\xff not a reading"
-    too_large = Reading("big", MOMENT, {"temperature": 1.0}, sequence=2**70)
+    refused_name = Reading("nul", MOMENT, {"temperature\0": 1.0})
     odd_name = Reading("odd", MOMENT, {"metadata": 1.0})
-    place.publish(*good[:25], unreadable, too_large, odd_name, *good[25:])
-    place.until(lambda: place.count("dead_letters") >= 3, "three dead letters")
+    far_away = b'{"sensor_id":"far","collected_at":1e17,"values":{"temperature":1}}'
+    no_key = Reading("\0set-aside-0", MOMENT, {"temperature": 1.0})
+    place.publish(*good[:25], unreadable, refused_name, odd_name, far_away, no_key, *good[25:])
+    place.until(lambda: place.count("dead_letters") >= 5, "five dead letters")
     letters = {letter["reason"]: letter for letter in place.database["dead_letters"].find()}
     assert set(letters) >= {
         Reason.UNREADABLE_RECORD.value,
         Reason.REFUSED_BY_MONGO.value,
         Reason.WRONG_SHAPE.value,
+        Reason.BAD_SENSOR_ID.value,
     }
-    assert bytes(letters["unreadable_record"]["payload"]) == unreadable
+    unread = place.database["dead_letters"].find({"reason": Reason.UNREADABLE_RECORD.value})
+    assert {bytes(letter["payload"]) for letter in unread} == {unreadable, far_away}
     refused = letters["refused_by_mongo"]
-    assert (refused["origin"], bytes(refused["payload"])) == ("mongo", encode(too_large))
+    assert (refused["origin"], bytes(refused["payload"])) == ("mongo", encode(refused_name))
     assert refused["topic"] == place.settings.topic("readings")
     assert isinstance(refused["partition"], int) and isinstance(refused["offset"], int)
     place.until(
