@@ -68,8 +68,13 @@ def apart(live: Settings, namespace: str, catalogue: Catalogue = CATALOGUE) -> S
 def check_apart(live: Settings, other: Settings, catalogue: Catalogue = CATALOGUE) -> None:
     """Refuse settings under which anything live could be written to, or be taken for the other's when it is dropped.
 
+    Args:
+        live: The settings in force.
+        other: Those of the rehearsal.
+        catalogue: Which topics and collections there are.
+
     Raises:
-        ConfigurationError: With the names that are the same.
+        ConfigurationError: With the names that are the same; or if namespace or prefix of collections is empty.
     """
     namespace, prefix = other.kafka.namespace, other.mongo.collection_prefix
     if not namespace or not prefix:

@@ -36,7 +36,13 @@ class Known:
         return sum(len(row.state.series) for _, row in self._rows(self._app.analysed))
 
     def series(self, prefix: str, after: str, limit: int) -> tuple[list[Json], bool]:
-        """List series by id (``sensor/quantity``), briefly; also whether there are more."""
+        """List series by id (``sensor/quantity``), briefly; also whether there are more.
+
+        Args:
+            prefix: Only ids that begin so.
+            after: Only ids greater than this one.
+            limit: How many at most.
+        """
         ids = nsmallest(
             limit + 1,
             (

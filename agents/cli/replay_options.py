@@ -78,7 +78,15 @@ def selected(
     by: Literal["event", "ingest", "offset"],
     sensors: tuple[str, ...],
 ) -> "Selection":
-    """Make a selection of the options; several patterns may stand in one option, with commas between."""
+    """Make a selection of the options; several patterns may stand in one option, with commas between.
+
+    Args:
+        since, until, by: As in `Selection`.
+        sensors: Values of ``--sensors``.
+
+    Raises:
+        ConfigurationError: If the range is empty.
+    """
     from bridges.sources import Selection
 
     patterns = tuple(part.strip() for each in sensors for part in each.split(",") if part.strip())
@@ -86,7 +94,11 @@ def selected(
 
 
 def open_selected(name: str, settings: "Settings", selection: "Selection", allow_missing: bool) -> "Source":
-    """Open the source; raises what `bridges.sources.open_source` raises."""
+    """Open the source; raises what `bridges.sources.open_source` raises.
+
+    Args:
+        name, settings, selection, allow_missing: As for `bridges.sources.open_source`.
+    """
     from bridges.sources import open_source
 
     return open_source(name, settings, selection, allow_missing=allow_missing)

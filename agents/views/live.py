@@ -76,7 +76,11 @@ class LiveState:
         )
 
     def sensors(self, prefix: str, after: str, limit: int) -> Page:
-        """List sensors, each with its last values and what was expected; showing a sensor watches it."""
+        """List sensors, each with its last values and what was expected; showing a sensor watches it.
+
+        Args:
+            prefix, after, limit: As for `page`.
+        """
         tables = self.tables()
         # Without tables (a worker that only stores) what was seen lately is all that is known.
         names: set[str] = set() if tables else set(self._recent.sensors())

@@ -62,7 +62,12 @@ class Prover:
         return made.hexdigest()
 
     def holds(self, given: str, nonce: str, path: str, status: int, body: bytes) -> bool:
-        """Tell whether an answer is proven, or needs no proof."""
+        """Tell whether an answer is proven, or needs no proof.
+
+        Args:
+            given: The proof that came with the answer; empty if none did.
+            nonce, path, status, body: As for `proof`.
+        """
         return not self.key or hmac.compare_digest(
             given.encode(), self.proof(nonce, path, status, body).encode()
         )

@@ -47,6 +47,12 @@ def read_number(
 ) -> float:
     """Read a number.
 
+    Args:
+        query: The request's parameters.
+        name: Which one.
+        default: Its value where it is not given, or empty; in range, too.
+        least, greatest: Bounds, both inclusive.
+
     Raises:
         BadRequest: If it is none, or out of range.
     """
@@ -66,7 +72,13 @@ def is_local(query: Mapping[str, str]) -> bool:
 
 
 def answer(view: View, value: object, status: int = 200) -> Response:
-    """Answer in JSON; what is not a number in JSON (NaN, infinity) becomes null."""
+    """Answer in JSON; what is not a number in JSON (NaN, infinity) becomes null.
+
+    Args:
+        view: Makes the response.
+        value: Plain values; what is of no JSON type becomes its text.
+        status: Of HTTP.
+    """
     # What is live must not come from a cache.
     return view.bytes(
         _encode(value), content_type="application/json", status=status, headers={"Cache-Control": "no-store"}

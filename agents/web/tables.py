@@ -37,7 +37,13 @@ def counted(app: "LaneApp", state: "WriteBehindState[Any]") -> Json:
 
 
 def row_of(app: "LaneApp", state: "WriteBehindState[Any]", key: str) -> Json | None:
-    """Return a row as plain values; ``None`` if this application does not have it."""
+    """Return a row as plain values; ``None`` if this application does not have it.
+
+    Args:
+        app: Only rows of partitions that it owns are told.
+        state: The table's.
+        key: The row's.
+    """
     for partition in sorted(app.owned_partitions()):
         row = state.rows.get(partition, {}).get(key)
         if row is not None:

@@ -68,7 +68,16 @@ class ReplayedLog:
         return len(self._ids)
 
     def add(self, partition: int, offset: int, ingest_ms: int, value: bytes) -> None:
-        """Apply one record of the log; those of a partition must come in the order of their offsets."""
+        """Apply one record of the log; those of a partition must come in the order of their offsets.
+
+        Args:
+            partition, offset: Where it stands.
+            ingest_ms: Ingest time.
+            value: Its bytes.
+
+        Raises:
+            InputError: If they are neither a reading nor a tick.
+        """
         record = decode_reading(value)
         state = self._partitions.setdefault(partition, Partition())
         before = len(self.windowed.late) + self.windowed.left_out

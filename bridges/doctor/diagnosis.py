@@ -43,17 +43,31 @@ def ok(what: str, found: str) -> Diagnosis:
 
 
 def warning(what: str, found: str, remedy: str) -> Diagnosis:
-    """Return a finding that may lose something or surprise."""
+    """Return a finding that may lose something or surprise.
+
+    Args:
+        what, found, remedy: As in `Diagnosis`.
+    """
     return Diagnosis(what, Grade.WARNING, found, remedy)
 
 
 def failure(what: str, found: str, remedy: str) -> Diagnosis:
-    """Return a finding with which Weir cannot run."""
+    """Return a finding with which Weir cannot run.
+
+    Args:
+        what, found, remedy: As in `Diagnosis`.
+    """
     return Diagnosis(what, Grade.FAILURE, found, remedy)
 
 
 def judged(
     good: bool, what: str, found: str, remedy: str, worse: Callable[..., Diagnosis] = warning
 ) -> Diagnosis:
-    """Return a finding that is good, or otherwise `worse` with its remedy."""
+    """Return a finding that is good, or otherwise `worse` with its remedy.
+
+    Args:
+        good: Whether all is well.
+        what, found, remedy: As in `Diagnosis`; the remedy is told only if it is not.
+        worse: `warning` or `failure`.
+    """
     return ok(what, found) if good else worse(what, found, remedy)

@@ -53,7 +53,16 @@ class KafkaAdmin:
         return sorted(each.group_id for each in listed.valid if each.group_id.startswith(prefix))
 
     def set_offsets(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
-        """Have a group without members continue at these offsets."""
+        """Have a group without members continue at these offsets.
+
+        Args:
+            group, topic: With their namespace.
+            offsets: Partition -> the offset that is read next.
+
+        Raises:
+            ConfigurationError: If Kafka refuses us and an operator must act.
+            TransientError: If Kafka cannot be reached, or does not do it.
+        """
         from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
         wanted = [TopicPartition(topic, partition, offset) for partition, offset in sorted(offsets.items())]

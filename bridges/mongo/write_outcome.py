@@ -73,12 +73,23 @@ Left = tuple[list[Document], PyMongoError | None]
 
 
 def refuse(written: Written, document: Document, detail: str) -> None:
-    """Note that a document will never be taken."""
+    """Note that a document will never be taken.
+
+    Args:
+        written: Counts it.
+        document: The document.
+        detail: Why; 500 characters of it are kept.
+    """
     written.refused.append((document, detail[:500]))
 
 
 def sort_out(error: BulkWriteError, documents: list[Document], written: Written) -> Left:
     """Count what an unordered bulk write stored, what was there and what is refused.
+
+    Args:
+        error: What the driver raised.
+        documents: Those of the write, in its order.
+        written: Counts them.
 
     Returns:
         What to try again, and why.

@@ -34,6 +34,9 @@ def cannot_listen(host: str, port: int, setting: str, reason: str = "it is taken
 def require_free(host: str, port: int, setting: str) -> None:
     """Make sure that a port can be had.
 
+    Args:
+        host, port, setting: As for `cannot_listen`.
+
     Raises:
         ConfigurationError: If it cannot.
     """

@@ -252,7 +252,17 @@ class Log:
         return low, high
 
     def first_since(self, topic: str, partition: int, since: float, high: int) -> int:
-        """Return the offset of the first record ingested at ``since`` or later; ``high`` if there is none."""
+        """Return the offset of the first record ingested at ``since`` or later; ``high`` if there is none.
+
+        Args:
+            topic, partition: Where to look.
+            since: Seconds since the Unix epoch.
+            high: The offset after the newest record, from `ends`.
+
+        Raises:
+            ConfigurationError: If Kafka refuses us and an operator must act.
+            TransientError: If Kafka cannot be reached.
+        """
         from confluent_kafka import TopicPartition
 
         asked = [TopicPartition(topic, partition, max(0, event_ms(since)))]
@@ -260,13 +270,29 @@ class Log:
         return high if found.offset == _END or found.offset < 0 else min(high, found.offset)
 
     def time_at(self, topic: str, partition: int, offset: int) -> float | None:
-        """Return the ingest time of a record in seconds; ``None`` if it is gone."""
+        """Return the ingest time of a record in seconds; ``None`` if it is gone.
+
+        Args:
+            topic, partition, offset: Where the record stands.
+
+        Raises:
+            TransientError: If Kafka stops answering.
+        """
         for messages in self.read(topic, partition, offset, offset + 1):
             return event_seconds(messages[0].timestamp()[1])
         return None
 
     def committed(self, group: str, topic: str, partitions: Collection[int]) -> dict[int, int]:
-        """Return the offsets that a group has committed; 0 where it has none. Asks only: the group notices nothing."""
+        """Return the offsets that a group has committed; 0 where it has none. Asks only: the group notices nothing.
+
+        Args:
+            group, topic: With their namespace.
+            partitions: Of which to tell.
+
+        Raises:
+            ConfigurationError: If Kafka refuses us and an operator must act.
+            TransientError: If Kafka cannot be reached.
+        """
         from confluent_kafka import TopicPartition
 
         asker = connect_reader(self._settings, group)
@@ -279,6 +305,10 @@ class Log:
 
     def read(self, topic: str, partition: int, begin: int, end: int) -> Iterator[list[Any]]:
         """Yield the messages of one partition in ``[begin, end)``, many at a time.
+
+        Args:
+            topic, partition: What to read.
+            begin, end: Offsets.
 
         Raises:
             TransientError: If Kafka stops answering.

@@ -213,7 +213,13 @@ class Gathering:
             return partition
 
     def add(self, offset: int, ingest_ms: int, reading: Reading) -> bool:
-        """Add a reading if it is wanted; returns whether a chunk is full."""
+        """Add a reading if it is wanted; returns whether a chunk is full.
+
+        Args:
+            offset: Its place in the source, ascending.
+            ingest_ms: Ingest time; where the source has none, event time.
+            reading: The reading.
+        """
         partition = self._where(reading.sensor_id)
         if partition is not None and self._filter.since <= reading.collected_at < self._filter.until:
             self._lists.setdefault(partition, []).append((offset, ingest_ms, reading))

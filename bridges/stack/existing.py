@@ -42,7 +42,12 @@ def split_address(address: str, usual_port: int) -> tuple[str, int]:
 
 
 def listens(host: str, port: int, timeout: float = 2.0) -> bool:
-    """Tell whether something accepts connections there."""
+    """Tell whether something accepts connections there.
+
+    Args:
+        host, port: Where.
+        timeout: Seconds until an address counts as silent.
+    """
     try:
         socket.create_connection((host, port), timeout).close()
     except OSError:

@@ -162,7 +162,12 @@ def compare(groups: dict[str, Row[Group]], buckets: Iterable[tuple[int, GroupBuc
 
 
 def to_insight(sensor_id: str, finding: Finding, about: str = "") -> Insight:
-    """Make the record of a finding."""
+    """Make the record of a finding.
+
+    Args:
+        sensor_id: Whose finding; of a correlation the one that follows.
+        about: As in `insight_id`.
+    """
     kind, quantity, at, state, summary, details = finding
     identity = insight_id(kind.value, sensor_id, quantity, at, state.value, about)
     return Insight(identity.hex(), kind.value, sensor_id, quantity, at, state.value, summary, details)

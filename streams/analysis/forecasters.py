@@ -168,7 +168,13 @@ class Forecasters:
         self._profile.learn(hour, value)
 
     def points(self, history: History, shape: DayShape | None, horizon: int) -> list[float]:
-        """Forecast ``horizon`` hours after the history's last hour, by each forecaster; ``nan`` where it cannot."""
+        """Forecast ``horizon`` hours after the history's last hour, by each forecaster; ``nan`` where it cannot.
+
+        Args:
+            history: Hourly means, the last one learned.
+            shape: The usual day; ``None``: not known yet.
+            horizon: From 1 to 24.
+        """
         means = history.means
         last = self._last
         yesterday = _before(means, DAY_HOURS, horizon)

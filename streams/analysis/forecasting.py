@@ -193,7 +193,13 @@ class Forecasting:
             horizon.score(hour, value)
 
     def learn(self, value: float, history: History, shape: DayShape | None) -> None:
-        """Learn the history's last hour (``value`` is a guess if it is missing there) and forecast."""
+        """Learn the history's last hour (``value`` is a guess if it is missing there) and forecast.
+
+        Args:
+            value: The hour's mean; what `guess` says where it is missing.
+            history: Hourly means, that hour's included.
+            shape: The usual day; ``None``: not known yet.
+        """
         self._forecasters.learn(history.last_hour, value)
         for horizon in self.horizons:
             points = self._forecasters.points(history, shape, horizon.hours)

@@ -15,7 +15,12 @@ PROBABILITIES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def forecast_finding(quantity: str, last_hour: int, forecasting: Forecasting) -> Finding | None:
-    """Tell the forecasts that have a track record, when an hour has closed; ``None`` if none has."""
+    """Tell the forecasts that have a track record, when an hour has closed; ``None`` if none has.
+
+    Args:
+        last_hour: The hour that has closed (hours since the Unix epoch).
+        forecasting: The series' forecasts, that hour learned.
+    """
     shown = shown_forecasts(last_hour, forecasting)
     if not shown:
         return None
@@ -75,7 +80,12 @@ def change_details(change: Change) -> dict[str, Any]:
 def profile_finding(
     quantity: str, day: int, digest: Digest, history: History, shape: DayShape | None
 ) -> Finding:
-    """Tell what is usual for a series, at the beginning of a day (days since the Unix epoch)."""
+    """Tell what is usual for a series, at the beginning of a day (days since the Unix epoch).
+
+    Args:
+        day: The day that begins (days since the Unix epoch).
+        digest, history, shape: As for `profile`.
+    """
     details = profile(digest, history, shape)
     summary = "nothing is usual yet"
     if details["location"] is not None:
@@ -91,7 +101,13 @@ def profile_finding(
 
 
 def profile(digest: Digest, history: History, shape: DayShape | None) -> dict[str, Any]:
-    """Return location, scale, quantiles, trend and seasonality as plain values."""
+    """Return location, scale, quantiles, trend and seasonality as plain values.
+
+    Args:
+        digest: Of the values.
+        history: Hourly means.
+        shape: The usual day; ``None``: not known yet.
+    """
     quantiles = digest.quantiles(PROBABILITIES) if digest.count else []
     seasons, slope = Seasonality(None, None, None), None
     if len(history):

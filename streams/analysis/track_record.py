@@ -16,6 +16,10 @@ MIN_JUDGED = 24
 def pinball(probability: float, forecast: float, value: float) -> float:
     """Return the pinball loss of a quantile forecast (Koenker & Bassett 1978): least, on average, for the true one.
 
+    Args:
+        probability: Of the quantile, in (0, 1).
+        forecast, value: What was forecast for it, and what came.
+
     >>> pinball(0.95, forecast=10.0, value=12.0), round(pinball(0.95, forecast=12.0, value=10.0), 3)
     (1.9, 0.1)
     """
@@ -71,7 +75,12 @@ class TrackRecord:
         self._recent_naive = 0.0
 
     def score(self, value: float, point: float, naive: float) -> None:
-        """Score a point forecast, and the naive one beside it."""
+        """Score a point forecast, and the naive one beside it.
+
+        Args:
+            value: The hour's mean, finite.
+            point, naive: What was forecast for it; ``naive`` is ``point`` where there is no naive forecast.
+        """
         self.scored += 1
         weight = max(1.0 / self.scored, 1.0 / RECENT_HOURS)
         error = abs(value - point)
@@ -80,7 +89,12 @@ class TrackRecord:
         self._recent_naive += weight * (abs(value - naive) - self._recent_naive)
 
     def judge(self, value: float, low: float, point: float, high: float) -> bool:
-        """Judge an interval; returns whether the value lies in it."""
+        """Judge an interval; returns whether the value lies in it.
+
+        Args:
+            value: The hour's mean, finite.
+            low, point, high: Its 5 %, 50 % and 95 % quantiles, as forecast.
+        """
         self.judged += 1
         weight = max(1.0 / self.judged, 1.0 / RECENT_HOURS)
         loss = (pinball(LOW, low, value) + pinball(0.5, point, value) + pinball(HIGH, high, value)) / 3.0

@@ -30,7 +30,13 @@ class Stuck:
         self._longest = 0.0
 
     def observe(self, quantity: str, time: float, value: float) -> Finding | None:
-        """Learn a value, in order; returns a finding when it is stuck, or free again."""
+        """Learn a value, in order; returns a finding when it is stuck, or free again.
+
+        Args:
+            quantity: Told with a finding.
+            time: Event time in seconds, after that of the last value.
+            value: Finite.
+        """
         if value == self.value:
             self.count += 1
             if self.raised or self.count < self._limit():
@@ -124,6 +130,10 @@ def explain(quantity: str, value: float, last: float, scale: float) -> Conversio
 
     The quantity's name decides what is thought of: at 21 degrees, Fahrenheit and feet are hard to tell apart.
 
+    Args:
+        value, last: This value, and the last one in the usual unit.
+        scale: Usual scatter, in the usual unit: converted back, ``value`` must be less than two of it from ``last``.
+
     >>> explain("temperature", 70.7, last=21.4, scale=0.5).name
     'Celsius to Fahrenheit'
     """
@@ -166,7 +176,13 @@ class UnitWatch:
             self.reach = _FAR * self.scale
 
     def observe(self, quantity: str, time: float, value: float) -> Finding | None:
-        """Learn a value; returns a finding when the unit seems to change, or to be as before."""
+        """Learn a value; returns a finding when the unit seems to change, or to be as before.
+
+        Args:
+            quantity: Told with a finding; its name says which conversions are thought of.
+            time: Event time in seconds, after that of the last value.
+            value: Finite.
+        """
         far = abs(value - self.centre) > self.reach
         if not far and not self.raised:
             self._last = value

@@ -163,7 +163,12 @@ def judge_all(
     labels: Sequence[Label] | None,
     tolerance: float = 0.0,
 ) -> list[Judged]:
-    """Work out the figures of every configuration, in their order."""
+    """Work out the figures of every configuration, in their order.
+
+    Args:
+        outcome, labels, tolerance: As for `judge_configuration`.
+        configurations: Those of the backtest; one without detections is judged as one that found nothing.
+    """
     return [
         judge_configuration(
             outcome,
@@ -178,7 +183,13 @@ def judge_all(
 
 
 def gate_names(names: Sequence[str], *, labelled: bool, nab: bool = False) -> set[str]:
-    """Return what a gate may name: figures of the configuration judged, or of any after its name and a dot."""
+    """Return what a gate may name: figures of the configuration judged, or of any after its name and a dot.
+
+    Args:
+        names: Of the configurations.
+        labelled: Whether there are labels.
+        nab: Whether the event times of all readings are kept, which NAB's scores need beside the labels.
+    """
     figures = (*ALWAYS, *(BY_LABELS if labelled else ()), *(BY_ROWS if labelled and nab else ()))
     return {*figures, *(f"{name}.{figure}" for name in names for figure in figures)}
 

@@ -83,7 +83,12 @@ def detect(
 
 
 def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
-    """Make the record of a change in an anomaly's life."""
+    """Make the record of a change in an anomaly's life.
+
+    Args:
+        sensor_id, quantity: As in the record.
+        change: As the series' model told it.
+    """
     limit = change.cause if change.cause in LIMIT_CAUSES else ""
     return Anomaly(
         id=anomaly_id(sensor_id, quantity, change.raised_at, limit).hex(),
@@ -111,7 +116,16 @@ def models_to_state(models: SensorModels) -> list[tuple[str, bytes]]:
 
 
 def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> SensorModels:
-    """Restore a sensor's models from `models_to_state`."""
+    """Restore a sensor's models from `models_to_state`.
+
+    Args:
+        plan: How each series is watched now; for what no longer fits see `SeriesModel.from_bytes`.
+        sensor_id: The sensor.
+        state: What `models_to_state` returned.
+
+    Raises:
+        InputError: ``unreadable_record`` if the bytes are not a model's state.
+    """
     return {
         quantity: SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
         for quantity, data in state

@@ -99,7 +99,13 @@ class Tally(NamedTuple):
 
 
 def tally(file: NabFile, flagged: Sequence[int], profile: ApplicationProfile) -> Tally:
-    """Apply the rules to the rows that were flagged in one file."""
+    """Apply the rules to the rows that were flagged in one file.
+
+    Args:
+        file: The series and its windows.
+        flagged: Rows, counted from 0; those of the probation do not count.
+        profile: What each is worth.
+    """
     worth, inside = row_worth(file)
     rows = [row for row in flagged if row >= file.probation]
     scored = {number for number in inside[file.probation :] if number >= 0}
@@ -137,6 +143,15 @@ def normalised(tallies: Sequence[Tally], profile: ApplicationProfile) -> float:
 
 def nab_score(files: Sequence[NabFile], flagged: Sequence[Sequence[int]], profile: str = "standard") -> float:
     """Score flagged rows of a corpus.
+
+    Args:
+        files: Of the corpus.
+        flagged: Rows of each file that were flagged, in the order of ``files``.
+        profile: One of `PROFILES`.
+
+    Raises:
+        KeyError: If there is no such profile.
+        ValueError: If ``flagged`` is not as long as ``files``.
 
     >>> file = NabFile("a", [float(i) for i in range(100)], [0.0] * 100, [(50, 59)])
     >>> nab_score([file], [[50]]), nab_score([file], [[]]), round(nab_score([file], [[20, 50]]), 1)

@@ -68,6 +68,11 @@ def flags_at(run: Run, config: DetectionConfig, raise_nats: float) -> list[int]:
     """Judge a run's surprises anew at another threshold.
 
     What the detector learned when a regime changed stays as it was in the run: see `SeriesModel`.
+
+    Args:
+        run: The run.
+        config: With which it was made.
+        raise_nats: Surprise at which an anomaly is raised; the configured budget does not count.
     """
     rules = msgspec.structs.replace(
         config.rules,
@@ -84,7 +89,13 @@ def flags_at(run: Run, config: DetectionConfig, raise_nats: float) -> list[int]:
 
 
 def evaluate(runs: Sequence[Run], config: DetectionConfig, folds: int = 5) -> Result:
-    """Score runs of one configuration over a corpus."""
+    """Score runs of one configuration over a corpus.
+
+    Args:
+        runs: One for each file of the corpus.
+        config: With which they were made.
+        folds: Parts for cross-validation: the files are dealt out to them in turn.
+    """
     fixed = {
         name: normalised([tally(run.file, run.flagged, profile) for run in runs], profile)
         for name, profile in PROFILES.items()

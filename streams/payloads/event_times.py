@@ -80,6 +80,11 @@ def event_time(value: Time, *, earliest: float = -inf, latest: float = inf, zone
 def believed(seconds: float, value: object, earliest: float, latest: float) -> float:
     """Return a time rounded to the millisecond if it is between the bounds.
 
+    Args:
+        seconds: The time as it was read (seconds since the Unix epoch).
+        value: As it was written: the error shows it.
+        earliest, latest: Bounds, both inclusive.
+
     Raises:
         InputError: ``bad_time`` or ``future_time``.
     """

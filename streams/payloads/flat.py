@@ -118,7 +118,15 @@ def decode_at(
     retained: bool = False,
     arrivals: Arrivals | None = None,
 ) -> list[Item]:
-    """Do what `decode` does where the topic is read already and the payload is not too large."""
+    """Do what `decode` does where the topic is read already and the payload is not too large.
+
+    Args:
+        address: What the topic names.
+        payload, ingest_time, limits, retained, arrivals: As for `decode`.
+
+    Raises:
+        InputError: If the message as a whole cannot be read.
+    """
     if address.kind is TopicKind.READINGS:
         # Nearly every message is one object; an array fails validation at its first byte.
         try:

@@ -202,6 +202,11 @@ class MapsInForce:
     ) -> list[Item]:
         """Read a message: what goes on from it, as `flat.decode` does.
 
+        Args:
+            topic, payload: As they came.
+            ingest_time: When (seconds since the Unix epoch).
+            retained: Whether the broker had kept the message.
+
         Raises:
             InputError: If the message as a whole cannot be read. Nothing else is raised, whatever the bytes are.
         """

@@ -46,7 +46,13 @@ def from_mqtt(topic: str, payload: bytes, received_at: float, fault: _Fault) -> 
 
 
 def from_kafka(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
-    """Set a record of a Kafka topic aside; read again after a crash, it gets the same id."""
+    """Set a record of a Kafka topic aside; read again after a crash, it gets the same id.
+
+    Args:
+        topic, partition: Where the record stands.
+        record: As it was read.
+        error: What is wrong with it.
+    """
     return _of_record("kafka", topic, partition, record, error)
 
 
@@ -72,7 +78,13 @@ def without_room(offset: int, ingest_ms: int, reading: Reading, error: InputErro
 
 
 def from_mongo(topic: str, partition: int, record: _KafkaRecord, error: InputError) -> DeadLetter:
-    """Set a record aside whose document MongoDB refuses for good; ``payload`` is the record, not the document."""
+    """Set a record aside whose document MongoDB refuses for good; ``payload`` is the record, not the document.
+
+    Args:
+        topic, partition: Where the record stands.
+        record: As it was read.
+        error: Why its document is refused.
+    """
     return _of_record("mongo", topic, partition, record, error)
 
 

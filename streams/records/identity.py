@@ -93,7 +93,11 @@ def reading_mark(values: Mapping[str, float], sequence: int | None) -> int:
 
 
 def aggregate_id(sensor_id: str, quantity: str, start: float, end: float) -> bytes:
-    """Derive the id of a window's aggregate from its series and bounds (seconds since the Unix epoch)."""
+    """Derive the id of a window's aggregate from its series and bounds (seconds since the Unix epoch).
+
+    Args:
+        sensor_id, quantity, start, end: As in the record.
+    """
     return _derive(start, _AGGREGATE_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(start)}\0{event_ms(end)}")
 
 

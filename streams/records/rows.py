@@ -66,7 +66,13 @@ def encode_row(row: Row[S], to_state: Callable[[S], Any]) -> bytes:
 def encode_news(
     sensor_id: str, row: Row[S], to_state: Callable[[S], Any], changes: Changes[S] | None
 ) -> tuple[bytes, bytes]:
-    """Return key and value of what is to be written of a row: what has changed, if that is little, or the whole."""
+    """Return key and value of what is to be written of a row: what has changed, if that is little, or the whole.
+
+    Args:
+        sensor_id, row: The sensor and its row.
+        to_state: Gives the whole state as plain values.
+        changes: How what has changed is taken from it; ``None``: the row is always written whole.
+    """
     key = sensor_id.encode()
     values = None if changes is None else changes.take(row.state)
     if values is None:

@@ -14,6 +14,11 @@ _encode = msgspec.json.Encoder().encode
 def reading_payload(sensor_id: str, event_time: float, values: Mapping[str, float]) -> bytes:
     """Return a reading as JSON, with its event time in ISO 8601 (UTC, milliseconds).
 
+    Args:
+        sensor_id: The sensor.
+        event_time: Seconds since the Unix epoch.
+        values: Quantity -> finite value.
+
     >>> reading_payload("464fc87d3c5a", 1725890469.0, {"temperature": 21.5}).decode()
     '{"sensor_id":"464fc87d3c5a","temperature":21.5,"collected_at":"2024-09-09T14:01:09.000Z"}'
     """
@@ -36,7 +41,14 @@ def label_message(
     kind: str,
     copy: int = LABEL_COPY,
 ) -> Message:
-    """Return the message that tells the ground truth of ``[start, end)`` (event times) of a series."""
+    """Return the message that tells the ground truth of ``[start, end)`` (event times) of a series.
+
+    Args:
+        at, sensor_id, index, copy: Its place in the order of publishing: see `Key`.
+        quantity: Of the sensor.
+        start, end: Seconds since the Unix epoch.
+        kind: As in `Label`.
+    """
     return Message(
         key=Key(at, sensor_id, index, copy),
         topic=label_topic(sensor_id, quantity),

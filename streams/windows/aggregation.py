@@ -36,7 +36,14 @@ class AggregationOutcome:
     left_out: int = 0
 
     def refuse(self, place: tuple[int, int], reading: Reading, values: int, why: InputError) -> None:
-        """Set a reading aside, or a part of it; ``place`` is its offset and ingest time (ms)."""
+        """Set a reading aside, or a part of it.
+
+        Args:
+            place: Its offset and ingest time (ms).
+            reading: The reading, whole.
+            values: How many of its values have no room.
+            why: For what there is no room.
+        """
         self.left_out += values
         self.refused.append(without_room(*place, reading, why))
 
@@ -123,7 +130,13 @@ def _with_room(
 
 
 def close_all(policy: WindowPolicy, rows: dict[str, Row[SensorWindows]], outcome: AggregationOutcome) -> None:
-    """Close every open window: the end of a recording, where no tick will come."""
+    """Close every open window: the end of a recording, where no tick will come.
+
+    Args:
+        policy: How windows are drawn and closed.
+        rows: The partition's rows by sensor id.
+        outcome: Collects the aggregates.
+    """
     for sensor_id in sorted(rows):
         row = rows[sensor_id]
         row.state.close_all(policy)
@@ -153,7 +166,12 @@ def _close_idle(
 
 
 def to_aggregate(policy: WindowPolicy, sensor_id: str, window: ClosedWindow) -> Aggregate:
-    """Make the record of a closed window."""
+    """Make the record of a closed window.
+
+    Args:
+        policy: Says which quantiles are told, where the window has a sketch.
+        sensor_id: Whose window.
+    """
     start, end = window.start_ms / 1000, window.end_ms / 1000
     summary = window.summary
     sketch = summary.sketch

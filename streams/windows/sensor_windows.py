@@ -95,6 +95,12 @@ class WindowPolicy:
     ) -> "WindowPolicy":
         """Make a policy from seconds.
 
+        Args:
+            size: Window length.
+            step: Between window starts; ``None``: tumbling, equal to the size.
+            grace, idle: As ``grace_ms`` and ``idle_ms`` of the policy, in seconds.
+            quantiles: Probabilities in (0, 1).
+
         Raises:
             ConfigurationError: If a length is not in whole milliseconds, or ``step`` is not in ``(0, size]``:
                 a larger step would leave gaps in which readings belong to no window.
@@ -187,6 +193,10 @@ class SeenReadings:
 
     def follow(self, kept: int, times: bytes, marks: bytes) -> None:
         """Take over what `state` returned.
+
+        Args:
+            kept: How many readings were written before.
+            times, marks: Those that follow, as the bytes of the arrays.
 
         Raises:
             ConfigurationError: If it follows another state.

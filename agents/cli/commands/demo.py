@@ -118,7 +118,14 @@ def begin_anew(data: Path) -> None:
 
 
 def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", seconds: float) -> None:
-    """Print what was sent, where it is now, and what was found."""
+    """Print what was sent, where it is now, and what was found.
+
+    Args:
+        console: Where to.
+        reckoning: What was found, and how the demo ended.
+        sent: What the simulator published.
+        seconds: How long all of it took.
+    """
     from rich.table import Table
 
     from agents.cli.demo_ending import Ending, sentence_of

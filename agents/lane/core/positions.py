@@ -89,7 +89,13 @@ class Positions(Generic[P]):
         self._places: dict[P, Place] = {}
 
     def expect(self, partition: P, offset: int, since: object = None) -> Place:
-        """Begin anew: this offset comes next, whatever was there before."""
+        """Begin anew: this offset comes next, whatever was there before.
+
+        Args:
+            partition: The partition.
+            offset: The offset that comes next.
+            since: What begins there, as in `Place`.
+        """
         place = self._places[partition] = Place(offset, since)
         return place
 
@@ -105,7 +111,12 @@ class Positions(Generic[P]):
         return self._places.get(partition) is place
 
     def offer(self, partition: P, start: int, end: int) -> Offer:
-        """Tell what a stretch is, and take it in: its end comes next, unless there is a hole before it."""
+        """Tell what a stretch is, and take it in: its end comes next, unless there is a hole before it.
+
+        Args:
+            partition: The partition.
+            start, end: Offsets of the stretch, ``end`` exclusive.
+        """
         place = self.at(partition)
         if place is None:
             self.expect(partition, end)
@@ -117,6 +128,11 @@ class Positions(Generic[P]):
 
     def moved(self, partition: P, end: int, since: object) -> int | None:
         """Note that a reader has moved up to ``end``; for those who learn where it ended, not where it began.
+
+        Args:
+            partition: The partition.
+            end: The offset that the reader reads next.
+            since: What the reader began with; compared by identity with what `expect` was given.
 
         Returns:
             Where it began: ``None`` if another beginning than ``since`` was the last one known.

@@ -87,7 +87,11 @@ class WriteBehindState(Generic[S]):
         self.held.put(event)
 
     def results(self, target: TopicPartition, partition: int, records: Iterable[KeyValue]) -> None:
-        """Add records to be written to a result topic at the next checkpoint: see `Held.results`."""
+        """Add records to be written to a result topic at the next checkpoint: see `Held.results`.
+
+        Args:
+            target, partition, records: As for `Held.results`.
+        """
         self.held.results(target, partition, records)
 
     def set_aside(self, partition: int, offset: int) -> bool:

@@ -101,7 +101,17 @@ class Gatherer:
         return node
 
     def take(self, table: dict[str, Any], node: Node, into: dict[str, float], notes: Notes) -> None:
-        """Put the numbers of an object into ``into``, those of objects in it, too."""
+        """Put the numbers of an object into ``into``, those of objects in it, too.
+
+        Args:
+            table: The object.
+            node: That of its path, from `node`.
+            into: Quantity -> value; collects.
+            notes: Collects what is passed over or refused.
+
+        Raises:
+            InputError: ``too_large`` if there are more than 512 quantities.
+        """
         known = node.known
         for key, value in table.items():
             action = known.get(key)
@@ -126,7 +136,16 @@ class Gatherer:
             )
 
     def take_one(self, value: Any, name: str, into: dict[str, float], notes: Notes) -> None:
-        """Put one number into ``into`` under a name; of an object those in it, the name before theirs."""
+        """Put one number into ``into`` under a name; of an object those in it, the name before theirs.
+
+        Args:
+            value: The number, or the object; an array of one element is that element.
+            name: Of the quantity.
+            into, notes: As for `take`.
+
+        Raises:
+            InputError: As `take`.
+        """
         if type(value) is list and len(value) == 1:
             value = value[0]
         node = self.node()

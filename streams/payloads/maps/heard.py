@@ -19,7 +19,14 @@ class Heard:
         self._last: OrderedDict[str, tuple[bytes, float, dict[str, float]]] = OrderedDict()
 
     def once(self, outcome: Decoded, topic: bytes, ingest_time: float, within: float) -> Decoded:
-        """Return the outcome without readings that came on another topic at most ``within`` seconds before."""
+        """Return the outcome without readings that came on another topic at most ``within`` seconds before.
+
+        Args:
+            outcome: What became of a message.
+            topic: Its topic.
+            ingest_time: When it came (seconds since the Unix epoch).
+            within: A rule's ``once_within``.
+        """
         kept = [found for found in outcome.readings if not self._is_known(found, topic, ingest_time, within)]
         if len(kept) == len(outcome.readings):
             return outcome

@@ -150,6 +150,11 @@ def get(path: Path, value: Any) -> Any:
 def around(root: Any, way: tuple[str, ...], up: int) -> Any:
     """Return the ``up``-th object around the part that a way leads to; `MISSING` if there is none.
 
+    Args:
+        root: The document.
+        way: Keys and ``[index]`` from the root to the part, as in `Reached`.
+        up: From 1, the object that the part stands in, outwards; arrays do not count.
+
     >>> around({"devices": [{"id": 7, "values": [1, 2]}]}, ("devices", "[0]", "values", "[1]"), 1)["id"]
     7
     """

@@ -124,7 +124,13 @@ def named_sensor(
 
 
 def plain_name(template: NameTemplate, names: Mapping[str, str], follow: Follow) -> tuple[str, ...] | None:
-    """Fill a template in for a quantity's name, as a path; ``None`` if something of it is not there."""
+    """Fill a template in for a quantity's name, as a path; ``None`` if something of it is not there.
+
+    Args:
+        template: The template.
+        names: What levels of the topic and wildcards of paths stood for, by their names.
+        follow: Leads to what stands at a path.
+    """
     written = []
     for piece in template.pieces:
         text = piece.text or _filled(piece, names, follow)

@@ -49,6 +49,14 @@ class Spread:
 
         Without a time of its own the last value is taken to have been measured when the message came.
 
+        Args:
+            merged: Collects the readings.
+            sensor: Their sensor's id.
+            time: Event time (seconds) of the first value, or of the last, as the series says; ``None``: there is none.
+            follow: Leads to what stands at a path.
+            notes: Collects the values that are passed over or refused.
+            way: Where the part with the array stands in the document.
+
         Raises:
             InputError: ``bad_value`` if the step is no number; ``too_large``.
         """
