@@ -57,6 +57,16 @@ def test_prose_is_wrapped_so_that_it_can_be_read_and_compared() -> None:
     assert wide == []
 
 
+def test_every_row_of_a_table_stands_under_its_head() -> None:
+    for page in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]:
+        lines = page.read_text(encoding="utf-8").splitlines()
+        heads = [
+            n for n, line in enumerate(lines) if line.startswith("|") and not lines[n - 1].startswith("|")
+        ]
+        broken = [n + 1 for n in heads if not re.fullmatch(r"[|: -]+", [*lines, ""][n + 1])]
+        assert broken == [], f"{page.relative_to(ROOT)}: a row without a head at lines {broken}"
+
+
 def prose_of(page: Path) -> list[str]:
     """Return the lines of a page; empty where they are code, a table's row or a picture, which cannot be wrapped."""
     lines: list[str] = []
