@@ -18,14 +18,14 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _TOGETHER = 10  # seeds that a process is given at once
-_LIVES = (
-    30  # times that a process is given some before another takes its place: it keeps little, but not nothing
-)
+# Times that a process is given some before another takes its place: it keeps little, but not nothing.
+_LIVES = 30
 _BURIED_TOGETHER = 5  # runs whose remains are collected at once: that costs as much for one
 _TELL_SECONDS = 10.0
 
@@ -104,11 +104,16 @@ def in_processes(work: Callable[[Any], T], tasks: Iterable[Any], processes: int 
     known = os.environ.get("PYTHONHASHSEED")
     os.environ["PYTHONHASHSEED"] = "0"
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, _prepare, max_tasks_per_child=_LIVES)
+    left = iter(tasks)
     try:
-        yield from pool.map(work, tasks)
+        # Python 3.11's pools can wait for ever for a process that ends after so many tasks (max_tasks_per_child).
+        while some := list(islice(left, processes * _LIVES)):
+            pool = ProcessPoolExecutor(processes, context, _prepare)
+            try:
+                yield from pool.map(work, some)
+            finally:
+                pool.shutdown(cancel_futures=True)
     finally:
-        pool.shutdown(cancel_futures=True)
         if known is None:
             del os.environ["PYTHONHASHSEED"]
         else:
