@@ -212,7 +212,7 @@ FAULTS = {
     "failed-checkpoint": FaultOfThePast(
         "a checkpoint that failed is followed by another before the worker has stopped",
         _checkpoint_after_a_failed_one,
-        20,
+        0,
     ),
     "newest-acknowledged": FaultOfThePast(
         "offsets are committed past what is in flight (faust#606): a sink gives a batch back, the next is acknowledged",
@@ -220,7 +220,7 @@ FAULTS = {
         0,
     ),
     "handover": FaultOfThePast(
-        "a worker that cannot hand over its partitions goes on", _handover_failure_is_passed_over, 20
+        "a worker that cannot hand over its partitions goes on", _handover_failure_is_passed_over, 0
     ),
     "no-changelog": FaultOfThePast(
         "partitions are taken that come without their changelogs",
