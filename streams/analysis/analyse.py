@@ -11,7 +11,7 @@ from streams.analysis.findings import Finding
 from streams.analysis.sensor import ClosedBucket, SensorAnalysis
 from streams.records.identity import insight_id
 from streams.records.room import Room
-from streams.records.rows import Row, is_key
+from streams.records.rows import Row
 from streams.records.types import GroupBucket, Insight, Reading, Tick
 from streams.windows.window_config import WindowConfig
 
@@ -38,7 +38,7 @@ class AnalysisPlan:
     ) -> None:
         self.groups = dict(groups)
         self.grace_ms = grace_ms
-        self.max_sensors = max_sensors
+        self.room = Room(max_sensors)
         self.groups_of = lru_cache(maxsize=_REMEMBERED)(self._groups_of)
 
     def _groups_of(self, sensor_id: str) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def analyse(
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
         if row is None:
-            if len(rows) >= plan.max_sensors or not is_key(sensor_id):
+            if not plan.room.for_a_row(sensor_id, len(rows)):
                 outcome.left_out += 1
                 continue
             row = rows[sensor_id] = Row(SensorAnalysis())
