@@ -13,8 +13,12 @@ install: $(INSTALLED)
 demo: $(INSTALLED)  ## run everything on this machine until Ctrl-C
 	$(BIN)/weir demo $(ARGS)
 
-test: $(INSTALLED)  ## all tests, with real servers that the tests start
+test: $(INSTALLED)  ## all tests, with real servers that the tests start, and the floor of coverage; with ARGS some of them
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m tests.all_tests
+else
 	$(BIN)/python -m pytest --ignore=tests/benchmarks $(ARGS)
+endif
 
 simulate: $(INSTALLED)  ## workers through drawn faults: SEEDS=1000 FIRST=0, TRACE=1 for everything that happened
 	$(BIN)/python -m tests.simulation.explore --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) $(if $(TRACE),--trace) $(ARGS)

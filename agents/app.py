@@ -1,9 +1,11 @@
 """The worker: ``faust -A agents.app:app worker``, or ``weir worker``.
 
 readings ─┬─▶ aggregate_readings ──▶ aggregates, late-readings, dead-letters ─┐
-          ├─▶ detect_anomalies ────▶ anomalies ───────────────────────────────┼─▶ store_… ─▶ MongoDB
+          ├─▶ detect_anomalies ─┬──▶ anomalies ───────────────────────────────┼─▶ store_… ─▶ MongoDB
+          │                     ├──▶ alarm-inputs ─▶ raise_alarms ─▶ alarms ──┤
+actions ──│─▶ take_actions ─────┘                                             │
           └───────────────────────────────────────────────────────────────────┘
-                    └ windows, models ─▶ views :3000
+                    └ windows, models, alarms ─▶ views :3000
 """
 
 from typing import TYPE_CHECKING
@@ -12,10 +14,13 @@ from agents.lane.core.state import WriteBehindState
 from agents.lane.lane_app import LaneApp
 from agents.stages import sink
 from agents.stages.aggregate import window_stage
+from agents.stages.alarm import alarm_stage
 from agents.stages.detect import model_stage
+from agents.stages.take_actions import action_stage
 from agents.views import show_views
 from bridges.process import logs
 from bridges.process.settings import Settings, load
+from streams.alarms.raising import SensorAlarms
 from streams.detection.detecting import SensorModels
 from streams.windows.sensor_windows import SensorWindows
 
@@ -27,12 +32,13 @@ class WorkerApp(LaneApp):
     """The worker: what it does of windows, models and sinks, the settings say.
 
     Attributes:
-        windows, models: Their states; ``None`` if it does no processing.
+        windows, models, alarms: Their states; ``None`` if it does no processing.
         sinks: Of MongoDB; ``None`` if it has none.
     """
 
     windows: WriteBehindState[SensorWindows] | None = None
     models: WriteBehindState[SensorModels] | None = None
+    alarms: WriteBehindState[SensorAlarms] | None = None
     sinks: sink.Sinks | None = None
 
     async def on_shutdown(self) -> None:
@@ -48,6 +54,8 @@ def create_app(settings: Settings) -> WorkerApp:
     if settings.worker.processing:
         app.windows = app.add(window_stage(settings))
         app.models = app.add(model_stage(settings))
+        app.add(action_stage())
+        app.alarms = app.add(alarm_stage(settings))
     if settings.worker.sinks:
         app.sinks = sink.store_records(app)
     show_views(app)

@@ -4,12 +4,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridges.process.metrics import (
+    ALARM_ACTIONS,
+    ALARM_CHANGES,
+    ALARM_INPUTS_UNREADABLE,
+    LET_GO,
     WORKER_ANOMALIES,
     WORKER_LATE,
     WORKER_READINGS,
     WORKER_RESULTS,
+    WORKER_UNCHECKED,
     WORKER_UNREADABLE,
 )
+from streams.alarms.raising import AlarmOutcome
 from streams.detection.detecting import DetectionOutcome
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Aggregate
@@ -35,14 +41,20 @@ class Counts:
     values_aggregated: int = 0
     values_duplicate: int = 0
     values_late: int = 0
+    values_supplemented: int = 0
+    values_unchecked: int = 0
     values_left_out: int = 0
     readings_skipped: int = 0
     ticks: int = 0
     unreadable: int = 0
+    unprocessable: int = 0
     windows_closed: int = 0
     readings_judged: int = 0
     anomalies_raised: int = 0
     anomalies_cleared: int = 0
+    alarms_to_tell: int = 0
+    alarms_quiet: int = 0
+    actions_refused: int = 0
 
     def aggregated(self, outcome: AggregationOutcome, applied: Applied) -> None:
         """Add what came of a batch in the windows."""
@@ -50,24 +62,46 @@ class Counts:
         self.values_aggregated += outcome.applied
         self.values_duplicate += outcome.duplicates
         self.values_late += len(outcome.late)
+        self.values_supplemented += outcome.supplemented
+        self.values_unchecked += outcome.unchecked
         self.values_left_out += outcome.left_out
         self.readings_skipped += outcome.skipped
         self.ticks += outcome.ticks
         self.unreadable += unreadable
-        self.windows_closed += len(outcome.aggregates)
+        self.windows_closed += sum(1 for each in outcome.aggregates if each.supplement is None)
         WORKER_READINGS.labels("aggregated").inc(outcome.applied)
+        WORKER_READINGS.labels("supplemented").inc(outcome.supplemented)
         WORKER_READINGS.labels("duplicate").inc(outcome.duplicates)
         WORKER_READINGS.labels("left_out").inc(outcome.left_out)
         WORKER_READINGS.labels("skipped").inc(outcome.skipped)
+        LET_GO.labels("windows").inc(outcome.let_go)
         WORKER_LATE.inc(len(outcome.late))
+        WORKER_UNCHECKED.inc(outcome.unchecked)
         WORKER_UNREADABLE.inc(unreadable)
         WORKER_RESULTS.labels(CATALOGUE.of(Aggregate).topic.name).inc(len(outcome.aggregates))
 
     def detected(self, outcome: DetectionOutcome, _: Applied) -> None:
         """Add what came of a batch in the models."""
         self.readings_judged += outcome.applied
+        LET_GO.labels("models").inc(outcome.let_go)
         for anomaly in outcome.anomalies:
             raised = anomaly.state == "raised"
             self.anomalies_raised += raised
             self.anomalies_cleared += not raised
             WORKER_ANOMALIES.labels(anomaly.state).inc()
+
+    def actions_taken(self, taken: int, applied: Applied) -> None:
+        """Add what came of a batch of actions."""
+        ALARM_ACTIONS.labels("taken").inc(taken)
+        ALARM_INPUTS_UNREADABLE.inc(applied.unreadable)
+
+    def alarmed(self, outcome: AlarmOutcome, applied: Applied) -> None:
+        """Add what came of a batch of inputs of alarms."""
+        for alarm in outcome.alarms:
+            self.alarms_to_tell += not alarm.quiet
+            self.alarms_quiet += bool(alarm.quiet)
+            ALARM_CHANGES.labels(alarm.event, alarm.quiet or "none").inc()
+        for reason, number in outcome.refused.items():
+            self.actions_refused += number
+            ALARM_ACTIONS.labels(reason).inc(number)
+        ALARM_INPUTS_UNREADABLE.inc(applied.unreadable)

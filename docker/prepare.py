@@ -74,6 +74,7 @@ def prepare(env: Path, folder: Path) -> None:
     write(folder / "mongo_uri", f"mongodb://weir:{password}@mongo:27017/server?authSource=server")
     for name in (DEVICES, GATEWAYS):
         write(folder / name, "")
+    write(folder / "notify_targets", "{}")
     if not env.exists():
         text = (HERE / ".env.example").read_text(encoding="utf-8")
         for name in ("MONGO_EXPRESS_PASSWORD", "MONGO_EXPRESS_SESSION_SECRET"):

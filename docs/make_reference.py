@@ -100,8 +100,9 @@ def topics_page(catalogue: Catalogue = CATALOGUE) -> str:
         lines.append(f"| `{topic.name}` | {topic.key} | {holds} | {_kept(topic)} | {collections} |")
     lines += [
         "",
-        "The worker's state stands in `<namespace><application>-windows-changelog` and `…-models-changelog`:",
-        "compacted, one row a sensor, in segments of 32 MiB ([why](../decisions/0008-recovery-in-batches.md));",
+        "The worker's state stands in `<namespace><application>-windows-changelog`, `…-models-changelog`,",
+        "`…-alarms-changelog` and `…-taken_actions-changelog`: compacted, one row a sensor, in segments of",
+        "32 MiB ([why](../decisions/0008-recovery-in-batches.md));",
         "of a row often only what has changed is written, under the sensor's id and a NUL",
         "([why](../decisions/0007-write-what-changed.md)). Results and state are written in",
         "transactions: read them with `isolation.level=read_committed`.",

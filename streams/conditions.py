@@ -4,15 +4,19 @@
     not_ready   a worker does not do all of its work                  bad
     store_away  MongoDB takes nothing                                 bad
     peers       workers do not answer                                 bad
+    qos         the MQTT broker keeps nothing for us      warning  readings can be lost, uncounted
+    unprocessable  records in which a stage or a sink failed          warning  nothing is lost, the code has a fault
     refused     messages became dead letters                          warning  nothing is lost, somebody should look
     lag         records are not worked through yet                    warning
     anomalies   anomalies are open                                    warning
+    disconnected  devices whose topic says that they have gone        warning
+    silent      sensors that send nothing for far longer than usual   warning
     unknown     the bridge cannot be asked                            unknown  it may be well, or not
 
 All is well only if the list is empty: what cannot be asked is not taken for well.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,6 +25,27 @@ REFUSED_SHARE = 0.01
 
 LAG_RECORDS = 10_000
 """Records behind that are normal: about two fetches (``WEIR_WORKER__FETCH_RECORDS``, 5,000)."""
+
+REMEDIES = {
+    "loss": "look at /api/ledger and the logs: a counted loss has its reason there",
+    "not_ready": "wait; if it stays, look at the process' log",
+    "store_away": "start MongoDB, or look at WEIR_MONGO__URI",
+    "peers": "start those workers, or look at WEIR_WEB__ADVERTISED_HOST and WEIR_WEB__PEER_SECRET",
+    "qos": "allow the bridge QoS 1 at the broker, or use one that offers it",
+    "unprocessable": "look at them with `weir dead-letters list --reason unprocessable`, and report the fault",
+    "refused": "the reasons are explained in docs/reference/payloads.md; the messages are in the dead letters",
+    "lag": "wait, or start more workers: docs/howto/scale.md",
+    "anomalies": "look at the page: they are about what is measured, not about Weir",
+    "alarms": "look at them with `weir alarms list`, and answer them",
+    "silent": "look at those sensors: `weir devices list --state silent` names them, with since when",
+    "disconnected": "look at those devices: `weir devices list --state disconnected` says since when and why",
+    "findings": "look at the page of model analysis",
+    "not_told": "look at the notifier's log; `weir alarms test-notify` tries each target",
+    "unknown": "start what does not answer, or correct the setting that says where it is",
+}
+"""What to do about a condition, by its name."""
+
+_NEVER_SECONDS = 30 * 86_400.0
 
 
 class Severity(StrEnum):
@@ -56,27 +81,41 @@ class Observed:
 
     Args:
         missing_records: Records that the log handed to nobody.
+        lost: What was deleted from the log before it was read, in words: partition, offsets and times.
         unbalanced: Hops whose counts do not add up.
         not_ready: Worker -> why it does not do all of its work.
         store_away: Why MongoDB takes nothing; empty if it does, or is not used.
         silent_workers: Addresses of workers that do not answer.
         received: Items that the bridge has received since it started; ``None``: it cannot be asked.
         refused: Reason -> how many of them became dead letters.
+        unprocessable: Records that were set aside since a stage or a sink failed in them.
+        at_qos_0: Topic filters for which the MQTT broker grants only QoS 0.
         bridge_silent: Why the bridge cannot be asked; empty if it answers.
         lag: Records not worked through yet; ``None``: not known.
+        lag_grows: By how many a second; negative while they are caught up with; ``None``: not known yet.
+        pace: Readings a second that all workers are done with, in MongoDB where it is stored; ``None``: not known yet.
         open_anomalies: Anomalies that are raised and not cleared.
+        silent: Sensors that send nothing, and
+        disconnected: devices whose topics say that they have gone (`streams.device_states`).
     """
 
     missing_records: int = 0
+    lost: tuple[str, ...] = ()
     unbalanced: tuple[str, ...] = ()
     not_ready: Mapping[str, str] = field(default_factory=dict)
     store_away: str = ""
     silent_workers: tuple[str, ...] = ()
     received: int | None = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    unprocessable: int = 0
+    at_qos_0: tuple[str, ...] = ()
     bridge_silent: str = ""
     lag: int | None = 0
+    lag_grows: float | None = None
+    pace: float | None = None
     open_anomalies: int = 0
+    silent: int = 0
+    disconnected: int = 0
 
 
 def what_is_wrong(seen: Observed) -> list[Condition]:
@@ -94,6 +133,8 @@ def what_is_wrong(seen: Observed) -> list[Condition]:
 def _found(seen: Observed) -> Iterator[Condition]:
     if seen.missing_records:
         yield Condition("loss", Severity.BAD, f"{seen.missing_records:,} records are missing in the log")
+    for each in seen.lost:
+        yield Condition("loss", Severity.BAD, f"deleted from the log before it was read: {each}")
     if seen.unbalanced:
         yield Condition("loss", Severity.BAD, f"counts do not balance: {', '.join(seen.unbalanced)}")
     for worker, reason in sorted(seen.not_ready.items()):
@@ -105,17 +146,67 @@ def _found(seen: Observed) -> Iterator[Condition]:
         yield Condition(
             "peers", Severity.BAD, f"{len(seen.silent_workers)} worker(s) do not answer: {silent}"
         )
+    if seen.unprocessable:
+        text = f"{seen.unprocessable:,} records could not be worked on: dead letters `unprocessable` say why"
+        yield Condition("unprocessable", Severity.WARNING, text)
+    if seen.at_qos_0:
+        yield Condition("qos", Severity.WARNING, only_qos_0(seen.at_qos_0))
     yield from _refused(seen)
     if seen.lag is not None and seen.lag > LAG_RECORDS:
-        yield Condition("lag", Severity.WARNING, f"{seen.lag:,} records are not worked through yet")
+        yield Condition("lag", Severity.WARNING, behind(seen.lag, seen.lag_grows, seen.pace))
     if seen.open_anomalies:
         noun = "anomaly is" if seen.open_anomalies == 1 else "anomalies are"
         yield Condition("anomalies", Severity.WARNING, f"{seen.open_anomalies:,} {noun} open")
+    if seen.disconnected:
+        noun = "device is" if seen.disconnected == 1 else "devices are"
+        yield Condition("disconnected", Severity.WARNING, f"{seen.disconnected:,} {noun} disconnected")
+    if seen.silent:
+        noun = "sensor is" if seen.silent == 1 else "sensors are"
+        yield Condition("silent", Severity.WARNING, f"{seen.silent:,} {noun} silent")
     if seen.bridge_silent:
         text = f"the bridge does not answer ({seen.bridge_silent}): what it refuses or holds is not known"
         yield Condition("unknown", Severity.UNKNOWN, text)
     if seen.lag is None:
         yield Condition("unknown", Severity.UNKNOWN, "how far behind the workers are is not known")
+
+
+def behind(records: int, grow: float | None, pace: float | None = None) -> str:
+    """Say how far behind the workers are, what they sustain, and by when they will have caught up.
+
+    Args:
+        records: What is not worked through yet.
+        grow: By how many that grows a second; ``None``: not known.
+        pace: Readings a second that are worked through; ``None``: not known.
+
+    >>> behind(53_000, -450.0, 4_100.0)
+    '53,000 records are not worked through yet, at 4,100 readings a second: caught up in about 2 min'
+    >>> behind(800_000, 300.0, 1_800.0)
+    '800,000 records are not worked through yet, at 1,800 readings a second, and 300 more each second: what is there \
+cannot keep up'
+    """
+    text = f"{records:,} records are not worked through yet"
+    if pace is not None:
+        text += f", at {pace:,.0f} readings a second"
+    if grow is None:
+        return text
+    if grow < 0 and (seconds := records / -grow) < _NEVER_SECONDS:
+        return f"{text}: caught up in about {_about(seconds)}"
+    return f"{text}, and {max(0.0, grow):,.0f} more each second: what is there cannot keep up"
+
+
+def _about(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def only_qos_0(filters: Sequence[str]) -> str:
+    """Say what it means that a broker grants only QoS 0.
+
+    >>> only_qos_0(["sensors/#"])
+    'readings can be lost: the MQTT broker grants QoS 0 for sensors/#'
+    """
+    return f"readings can be lost: the MQTT broker grants QoS 0 for {', '.join(filters)}"
 
 
 def _refused(seen: Observed) -> Iterator[Condition]:

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     FUTURE_TIME = "future_time"
     BAD_LABEL = "bad_label"
     UNREADABLE_RECORD = "unreadable_record"
+    UNPROCESSABLE = "unprocessable"
     REFUSED_BY_KAFKA = "refused_by_kafka"
     REFUSED_BY_MONGO = "refused_by_mongo"
 
@@ -63,8 +64,22 @@ class ConfigurationError(WeirError):
     """A setting or the environment is wrong; an operator must change it before a start can succeed."""
 
 
+class DamagedRowError(ConfigurationError):
+    """A row of a changelog cannot be read back: the table must be rebuilt.
+
+    Args:
+        key: Of the record.
+        error: What came of the attempt.
+    """
+
+    def __init__(self, key: bytes, error: BaseException) -> None:
+        why = error if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+        super().__init__(f"the row of {shown(key)} cannot be read back ({why})")
+        self.key = key
+
+
 def shown(value: object, limit: int = 80) -> str:
-    """Show the beginning of what came, for an error's text: it may be 64 kB long.
+    """Show the beginning of what came, for an error's text: it may be 256 KiB long.
 
     >>> shown(b"x" * 100, limit=3)
     "b'xxx'…"

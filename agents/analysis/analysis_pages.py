@@ -10,6 +10,7 @@ from agents.web import readiness
 from agents.web.peers import Answers, ask_all
 from agents.web.queries import Listing, answer, is_local, not_found, read_number
 from agents.web.routes import COMMON, Pages, Route
+from agents.web.sensor_names import SensorNames
 from bridges.process import metrics
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
     def __init__(self, app: "AnalysisApp") -> None:
         super().__init__(app, ROUTES)
         self.known = Known(app)
+        self.names = SensorNames(app)
         self.home = files("agents.analysis").joinpath("page.html").read_text(encoding="utf-8")
 
     async def refresh_metrics(self) -> None:
@@ -66,6 +68,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
         rows.sort(key=lambda row: row["id"])
         more = more or len(rows) > listing.limit or any(part["next"] for part in parts.found.values())
         rows = rows[: listing.limit]
+        self.names.add_to(rows)
         following = rows[-1]["id"] if more and rows else None
         return answer(view, {"rows": rows, "next": following, "missing": parts.missing})
 
@@ -79,6 +82,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
                 return answer(view, missing, status=503)
         if found is None:
             return not_found(view, f"series: {sensor_id}/{quantity}" if quantity else f"sensor: {sensor_id}")
+        self.names.add_to([found])
         return answer(view, found)
 
     async def sensor(self, view: View, request: Request, sensor_id: str) -> Response:
@@ -105,6 +109,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
         parts = await self._others(request, "/api/findings", {"limit": str(limit)})
         rows += [row for part in parts.found.values() for row in part["rows"]]
         rows.sort(key=lambda row: (-row["at"], row["sensor_id"], row["quantity"]))
+        self.names.add_to(rows[:limit])
         return answer(view, {"rows": rows[:limit], "missing": parts.missing})
 
     async def _others(self, request: Request, path: str, params: dict[str, str] | None = None) -> Answers:

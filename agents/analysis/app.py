@@ -24,6 +24,7 @@ class AnalysisApp(LaneApp):
     """
 
     port_setting = "WEIR_ANALYSIS__PORT"
+    reset_command = "weir reset --analysis"
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(as_worker(settings), HeldLimits(ANALYSIS_RECORDS, CHANGED_ROWS))

@@ -55,7 +55,9 @@ def group_stage() -> Stage[None, Numbered, Group, Compared]:
 def _run(_: None, rows: dict[str, Row[Group]], records: Iterable[Numbered]) -> Compared:
     buckets = list(records)
     insights = compare(rows, buckets)
-    return Compared(insights, {bucket.group: rows[bucket.group] for _, bucket in buckets})
+    return Compared(
+        insights, {bucket.group: rows[bucket.group] for _, bucket in buckets if bucket.group in rows}
+    )
 
 
 def _count(_: Counts, outcome: Compared, applied: Applied) -> None:

@@ -39,7 +39,7 @@ def series_stage(settings: Settings) -> Stage[AnalysisPlan, Numbered, SensorAnal
         reads=CATALOGUE.of(Reading),
         table="sensors",
         form=SERIES_ROWS,
-        plan=AnalysisPlan(settings.analysis.groups, policy.grace_ms, policy.room.sensors),
+        plan=AnalysisPlan(settings.analysis.groups, policy.grace_ms, policy.room),
         read=attrgetter("decoded"),
         run=_run,
         writes=(
@@ -62,7 +62,9 @@ def _run(
 def _count(_: Counts, outcome: AnalysisOutcome, applied: Applied) -> None:
     metrics.ANALYSIS_READINGS.labels("learned").inc(outcome.applied)
     metrics.ANALYSIS_READINGS.labels("skipped").inc(outcome.skipped)
+    metrics.ANALYSIS_READINGS.labels("left_out").inc(outcome.left_out)
     metrics.ANALYSIS_READINGS.labels("unreadable").inc(applied.unreadable)
+    metrics.LET_GO.labels("sensors").inc(outcome.let_go)
     metrics.ANALYSIS_APPLY_SECONDS.observe(applied.seconds)
     for kind, number in Counter(insight.kind for insight in outcome.insights).items():
         metrics.ANALYSIS_INSIGHTS.labels(kind).inc(number)

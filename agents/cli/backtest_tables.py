@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agents.cli.replay_options import show_set_aside
 from streams.backtest.difference import Difference
 from streams.backtest.intervals import Interval
 from streams.backtest.outcome import BY_ROWS, Judged, Outcome
@@ -31,6 +32,7 @@ def show(console: "Console", report: BacktestReport) -> None:
         + (f"; {outcome.unreadable:,} unreadable passed over" if outcome.unreadable else ""),
         soft_wrap=True,
     )
+    show_set_aside(console, outcome.unprocessable)
     console.print(figures_table(report))
     for before, after, found in report.differences:
         _show_difference(console, before, after, found)

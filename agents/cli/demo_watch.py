@@ -93,7 +93,7 @@ class Narrator:
 
     def _take(self, supervisor: Supervisor, topic: str, message: Any) -> None:
         if topic == CATALOGUE.of(Aggregate).topic.name:
-            self._counts["windows"] += 1
+            self._counts["windows"] += decode_as(Aggregate, message.value()).supplement is None
             return
         anomaly = decode_as(Anomaly, message.value())
         self._counts[anomaly.state] += 1
@@ -110,7 +110,7 @@ def sentence(anomaly: Anomaly) -> str:
     )
 
 
-class Reckoning:
+class DemoLedger:
     """Waits until the balance holds after the sensors have finished, or nothing moves any more.
 
     Args:
@@ -203,10 +203,11 @@ class Reckoning:
 
     def _progress(self, audit: Audit) -> str:
         published, sensors = audit.published, CATALOGUE.of(Reading).collection
+        windows = CATALOGUE.of(Aggregate).documents_of(published.of(Aggregate))
         raised = CATALOGUE.of(Anomaly).documents_of(published.of(Anomaly))
         return (
             f"{audit.log.distinct:,} of {self._sent.readings:,} readings in Kafka, "
-            f"{audit.stored.get(sensors, 0):,} in MongoDB, {len(published.of(Aggregate)):,} windows closed, "
+            f"{audit.stored.get(sensors, 0):,} in MongoDB, {windows:,} windows closed, "
             f"{raised:,} anomalies raised, {len(published.of(DeadLetter)):,} dead letters"
         )
 

@@ -4,9 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from importlib import metadata
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -18,19 +20,72 @@ if TYPE_CHECKING:
     from bridges.process.parallel import Progress
     from bridges.process.settings import Settings
     from bridges.sources import Selection, Source
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from streams.backtest.net import SetAside
 
 NOT_MET = 3
 """Exit code of a gate that does not hold, or of a verification that found a difference."""
 
 
-def reading_options(command: F) -> F:
-    """Add the options that say which readings are meant."""
+@dataclass(frozen=True, slots=True)
+class ChosenReadings:
+    """Which readings are meant.
+
+    Args:
+        since, until, by: As in `Selection`.
+        sensors: Values of ``--sensors``: several patterns may stand in one, with commas between.
+        source, allow_missing: As for `bridges.sources.open_source`.
+    """
+
+    since: float | None
+    until: float | None
+    by: Literal["event", "ingest", "offset"]
+    sensors: tuple[str, ...]
+    source: str = "kafka"
+    allow_missing: bool = False
+
+    def selection(self) -> "Selection":
+        """Make a selection of them.
+
+        Raises:
+            ConfigurationError: If the range is empty.
+        """
+        from bridges.sources import Selection
+
+        patterns = tuple(part.strip() for each in self.sensors for part in each.split(",") if part.strip())
+        return Selection(patterns, self.since, self.until, self.by)
+
+    def open(self, settings: "Settings") -> "Source":
+        """Open their source; raises what `selection` and `bridges.sources.open_source` raise."""
+        from bridges.sources import open_source
+
+        return open_source(self.source, settings, self.selection(), allow_missing=self.allow_missing)
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which readings are meant; the command is given them as ``readings``."""
+
+    @wraps(command)
+    def with_readings(
+        *arguments: Any,
+        since: float | None,
+        until: float | None,
+        by: Literal["event", "ingest", "offset"],
+        sensors: tuple[str, ...],
+        source: str,
+        allow_missing: bool,
+        **others: Any,
+    ) -> Any:
+        readings = ChosenReadings(since, until, by, sensors, source, allow_missing)
+        return command(*arguments, readings=readings, **others)
+
+    with_options = with_readings
     for option in reversed(
         (
             click.option(
-                "--from", "since", type=Bound(), help="Begin here: ISO 8601 (UTC), epoch seconds, or offset."
+                "--from",
+                "since",
+                type=Bound(),
+                help="Begin here: ISO 8601 (UTC), epoch seconds, -30d ago, or offset.",
             ),
             click.option("--to", "until", type=Bound(), help="End before this."),
             click.option(
@@ -52,8 +107,16 @@ def reading_options(command: F) -> F:
             click.option("--allow-missing", is_flag=True, help="Read what retention has left of the range."),
         )
     ):
-        command = option(command)
-    return command
+        with_options = option(with_options)
+    return with_options
+
+
+processes_option = click.option(
+    "--processes", type=click.IntRange(1), default=1, show_default=True, help="Work in so many processes."
+)
+ignore_unmatched_option = click.option(
+    "--ignore-unmatched", is_flag=True, help="Leave out labels whose series was not read."
+)
 
 
 class Bound(EventTime):
@@ -70,38 +133,6 @@ class Bound(EventTime):
         if not isfinite(number):
             self.fail(f"expected a time or an offset, got {value!r}", param, ctx)
         return number
-
-
-def selected(
-    since: float | None,
-    until: float | None,
-    by: Literal["event", "ingest", "offset"],
-    sensors: tuple[str, ...],
-) -> "Selection":
-    """Make a selection of the options; several patterns may stand in one option, with commas between.
-
-    Args:
-        since, until, by: As in `Selection`.
-        sensors: Values of ``--sensors``.
-
-    Raises:
-        ConfigurationError: If the range is empty.
-    """
-    from bridges.sources import Selection
-
-    patterns = tuple(part.strip() for each in sensors for part in each.split(",") if part.strip())
-    return Selection(patterns, since, until, by)
-
-
-def open_selected(name: str, settings: "Settings", selection: "Selection", allow_missing: bool) -> "Source":
-    """Open the source; raises what `bridges.sources.open_source` raises.
-
-    Args:
-        name, settings, selection, allow_missing: As for `bridges.sources.open_source`.
-    """
-    from bridges.sources import open_source
-
-    return open_source(name, settings, selection, allow_missing=allow_missing)
 
 
 @contextmanager
@@ -158,3 +189,13 @@ def described(selection: "Selection") -> dict[str, Any]:
         "to": selection.until,
         "by": selection.by,
     }
+
+
+def show_set_aside(console: "Console", found: "SetAside") -> None:
+    """Tell of records in which windows or detection failed; nothing if there are none."""
+    if found.records:
+        where, why = found.shown[0]
+        console.print(
+            f"  {found.records:,} records unprocessable, set aside as the worker does; the first, {where}: {why}",
+            highlight=False, soft_wrap=True, markup=False,
+        )  # fmt: skip

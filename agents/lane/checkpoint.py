@@ -1,6 +1,7 @@
 """When state and results become durable, and offsets may move on.
 
-A checkpoint happens every ``checkpoint_seconds``, when much is held, before partitions are revoked, and at shutdown:
+A checkpoint happens every ``checkpoint_seconds``, when somebody waits for a result, when much is held, before
+partitions are revoked, and at shutdown:
 
     1. for each partition, in one transaction: results, and the rows that changed   -> Kafka, committed
     2. the batches whose effects these are                                          -> acknowledged
@@ -13,6 +14,7 @@ each row recognises. So a reading has its effects once, whenever the worker dies
 import asyncio
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import faust
@@ -22,17 +24,24 @@ from faust.types import TP
 
 from agents.lane.core.bounds import CHANGED_ROWS, WORKER_RECORDS
 from agents.lane.core.changelog import KeyValue, TopicPartition
-from agents.lane.core.held import Event, HeldLimits, Pending, Records
+from agents.lane.core.held import Event, HeldLimits, NotAppliedError, Pending, Records
 from agents.lane.core.state import WriteBehindState
+from agents.lane.faust.assignor import LaneAssignor
 from agents.lane.faust.consumer import Beginnings
 from agents.lane.faust.recovery import RecoveryTable
+from agents.lane.log_reader import Logs
+from agents.lane.resuming import Remedies, Resuming
 from bridges.process.logs import get_logger
-from bridges.process.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
-from streams.errors import WeirError
+from bridges.process.metrics import CHECKPOINT_SECONDS, CHECKPOINTS, UNDONE
+from streams.errors import ConfigurationError, WeirError
+from streams.records.doubt import Doubt
 
 _log = get_logger(__name__)
 
 WORKER_LIMITS = HeldLimits(WORKER_RECORDS, CHANGED_ROWS)
+_REST = 4
+"""However many results are waited for, checkpoints that they make take at most a fifth of the time."""
+_GO_ON = Remedies(rebuild="weir reset --yes", go_on=True)
 
 
 class Writers(Protocol):
@@ -59,6 +68,9 @@ class Lane:
         interval: Seconds between checkpoints.
         limits: What may be held before a checkpoint is made at once.
         fetch_wait_seconds: How long Kafka collects records for one fetch.
+        logs: Read stretches of logs again.
+        most_failures: So many records may fail beyond those that succeed: see `streams.records.doubt`.
+        remedies: What is said and done where a log has lost something.
     """
 
     def __init__(
@@ -69,25 +81,44 @@ class Lane:
         interval: float,
         limits: HeldLimits = WORKER_LIMITS,
         fetch_wait_seconds: float = 0.1,
+        logs: Logs | None = None,
+        most_failures: int = 100,
+        remedies: Remedies = _GO_ON,
     ) -> None:
         self.app = app
         self.writers = writers
         self.limits = limits
+        self._logs = logs
+        self._most_failures = most_failures
         self.fetch_wait_seconds = fetch_wait_seconds
         self.states: list[WriteBehindState[Any]] = []
-        self.before_handover: list[Callable[[], Awaitable[None]]] = []
-        """Called before partitions are given away and before the worker stops; bounded in time."""
+        self.resuming = Resuming(self.states, remedies)
+        self.before_handover: list[Callable[[], Awaitable[bool]]] = []
+        """Called before partitions are given away and before the worker stops, bounded in time: whether all of theirs
+        is done."""
+        self.refuse: Callable[[ConfigurationError], Awaitable[None]] = self._crash
+        """Ends the application because an operator must change something."""
         self._tables: dict[str, RecoveryTable] = {}
         self._topics: set[str] = set()
         self._lock = asyncio.Lock()
+        self._awaited = asyncio.Event()
+        self._rest = 0.0
         self._generation: int | None = None
+        self._recovering: tuple[int | None, frozenset[TP]] = (None, frozenset())
         self._failure: Exception | None = None
         self.interval = interval
         app.task(self._checkpoint_by_time)
 
-    def batched(self, topic: str) -> None:
-        """Have a topic delivered in batches."""
+    def batched(self, topic: str, *, in_transactions: bool = False) -> None:
+        """Have a topic delivered in batches.
+
+        Args:
+            topic: Its name.
+            in_transactions: It is written in transactions, whose markers are offsets that nobody is given.
+        """
         self._topics.add(topic)
+        if in_transactions:
+            self.resuming.in_transactions.add(topic)
 
     def add(self, state: WriteBehindState[Any], table: RecoveryTable) -> None:
         """Make a state durable with the checkpoints, and have it recovered through a table."""
@@ -107,16 +138,69 @@ class Lane:
         """
         async for event in events:
             if self.accepts(event):
-                state.put(event)
+                try:
+                    state.put(event)
+                except NotAppliedError as error:
+                    await self._stop_or_take_back(state, error)
+                if state.held.awaited:
+                    self._awaited.set()
                 await self.checkpoint_if_full()
+
+    async def _stop_or_take_back(self, state: WriteBehindState[Any], error: NotAppliedError) -> None:
+        """Find the record for which a batch failed; if it cannot be that, the worker stops."""
+        in_doubt = error.partition in state.doubted
+        async with self._lock:
+            try:
+                # A checkpoint that waited may have done it meanwhile.
+                if in_doubt or error.partition not in state.doubted:
+                    await self._take_back(state, error)
+            except BaseException as failure:  # rows are half changed: none is written any more
+                self._failure = self._failure or _lasting(failure)
+                raise
+
+    async def _take_back(self, state: WriteBehindState[Any], error: NotAppliedError) -> None:
+        """Take a partition back to its last checkpoint, and apply what is held of it one record at a time.
+
+        It is what a restart would do. The caller has the lock: nothing is written meanwhile, and what comes waits.
+
+        Raises:
+            NotAppliedError: If that was tried before.
+            TooManyFailedError: If it is not a record that is to blame.
+        """
+        partition = error.partition
+        if partition in state.doubted or self._logs is None:
+            raise error
+        _log.error("batch.failed", table=state.name, partition=partition, error=repr(error.__cause__))
+        UNDONE.labels(state.name).inc()
+        applied, waiting = state.held.withdraw(partition)
+        known = self.recovery.active_offsets.get(TP(state.changelog, partition), -1)
+        newest = await self._logs.newest(state.changelog, partition, through=known)
+        state.take_back(partition, newest, Doubt(self._most_failures))
+        for number, event in enumerate(applied + waiting):
+            batch = event.value
+            if batch.is_released:
+                batch.reload(
+                    await self._logs.read(batch.topic, partition, batch.start, through=batch.last_offset)
+                )
+            state.apply_again(event, count=number >= len(applied))
+            await asyncio.sleep(0)  # heartbeats, pages
+
+    async def _take(self, state: WriteBehindState[Any]) -> Pending:
+        while True:
+            try:
+                return state.take()
+            except NotAppliedError as error:
+                await self._take_back(state, error)
 
     async def own(self, assigned: Iterable[TP]) -> None:
         """Take over the changelogs among the assigned partitions, before their recovery begins.
 
         Raises:
+            ConfigurationError: If the other workers of the group make their rows with other settings.
             WeirError: If a partition comes without a changelog: its state would begin anew, and overwrite the old.
                 A leader of the group whose metadata is too old assigns so; the next one to start does not.
         """
+        self._check_group()
         assigned = set(assigned)
         changelogs = self._tables.keys()
         partitions = {tp.partition for tp in assigned if tp.topic in self._topics}
@@ -131,6 +215,18 @@ class Lane:
             await self.writers.own(
                 sorted((tp.topic, tp.partition) for tp in assigned if tp.topic in changelogs)
             )
+
+    def _check_group(self) -> None:
+        assignor = cast(LaneAssignor, self.app.assignor)
+        if assignor.rows_of_group is not None and assignor.rows_of_group != assignor.rows:
+            raise ConfigurationError(
+                f"the other workers of {self.app.conf.id} make their rows with {assignor.rows_of_group}, this one "
+                f"would with {assignor.rows}: give all workers of a group the same settings"
+            )
+
+    def recovery_begins(self, changelogs: Iterable[TP]) -> None:
+        """Note which changelogs are being read from now on, and for which assignment."""
+        self._recovering = (self.app.consumer_generation_id, frozenset(changelogs))
 
     async def where_recovery_begins(self, logs: Beginnings, offsets: Mapping[TP, int]) -> dict[TP, int]:
         """Return from where changelogs are to be read: those of rows that are not here, from their beginning.
@@ -165,21 +261,28 @@ class Lane:
         return cast(TableManager, self.app.tables).recovery
 
     async def recovered(self, state: WriteBehindState[Any]) -> None:
-        """Turn what recovery has read of a changelog into rows; a failure stops the worker."""
+        """Turn what recovery has read of a changelog into rows; a failure stops the worker.
+
+        Faust tells the end of a recovery that a rebalance has interrupted, too, before the next one begins: what has
+        been assigned since is not read yet.
+        """
         table = self._tables[state.changelog]
+        actives = self.recovery.actives_for_table[table]
+        generation, reading = self._recovering
+        if generation != self.app.consumer_generation_id or not actives <= reading:
+            _log.debug("recovery.interrupted", table=state.name)
+            return
         try:
-            owned = {tp.partition for tp in self.recovery.actives_for_table[table]}
-            state.take_over(owned, table.take_recovered())
+            owned = {tp.partition for tp in actives}
+            state.take_over(owned, *table.take_recovered())
             self.open()
+        except ConfigurationError as error:
+            await self.refuse(error)
         except Exception as error:  # Faust would swallow it, and go on with empty rows
             await self.app.crash(error)
 
-    def begin_at(self, offsets: Mapping[TP, int]) -> None:
-        """Note from where the source partitions are read."""
-        for state in self.states:
-            for tp, offset in offsets.items():
-                if tp.topic == state.source:
-                    state.begin_at(tp.partition, offset)
+    async def _crash(self, error: Exception) -> None:
+        await self.app.crash(error)
 
     def open(self) -> None:
         """Accept batches of the present assignment: its state has been recovered."""
@@ -212,11 +315,12 @@ class Lane:
             if self._failure is not None:
                 raise self._failure
             begun = time.perf_counter()
+            self._awaited.clear()
             try:
-                taken = [(state, state.take()) for state in self.states]
+                taken = [(state, await self._take(state)) for state in self.states]
                 offsets = await self.writers.write(_merged(pending for _, pending in taken))
-            except Exception as error:
-                self._failure = error
+            except BaseException as error:
+                self._failure = _lasting(error)
                 raise
             for state, pending in taken:
                 self._written(state, pending, offsets)
@@ -236,19 +340,45 @@ class Lane:
             event.ack()
 
     async def hand_over(self) -> None:
-        """Finish what is under way, as far as it can be in a bounded time, and make the last checkpoint."""
-        await asyncio.gather(*(hook() for hook in self.before_handover))
-        await self.checkpoint()
+        """Finish what is under way, as far as it can be in a bounded time, and make the last checkpoint.
+
+        What others have taken during the checkpoint is finished, too: the rows contain it, and it would be read again.
+        """
+        if all(await self._finished()):
+            await self.checkpoint()
+            await self._finished()
+        else:  # they would keep partitions waiting once more
+            await self.checkpoint()
+
+    async def _finished(self) -> list[bool]:
+        return await asyncio.gather(*(hook() for hook in self.before_handover))
 
     async def _checkpoint_by_time(self) -> None:
         while not self.app.should_stop:
-            await asyncio.sleep(self.interval)
+            await self._until_due()
+            begun = asyncio.get_running_loop().time()
             try:
                 await self.checkpoint()
             except Exception as error:
                 _log.error("checkpoint.failed", error=repr(error))
                 await self.app.crash(error)
                 return
+            self._rest = _REST * (asyncio.get_running_loop().time() - begun)
+
+    async def _until_due(self) -> None:
+        """Wait for the interval, or for less if somebody waits for a result."""
+        rest = min(self._rest, self.interval)
+        await asyncio.sleep(rest)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.interval - rest):
+                await self._awaited.wait()
+
+
+def _lasting(error: BaseException) -> Exception:
+    """Return what to raise from now on: a cancellation is one only the first time."""
+    if isinstance(error, Exception):
+        return error
+    return WeirError(f"a checkpoint was interrupted ({type(error).__name__}): start the worker again")
 
 
 def _merged(parts: Iterable[Pending]) -> Records:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 import faust
-from aiokafka.partitioner import murmur2
+from aiokafka.errors import KafkaError
+from faust.exceptions import ConsumerNotStarted
 from faust.streams import Stream
 from faust.types import TP, StreamT, TopicT, TransportT
 from mode import CrashingSupervisor, SupervisorStrategy
@@ -22,27 +23,35 @@ from yarl import URL
 from agents.counts import Counts
 from agents.lane.checkpoint import WORKER_LIMITS, Lane, Writers
 from agents.lane.core.batch import Batch
-from agents.lane.core.bounds import LARGEST_FETCH, STREAM_BATCHES
+from agents.lane.core.bounds import APPLIED_TOGETHER, LARGEST_FETCH, STREAM_BATCHES
+from agents.lane.core.careful import work_of
 from agents.lane.core.held import Event, HeldLimits
 from agents.lane.core.stage import Stage, StageOutcome
 from agents.lane.core.state import WriteBehindState
-from agents.lane.core.work import Surroundings, work_of
+from agents.lane.core.work import Surroundings
 from agents.lane.faust.assignor import LaneAssignor
 from agents.lane.faust.batch_schema import BatchSchema
+from agents.lane.faust.consumer import BatchConsumer
 from agents.lane.faust.internals import check_internals
 from agents.lane.faust.lane_worker import LaneWorker
 from agents.lane.faust.recovery import RecoveryTable
 from agents.lane.faust.transport import BatchTransport
+from agents.lane.log_reader import LogReader, Logs
+from agents.lane.resuming import ASK_SECONDS, Remedies
 from agents.lane.writer import PartitionWriters, PlainWriter
 from agents.web import guard
-from bridges.kafka.clients import ensure_topics
-from bridges.kafka.options import aiokafka_producer_options, faust_options
+from agents.web.reading_watch import ReadingWatch
+from bridges.kafka.clients import ensure_topics, wrong_partitions
+from bridges.kafka.options import aiokafka_options, aiokafka_producer_options, faust_options
+from bridges.kafka.partitioning import partition_of
+from bridges.kafka.topic_ids import Described
+from bridges.process.logs import get_logger
 from bridges.process.ports import require_free
 from bridges.process.settings import Settings
 from bridges.process.written import private_folder
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
-from streams.records.record_type import TopicSpec
+from streams.records.record_type import Maker, TopicSpec
 from streams.records.types import Reading
 
 P = TypeVar("P")
@@ -57,6 +66,11 @@ Body = Callable[[AsyncIterable[Event]], Awaitable[None]]
 # Python does by itself, took a tenth of the time.
 _NEW_OBJECTS = 50_000
 
+log = get_logger(__name__)
+
+TOPICS_SECONDS = 5.0
+"""How soon a running worker notices that a topic has been made anew or has grown."""
+
 
 class LaneApp(faust.App):
     """A Faust application on the batch lane.
@@ -67,11 +81,15 @@ class LaneApp(faust.App):
 
     Attributes:
         counts: What its stages and sinks have counted.
+        refuse_by: Stops the process, and tells an operator what to change; ``None`` where no worker runs it.
         why_not: Asked, each, why the application does not do all of its work; an empty text when it does.
+        watch: Whether it reads what it was given.
         port_setting: The variable that chooses the port of its pages.
+        reset_command: What has its tables rebuilt.
     """
 
     port_setting: ClassVar[str] = "WEIR_WEB__PORT"
+    reset_command: ClassVar[str] = "weir reset"
 
     def __init__(self, settings: Settings, limits: HeldLimits = WORKER_LIMITS) -> None:
         check_internals()
@@ -81,6 +99,8 @@ class LaneApp(faust.App):
         self.counts = Counts()
         self._prepared = False
         self.why_not: list[Callable[[], str]] = []
+        self._described: dict[str, Described] | None = None
+        self.refuse_by: Callable[[ConfigurationError], None] | None = None
         self.plain_writer = PlainWriter(aiokafka_producer_options(settings))
         self.lane = Lane(
             self,
@@ -88,15 +108,22 @@ class LaneApp(faust.App):
             interval=worker.checkpoint_seconds,
             limits=limits,
             fetch_wait_seconds=worker.fetch_wait_seconds,
+            logs=self.make_logs(),
+            most_failures=worker.max_unprocessable,
+            remedies=Remedies(f"{self.reset_command} --yes", worker.go_on_after_loss),
         )
+        self.lane.refuse = self.refuse
         # A transport of our own kind: the scheme of a broker's URL can only name one that Faust knows.
         self.transport = self.make_transport()
         self._topics: dict[str, TopicT] = {}
+        self.why_not.append(self._why_not_topics)
+        self.task(self._look_at_topics)
         self._readers: dict[str, list[str]] = {}
         self._released: dict[str, str] = {}
+        self.watch = ReadingWatch(self)
         self._around = Surroundings(
             self.name_of,
-            lambda key: partition_of(key, settings.kafka.partitions),
+            self.partition_of,
             self.counts,
         )
 
@@ -105,6 +132,10 @@ class LaneApp(faust.App):
     def make_writers(self) -> Writers:
         """Make what writes results and rows."""
         return PartitionWriters(aiokafka_producer_options(self.settings), self.conf.id, self.plain_writer)
+
+    def make_logs(self) -> Logs:
+        """Make what reads stretches of logs again."""
+        return LogReader(aiokafka_options(self.settings))
 
     def make_transport(self) -> TransportT:
         """Make what reads."""
@@ -133,6 +164,8 @@ class LaneApp(faust.App):
             stage.form,
             work_of(stage, self._around),
             release=stage.release,
+            together=1 if stage.is_awaited else APPLIED_TOGETHER,
+            reset=self.reset_command,
         )
         table.on_recover(partial(self.lane.recovered, state))
         self.tables.add(table)
@@ -179,7 +212,8 @@ class LaneApp(faust.App):
     def _batched(self, spec: TopicSpec) -> TopicT:
         if spec.name not in self._topics:
             topic = self.settings.topic(spec.name)
-            self.lane.batched(topic)
+            made = {each.topic for maker in Maker for each in CATALOGUE.made_by(maker)}
+            self.lane.batched(topic, in_transactions=spec in made)
             partitions = self.settings.kafka.partitions
             self._topics[spec.name] = self.topic(topic, schema=BatchSchema(), partitions=partitions)
         return self._topics[spec.name]
@@ -189,15 +223,55 @@ class LaneApp(faust.App):
         return self.settings.topic(spec.name)
 
     @property
+    def sources(self) -> set[str]:
+        """Return the topics that this application reads."""
+        return {self.settings.topic(name) for name in self._topics}
+
+    @property
     def is_recovered(self) -> bool:
         """Tell whether the rows of the present partitions are here."""
         return not self.lane.states or self.lane.recovery.completed.is_set()
+
+    def partition_of(self, key: bytes | None) -> int:
+        """Return the partition of a key, in every topic of ours."""
+        return partition_of(key, self.settings.kafka.partitions)
 
     def owned_partitions(self) -> set[int]:
         """Return the partitions of `readings` that this application owns now."""
         topic = self.name_of(CATALOGUE.of(Reading).topic)
         assignment: set[TP] = self.consumer.assignment()
         return {tp.partition for tp in assignment if tp.topic == topic}
+
+    async def _look_at_topics(self) -> None:
+        """Notice, while it runs, that a topic has been made anew, is gone, or has other partitions."""
+        while not self.should_stop:
+            await asyncio.sleep(TOPICS_SECONDS)
+            if self.rebalancing or not self.is_recovered:
+                continue
+            try:
+                consumer = cast(BatchConsumer, self.consumer)
+                resuming = self.lane.resuming
+                self._described = dict(await resuming.look(consumer, self.sources))
+                if resuming.unasked:
+                    async with asyncio.timeout(ASK_SECONDS):
+                        await resuming.ask_again(resuming.unasked)
+            except (ConfigurationError, TransientError) as error:
+                await self.crash(error)
+                return
+            except (KafkaError, TimeoutError, ConsumerNotStarted) as error:  # Kafka is away: others tell
+                log.debug("topics.not_seen", error=repr(error))
+
+    def _why_not_topics(self) -> str:
+        """Return which topic is not as this application reads it; an empty text if all are."""
+        wanted = self.settings.kafka.partitions
+        if self._described is None:
+            return ""
+        for name in sorted(self.sources):
+            if (found := self._described.get(name)) is None:
+                return f"topic {name} is not there any more"
+            if found.partitions != wanted:
+                return wrong_partitions(name, found.partitions, wanted)
+        return ""
 
     # -- its life --------------------------------------------------------------------------------------------------
 
@@ -215,6 +289,13 @@ class LaneApp(faust.App):
             require_free(self.conf.web_bind, self.conf.web_port, self.port_setting)
         ensure_topics(self.settings, self._changelogs)
         self._prepared = True
+
+    async def refuse(self, error: ConfigurationError) -> None:
+        """Stop because an operator must change something: with that sentence, where a worker can say it."""
+        if self.refuse_by is None:
+            await self.crash(error)
+        else:
+            self.refuse_by(error)
 
     @property
     def _changelogs(self) -> list[str]:
@@ -246,11 +327,6 @@ class LaneApp(faust.App):
             quiet=True, loglevel=self.settings.log_level, override_logging=False, redirect_stdouts=False
         )
         runner.execute_from_commandline()
-
-
-def partition_of(key: bytes | None, partitions: int) -> int:
-    """Return the partition of a key as Kafka's default partitioner chooses it."""
-    return int((murmur2(key or b"") & 0x7FFF_FFFF) % partitions)
 
 
 def _group(settings: Settings) -> str:

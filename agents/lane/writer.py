@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from agents.lane.core.bounds import BATCH_BYTES, LARGEST_REQUEST
-from agents.lane.core.changelog import CLAIM_KEY, KeyValue, TopicPartition
+from agents.lane.core.changelog import OWNER_KEY, KeyValue, TopicPartition
 from streams.errors import WeirError
 
 # Long enough for a broker to restart; after it the worker stops, and a new start continues from its checkpoint.
@@ -29,7 +29,7 @@ class LostPartitionError(WeirError):
 
 
 class PlainWriter:
-    """An idempotent producer for records that belong to no checkpoint: claims, and the dead letters of the sinks.
+    """An idempotent producer for records of no checkpoint: a new owner's, and the dead letters of the sinks.
 
     Args:
         producer_options: For `aiokafka.AIOKafkaProducer`.
@@ -146,7 +146,7 @@ class PartitionWriters:
     Args:
         producer_options: For `aiokafka.AIOKafkaProducer`.
         application: Prefix of the transactional ids.
-        plain: Writes the claims.
+        plain: Writes the record of a new owner.
     """
 
     def __init__(self, producer_options: Mapping[str, Any], application: str, plain: PlainWriter) -> None:
@@ -158,7 +158,7 @@ class PartitionWriters:
     async def own(self, changelogs: Iterable[TopicPartition]) -> None:
         """Take over the partitions of these changelogs, and give up all others.
 
-        A claim is then written at the end of each: Faust's recovery waits until it has read the last record, and
+        A record is then written at the end of each: Faust's recovery waits until it has read the last record, and
         would wait for ever on the marker that ends a transaction, which no consumer is given.
         """
         await self.close()
@@ -170,7 +170,7 @@ class PartitionWriters:
         }
         await asyncio.gather(*(writer.open() for writer in writers.values()))
         self._writers = writers
-        await self._plain.write((changelog, (CLAIM_KEY, b"\1")) for changelog in changelogs)
+        await self._plain.write((changelog, (OWNER_KEY, b"\1")) for changelog in changelogs)
 
     async def write(
         self, records: Mapping[int, Mapping[TopicPartition, Sequence[KeyValue]]]

@@ -13,7 +13,8 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
 from streams.records.types import Aggregate, DeadLetter, LateReading, Reading, Tick
 from streams.windows.aggregation import AggregationOutcome, aggregate
-from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
 
 Numbered = tuple[int, int, Reading | Tick]
 
@@ -22,6 +23,7 @@ WINDOW_ROWS: Final = RowForm(
     to_state=SensorWindows.to_state,
     from_state=lambda _, values: SensorWindows.from_state(values),
     changes=WINDOW_CHANGES,
+    version=6,
 )
 
 

@@ -8,6 +8,7 @@ from agents.counts import Counts
 from agents.lane.core.changelog import RowForm
 from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
+from streams.alarms.inputs import inputs_of_detection
 from streams.detection.detecting import (
     MODEL_CHANGES,
     DetectionOutcome,
@@ -17,6 +18,7 @@ from streams.detection.detecting import (
     models_to_state,
 )
 from streams.detection.series_model import DetectionPlan
+from streams.records.alarm_records import AlarmInput
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
 from streams.records.types import Anomaly, Reading, Tick
@@ -31,6 +33,7 @@ def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
         to_state=models_to_state,
         from_state=partial(models_from_state, plan),
         changes=MODEL_CHANGES,
+        version=5,
     )
 
 
@@ -49,7 +52,10 @@ def model_stage(settings: Settings) -> Stage[DetectionPlan, Numbered, SensorMode
         plan=plan,
         read=attrgetter("decoded"),
         run=_run,
-        writes=(Writes(CATALOGUE.of(Anomaly), attrgetter("anomalies")),),
+        writes=(
+            Writes(CATALOGUE.of(Anomaly), attrgetter("anomalies")),
+            Writes(CATALOGUE.of(AlarmInput), partial(_inputs, settings.bridge.tick_seconds), awaited=True),
+        ),
         count=Counts.detected,
     )
 
@@ -60,3 +66,7 @@ def _run(
     outcome = DetectionOutcome()
     detect(plan, rows, records, outcome)
     return outcome
+
+
+def _inputs(tick_seconds: float, outcome: DetectionOutcome) -> Iterable[AlarmInput]:
+    return inputs_of_detection(outcome.in_order, tick_seconds)

@@ -1,6 +1,6 @@
 """The agents that keep records in MongoDB: one for each topic that has a collection.
 
-    batch of one partition ──▶ documents ──▶ outbox ──▶ MongoDB ──▶ offset acknowledged
+    batch of one partition ──▶ documents ──▶ outbox ──▶ MongoDB ──▶ position noted there ──▶ offset acknowledged
                           └──▶ unreadable ─┐              │
                                            └─▶ dead-letters ◀── refused for good
 
@@ -11,10 +11,12 @@ yet is given back unacknowledged; its new owner writes it, and what was written 
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from faust.types import TP
 
 from agents.lane.core.batch import Batch, KafkaRecord
 from agents.lane.core.bounds import OUTBOX_WRITES
@@ -25,12 +27,14 @@ from bridges.mongo.mongo_client import connect
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.outbox import Outbox, Refused
 from bridges.mongo.schema import prepare
+from bridges.mongo.stored_positions import StoredPositions
 from bridges.mongo.write_outcome import Written
 from bridges.process import metrics
 from bridges.process.logs import get_logger
 from streams.errors import InputError, Reason
 from streams.records.catalogue import CATALOGUE
-from streams.records.dead_letters import from_kafka, from_mongo
+from streams.records.dead_letters import from_kafka, from_mongo, unprocessable
+from streams.records.doubt import Doubt
 from streams.records.record_type import Catalogue, RecordType
 from streams.records.types import HEADER_READING_ID, DeadLetter
 from streams.records.versions import Document
@@ -73,15 +77,34 @@ class BatchDelivery:
 
     def _read(self) -> None:
         make, batch = self._sink.destination.document, self.batch
+        failures: list[tuple[KafkaRecord, Exception]] = []
         for record in batch.records:
             try:
                 document = make(record.value or b"", _reading_id(record.headers))
             except InputError as error:
                 self._letters.append(from_kafka(batch.topic, batch.partition, record, error))
+            except Exception as error:
+                failures.append((record, error))
             else:
                 if document is not None:
                     self.documents.append(document)
                     self._records.append(record)
+        if failures:
+            self._set_aside(failures)
+
+    def _set_aside(self, failures: list[tuple[KafkaRecord, Exception]]) -> None:
+        """Set records aside of which no document can be made for a reason that nobody has thought of."""
+        batch, name = self.batch, f"store_{self._sink.destination.collection}"
+        places = [
+            (f"{batch.topic}-{batch.partition} at {record.offset}", error) for record, error in failures
+        ]
+        self._sink.doubt.tally(len(batch) - len(failures), places)
+        for record, error in failures:
+            fault = InputError(Reason.UNPROCESSABLE, f"{name} failed: {type(error).__name__}: {error}"[:500])
+            self._letters.append(unprocessable(name, batch.topic, batch.partition, record, fault))
+        metrics.UNPROCESSABLE.labels(name).inc(len(failures))
+        self._sink.app.counts.unprocessable += len(failures)
+        log.error("records.unprocessable", stage=name, records=len(failures), first=str(places[0])[:500])
 
     @property
     def unreadable(self) -> int:
@@ -120,6 +143,7 @@ class CollectionSink:
         mongo: The edge.
         destination: The type of record, which says from which topic into which collection.
         prepared: Set when collections and indexes are there: a write before would create a collection of its own kind.
+        positions: Where it is noted what MongoDB has.
     """
 
     def __init__(
@@ -128,13 +152,16 @@ class CollectionSink:
         mongo: MongoSink,
         destination: RecordType[Any],
         prepared: asyncio.Event,
+        positions: StoredPositions,
     ) -> None:
         self.app = app
         self.destination = destination
         self.counts = SinkCounts()
         self.continuity = Continuity()
+        self.doubt = Doubt(app.settings.worker.max_unprocessable)
         self._mongo = mongo
         self._prepared = prepared
+        self._positions = positions
         settings = app.settings
         self._dead_letters = app.name_of(CATALOGUE.of(DeadLetter).topic)
         self._outbox_options: dict[str, Any] = {
@@ -155,7 +182,7 @@ class CollectionSink:
 
     @asynccontextmanager
     async def _open_outbox(self) -> AsyncIterator[Outbox]:
-        self.outbox = Outbox(self._write, **self._outbox_options)
+        self.outbox = Outbox(self._write, reached=self._note, **self._outbox_options)
         run = asyncio.create_task(self.outbox.run())
         # A write that fails for a reason of our own stops the worker: going on would acknowledge past it.
         run.add_done_callback(self._crash_if_failed)
@@ -170,14 +197,15 @@ class CollectionSink:
             log.error("sink.failed", collection=self.destination.collection, error=repr(error))
             asyncio.ensure_future(self.app.crash(error))  # noqa: RUF006  # the application ends with it
 
-    async def let_go(self) -> None:
-        """Before partitions are given away: finish what MongoDB takes quickly, give back the rest."""
+    async def let_go(self) -> bool:
+        """Before partitions are given away: finish what MongoDB takes quickly, give back the rest if there is any."""
         if (outbox := self.outbox) is None or await outbox.settle(SETTLE_SECONDS):
-            return
+            return True
         released = await outbox.forget()
         self.counts.released += released
         metrics.SINK_RELEASED.labels(self.destination.collection).inc(released)
         log.warning("sink.gave_back", collection=self.destination.collection, documents=released)
+        return False
 
     async def set_aside(self, batch: Batch, letters: Iterable[DeadLetter]) -> None:
         """Write dead letters, and wait until Kafka has them."""
@@ -205,13 +233,23 @@ class CollectionSink:
     async def _write(self, documents: list[Document]) -> Written:
         destination, counts = self.destination, self.counts
         await self._prepared.wait()
+        stored = destination.stored
         written = await self._mongo.write(
-            destination.collection, documents, versions=destination.stored.versions
+            destination.collection, documents, versions=stored.versions, in_parts=stored.in_parts
         )
         counts.stored += written.stored
         counts.already_there += written.already_there
         counts.refused += len(written.refused)
         return written
+
+    async def _note(self, deliveries: Sequence[BatchDelivery]) -> None:
+        """Note what MongoDB has, before it is committed: nobody can move the group's offsets unseen then."""
+        resuming = self.app.lane.resuming
+        reached = {
+            TP(each.batch.topic, each.batch.partition): each.batch.last_offset + 1 for each in deliveries
+        }
+        await resuming.ask_again(reached)
+        await self._positions.note({tp: resuming.stored_claim(tp, end) for tp, end in reached.items()})
 
     @property
     def under_way(self) -> int:
@@ -243,8 +281,11 @@ class Sinks:
         self._app = app
         self.mongo = MongoSink(connect(self._settings), self._settings)
         self._prepared = asyncio.Event()
+        self.positions = StoredPositions(self.mongo, (app.name_of(each.topic) for each in catalogue.kept))
         self.collections = {
-            destination.collection: CollectionSink(app, self.mongo, destination, self._prepared)
+            destination.collection: CollectionSink(
+                app, self.mongo, destination, self._prepared, self.positions
+            )
             for destination in catalogue.kept
         }
 
@@ -261,9 +302,9 @@ class Sinks:
         """Return why MongoDB takes nothing; an empty text when it does."""
         return f"MongoDB: {self.mongo.why_away}" if self.mongo.why_away else ""
 
-    async def let_go(self) -> None:
-        """Before partitions are given away or the worker stops."""
-        await asyncio.gather(*(sink.let_go() for sink in self.collections.values()))
+    async def let_go(self) -> bool:
+        """Before partitions are given away or the worker stops: whether all is written."""
+        return all(await asyncio.gather(*(sink.let_go() for sink in self.collections.values())))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -285,6 +326,7 @@ def store_records(app: LaneApp) -> Sinks:
     """
     sinks = Sinks(app)
     app.task(sinks.prepare)
+    app.lane.resuming.stored = sinks.positions
     app.lane.before_handover.append(sinks.let_go)
     app.why_not.append(sinks.why_away)
     for sink in sinks.collections.values():

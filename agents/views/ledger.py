@@ -1,28 +1,30 @@
 """The ledger: at every hop, what went in came out as something that has a name.
 
     MQTT ─▶ bridge:   received = readings + labels + dead letters + in flight          (the bridge's own counts)
-    Kafka ─▶ worker:  taken, without a missing offset; pending = end - next offset
+    Kafka ─▶ worker:  begin <= reached <= end of every partition that the topic has, nothing lost (`accounts`)
     Kafka ─▶ sink:    taken = stored + already there + refused + unreadable + not kept + given back + under way
 
-Counts are those since the process started; offsets make them comparable over restarts.
+Counts are those since the process started; offsets are absolute, and hold over restarts.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import msgspec
 from faust.types import TP
 
+from agents.lane.faust.consumer import BatchConsumer
+from agents.views.accounts import accounts
 from agents.views.watch import Watch
 from agents.web.fetch import fetch
 from agents.web.peers import ask_all, own_url
+from agents.web.queries import Json
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Reading
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
 
-Json = dict[str, Any]
 
 BRIDGE_TIMEOUT_SECONDS = 2.0
 
@@ -38,12 +40,15 @@ def worker_ledger(app: "WorkerApp", watch: Watch) -> Json:
         "repeated": continuity.repeated,
         "missing": continuity.missing,
         "next_offsets": continuity.positions(),
+        "reached": _reached(app, watch),
         "balanced": continuity.missing == 0,
     }
     windows = {
         "values_aggregated": counts.values_aggregated,
         "values_duplicate": counts.values_duplicate,
         "values_late": counts.values_late,
+        "values_supplemented": counts.values_supplemented,
+        "values_unchecked": counts.values_unchecked,
         "values_left_out": counts.values_left_out,
         "readings_skipped": counts.readings_skipped,
         "windows_closed": counts.windows_closed,
@@ -61,8 +66,34 @@ def worker_ledger(app: "WorkerApp", watch: Watch) -> Json:
         "windows": windows,
         "detection": detection,
         "sinks": sinks,
-        "balanced": readings["balanced"] and all(each["balanced"] for each in sinks.values()),
+        "lost": lost_parts(app),
+        "balanced": readings["balanced"]
+        and all(each["balanced"] for each in sinks.values())
+        and not app.lane.resuming.losses
+        and not app.lane.resuming.unasked,  # what MongoDB has is not known
     }
+
+
+def lost_parts(app: "WorkerApp") -> list[Json]:
+    """Return what was deleted before it was read, each with its topic and partition."""
+    return [
+        {"topic": topic, "partition": partition, **msgspec.to_builtins(loss)}
+        for (topic, partition), losses in sorted(app.lane.resuming.losses.items())
+        for loss in losses
+    ]
+
+
+def _reached(app: "WorkerApp", watch: Watch) -> dict[int, int]:
+    """Return up to where (exclusive) each partition of `readings` that is this worker's is worked through."""
+    topic, seen = app.name_of(CATALOGUE.of(Reading).topic), watch.continuity.positions()
+    found = {}
+    for partition in app.owned_partitions():
+        states = [state.reached(partition) for state in app.lane.states if state.source == topic]
+        begun = app.lane.resuming.positions.get(TP(topic, partition))
+        known = [offset for offset in states or (seen.get(partition, begun),) if offset is not None]
+        if known:
+            found[partition] = min(known)
+    return found
 
 
 def sink_parts(sinks: Any) -> Json:
@@ -92,40 +123,40 @@ def _sink_part(sink: Any) -> Json:
 
 
 def _open_values(app: "WorkerApp") -> int:
-    """Count the values that are in open windows (in each, where windows overlap)."""
+    """Count the values that are in open windows (in each, where windows overlap) and supplements."""
     if app.windows is None:
         return 0
     return sum(
-        summary.count
+        row.state.open_values()
         for partition in app.owned_partitions()
         for row in app.windows.rows.get(partition, {}).values()
-        for series in row.state.series.values()
-        for summary in series.open.values()
     )
 
 
 async def kafka_part(app: "WorkerApp") -> Json:
-    """Return where each topic begins and ends."""
-    consumer = app.consumer
-    topics = sorted({tp.topic for tp in consumer.assignment()} - set(app.tables.changelog_topics))
-    partitions = [TP(topic, number) for topic in topics for number in range(app.settings.kafka.partitions)]
+    """Return where every partition of each topic begins and ends, and the topic's id."""
+    consumer = cast(BatchConsumer, app.consumer)
+    described = await consumer.describe_topics(app.sources)
+    partitions = [
+        TP(topic, number) for topic in sorted(described) for number in range(described[topic].partitions)
+    ]
     begin, end = await consumer.earliest_offsets(*partitions), await consumer.highwaters(*partitions)
     part: Json = {}
     for tp in partitions:
         if tp in begin and tp in end:
-            topic = part.setdefault(tp.topic, {"offsets": 0, "begin": {}, "end": {}})
+            known = described[tp.topic]
+            topic = part.setdefault(tp.topic, {"id": known.topic_id, "offsets": 0, "begin": {}, "end": {}})
             topic["begin"][tp.partition], topic["end"][tp.partition] = begin[tp], end[tp]
             topic["offsets"] += end[tp] - begin[tp]
     return part
 
 
-async def bridge_part(app: "WorkerApp") -> Json:
-    """Return the bridge's own ledger; ``reachable`` is false if it does not answer."""
+async def bridge_part(app: "WorkerApp", page: str = "/api/ledger") -> Json:
+    """Return a page of the bridge's, its ledger by default; ``reachable`` is false if it does not answer."""
     settings = app.settings
     url = settings.web.bridge_url or f"http://{settings.bridge.metrics_host}:{settings.bridge.metrics_port}"
-    page = f"{url.rstrip('/')}/api/ledger"
     try:
-        answer = await fetch(app.http_client, page, seconds=BRIDGE_TIMEOUT_SECONDS)
+        answer = await fetch(app.http_client, url.rstrip("/") + page, seconds=BRIDGE_TIMEOUT_SECONDS)
         if answer.status != 200:
             return {"reachable": False, "url": url, "reason": f"it answers {answer.status}"}
         return {"reachable": True, "url": url, **msgspec.json.decode(answer.body, type=dict)}
@@ -136,19 +167,29 @@ async def bridge_part(app: "WorkerApp") -> Json:
 async def whole_ledger(app: "WorkerApp", watch: Watch) -> Json:
     """Return the ledger of the bridge, of Kafka and of all workers, and whether every part balances."""
     answers = await ask_all(app, "/api/ledger")
-    kafka, bridge = await kafka_part(app), await bridge_part(app)
     workers = [worker_ledger(app, watch), *(answers.found[url] for url in sorted(answers.found))]
-    readings = kafka.get(app.name_of(CATALOGUE.of(Reading).topic))
+    # After the workers: nobody has reached more than there is by now.
+    kafka, bridge = await kafka_part(app), await bridge_part(app)
+    name = app.name_of(CATALOGUE.of(Reading).topic)
+    readings = kafka.get(name)
+    law = {} if readings is None else _accounts(name, readings, workers)
     return {
         "balanced": not answers.missing
-        and all(each["balanced"] for each in workers)
+        and all(each["balanced"] for each in (*workers, *law.values()))
+        and bool(law)
         and bool(bridge.get("balanced")),  # a bridge that cannot be asked is not known to balance
         "bridge": bridge,
         "kafka": kafka,
+        "accounts": law,
         "pending": None if readings is None else _pending(readings, workers),
         "workers": workers,
         "missing": answers.missing,
     }
+
+
+def _accounts(name: str, topic: Json, workers: list[Json]) -> Json:
+    lost = [each for worker in workers for each in worker["lost"] if each["topic"] == name]
+    return accounts(topic, (worker["readings"]["reached"] for worker in workers), lost)
 
 
 def _pending(topic: Json, workers: list[Json]) -> Json:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
+from agents.web.queries import Json
 from streams.records.identity import event_seconds
 from streams.records.rows import Row
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
-
-Json = dict[str, Any]
+    from agents.views.device_watch import DeviceWatch
 
 
 class Page(NamedTuple):
@@ -37,11 +38,13 @@ class LiveState:
     Args:
         app: The Faust application.
         recent: The newest readings of watched sensors.
+        devices: What people call them.
     """
 
-    def __init__(self, app: "WorkerApp", recent: Recent) -> None:
+    def __init__(self, app: "WorkerApp", recent: Recent, devices: "DeviceWatch") -> None:
         self._app = app
         self._recent = recent
+        self._devices = devices
         self._policy = app.settings.windows.policy()
         self._describe: dict[str, Callable[[Any], Json]] = {
             "windows": lambda state: describe_windows(self._policy, state),
@@ -75,11 +78,12 @@ class LiveState:
             more=len(keys) > limit,
         )
 
-    def sensors(self, prefix: str, after: str, limit: int) -> Page:
+    def sensors(self, prefix: str, after: str, limit: int, find: str = "") -> Page:
         """List sensors, each with its last values and what was expected; showing a sensor watches it.
 
         Args:
             prefix, after, limit: As for `page`.
+            find: Only those whose id begins so, or whose name, place, machine or group holds it.
         """
         tables = self.tables()
         # Without tables (a worker that only stores) what was seen lately is all that is known.
@@ -87,7 +91,12 @@ class LiveState:
         for table in tables:
             for rows in self._owned(self._state(table)):
                 names.update(rows)
-        keys = nsmallest(limit + 1, (key for key in names if key > after and key.startswith(prefix)))
+        meant = (
+            key
+            for key in names
+            if key > after and key.startswith(prefix) and (not find or self._devices.is_found(key, find))
+        )
+        keys = nsmallest(limit + 1, meant)
         return Page([(key, self._summary(key)) for key in keys[:limit]], more=len(keys) > limit)
 
     def sensor(self, sensor_id: str) -> Json | None:
@@ -98,6 +107,7 @@ class LiveState:
         self._recent.watch(sensor_id)
         return {
             "sensor_id": sensor_id,
+            "device": self._devices.describe(sensor_id),
             "last": self._recent.last(sensor_id) or _last_in_windows(windows),
             "windows": None if windows is None else describe_windows(self._policy, windows.state),
             "detector": None if models is None else describe_models(models.state),
@@ -113,6 +123,7 @@ class LiveState:
         self._recent.watch(sensor_id)
         models, windows = self._row("models", sensor_id), self._row("windows", sensor_id)
         return {
+            "device": self._devices.describe(sensor_id),
             "last": self._recent.last(sensor_id) or _last_in_windows(windows),
             "series": {} if models is None else describe_models(models.state)["series"],
             "open_windows": 0

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,12 +11,14 @@ from agents.views import ledger
 from agents.views.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
+from agents.web.queries import Json
 from streams.conditions import Observed, what_is_wrong
+from streams.records.claims import Loss
+from streams.records.types import Anomaly
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
 
-Json = dict[str, Any]
 
 ANOMALIES = 25
 
@@ -30,11 +32,14 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
         "loss": _loss(ledger.worker_ledger(app, watch)),
         "partitions": sorted(app.owned_partitions()),
         "lag": {topic: sum(partitions.values()) for topic, partitions in (await health.lag(app)).items()},
+        "lag_grows": watch.backlog.grows(),
+        "pace": watch.backlog.pace(),
         "totals": watch.totals(),
         "sensors": _sensors(app),
+        "devices": watch.devices.counts(),
         "open_anomalies": _open_anomalies(app),
         "rates": watch.rates.series(),
-        "anomalies": [msgspec.to_builtins(each) for each in watch.anomalies.newest(ANOMALIES)],
+        "anomalies": [_anomaly(each, watch) for each in watch.anomalies.newest(ANOMALIES)],
     }
 
 
@@ -52,6 +57,7 @@ async def whole_overview(app: "WorkerApp", watch: Watch) -> Json:
         "totals": _summed(part["totals"] for part in parts),
         "lag": _summed(part["lag"] for part in parts),
         "sensors": sum(part["sensors"] for part in parts),
+        "devices": _summed(part.get("devices", {}) for part in parts),
         "open_anomalies": sum(part["open_anomalies"] for part in parts),
         "rates": _added(part["rates"] for part in parts),
         "anomalies": _newest(each for part in parts for each in part["anomalies"]),
@@ -73,6 +79,7 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
     away = sorted({part["store_away"] for part in parts} - {""})
     return Observed(
         missing_records=sum(part["loss"]["missing"] for part in parts),
+        lost=tuple(_told(each) for part in parts for each in part["loss"]["lost"]),
         unbalanced=tuple(sorted(unbalanced)),
         # What MongoDB's absence makes not ready is told once, as that.
         not_ready={
@@ -84,10 +91,29 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         silent_workers=tuple(missing),
         received=items.get("received"),
         refused=items.get("dead_letters", {}),
+        unprocessable=sum(part.get("totals", {}).get("unprocessable", 0) for part in parts),
+        at_qos_0=tuple(bridge.get("at_qos_0", ())),
         bridge_silent="" if bridge["reachable"] else bridge["reason"],
         lag=sum(sum(part["lag"].values()) for part in parts),
+        lag_grows=_added_up(parts, "lag_grows"),
+        pace=_added_up(parts, "pace"),
         open_anomalies=sum(part["open_anomalies"] for part in parts),
+        silent=sum(part.get("devices", {}).get("silent", 0) for part in parts),
+        disconnected=sum(part.get("devices", {}).get("disconnected", 0) for part in parts),
     )
+
+
+def _added_up(parts: list[Json], name: str) -> float | None:
+    """Add what each worker says; ``None`` while one does not know."""
+    each = [part.get(name) for part in parts]
+    return None if None in each else sum(filter(None, each))
+
+
+def _anomaly(anomaly: Anomaly, watch: Watch) -> Json:
+    """Return an anomaly as plain values, with what people call its sensor and the unit of its values."""
+    devices = watch.devices
+    unit = devices.unit(anomaly.sensor_id, anomaly.quantity)
+    return {**msgspec.to_builtins(anomaly), "label": devices.label(anomaly.sensor_id), "unit": unit}
 
 
 def _loss(part: Json) -> Json:
@@ -95,10 +121,18 @@ def _loss(part: Json) -> Json:
     hops = {"readings": part["readings"], **part["sinks"]}
     return {
         "missing": sum(hop["missing"] for hop in hops.values()),
+        "lost": part["lost"],
         "unbalanced": sorted(
             name for name, hop in hops.items() if not hop["balanced"] and not hop["missing"]
         ),
     }
+
+
+def _told(lost: Json) -> str:
+    loss = msgspec.convert(
+        {name: value for name, value in lost.items() if name not in ("topic", "partition")}, Loss
+    )
+    return f"{lost['topic']}-{lost['partition']}: {loss}"
 
 
 def _sensors(app: "WorkerApp") -> int:

@@ -6,11 +6,10 @@ All of it lives in memory, is bounded, and starts empty with the worker: it is f
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any
 
+from agents.web.queries import Json
 from streams.records.types import Anomaly, Reading, Tick
 
-Json = dict[str, Any]
 Point = tuple[float, dict[str, float]]
 
 # Watched without being asked for, so that a page shows something at once.
@@ -19,6 +18,8 @@ MOST_WATCHED = 256
 POINTS = 240
 ANOMALIES = 100
 SECONDS = 180
+BACKLOG_SAMPLES = 13
+"""A minute, one every five seconds."""
 
 
 class Recent:
@@ -27,20 +28,24 @@ class Recent:
     def __init__(self) -> None:
         self._rings: OrderedDict[str, deque[Point]] = OrderedDict()
 
-    def observe(self, contents: Iterable[tuple[int, int, Reading | Tick]]) -> None:
-        """Take in the readings of a batch."""
+    def observe(self, contents: Iterable[tuple[int, int, Reading | Tick]]) -> int:
+        """Take in the readings of a batch; returns how many ticks are among them."""
         rings = self._rings
         room = WATCHED_FROM_THE_START - len(rings)
+        ticks = 0
         for _, _, record in contents:
-            if isinstance(record, Tick):
+            if type(record) is Tick:
+                ticks += 1
                 continue
-            ring = rings.get(record.sensor_id)
+            reading: Reading = record  # type: ignore[assignment]
+            ring = rings.get(reading.sensor_id)
             if ring is None:
                 if room <= 0:
                     continue
                 room -= 1
-                ring = rings[record.sensor_id] = deque(maxlen=POINTS)
-            ring.append((record.collected_at, record.values))
+                ring = rings[reading.sensor_id] = deque(maxlen=POINTS)
+            ring.append((reading.collected_at, reading.values))
+        return ticks
 
     def watch(self, sensor_id: str) -> None:
         """Keep the newest readings of a sensor from now on; the one that was looked at longest ago makes room."""
@@ -91,6 +96,38 @@ class RecentAnomalies:
         """Return the newest first, by the time they were raised."""
         wanted = [each for each in self._known.values() if not sensor_id or each.sensor_id == sensor_id]
         return sorted(wanted, key=lambda each: (-each.raised_at, each.id))[:limit]
+
+
+class Backlog:
+    """How many records were behind at which time, and how many readings done with by then, over the last minute."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=BACKLOG_SAMPLES)
+
+    def sample(self, at: float, records: int, readings: int) -> None:
+        """Take a sample.
+
+        Args:
+            at: When; seconds of a clock that does not jump.
+            records: How many are behind now.
+            readings: How many this worker is done with since it started.
+        """
+        self._samples.append((at, records, readings))
+
+    def grows(self) -> float | None:
+        """Return by how many a second they grow; ``None`` before that can be told."""
+        return self._a_second(1)
+
+    def pace(self) -> float | None:
+        """Return how many readings a second are done with; ``None`` before that can be told."""
+        return self._a_second(2)
+
+    def _a_second(self, column: int) -> float | None:
+        if len(self._samples) < 2:
+            return None
+        first, last = self._samples[0], self._samples[-1]
+        seconds = last[0] - first[0]
+        return (last[column] - first[column]) / seconds if seconds > 0 else None
 
 
 class Rates:

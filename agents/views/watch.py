@@ -3,17 +3,22 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from faust.exceptions import ConsumerNotStarted
 
 from agents.lane.core.batch import Batch
 from agents.lane.core.continuity import Continuity
 from agents.lane.core.held import Event
-from agents.views.recent import Rates, Recent, RecentAnomalies
+from agents.views.device_watch import DeviceWatch
+from agents.views.recent import Backlog, Rates, Recent, RecentAnomalies
+from agents.web import readiness
 from bridges.mongo.mongo_history import newest_anomalies
 from bridges.process.logs import get_logger
 from streams.errors import InputError
 from streams.records.catalogue import CATALOGUE
-from streams.records.types import Anomaly, Reading, Tick, decode_as
+from streams.records.types import Anomaly, Reading, decode_as
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
@@ -33,26 +38,37 @@ class Watch:
         self.recent = Recent()
         self.anomalies = RecentAnomalies()
         self.rates = Rates()
+        self.backlog = Backlog()
         self.continuity = Continuity()
         self.readings = 0
         self.ticks = 0
+        self.devices = DeviceWatch(app)
 
     def saw_readings(self, batch: Batch, generation: int) -> None:
         """Take in a batch of readings."""
         self.continuity.follow(batch, generation)
         contents = batch.contents
-        ticks = sum(1 for _, _, record in contents if type(record) is Tick)
+        ticks = self.recent.observe(contents)
+        if contents and (newest := contents[-1][1]) > self.devices.log_ms:
+            self.devices.log_ms = newest
         self.ticks += ticks
         self.readings += len(contents) - ticks
-        self.recent.observe(contents)
 
     def saw_anomalies(self, batch: Batch) -> None:
-        """Take in a batch of anomalies; the sink sets aside what cannot be read."""
+        """Take in a batch of anomalies: those that MongoDB has. The sink sets aside what can be no document."""
         for record in batch.records:
             try:
+                CATALOGUE.of(Anomaly).document(record.value or b"", None)
                 self.anomalies.observe(decode_as(Anomaly, record.value or b""))
             except InputError:
                 continue
+
+    def done(self) -> int:
+        """Return how many readings are done with: in MongoDB, or where nothing is stored here, looked at."""
+        if self._app.sinks is None:
+            return self.readings
+        counts = self._app.sinks.collections[CATALOGUE.of(Reading).collection].counts
+        return counts.stored + counts.already_there + counts.refused + counts.unreadable + counts.not_kept
 
     def totals(self) -> dict[str, int]:
         """Return what this worker has done since it started."""
@@ -71,6 +87,7 @@ class Watch:
             "late": counts.values_late,
             "duplicates": counts.values_duplicate,
             "unreadable": counts.unreadable,
+            "unprocessable": counts.unprocessable,
         }
 
 
@@ -100,10 +117,21 @@ def look_on(app: "WorkerApp") -> Watch:
     async def sample_rates() -> None:
         watching.rates.sample(int(time.time()), watching.totals())
 
+    async def look_at_devices() -> None:
+        watching.devices.look_if_due()
+
+    async def sample_backlog() -> None:
+        with suppress(ConsumerNotStarted):
+            behind = await readiness.lag(app)
+            records = sum(sum(each.values()) for each in behind.values())
+            watching.backlog.sample(time.monotonic(), records, watching.done())
+
     async def recall_anomalies() -> None:
         await _recall_anomalies(app, watching)
 
     app.timer(interval=1.0)(sample_rates)
+    app.timer(interval=5.0)(sample_backlog)
+    app.timer(interval=1.0)(look_at_devices)
     app.task(recall_anomalies)
     return watching
 

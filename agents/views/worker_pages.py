@@ -2,26 +2,29 @@
 
 import asyncio
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
-from agents.views import ledger, overview
+from agents.views import alarm_pages, device_pages, history_pages, ledger, overview
 from agents.views.live import LiveState, Page
+from agents.views.rule_pages import limits_in_force, try_rule
+from agents.views.store_asking import asked_store
 from agents.views.watch import Watch
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Listing, answer, is_local, not_found, read_number
+from agents.web.queries import Json, Listing, answer, is_local, not_found, read_find, read_number
 from agents.web.routes import COMMON, Pages, Route
 from bridges.mongo.mongo_history import quality
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
 
-Json = dict[str, Any]
 
 # How long a page waits for MongoDB before it says that there is no answer.
 MONGO_PATIENCE_SECONDS = 5.0
 DEFAULT_TOLERANCE_SECONDS = 300.0
+# Histories that are computed at once.
+MOST_HISTORIES = 2
 
 
 class WorkerPages(Pages["WorkerApp"]):
@@ -35,7 +38,8 @@ class WorkerPages(Pages["WorkerApp"]):
     def __init__(self, app: "WorkerApp", watch: Watch) -> None:
         super().__init__(app, ROUTES)
         self.watch = watch
-        self.state = LiveState(app, watch.recent)
+        self.state = LiveState(app, watch.recent, watch.devices)
+        self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.home = files("agents.views").joinpath("home.html").read_text(encoding="utf-8")
 
     async def start(self, view: View, request: Request) -> Response:
@@ -51,9 +55,8 @@ class WorkerPages(Pages["WorkerApp"]):
     async def sensors(self, view: View, request: Request) -> Response:
         """List sensors by id."""
         listing = Listing.of(request.query)
-        return answer(
-            view, await self._listed(request, "/api/sensors", listing, self.state.sensors(*listing))
-        )
+        own = self.state.sensors(*listing, read_find(request.query))
+        return answer(view, await self.listed(request, "/api/sensors", listing, own))
 
     async def sensor(self, view: View, request: Request, sensor_id: str) -> Response:
         """Describe one sensor, whichever worker has it."""
@@ -67,7 +70,8 @@ class WorkerPages(Pages["WorkerApp"]):
         if found is None:
             return not_found(view, f"sensor: {sensor_id}")
         anomalies = self.watch.anomalies.newest(100, sensor_id)
-        return answer(view, {**found, "anomalies": anomalies or found.get("anomalies", [])})
+        limits = limits_in_force(self.app, sensor_id, list((found["detector"] or {"series": ()})["series"]))
+        return answer(view, {**found, "limits": limits, "anomalies": anomalies or found.get("anomalies", [])})
 
     async def tables(self, view: View, request: Request) -> Response:
         """List the names of the tables."""
@@ -79,19 +83,18 @@ class WorkerPages(Pages["WorkerApp"]):
         own = self.state.page(table, *listing)
         if own is None:
             return not_found(view, f"table: {table}; there are {', '.join(self.state.tables())}")
-        return answer(view, await self._listed(request, f"/api/tables/{table}", listing, own))
+        return answer(view, await self.listed(request, f"/api/tables/{table}", listing, own))
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges up to date, those of devices, too."""
+        await super().refresh_metrics()
+        self.watch.devices.refresh_gauges()
 
     async def quality(self, view: View, request: Request) -> Response:
         """Compare anomalies with labels."""
         tolerance = read_number(request.query, "tolerance", DEFAULT_TOLERANCE_SECONDS, least=0, greatest=1e9)
-        sinks = self.app.sinks
-        if sinks is None:
-            return answer(view, {"error": "this worker has no MongoDB (WEIR_WORKER__SINKS)"}, status=503)
-        try:
-            async with asyncio.timeout(MONGO_PATIENCE_SECONDS):
-                found = await quality(sinks.mongo, tolerance)
-        except TimeoutError:
-            return answer(view, {"error": f"MongoDB: {sinks.mongo.why_away or 'slow'}"}, status=503)
+        async with asked_store(self.app, MONGO_PATIENCE_SECONDS) as mongo:
+            found = await quality(mongo, tolerance)
         return answer(
             view,
             {
@@ -117,9 +120,21 @@ class WorkerPages(Pages["WorkerApp"]):
             return answer(view, ledger.worker_ledger(self.app, self.watch))
         return answer(view, await ledger.whole_ledger(self.app, self.watch))
 
-    async def _listed(self, request: Request, path: str, listing: Listing, own: Page) -> Json:
-        """Merge this worker's part of a listing with the others'."""
-        others = Answers() if is_local(request.query) else await ask_all(self.app, path, listing.as_query())
+    async def unread(self, view: View, request: Request) -> Response:
+        """Return what comes by MQTT and nothing reads, as the bridge tells it."""
+        return answer(view, await ledger.bridge_part(self.app, "/api/unread"))
+
+    async def listed(self, request: Request, path: str, listing: Listing, own: Page) -> Json:
+        """Merge this worker's part of a listing with the others'.
+
+        Args:
+            request: The request: the others are asked with its parameters.
+            path: Of the page.
+            listing: Which part is asked for.
+            own: This worker's.
+        """
+        asked = {**dict(request.query), **listing.as_query()}
+        others = Answers() if is_local(request.query) else await ask_all(self.app, path, asked)
         rows = {row["key"]: row for part in others.found.values() for row in part["rows"]}
         rows |= {key: {"key": key, **row} for key, row in own.rows}
         keys = sorted(rows)
@@ -145,16 +160,51 @@ ROUTES = (
         WorkerPages.overview,
         "what `/` shows: what is wrong, worst first (`conditions`), rates, totals, lag and workers",
     ),
-    Route("/api/sensors", WorkerPages.sensors, "sensors by id", "?prefix=&after=&limit="),
+    Route("/api/sensors", WorkerPages.sensors, "sensors by id", "?find=&prefix=&after=&limit="),
     Route(
         "/api/sensors/{sensor_id}",
         WorkerPages.sensor,
-        "one sensor: last value, open windows, detectors, newest readings, anomalies",
+        "one sensor: last value, open windows, detectors, limits in force, newest readings, anomalies",
+    ),
+    Route(
+        "/api/history",
+        history_pages.history,
+        "a series over time, from MongoDB: count, mean, deviation, least and greatest value of each point; anomalies",
+        "?sensor=&quantity=&from=&to=&points=",
+    ),
+    Route(
+        "/api/devices",
+        device_pages.list_devices,
+        "devices by id: whether each is there, since when and why, its name, place and units",
+        "?state=&find=&place=&machine=&group=&prefix=&after=&limit=",
+    ),
+    Route(
+        "/api/rules/try",
+        try_rule,
+        "what a [limit](rules.md#on-the-page) would have raised on a series, over the windows that MongoDB has: "
+        "approximate; beside it what the limits in force raise, and the points of `/api/history`",
+        "?sensor=&quantity=&low=&high=&deadband=&minutes=&from=&to=&points=",
     ),
     Route("/api/tables", WorkerPages.tables, "names of the tables"),
     Route("/api/tables/{table}", WorkerPages.table, "rows of a table by key", "?prefix=&after=&limit="),
     Route("/api/quality", WorkerPages.quality, "anomalies against labels", "?tolerance="),
     Route("/api/ledger", WorkerPages.ledger, "counts of every hop, and whether they balance"),
+    Route(
+        "/api/unread",
+        WorkerPages.unread,
+        "topics that nothing reads, as the bridge tells them: examples, and maps that would read them",
+    ),
+    Route(
+        "/alarms", alarm_pages.show_alarms, "a page for people: what stands, to be acknowledged and shelved"
+    ),
+    Route("/api/alarms", alarm_pages.list_open, "alarms that stand, the worst first", "?limit="),
+    Route(
+        "/api/actions",
+        alarm_pages.act,
+        "put an [action](alarms.md) into the log: a JSON object with `kind`, `by` and what the kind needs. From this "
+        "machine, or with the token of `WEIR_WEB__ACTION_TOKEN`",
+        posts=True,
+    ),
     *COMMON,
 )
 

@@ -12,12 +12,15 @@ Json = dict[str, Any]
 
 DEFAULT_LIMIT = 50
 GREATEST_LIMIT = 1000
+LONGEST_TEXT = 200
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class BadRequest(Exception):
     """A parameter is not acceptable; the text says which and what would be."""
+
+    status = 400
 
 
 class Listing(NamedTuple):
@@ -64,6 +67,11 @@ def read_number(
     if not least <= value <= greatest:
         raise BadRequest(f"{name} must be a number from {least:g} to {greatest:g}, got {text!r}")
     return value
+
+
+def read_find(query: Mapping[str, str]) -> str:
+    """Read what is looked for in ids and names; empty if nothing is."""
+    return query.get("find", "").strip()[:LONGEST_TEXT]
 
 
 def is_local(query: Mapping[str, str]) -> bool:

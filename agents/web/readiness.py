@@ -23,7 +23,18 @@ def why_not_ready(app: "LaneApp") -> str:
         return "partitions are being assigned"
     if not app.is_recovered:
         return "state is being recovered from the changelogs"
-    return next((reason for ask in app.why_not if (reason := ask())), "")
+    # That nothing is read comes last: whatever else is wrong is why.
+    return next((reason for ask in (*app.why_not, app.watch.why_not) if (reason := ask())), "")
+
+
+def what_is_lost(app: "LaneApp") -> dict[str, list[str]]:
+    """Return what was deleted before it was read, in words, under ``lost``; nothing if there is nothing."""
+    found = [
+        f"{topic}-{partition}: {loss}"
+        for (topic, partition), losses in sorted(app.lane.resuming.losses.items())
+        for loss in losses
+    ]
+    return {"lost": found} if found else {}
 
 
 async def lag(app: "LaneApp") -> dict[str, dict[int, int]]:
@@ -36,8 +47,8 @@ async def lag(app: "LaneApp") -> dict[str, dict[int, int]]:
     positions = await asyncio.gather(*(_position(consumer, tp) for tp in owned))
     behind: dict[str, dict[int, int]] = {}
     for tp, position in zip(owned, positions, strict=True):
-        end = consumer.highwater(tp)
-        unfetched = 0 if end is None or position is None else max(0, end - position)
+        end = max(consumer.highwater(tp) or 0, app.watch.ends.get(tp, 0))
+        unfetched = 0 if position is None else max(0, end - position)
         behind.setdefault(tp.topic, {})[tp.partition] = unfetched
     for message in list(consumer.unacked):
         partitions = behind.get(message.tp.topic, {})

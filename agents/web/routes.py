@@ -30,12 +30,19 @@ class Route(NamedTuple):
         handler: A method of the pages: called with Faust's view, the request, and the parts of the path by name.
         help: What it shows, in Markdown.
         query: Parameters that it takes: ``?limit=``.
+        posts: It is posted to, and changes something.
     """
 
     path: str
     handler: Handler
     help: str
     query: str = ""
+    posts: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The page as lists show it."""
+        return f"{'POST ' if self.posts else ''}{self.path}{self.query}"
 
 
 class Pages(Generic[A]):
@@ -53,7 +60,9 @@ class Pages(Generic[A]):
     def serve(self) -> None:
         """Serve the table; what is wrong with a request is said in its own words."""
         for route in self.routes:
-            self.app.page(route.path)(self._careful(route.handler))
+            handler = self._careful(route.handler)
+            posting = type(handler.__name__, (View,), {"post": handler}) if route.posts else None
+            self.app.page(route.path)(posting or handler)
 
     def _careful(self, handler: Handler) -> Handler:
         @wraps(handler)
@@ -61,7 +70,7 @@ class Pages(Generic[A]):
             try:
                 return await handler(self, view, request, **parts)
             except BadRequest as error:
-                return answer(view, {"error": str(error)}, status=400)
+                return answer(view, {"error": str(error)}, status=error.status)
 
         return careful
 
@@ -71,9 +80,7 @@ class Pages(Generic[A]):
 
     async def index(self, view: View, request: Request) -> Response:
         """List the pages."""
-        return answer(
-            view, {"pages": [{"path": route.path + route.query, "help": route.help} for route in self.routes]}
-        )
+        return answer(view, {"pages": [{"path": route.shown, "help": route.help} for route in self.routes]})
 
     async def live(self, view: View, request: Request) -> Response:
         """Say that the event loop runs."""
@@ -81,9 +88,10 @@ class Pages(Generic[A]):
 
     async def ready(self, view: View, request: Request) -> Response:
         """Say whether the application does its work."""
+        lost = readiness.what_is_lost(self.app)
         if reason := readiness.why_not_ready(self.app):
-            return answer(view, {"ready": False, "reason": reason}, status=503)
-        return answer(view, {"ready": True})
+            return answer(view, {"ready": False, "reason": reason, **lost}, status=503)
+        return answer(view, {"ready": True, **lost})
 
     async def table_list(self, view: View, request: Request) -> Response:
         """List the tables."""
@@ -146,5 +154,5 @@ def table_of(routes: Sequence[Route]) -> list[str]:
     return [
         "| page | what it shows |",
         "|---|---|",
-        *(f"| `{route.path}{route.query}` | {route.help} |" for route in routes),
+        *(f"| `{route.shown}` | {route.help} |" for route in routes),
     ]

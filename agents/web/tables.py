@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
+from agents.web.queries import Json
+
 if TYPE_CHECKING:
     from agents.lane.core.state import WriteBehindState
     from agents.lane.lane_app import LaneApp
-
-Json = dict[str, Any]
 
 
 def describe_table(state: "WriteBehindState[Any]") -> Json:

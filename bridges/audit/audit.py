@@ -30,7 +30,8 @@ from streams.records.types import (
     decode_reading,
 )
 from streams.windows.aggregation import AggregationOutcome, aggregate
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
 
 
 @dataclass
@@ -58,7 +59,12 @@ class ReplayedLog:
         self._ids: set[bytes] = set()
         self.repeated = 0
         self.values = 0
-        self.late_at_first = 0
+        self.late = 0
+        """Values that came late, and back into their windows."""
+        self.in_none = 0
+        """Values in no window: too old, or without room."""
+        self.counted_again = 0
+        """Values of repetitions that came when the windows remembered the reading no more."""
         self.windowed = AggregationOutcome()
         self.watched = DetectionOutcome()
 
@@ -80,23 +86,27 @@ class ReplayedLog:
         """
         record = decode_reading(value)
         state = self._partitions.setdefault(partition, Partition())
-        before = len(self.windowed.late) + self.windowed.left_out
+        windowed = self.windowed
+        before = windowed.supplemented, len(windowed.late) + windowed.left_out
         entry = ((offset, ingest_ms, record),)
         aggregate(self._policy, state.windows, entry, self.windowed)
         if isinstance(record, Tick):
             return
         detect(self._plan, state.models, entry, self.watched)
-        self._count(record, len(self.windowed.late) + self.windowed.left_out - before)
+        late = windowed.supplemented - before[0]
+        self._count(record, late, len(windowed.late) + windowed.left_out - before[1] - late)
 
-    def _count(self, reading: Reading, late: int) -> None:
+    def _count(self, reading: Reading, late: int, in_none: int) -> None:
         # Derived once more: the id that the bridge put into the record's header is what is audited.
         identity = reading_id(reading.sensor_id, reading.collected_at, reading.values, reading.sequence)
         if identity in self._ids:
             self.repeated += 1
+            self.counted_again += late
             return
         self._ids.add(identity)
         self.values += len(reading.values)
-        self.late_at_first += late
+        self.late += late
+        self.in_none += in_none
 
     def results(self) -> dict[type, dict[Identity, bytes]]:
         """Return what must have been published: by struct, the encoded records by what tells them apart."""

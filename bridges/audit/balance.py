@@ -47,14 +47,15 @@ def balance(sent: Totals, audit: Audit) -> list[Entry]:
     """
     log, published, stored = audit.log, audit.published, audit.stored
     # Where windows overlap, a value is in several: then only the replay can tell.
-    placed = published.counted + log.late_at_first if audit.policy.overlap == 1 else log.values
-    late = f"{log.late_at_first:,} late"
+    counted = published.counted - log.counted_again + log.in_none
+    placed = counted if audit.policy.overlap == 1 else log.values
+    late = f"{log.late:,} late, {log.in_none:,} in none"
     kept = stored[audit.catalogue.of(Reading).collection]
     return [
         Entry("readings: sent to Kafka", sent.readings, log.distinct, f"{log.repeated:,} more than once"),
         Entry("readings: Kafka to MongoDB", log.distinct, kept, store=True),
         Entry("values: sent to Kafka", sum(sent.values.values()), log.values),
-        Entry("values: in windows or late", log.values, placed, late),
+        Entry("values: in windows", log.values, placed, late),
         *_hops(sent, audit),
         Entry("results with two contents", 0, published.conflicts),
     ]

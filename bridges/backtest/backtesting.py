@@ -4,10 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridges.process.parallel import Done, Progress, in_processes
+from bridges.process.parallel import Done, Furthest, Progress, in_processes
 from bridges.sources.source import Source, check_found
 from streams.backtest.baselines import BASELINES, BaselineRun
 from streams.backtest.configuration import Configuration
+from streams.backtest.net import Doubts
 from streams.backtest.outcome import Outcome
 from streams.backtest.runs import Coverage, DetectionRun, RowTimes, WindowRun
 from streams.errors import WeirError
@@ -73,9 +74,16 @@ def run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Done
         partitions: Of its source.
         progress: Called with the units that each chunk used up.
     """
+    doubts, told = Doubts(), Furthest(progress)
+    outcome = doubts.settle(lambda: _run_partitions(backtest, partitions, told.begin(), doubts))
+    outcome.unprocessable = doubts.set_aside
+    return outcome
+
+
+def _run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Done, doubts: Doubts) -> Outcome:
     outcome = Outcome()
     coverage, times = Coverage(), RowTimes()
-    runs = _runs_of(backtest)
+    runs = _runs_of(backtest, doubts)
     seconds = dict.fromkeys(("read", *runs), 0.0)
     clock = time.process_time
     begun = clock()
@@ -107,14 +115,14 @@ def run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Done
     return outcome
 
 
-def _runs_of(backtest: Backtest) -> dict[str, WindowRun | DetectionRun | BaselineRun]:
+def _runs_of(backtest: Backtest, doubts: Doubts) -> dict[str, WindowRun | DetectionRun | BaselineRun]:
     """Make one run for each distinct window policy and detection plan: equal ones need to run only once."""
     runs: dict[str, WindowRun | DetectionRun | BaselineRun] = {}
     for each in backtest.configurations:
         if backtest.windows and each.windows_key not in runs:
-            runs[each.windows_key] = WindowRun(each.policy())
+            runs[each.windows_key] = WindowRun(each.policy(), doubts=doubts, name=each.windows_key)
         if backtest.detection and each.detection_key not in runs:
-            runs[each.detection_key] = DetectionRun(each.plan())
+            runs[each.detection_key] = DetectionRun(each.plan(), doubts=doubts, name=each.detection_key)
     if backtest.baselines:
         plan = backtest.configurations[-1].plan()
         runs |= {name: BaselineRun(name, plan, backtest.seed) for name in BASELINES}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from bridges.process.settings import Settings, WindowSettings
@@ -32,14 +33,7 @@ def read(path: Path, settings: Settings, name: str | None = None) -> Configurati
     Raises:
         ConfigurationError: If it cannot be read, or a name or value in it is not acceptable.
     """
-    try:
-        found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read configuration {path}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"configuration {path} is not TOML: {error}") from None
-    if unknown := sorted(found.keys() - Settings.model_fields.keys()):
-        raise ConfigurationError(f"configuration {path}: unknown section {', '.join(unknown)}")
+    found = sections_in(path)
     try:
         windows = found.get("windows", {})
         if isinstance(windows, dict):
@@ -54,6 +48,40 @@ def read(path: Path, settings: Settings, name: str | None = None) -> Configurati
         raise ConfigurationError(f"configuration {path}: detection must be a section")
     merged = _over(settings.detection.given(), detection)
     return _checked(Configuration(name or path.stem, windows, merged), f"configuration {path}")
+
+
+def sections_in(path: Path) -> dict[str, Any]:
+    """Return what a file of settings says, section by section.
+
+    Raises:
+        ConfigurationError: If it cannot be read, is not TOML, or has a section that does not exist.
+    """
+    try:
+        found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read configuration {path}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"configuration {path} is not TOML: {error}") from None
+    if unknown := sorted(found.keys() - Settings.model_fields.keys()):
+        raise ConfigurationError(f"configuration {path}: unknown section {', '.join(unknown)}")
+    return found
+
+
+def detector_named(text: str) -> dict[str, Any]:
+    """Return what a command line says of a detector, as a part of a configuration.
+
+    Args:
+        text: Its name, or ``NAME:{"parameter": value}``.
+
+    Raises:
+        ConfigurationError: If the parameters are no JSON object.
+    """
+    name, _, parameters = text.partition(":")
+    try:
+        given = msgspec.json.decode(parameters, type=dict[str, Any]) if parameters else {}
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"--detector {text}: parameters must be a JSON object ({error})") from None
+    return {"detector": name, "parameters": given}
 
 
 def _over(in_force: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from bridges.backtest.backtesting import Backtest
 from bridges.process.parallel import Progress
 from bridges.sources.source import Source
+from streams.backtest.net import Doubts
 from streams.backtest.trace import SeriesTrace, TraceRun
 
 
@@ -26,6 +27,13 @@ def traces(
     Returns:
         Plain values for `bridges.backtest.html_report.page`.
     """
+    doubts = Doubts()
+    return doubts.settle(lambda: _traces(backtest, ranked, progress, doubts))
+
+
+def _traces(
+    backtest: Backtest, ranked: Sequence[Mapping[str, Any]], progress: Progress | None, doubts: Doubts
+) -> list[dict[str, Any]]:
     chosen = {
         (each["sensor_id"], each["quantity"]): SeriesTrace(len(backtest.configurations)) for each in ranked
     }
@@ -34,7 +42,7 @@ def traces(
     source: Any = backtest.source
     sensors = tuple(sorted({sensor_id for sensor_id, _ in chosen}))
     narrowed = cast(Source, replace(source, selection=replace(source.selection, sensors=sensors)))
-    run = TraceRun([each.plan() for each in backtest.configurations], chosen)
+    run = TraceRun([each.plan() for each in backtest.configurations], chosen, doubts)
     total, done = narrowed.total(narrowed.partitions), 0
     for chunk in narrowed.read(narrowed.partitions):
         run.apply(chunk.partition, chunk.records)

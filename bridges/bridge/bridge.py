@@ -13,13 +13,15 @@ bridge stops reading from the socket. Messages then wait in the network and with
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import KafkaError
 
-from bridges.bridge.bridge_counts import Ledger
+from bridges.bridge.bridge_counts import BESIDE, Ledger
+from bridges.bridge.flight import Flight
+from bridges.bridge.obstacles import obstacle
 from bridges.bridge.steady_clock import SteadyClock
 from bridges.bridge.ticker import Ticker
 from bridges.kafka.producer import Headers, KafkaProducer, Outgoing
@@ -33,15 +35,19 @@ from bridges.process.settings import Settings
 from streams.errors import InputError, Reason, TransientError
 from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.maps.decoded import Found
+from streams.payloads.unread import UnreadKind
 from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_mqtt
 from streams.records.identity import event_ms, event_seconds, reading_id
+from streams.records.record_type import RecordType
 from streams.records.types import (
     HEADER_CLOCK,
+    HEADER_MAPS,
     HEADER_MQTT_TOPIC,
     HEADER_READING_ID,
+    Birth,
     DeadLetter,
-    Label,
+    Presence,
     Reading,
     encode,
 )
@@ -54,23 +60,9 @@ _BUSY_SECONDS = 0.001
 _SMALL_READ = 64
 _PUBLISH_SECONDS = 0.25
 _FIRST_BACK_OFF_SECONDS = 0.2
-# The oldest record under way for so long: Kafka is not keeping up, and the bridge is not ready.
-_BEHIND_SECONDS = 10.0
 # A dead letter that Kafka itself finds too large is cut to this.
 _LAST_RESORT_BYTES = 1024
 _DETAIL_CHARACTERS = 500
-
-
-class _Flight:
-    """An MQTT message whose records are under way."""
-
-    __slots__ = ("connection", "message", "open", "received_at")
-
-    def __init__(self, message: Publish, connection: int, received_at: float, items: int) -> None:
-        self.message = message
-        self.connection = connection
-        self.received_at = received_at
-        self.open = items
 
 
 class Bridge:
@@ -87,8 +79,15 @@ class Bridge:
         self._clock = clock = SteadyClock(wall)
         self._maps = maps_in_force(settings)
         self._limits = self._maps.limits
+        self._of_maps = (HEADER_MAPS, self._maps.fingerprint)
         self._readings = settings.topic(CATALOGUE.of(Reading).topic.name)
-        self._labels = settings.topic(CATALOGUE.of(Label).topic.name)
+        self._beside: dict[
+            type, tuple[str, RecordType[Any], Callable[[Outgoing, KafkaError | None], None]]
+        ] = {
+            kind: (settings.topic(CATALOGUE.of(kind).topic.name), CATALOGUE.of(kind), self._settled_as(word))
+            for kind, word in BESIDE.items()
+        }
+        self._maps.presence.shared = any(each.startswith("$share/") for each in settings.mqtt.topics)
         self._dead_letters = settings.topic(CATALOGUE.of(DeadLetter).topic.name)
         self._session = MqttSession(
             settings.mqtt,
@@ -98,7 +97,7 @@ class Bridge:
         )
         self._producer = KafkaProducer(settings, max_records=bridge.max_inflight, clock=clock)
         self._ticker = Ticker(self._producer, self._readings, bridge.tick_seconds, clock)
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._items_open = 0
         self._bytes_open = 0
         self._paused = False
@@ -111,6 +110,7 @@ class Bridge:
         self._published = Ledger()
         self._published_at = 0.0
         self._snapshot: dict[str, Any] = self._ledger.as_json((0, 0))
+        self._unread: list[UnreadKind] = []
         self._not_ready = "starting"
         self._stopping = False
 
@@ -118,9 +118,23 @@ class Bridge:
         """Return why readings do not flow now; empty when they do. For any thread."""
         return self._not_ready
 
+    @property
+    def maps_fingerprint(self) -> str:
+        """The fingerprint of the maps in force, as `weir map check` shows it."""
+        return self._maps.fingerprint.hex()
+
     def ledger(self) -> dict[str, Any]:
         """Return the counts, at most a quarter of a second old. For any thread."""
         return self._snapshot
+
+    def unread(self) -> list[UnreadKind]:
+        """Return what nothing reads, with examples; the same list until something comes. For any thread."""
+        return self._unread
+
+    def remember(self, births: Iterable[Birth], presence: Iterable[Presence]) -> None:
+        """Know what aliases of Sparkplug B stood for before, and which devices were there: once, before `run`."""
+        self._maps.births.restore(births)
+        self._maps.presence.restore(presence)
 
     def stop(self) -> None:
         """Ask `run` to return: no more is read, what is under way is finished. For signal handlers too."""
@@ -211,16 +225,17 @@ class Bridge:
         for message in messages:
             topic, payload = message.topic, message.payload
             try:
-                if message.size > len(payload):
+                if message.size > len(payload) and not message.copy:
                     raise InputError(
                         Reason.TOO_LARGE,
-                        f"payload must have at most {self._settings.max_payload_bytes} bytes, got {message.size}; "
-                        f"this dead letter holds the first {len(payload)}",
+                        f"payload must have at most {self._settings.max_payload_bytes} bytes "
+                        f"(WEIR_BRIDGE__MAX_PAYLOAD_BYTES), got {message.size}; this dead letter holds the first "
+                        f"{len(payload)}",
                     )
-                items = decode(topic, payload, now, retained=message.retained)
+                items = [] if message.copy else decode(topic, payload, now, retained=message.retained)
             except InputError as error:
                 items = [Refusal(error.reason, error.detail, payload)]
-            flight = _Flight(message, self._ledger.connections, received_at, len(items))
+            flight = Flight(message, self._ledger.connections, received_at, len(items))
             self._flights.append(flight)
             self._items_open += len(items)
             self._bytes_open += len(payload)
@@ -228,7 +243,8 @@ class Bridge:
             ledger.items += len(items)
             ledger.payload_bytes += message.size
             if not items:
-                ledger.passed_over += 1
+                ledger.passed_over += not message.copy
+                ledger.copies += message.copy
             if message.flags & 9:
                 ledger.redelivered += message.redelivered
                 ledger.retained += message.retained
@@ -237,7 +253,11 @@ class Bridge:
                     item = item.reading
                 if type(item) is Reading:
                     identity = reading_id(item.sensor_id, item.collected_at, item.values, item.sequence)
-                    headers: Headers = [(HEADER_READING_ID, identity), (HEADER_MQTT_TOPIC, topic)]
+                    headers: Headers = [
+                        (HEADER_READING_ID, identity),
+                        (HEADER_MQTT_TOPIC, topic),
+                        self._of_maps,
+                    ]
                     if arrival:
                         headers.append((HEADER_CLOCK, b"arrival"))
                     send(
@@ -251,23 +271,28 @@ class Bridge:
                             flight,
                         )
                     )
-                elif isinstance(item, Label):
-                    key = item.sensor_id.encode()
-                    send(
-                        Outgoing(self._labels, key, encode(item), time_ms, None, self._label_settled, flight)
-                    )
                 elif isinstance(item, Refusal):
                     self._set_aside(flight, item, time_ms)
+                elif (beside := self._beside.get(type(item))) is not None:
+                    where, kind, settled = beside
+                    send(Outgoing(where, kind.key(item), encode(item), time_ms, None, settled, flight))
 
     def _limits_in_doubt(self) -> Limits:
         """Return what is accepted: if the host's clock is right after all, readings by it are none of the future."""
         limits, doubt = self._limits, self._clock.doubt
         return limits if doubt <= 0 else replace(limits, max_future_seconds=limits.max_future_seconds + doubt)
 
-    def _set_aside(self, flight: _Flight, refusal: Refusal, time_ms: int) -> None:
+    def _set_aside(self, flight: Flight, refusal: Refusal, time_ms: int) -> None:
         """Send a dead letter."""
         topic = flight.message.topic.decode(errors="backslashreplace")
-        letter = from_mqtt(topic, refusal.payload, event_seconds(time_ms), refusal)
+        letter = from_mqtt(
+            topic,
+            refusal.payload,
+            event_seconds(time_ms),
+            refusal,
+            retained=flight.message.retained,
+            read=refusal.read,
+        )
 
         def settled(record: Outgoing, error: KafkaError | None) -> None:
             if error is None:
@@ -295,18 +320,23 @@ class Bridge:
         else:
             self._refused_by_kafka(record, error)
 
-    def _label_settled(self, record: Outgoing, error: KafkaError | None) -> None:
-        if error is None:
-            self._ledger.labels += 1
-            self._settle(record.owner)
-        else:
-            self._refused_by_kafka(record, error)
+    def _settled_as(self, word: str) -> Callable[[Outgoing, KafkaError | None], None]:
+        """Return what is told of a record that is no reading: Kafka has it, or refuses it."""
+
+        def settled(record: Outgoing, error: KafkaError | None) -> None:
+            if error is None:
+                self._ledger.beside[word] += 1
+                self._settle(record.owner)
+            else:
+                self._refused_by_kafka(record, error)
+
+        return settled
 
     def _refused_by_kafka(self, record: Outgoing, error: KafkaError) -> None:
         detail = f"Kafka must accept the record on {record.topic}, it answered {error.name()}: {error.str()}"
         self._set_aside(record.owner, Refusal(Reason.REFUSED_BY_KAFKA, detail, record.value), record.time_ms)
 
-    def _settle(self, flight: _Flight) -> None:
+    def _settle(self, flight: Flight) -> None:
         """Count an item of a message as done."""
         flight.open -= 1
         self._items_open -= 1
@@ -338,25 +368,17 @@ class Bridge:
 
     def _publish(self) -> None:
         """Let other threads see the counts and whether readings flow."""
+        self._ledger.at_qos_0 = self._session.at_qos_0
+        self._ledger.unread = self._maps.unread.messages
+        self._unread = self._maps.unread.snapshot()  # before the count: who has seen that finds these
         self._snapshot = self._ledger.as_json((len(self._flights), self._items_open))
         self._published = self._ledger.publish(self._published)
         metrics.BRIDGE_CLOCK_DOUBT.set(self._clock.doubt)
         metrics.MQTT_CONNECTED.set(self._session.connected)
         waiting = time.monotonic() - self._flights[0].received_at if self._flights else 0.0
-        if self._stopping:
-            self._not_ready = "stopping"
-        elif not self._session.connected:
-            self._not_ready = "MQTT broker is not connected"
-        elif not self._session.subscribed:
-            self._not_ready = "MQTT broker has not confirmed the subscriptions"
-        elif self._producer.problem:
-            self._not_ready = f"Kafka refuses records: {self._producer.problem}"
-        elif self._ticker.problem:
-            self._not_ready = f"Kafka refuses ticks, by which idle windows close: {self._ticker.problem}"
-        elif waiting > _BEHIND_SECONDS:
-            self._not_ready = f"Kafka has not confirmed a record for {waiting:.0f} s"
-        else:
-            self._not_ready = ""
+        self._not_ready = (
+            "stopping" if self._stopping else obstacle(self._session, self._producer, self._ticker, waiting)
+        )
 
     def _finish(self) -> None:
         """Wait for what is under way, acknowledge it, and leave the broker with the session kept."""

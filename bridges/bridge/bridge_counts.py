@@ -1,7 +1,7 @@
 """The bridge's counts since it started; they balance at any time.
 
     messages:  received = confirmed + in flight
-    items:     received = readings + labels + dead letters + in flight
+    items:     received = readings + labels + births + presence + dead letters + in flight
 
 An item is what becomes one record on Kafka: an array of 50 readings is one message and 50 items.
 """
@@ -11,6 +11,10 @@ from typing import Any
 
 from bridges.process import metrics
 from streams.errors import Reason
+from streams.records.types import Birth, Label, Presence
+
+BESIDE: dict[type, str] = {Label: "labels", Birth: "births", Presence: "presence"}
+"""What comes of messages beside readings, and what counts call it."""
 
 
 @dataclass(slots=True)
@@ -20,12 +24,17 @@ class Ledger:
     Args:
         messages: MQTT messages received, redelivered ones too.
         confirmed: Messages of which Kafka has everything.
-        passed_over: Those of which nothing went on: presence, settings, what a map or a setting passes over.
+        passed_over: Those of which nothing went on: presence that is known, settings, what a map or a setting passes
+            over.
+        copies: Those that came again because another filter fits them, too: nothing goes on of these either.
         acknowledged: Those that were also acknowledged to the broker: not at QoS 0, and not over a connection
             that is gone (the broker sends these again).
-        items: Readings, labels and refused items received.
-        readings, labels: Items that Kafka has.
+        items: Readings, labels, births, changes of presence and refused items received.
+        readings: Those that Kafka has.
+        beside: Labels, births and changes of presence that it has.
         dead_letters: Refused items that Kafka has, by reason.
+        unread: Messages on topics that nothing reads: dead letters, or passed over.
+        at_qos_0: Filters for which the broker grants only QoS 0: what it sends there can be lost uncounted.
     """
 
     messages: int = 0
@@ -35,14 +44,17 @@ class Ledger:
     confirmed: int = 0
     acknowledged: int = 0
     passed_over: int = 0
+    copies: int = 0
     items: int = 0
     readings: int = 0
-    labels: int = 0
+    beside: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BESIDE.values(), 0))
     dead_letters: dict[str, int] = field(default_factory=dict)
     ticks: int = 0
     retries: int = 0
     pauses: int = 0
     connections: int = 0
+    unread: int = 0
+    at_qos_0: tuple[str, ...] = ()
 
     def add_dead_letter(self, reason: Reason) -> None:
         """Count a dead letter that Kafka has."""
@@ -51,7 +63,7 @@ class Ledger:
     @property
     def settled(self) -> int:
         """Items that Kafka has, as what they are or as dead letters."""
-        return self.readings + self.labels + sum(self.dead_letters.values())
+        return self.readings + sum(self.beside.values()) + sum(self.dead_letters.values())
 
     @property
     def items_in_flight(self) -> int:
@@ -79,11 +91,13 @@ class Ledger:
                 "redelivered": self.redelivered,
                 "retained": self.retained,
                 "passed_over": self.passed_over,
+                "unread": self.unread,
+                "copies": self.copies,
             },
             "items": {
                 "received": self.items,
                 "readings": self.readings,
-                "labels": self.labels,
+                **self.beside,
                 "dead_letters": dict(self.dead_letters),
                 "in_flight": items,
             },
@@ -91,6 +105,7 @@ class Ledger:
             "retries": self.retries,
             "pauses": self.pauses,
             "connections": self.connections,
+            "at_qos_0": list(self.at_qos_0),
             "balanced": self.messages_in_flight == messages and self.items_in_flight == items,
         }
 
@@ -101,15 +116,19 @@ class Ledger:
         metrics.MQTT_REDELIVERED.inc(self.redelivered - before.redelivered)
         metrics.MQTT_RETAINED.inc(self.retained - before.retained)
         metrics.MQTT_PASSED_OVER.inc(self.passed_over - before.passed_over)
+        metrics.MQTT_COPIES.inc(self.copies - before.copies)
+        metrics.MQTT_UNREAD.inc(self.unread - before.unread)
         metrics.MQTT_ACKNOWLEDGED.inc(self.acknowledged - before.acknowledged)
         metrics.MQTT_CONNECTIONS.inc(self.connections - before.connections)
         metrics.BRIDGE_ITEMS.inc(self.items - before.items)
         metrics.BRIDGE_PRODUCED.labels("reading").inc(self.readings - before.readings)
-        metrics.BRIDGE_PRODUCED.labels("label").inc(self.labels - before.labels)
+        for word, count in self.beside.items():
+            metrics.BRIDGE_PRODUCED.labels(word.removesuffix("s")).inc(count - before.beside[word])
         for reason, count in self.dead_letters.items():
             metrics.BRIDGE_DEAD_LETTERS.labels(reason).inc(count - before.dead_letters.get(reason, 0))
         metrics.BRIDGE_RETRIES.inc(self.retries - before.retries)
         metrics.BRIDGE_PAUSES.inc(self.pauses - before.pauses)
         metrics.BRIDGE_TICKS.inc(self.ticks - before.ticks)
         metrics.BRIDGE_IN_FLIGHT.set(self.messages_in_flight)
-        return replace(self, dead_letters=dict(self.dead_letters))
+        metrics.MQTT_AT_QOS_0.set(len(self.at_qos_0))
+        return replace(self, dead_letters=dict(self.dead_letters), beside=dict(self.beside))

@@ -9,7 +9,11 @@ from types import FrameType
 from typing import Any
 
 from bridges.bridge.bridge import Bridge
+from bridges.devices.device_presence import presence_on_kafka
 from bridges.kafka.clients import ensure_topics
+from bridges.kafka.known_births import births_on_kafka
+from bridges.maps.map_files import limits_of
+from bridges.maps.unread_topics import UnreadPage
 from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.metrics_server import MetricsServer
@@ -67,11 +71,13 @@ def serve(settings: Settings) -> None:
         def ledger() -> dict[str, Any]:
             return bridge.ledger()
 
+        unread = UnreadPage(bridge.unread, limits_of(settings))
         server = MetricsServer(
             settings.bridge.metrics_host,
             settings.bridge.metrics_port,
             why_not_ready=why_not_ready,
             ledger=ledger,
+            more={"/api/unread": unread},
             allowed_hosts=settings.web.allowed_hosts,
         )
         try:
@@ -80,9 +86,10 @@ def serve(settings: Settings) -> None:
                 mqtt=f"{settings.mqtt.host}:{settings.mqtt.port}",
                 kafka=settings.kafka.brokers,
                 topics=settings.mqtt.topics,
+                maps=bridge.maps_fingerprint,
                 metrics_port=server.port,
             )
-            if _wait_for_topics(settings, stop):
+            if _wait_for_topics(settings, stop, bridge):
                 waiting_for = ""
                 stop.also = bridge.stop
                 if not stop.asked:
@@ -91,12 +98,22 @@ def serve(settings: Settings) -> None:
             server.close()
 
 
-def _wait_for_topics(settings: Settings, stop: _Stop) -> bool:
-    """Make sure that the topics exist, as soon as Kafka is there; ``False`` if a stop was asked for first."""
+def _wait_for_topics(settings: Settings, stop: _Stop, bridge: Bridge) -> bool:
+    """Make sure that the topics exist, and read births and presence, as soon as Kafka is there.
+
+    Args:
+        settings: Where Kafka is.
+        stop: Ends the waiting.
+        bridge: Remembers them.
+
+    Returns:
+        ``False`` if a stop was asked for first.
+    """
     back_off = Backoff(first=_FIRST_BACK_OFF_SECONDS, cap=_LONGEST_BACK_OFF_SECONDS)
     while not stop.asked:
         try:
             ensure_topics(settings)
+            bridge.remember(births_on_kafka(settings), presence_on_kafka(settings).values())
             return True
         except TransientError as error:
             delay = back_off.delay()

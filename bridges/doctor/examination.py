@@ -1,20 +1,19 @@
 """The whole examination, in the order in which it is read."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bridges.doctor import kafka_check as kafka
 from bridges.doctor import machine_check as local
 from bridges.doctor import mongo_check as mongo
 from bridges.doctor import mqtt_check as mqtt
+from bridges.doctor import notify_check as notify
+from bridges.doctor import offsets_check as offsets
 from bridges.doctor import running_check as running
 from bridges.doctor.diagnosis import Diagnoses, Diagnosis, failure, ok
 from bridges.doctor.survival import OutageBounds, outages
 from bridges.process import settings as all_settings
 from bridges.process.settings import Settings
-from bridges.stack.environment import read_environment
+from bridges.stack.environment import local_environment
 from streams.errors import ConfigurationError
 
 
@@ -26,8 +25,7 @@ def examine(data: Path, rate: float | None = None) -> Diagnoses:
             none.
         rate: Readings a second; by default what the settings make the simulator send.
     """
-    stack = read_environment(data)
-    with _environment(stack) as used:
+    with local_environment(data) as used:
         try:
             settings = all_settings.load()
         except ConfigurationError as error:
@@ -45,7 +43,10 @@ def _examine(settings: Settings, data: Path, used: set[str], rate: float | None)
     kafka_findings, kept = kafka.examine_kafka(settings)
     mqtt_findings, session = mqtt.examine_mqtt(settings, data if "WEIR_MQTT__HOST" in used else None)
     findings += [*kafka_findings, *mqtt_findings, *mongo.examine_mongo(settings)]
+    if not kafka_findings[0].remedy:
+        findings += offsets.examine_offsets(settings)
     findings += running.examine_running(settings)
+    findings += notify.examine_targets(settings)
     if kafka_findings[0].remedy or mqtt_findings[0].remedy:
         return findings  # nothing to say about outages of what is not there
     return [*findings, *outages(OutageBounds(rate=rate, **kept, **session))]
@@ -54,20 +55,3 @@ def _examine(settings: Settings, data: Path, used: set[str], rate: float | None)
 def _local(data: Path, used: set[str]) -> Diagnosis:
     names = sorted({name.removeprefix("WEIR_").partition("__")[0].lower() for name in used})
     return ok("local stack", f"weir up runs on {data.resolve()}: {', '.join(names)} are its own")
-
-
-@contextmanager
-def _environment(stack: dict[str, str]) -> Iterator[set[str]]:
-    """Add the variables of a local stack that the environment does not set; the names added are given."""
-    added = {name: value for name, value in stack.items() if not _is_set(name)}
-    os.environ.update(added)
-    try:
-        yield set(added)
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
-def _is_set(variable: str) -> bool:
-    base = variable.removesuffix("_FILE")
-    return base in os.environ or f"{base}_FILE" in os.environ

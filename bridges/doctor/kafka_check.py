@@ -80,14 +80,15 @@ def _topic(settings: Settings, spec: TopicSpec, partitions: int, configuration: 
     name = settings.topic(spec.name)
     what = f"topic {name}"
     if partitions != settings.kafka.partitions:
+        goal = max(partitions, settings.kafka.partitions)
         return failure(
             what,
             f"{partitions} partitions, the settings say {settings.kafka.partitions}",
-            f"set WEIR_KAFKA__PARTITIONS={partitions}, or use a new WEIR_KAFKA__NAMESPACE",
+            f"stop everything, WEIR_KAFKA__PARTITIONS={goal} weir topics --grow, and start with that",
         )
     wanted = topic_config(settings, spec)
     largest = int(configuration["max.message.bytes"])
-    needed = settings.bridge.max_payload_bytes + OVERHEAD_BYTES
+    needed = settings.bridge.max_payload_bytes * 4 // 3 + OVERHEAD_BYTES  # base64, in a dead letter
     problems = [
         (
             configuration[key] != value,

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import ssl
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,10 @@ from bridges.doctor.diagnosis import Diagnoses, failure, judged, ok, warning
 from bridges.maps.map_files import maps_in_force
 from bridges.mqtt.session import filters_of
 from bridges.process.settings import MqttSettings, Settings
+from bridges.process.tls_files import mqtt_context
 from bridges.stack.mqtt_server import RUMQTTD_QUEUED_MESSAGES
+from streams.conditions import only_qos_0
+from streams.errors import ConfigurationError
 
 SECONDS = 5.0
 _VERSION_TOPIC = "$SYS/broker/version"
@@ -31,6 +33,8 @@ def examine_mqtt(settings: Settings, stack: Path | None) -> tuple[Diagnoses, dic
     filters = filters_of(mqtt.topics, maps_in_force(settings).filters())
     try:
         _converse(mqtt, filters, answer)
+    except ConfigurationError as error:
+        return [failure(what, str(error), "correct these settings")], {}
     except (OSError, ValueError) as error:
         return [
             failure(what, f"{where}: {error}", "start the broker, or set WEIR_MQTT__HOST and WEIR_MQTT__PORT")
@@ -41,25 +45,32 @@ def examine_mqtt(settings: Settings, stack: Path | None) -> tuple[Diagnoses, dic
         ], {}
     findings = [ok(what, f"{where}: {answer.version or 'a broker'} answers MQTT {mqtt.protocol}")]
     granted = dict(zip(filters, answer.granted, strict=False))
-    if refused := [topic for topic in filters if topic not in mqtt.topics and granted.get(topic) != 1]:
+    if refused := [topic for topic in filters if topic not in mqtt.topics and granted.get(topic, 0x80) > 1]:
         findings.append(
             warning(
                 "subscriptions of maps",
                 f"refused: {', '.join(refused)}",
-                "allow the bridge to subscribe to them with QoS 1, or name the maps in WEIR_MQTT__BUILT_IN_MAPS",
+                "allow the bridge to subscribe to them, or name the maps in WEIR_MQTT__BUILT_IN_MAPS",
             )
         )
     for topic, code in ((topic, granted.get(topic, 0x80)) for topic in filters if topic in mqtt.topics):
         findings.append(
             judged(
-                code == 1,
+                code < 0x80,
                 f"subscription {topic}",
-                f"QoS {code}" if code < 128 else f"refused (code {code})",
-                "allow the bridge to subscribe to it with QoS 1",
+                f"QoS {code}" if code < 0x80 else f"refused (code {code})",
+                "allow the bridge to subscribe to it",
                 failure,
             )
         )
-    limits: dict[str, Any] = {"session_seconds": _session_seconds(mqtt, answer)}
+    if at_qos_0 := [topic for topic in filters if granted.get(topic) == 0]:
+        findings.append(
+            warning("MQTT QoS", only_qos_0(at_qos_0), "allow the bridge QoS 1, or use a broker that has it")
+        )
+    limits: dict[str, Any] = {
+        "session_seconds": _session_seconds(mqtt, answer),
+        "keeps_nothing": bool(at_qos_0),
+    }
     if mqtt.protocol == "5":
         findings += _properties(settings, answer)
     if stack is not None:
@@ -91,10 +102,7 @@ def _converse(mqtt: MqttSettings, filters: Sequence[str], answer: _Answer) -> No
     if mqtt.username:
         client.username_pw_set(mqtt.username, mqtt.password.get_secret_value())
     if mqtt.tls:
-        context = ssl.create_default_context(cafile=None if mqtt.ca_file is None else str(mqtt.ca_file))
-        if mqtt.certificate_file is not None:
-            context.load_cert_chain(mqtt.certificate_file, mqtt.key_file)
-        client.tls_set_context(context)
+        client.tls_set_context(mqtt_context(mqtt))
 
     def connected(_client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
         if answer.complete.is_set():
@@ -153,8 +161,6 @@ def _properties(settings: Settings, answer: _Answer) -> Diagnoses:
     if expiry is not None and expiry < mqtt.session_expiry_seconds:
         found = f"the broker ends it after {expiry:,} s, not {mqtt.session_expiry_seconds:,} s"
         findings.append(warning("MQTT session", found, "raise the broker's limit of session expiry"))
-    if getattr(said, "MaximumQoS", 2) < 1:
-        findings.append(failure("MQTT QoS", "the broker offers QoS 0 only", "use one with QoS 1"))
     if (size := getattr(said, "MaximumPacketSize", None)) is not None:
         findings.append(
             judged(

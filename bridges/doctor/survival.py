@@ -21,6 +21,7 @@ class OutageBounds:
         rate: Readings a second that come.
         queued_messages: Messages that the MQTT broker keeps for a bridge that is away; 0 for no limit.
         session_seconds: How long it keeps the bridge's session.
+        keeps_nothing: Whether it grants only QoS 0 for some filter, and so keeps nothing of that.
         broker_keeps: Whether the queue outlives a restart of the MQTT broker.
         readings_seconds: Retention of `readings`; negative for ever.
         results_seconds: Shortest retention of the topics that are stored in MongoDB; negative for ever.
@@ -29,6 +30,7 @@ class OutageBounds:
     rate: float
     queued_messages: int | None = None
     session_seconds: float | None = None
+    keeps_nothing: bool = False
     broker_keeps: bool | None = None
     readings_seconds: float | None = None
     results_seconds: float | None = None
@@ -56,6 +58,9 @@ def outages(limits: OutageBounds) -> Diagnoses:
 
 def _bridge(limits: OutageBounds) -> Diagnosis:
     what = "bridge or Kafka away"
+    if limits.keeps_nothing:
+        found = "what comes meanwhile is lost: at QoS 0 the MQTT broker keeps nothing for the bridge"
+        return warning(what, found, "allow the bridge QoS 1, or use a broker that has it")
     if limits.queued_messages is None:
         return warning(
             what,

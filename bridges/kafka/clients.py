@@ -99,14 +99,34 @@ async def _ensure_topics(settings: Settings, configs: Mapping[str, dict[str, str
                     f"{_VISIBLE_SECONDS:.0f} s: look at its log, and try again"
                 )
             await asyncio.sleep(0.05)
-        for topic, count in counts.items():
-            if count != kafka.partitions:
-                raise ConfigurationError(
-                    f"topic {topic} has {count} partitions, WEIR_KAFKA__PARTITIONS says "
-                    f"{kafka.partitions}: set it to {count}, or use a new WEIR_KAFKA__NAMESPACE"
-                )
+        _check_partitions(settings, counts)
     finally:
         await admin.close()
+
+
+def _check_partitions(settings: Settings, counts: Mapping[str, int]) -> None:
+    """Compare with the settings; what is said is the same whichever topic is another, and whoever asks."""
+    wanted, most = settings.kafka.partitions, max(counts.values())
+    wrong = sorted(topic for topic, count in counts.items() if count != wanted)
+    if wrong:
+        raise ConfigurationError(wrong_partitions(wrong[0], counts[wrong[0]], wanted, most))
+
+
+def wrong_partitions(topic: str, count: int, wanted: int, most: int = 0) -> str:
+    """Say that a topic has another number of partitions than the settings, and what mends it in one step.
+
+    Args:
+        topic: Its name.
+        count: How many it has.
+        wanted: How many the settings say.
+        most: How many the topic with the most has; no topic can be made smaller.
+    """
+    goal = max(most, count, wanted)
+    return (
+        f"topic {topic} has {count} partitions, WEIR_KAFKA__PARTITIONS says {wanted}: stop everything, run "
+        f"`WEIR_KAFKA__PARTITIONS={goal} weir topics --grow`, and start everything with WEIR_KAFKA__PARTITIONS={goal}; "
+        "or use a new WEIR_KAFKA__NAMESPACE"
+    )
 
 
 async def _partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:

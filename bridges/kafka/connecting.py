@@ -10,6 +10,8 @@ from bridges.kafka.options import librdkafka_options
 from bridges.process.settings import Settings
 
 _LOG = logging.getLogger("librdkafka")
+PARTITIONER = "murmur2_random"
+"""Kafka's own default for keys, so that every producer puts a sensor into the same partition."""
 
 
 def connect_admin(settings: Settings, *, quiet: bool = False, **options: Any) -> Any:
@@ -54,6 +56,8 @@ def connect_reader(settings: Settings, group: str, *, quiet: bool = False, **opt
 def connect_writer(settings: Settings, **options: Any) -> Any:
     """Make a producer that writes each record once, in order: for work that is flushed and then checked.
 
+    It puts a key where the bridge and the worker put it: what is about one sensor stands in partitions of one number.
+
     Args:
         settings: Where Kafka is.
         options: librdkafka's, with ``_`` for ``.``.
@@ -61,7 +65,13 @@ def connect_writer(settings: Settings, **options: Any) -> Any:
     from confluent_kafka import Producer
 
     return Producer(
-        {**librdkafka_options(settings), "enable.idempotence": True, "linger.ms": 20, **_named(options)},
+        {
+            **librdkafka_options(settings),
+            "enable.idempotence": True,
+            "linger.ms": 20,
+            "partitioner": PARTITIONER,
+            **_named(options),
+        },
         logger=_LOG,
     )
 

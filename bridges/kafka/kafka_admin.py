@@ -52,12 +52,13 @@ class KafkaAdmin:
         listed = self._ask(lambda: self._admin.list_consumer_groups().result(_TIMEOUT_SECONDS))
         return sorted(each.group_id for each in listed.valid if each.group_id.startswith(prefix))
 
-    def set_offsets(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+    def set_offsets(self, group: str, topic: str, offsets: Mapping[int, int], note: str = "") -> None:
         """Have a group without members continue at these offsets.
 
         Args:
             group, topic: With their namespace.
             offsets: Partition -> the offset that is read next.
+            note: Kept beside each, until the group commits the next.
 
         Raises:
             ConfigurationError: If Kafka refuses us and an operator must act.
@@ -65,7 +66,9 @@ class KafkaAdmin:
         """
         from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-        wanted = [TopicPartition(topic, partition, offset) for partition, offset in sorted(offsets.items())]
+        wanted = [
+            TopicPartition(topic, partition, offset, note) for partition, offset in sorted(offsets.items())
+        ]
         request = [ConsumerGroupTopicPartitions(group, wanted)]
         self._ask(lambda: self._admin.alter_consumer_group_offsets(request)[group].result(_TIMEOUT_SECONDS))
 
@@ -73,6 +76,24 @@ class KafkaAdmin:
         """Delete topics; those that are gone already are no error."""
         if names:
             self._wait(self._admin.delete_topics(sorted(names), operation_timeout=_TIMEOUT_SECONDS).values())
+
+    def grow(self, partitions: Mapping[str, int]) -> None:
+        """Give topics more partitions, and wait until Kafka shows them.
+
+        Raises:
+            TransientError: If Kafka refuses, or does not show them.
+        """
+        from confluent_kafka.admin import NewPartitions
+
+        if not partitions:
+            return
+        asked = [NewPartitions(topic, count) for topic, count in sorted(partitions.items())]
+        self._wait(self._admin.create_partitions(asked).values())
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while any(len(self.topics(topic)[topic]) < count for topic, count in partitions.items()):
+            if time.monotonic() > deadline:
+                raise TransientError(f"Kafka does not show new partitions after {_TIMEOUT_SECONDS:.0f} s")
+            time.sleep(0.1)
 
     def delete_groups(self, names: Collection[str]) -> None:
         """Delete consumer groups, waiting until their members have left.

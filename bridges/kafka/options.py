@@ -4,7 +4,7 @@ import ssl
 from typing import Any
 
 from bridges.process.settings import Settings
-from streams.errors import ConfigurationError
+from bridges.process.tls_files import client_context
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:
@@ -85,18 +85,5 @@ def _tls(settings: Settings) -> ssl.SSLContext:
         ConfigurationError: If a file cannot be read, or is not what it must be.
     """
     kafka = settings.kafka
-    try:
-        context = ssl.create_default_context(cafile=None if kafka.ca_file is None else str(kafka.ca_file))
-    except OSError as error:  # of which ssl.SSLError is one
-        raise ConfigurationError(f"WEIR_KAFKA__CA_FILE must name certificates in PEM: {error}") from None
-    if kafka.certificate_file is not None:
-        # Without a password given OpenSSL would ask for one on the terminal.
-        password = kafka.key_password.get_secret_value()
-        try:
-            context.load_cert_chain(kafka.certificate_file, kafka.key_file, password=lambda: password)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                "WEIR_KAFKA__CERTIFICATE_FILE and WEIR_KAFKA__KEY_FILE must name a certificate and its key in PEM, "
-                f"WEIR_KAFKA__KEY_PASSWORD the key's password if it has one: {error}"
-            ) from None
-    return context
+    password = kafka.key_password.get_secret_value()
+    return client_context("KAFKA", kafka.ca_file, kafka.certificate_file, kafka.key_file, password)

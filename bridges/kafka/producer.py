@@ -16,6 +16,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from bridges.kafka.connecting import PARTITIONER
 from bridges.kafka.options import librdkafka_options
 from bridges.process.logs import get_logger
 from bridges.process.settings import Settings
@@ -113,8 +114,7 @@ def producer_options(settings: Settings, max_records: int) -> dict[str, Any]:
         "enable.idempotence": True,
         "compression.type": settings.kafka.compression,
         "linger.ms": settings.bridge.linger_ms,
-        # Kafka's own default, so that other producers put a sensor into the same partition.
-        "partitioner": "murmur2_random",
+        "partitioner": PARTITIONER,
         "message.timeout.ms": 0,  # without end
         "topic.metadata.propagation.max.ms": 10_000,
         "queue.buffering.max.messages": 2 * max_records + 10_000,

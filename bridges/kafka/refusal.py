@@ -18,12 +18,13 @@ from streams.errors import ConfigurationError, TransientError, WeirError
 
 _SECONDS = 6.0
 _CONNECT_SECONDS = 1.0
-# What librdkafka 2.x and OpenSSL 3 say, and which settings it is about. The first that is found counts.
+_OTHER_PROTOCOL = (
+    "WEIR_KAFKA__SECURITY_PROTOCOL is {protocol}, and Kafka's door at this address speaks another"
+)
+# What librdkafka 2.x and OpenSSL 3 say, and which settings it is about. The first that is found counts, in whatever an
+# attempt says: it does not say the same each time.
 _SIGNS = (
-    (
-        "PLAINTEXT broker listener|not valid in current SASL state",
-        "WEIR_KAFKA__SECURITY_PROTOCOL is {protocol}, and Kafka's door at this address speaks another",
-    ),
+    ("PLAINTEXT broker listener|not valid in current SASL state", _OTHER_PROTOCOL),
     ("Unsupported SASL mechanism", "look at WEIR_KAFKA__SASL_MECHANISM, now {mechanism}"),
     ("SASL", "look at WEIR_KAFKA__USERNAME, now {username!r}, and WEIR_KAFKA__PASSWORD"),
     (
@@ -35,6 +36,7 @@ _SIGNS = (
         "alert .*certificate|alert unknown ca|alert .*handshake failure",
         "Kafka wants another certificate of ours: look at WEIR_KAFKA__CERTIFICATE_FILE and WEIR_KAFKA__KEY_FILE",
     ),
+    ("closed by peer .*state SSL_HANDSHAKE", _OTHER_PROTOCOL),
     ("SSL", "look at WEIR_KAFKA__SECURITY_PROTOCOL, CA_FILE and CERTIFICATE_FILE"),
 )
 # Where it happened, after how long and in which state: of no use to who looks at settings.
@@ -55,9 +57,8 @@ def unreachable(settings: Settings, detail: str = "") -> WeirError:
     answers = _attempt(settings)
     if answers is None:
         return TransientError(f"Kafka at {where} did not answer{told}, and does now: try again")
-    for said in answers:
-        if remedy := remedy_for(said, settings):
-            return ConfigurationError(f"Kafka at {where} refuses us ({_AROUND.sub('', said)}): {remedy}")
+    if answers and (remedy := remedy_for(said := min(answers, key=_place), settings)):
+        return ConfigurationError(f"Kafka at {where} refuses us ({_AROUND.sub('', said)}): {remedy}")
     if _listens(where):
         return TransientError(
             f"Kafka at {where} takes connections and does not answer{told}: it is not ready yet, it is not Kafka, or "
@@ -80,6 +81,11 @@ def remedy_for(said: str, settings: Settings) -> str:
                 protocol=kafka.security_protocol, mechanism=kafka.sasl_mechanism, username=kafka.username
             )
     return ""
+
+
+def _place(said: str) -> int:
+    """Return the place of the first sign in what was said: the smaller, the plainer."""
+    return next((place for place, (sign, _) in enumerate(_SIGNS) if re.search(sign, said)), len(_SIGNS))
 
 
 def _attempt(settings: Settings) -> list[str] | None:

@@ -6,15 +6,62 @@ from functools import cached_property
 from typing import Any
 
 from bridges.kafka.connecting import connect_admin, connect_reader
+from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import Settings
+from streams.errors import TransientError
 from streams.records.record_type import TopicSpec
 
+WHOLE_SECONDS = 600.0
+_STEP_SECONDS = 1.0
 POLL_SECONDS = 0.2
 POLL_RECORDS = 5000
 ANSWER_SECONDS = 5.0
 
 Place = tuple[str, int]
 Take = Callable[[str, Any], None]
+
+
+def read_whole(
+    settings: Settings,
+    spec: TopicSpec,
+    take: Callable[[bytes], None],
+    *,
+    seconds: float = WHOLE_SECONDS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Read a topic to its end, once; nothing if there is no such topic yet.
+
+    Args:
+        settings: Where Kafka is.
+        spec: The topic.
+        take: Called with the value of each record, those of a partition in their order.
+        seconds: How long it may take.
+        progress: Told how many records have been read, about once a second.
+
+    Raises:
+        TransientError: If Kafka cannot be reached, or it could not be read to its end in that time.
+    """
+    name = settings.topic(spec.name)
+    if name not in KafkaAdmin(settings).topics(name):
+        return
+    reader = TopicReader(settings, [spec])
+    deadline = time.monotonic() + seconds
+    count = 0
+
+    def arrived(_topic: str, message: Any) -> None:
+        nonlocal count
+        count += 1
+        take(message.value() or b"")
+
+    try:
+        while not reader.read(arrived, min(seconds, _STEP_SECONDS)):
+            progress(count)
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    f"{name} could not be read to its end within {seconds:.0f} s: {count:,} records were read"
+                )
+    finally:
+        reader.close()
 
 
 class TopicReader:
@@ -72,9 +119,10 @@ class TopicReader:
             self._next[place] = max(message.offset(), self._next.get(place, 0))
 
     def close(self) -> None:
-        """Disconnect."""
-        if "_consumer" in self.__dict__:
-            self._consumer.close()
+        """Disconnect; the next read connects again, and goes on."""
+        if (consumer := self.__dict__.pop("_consumer", None)) is not None:
+            consumer.close()
+            self._assigned.clear()
 
     def _behind(self, ends: dict[Place, int]) -> bool:
         return any(self._next.get(place, 0) < end for place, end in ends.items())

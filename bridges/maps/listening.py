@@ -6,19 +6,18 @@ Back pressure: none. What comes beyond the bounds is counted and not kept.
 """
 
 import secrets
-import ssl
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridges.kafka.topic_reader import TopicReader
+from bridges.dead_letters.letters import LettersOnKafka
 from bridges.maps.trying import Sample
 from bridges.process.settings import MqttSettings, Settings
+from bridges.process.tls_files import mqtt_context
 from streams.errors import TransientError
-from streams.records.catalogue import CATALOGUE
-from streams.records.types import DeadLetter, decode_as
+from streams.records.types import DeadLetter
 
 _CONNECT_SECONDS = 10.0
 _MOST_MESSAGES = 200_000
@@ -57,6 +56,7 @@ def listen(mqtt: MqttSettings, seconds: float, filters: Sequence[str] = ("#",)) 
 
     Raises:
         TransientError: If the broker cannot be reached or refuses.
+        ConfigurationError: If files of TLS are not what they must be.
     """
     import paho.mqtt.client as paho
     from paho.mqtt.enums import CallbackAPIVersion
@@ -72,10 +72,7 @@ def listen(mqtt: MqttSettings, seconds: float, filters: Sequence[str] = ("#",)) 
     if mqtt.username:
         client.username_pw_set(mqtt.username, mqtt.password.get_secret_value())
     if mqtt.tls:
-        context = ssl.create_default_context(cafile=None if mqtt.ca_file is None else str(mqtt.ca_file))
-        if mqtt.certificate_file is not None:
-            context.load_cert_chain(mqtt.certificate_file, mqtt.key_file)
-        client.tls_set_context(context)
+        client.tls_set_context(mqtt_context(mqtt))
     found, answered, problem = Listened(), threading.Event(), [""]
 
     def connected(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -121,16 +118,10 @@ def dead_letters(settings: Settings, seconds: float) -> Listened:
         TransientError: If they could not be read to their end.
     """
     found = Listened()
-    reader = TopicReader(settings, [CATALOGUE.of(DeadLetter).topic])
 
-    def take(_topic: str, message: Any) -> None:
-        letter = decode_as(DeadLetter, message.value())
+    def take(letter: DeadLetter) -> None:
         if letter.origin == "mqtt":
-            found.take(Sample(letter.topic, letter.payload, letter.received_at))
+            found.take(Sample(letter.topic, letter.payload, letter.received_at, letter.retained))
 
-    try:
-        if not reader.read(take, seconds):
-            raise TransientError(f"dead letters could not be read to their end within {seconds:.0f} s")
-    finally:
-        reader.close()
+    LettersOnKafka(settings, seconds).each(take)
     return found

@@ -1,9 +1,10 @@
-"""Map files: those that Weir brings, and those of the operator's folder."""
+"""Map files: those that Weir brings, those of installed packages, and those of the operator's folder."""
 
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from bridges.plugins.loading import all_decoders, installed_maps
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError
 from streams.payloads.accepted import Limits
@@ -91,13 +92,19 @@ def maps_in_force(settings: Settings, *more: Map) -> MapsInForce:
         more: Maps that come before all others, of one's own.
 
     Raises:
-        ConfigurationError: If a map is wrong, or two of one's own have the same name.
+        ConfigurationError: If a map is wrong, what an installed package brings cannot be loaded, or two have the same
+            name; only a map of one's own may have that of another, for which it stands in.
     """
     mqtt = settings.mqtt
     own = [*more, *(each for each in own_maps(mqtt.maps) if each.name not in {one.name for one in more})]
+    built_in_ones = chosen(mqtt.built_in_maps)
     return MapsInForce(
         own,
-        chosen(mqtt.built_in_maps),
+        built_in_ones,
+        installed=installed_maps(
+            own={each.name for each in own}, built_in={each.name for each in built_in_ones}
+        ),
+        decoders=all_decoders(),
         limits=limits_of(settings),
         zone=settings.bridge.zone,
         unmatched=settings.bridge.unmatched,

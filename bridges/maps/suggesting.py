@@ -90,7 +90,7 @@ def suggest(
             found.passed_over[outcome.map or "no map"] += 1
     by_topic = {(sample.topic, sample.payload): sample for sample in unread}
     for group in propose(Unread(sample.topic, sample.payload) for sample in unread):
-        found.proposals.append(_tried(group, by_topic, with_map))
+        found.proposals.append(tried_proposal(group, by_topic, with_map))
     return found
 
 
@@ -101,10 +101,16 @@ def _refuse(found: Suggestion, sample: Sample, outcome: Decoded) -> None:
     found.refused[first.reason.value] = (count + 1, example)
 
 
-def _tried(
+def tried_proposal(
     group: TopicGroup, samples: dict[tuple[str, bytes], Sample], with_map: Callable[[str], MapsInForce]
 ) -> Proposal:
-    """Try a proposed map on the messages that it was made of."""
+    """Try a proposed map on the messages that it was made of.
+
+    Args:
+        group: The proposal.
+        samples: The messages, by topic and payload.
+        with_map: Makes maps in force with one of this text.
+    """
     if not group.map_text:
         return Proposal(group, 0, 0)
     try:

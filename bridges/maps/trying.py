@@ -80,7 +80,7 @@ def as_json(outcomes: Iterable[Decoded]) -> dict[str, Any]:
                 }
             )
         found["presence"] += [
-            {"sensor_id": p.sensor_id, "state": p.state, "at": p.at} for p in outcome.presence
+            {"sensor_id": p.sensor_id, "state": p.state, "at": p.at, "said": p.said} for p in outcome.presence
         ]
         found["ignored"] += [{"path": passed.path, "reason": passed.reason} for passed in outcome.ignored]
         found["refused"] += [

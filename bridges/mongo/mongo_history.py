@@ -1,19 +1,28 @@
 """Read results back from MongoDB, for the views."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from bridges.mongo.mongo_sink import MongoSink
 from streams.detection.quality import Quality, Series, judge
+from streams.errors import InputError, Reason
 from streams.records.catalogue import CATALOGUE
-from streams.records.types import Anomaly, Label
+from streams.records.documents import date
+from streams.records.identity import event_ms
+from streams.records.types import Aggregate, Anomaly, Label
 from streams.signals import DELIVERY_FAULTS
+from streams.window_history import StoredWindow, WindowHistory
 
 # Plenty for a page, and a bound on what a request can cost.
 MOST_ANOMALIES = 50_000
+MOST_WINDOWS = 100_000
+"""Windows that a history may read: ten weeks of a minute each."""
+MOST_SHOWN = 200
+"""Anomalies that stand beside a history."""
 _ANOMALIES = CATALOGUE.of(Anomaly).collection
+_WINDOW = ("start", "end", "count", "mean", "variance", "min", "max")
 
 
 async def newest_anomalies(sink: MongoSink, limit: int) -> list[Anomaly]:
@@ -24,6 +33,84 @@ async def newest_anomalies(sink: MongoSink, limit: int) -> list[Anomaly]:
         return [_anomaly(each) async for each in cursor]
 
     return await sink.until_answered(ask)
+
+
+class TakesWindows(Protocol):
+    """What is made of the windows of a series."""
+
+    def add(self, window: StoredWindow) -> None:
+        """Add the next window."""
+
+
+W = TypeVar("W", bound=TakesWindows)
+
+
+async def window_history(
+    sink: MongoSink, series: Series, since: float, until: float, step: float
+) -> WindowHistory:
+    """Return the history of a series; waits while MongoDB is away.
+
+    Args:
+        sink, series, since, until: As for `windows_between`.
+        step: Length of a point in seconds.
+    """
+    return await windows_between(sink, series, since, until, lambda: WindowHistory(step))
+
+
+async def windows_between(
+    sink: MongoSink, series: Series, since: float, until: float, begin: Callable[[], W]
+) -> W:
+    """Read the windows of a series, in order of their starts; waits while MongoDB is away.
+
+    Args:
+        sink: Where MongoDB is.
+        series: Sensor and quantity.
+        since, until: Windows that begin in ``[since, until)`` (seconds since the Unix epoch).
+        begin: Makes what takes the windows, anew for each attempt.
+
+    Raises:
+        InputError: If that are too many windows.
+    """
+    query = {**_about(series), "start": {"$gte": date(since), "$lt": date(until)}}
+    order = [(name, 1) for name in ("metadata.sensor_id", "metadata.quantity", "start")]  # that of the index
+
+    async def ask() -> W:
+        found = begin()
+        wanted = {"_id": 0, **dict.fromkeys(_WINDOW, 1)}
+        cursor = sink.collection(CATALOGUE.of(Aggregate).collection).find(query, wanted, batch_size=1000)
+        read = 0
+        async for each in cursor.sort(order).limit(MOST_WINDOWS + 1):
+            read += 1
+            start, end = (event_ms(each[name].timestamp()) for name in ("start", "end"))
+            found.add(StoredWindow(start, end, *(each[name] for name in _WINDOW[2:])))
+        if read > MOST_WINDOWS:
+            raise InputError(
+                Reason.TOO_MANY_ELEMENTS,
+                f"from and to must hold at most {MOST_WINDOWS:,} windows of a series: ask for less at once",
+            )
+        return found
+
+    return await sink.until_answered(ask)
+
+
+async def anomalies_between(sink: MongoSink, series: Series, since: float, until: float) -> list[Anomaly]:
+    """Return the anomalies of a series that were open in ``[since, until)``, newest first; `MOST_SHOWN` at most.
+
+    Args:
+        sink, series, since, until: As for `window_history`.
+    """
+    still = [{"cleared_at": None}, {"cleared_at": {"$gte": date(since)}}]
+    query = {**_about(series), "raised_at": {"$lt": date(until)}, "$or": still}
+
+    async def ask() -> list[Anomaly]:
+        cursor = sink.collection(_ANOMALIES).find(query).sort("raised_at", -1).limit(MOST_SHOWN)
+        return [_anomaly(each) async for each in cursor]
+
+    return await sink.until_answered(ask)
+
+
+def _about(series: Series) -> dict[str, Any]:
+    return {"metadata.sensor_id": series[0], "metadata.quantity": series[1]}
 
 
 async def quality(sink: MongoSink, tolerance_seconds: float) -> Quality:

@@ -2,7 +2,8 @@
 
 Delivery: a write returns only when MongoDB has acknowledged every document or refused it for good. Documents
 carry derived ids and go in by unordered inserts: a duplicate key means "already there", so any batch may be
-written again after a crash. (Upserts would do, too, but cost 10 to 50 times as much.) Only anomalies change.
+written again after a crash. (Upserts would do, too, but cost 10 to 50 times as much.) Only anomalies change, and
+windows for which something came late (`bridges.mongo.part_writes`).
 
 Back pressure: while MongoDB is away a write waits, with capped back-off and for ever; its caller holds the
 offsets meanwhile, and may cancel it at any moment.
@@ -26,6 +27,7 @@ from pymongo.errors import (
 )
 
 from bridges.mongo.mongo_client import Client
+from bridges.mongo.part_writes import insert_windows, join_parts
 from bridges.mongo.write_outcome import (
     DOCUMENT_CODES,
     TRANSIENT_CODES,
@@ -40,6 +42,7 @@ from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.settings import MongoSettings
 from streams.records.versions import Document, Versions
+from streams.records.window_parts import NUMBER
 
 log = get_logger(__name__)
 
@@ -83,7 +86,12 @@ class MongoSink:
         await self._client.close()
 
     async def write(
-        self, name: str, documents: Sequence[Document], *, versions: Versions | None = None
+        self,
+        name: str,
+        documents: Sequence[Document],
+        *,
+        versions: Versions | None = None,
+        in_parts: bool = False,
     ) -> Written:
         """Write documents to a collection, waiting out any outage.
 
@@ -92,13 +100,17 @@ class MongoSink:
             documents: In any number; each has its derived ``_id``.
             versions: The documents are versions of things that change: a newer one replaces an older one,
                 never the other way round; this is how they order.
+            in_parts: Documents with one ``_id`` are parts of one window.
         """
         written = Written()
         attempt = _insert if versions is None else partial(_update, versions)
         for start in range(0, len(documents), self._chunk):
             left = list(documents[start : start + self._chunk])
             began = perf_counter()
-            await self._persist(name, left, attempt, written)
+            if in_parts:
+                await self._persist_parts(name, left, written)
+            else:
+                await self._persist(name, left, attempt, written)
             metrics.SINK_WRITE_SECONDS.labels(name).observe(perf_counter() - began)
         metrics.SINK_DOCUMENTS.labels(name, "stored").inc(written.stored)
         metrics.SINK_DOCUMENTS.labels(name, "already_there").inc(written.already_there)
@@ -144,6 +156,15 @@ class MongoSink:
                 self._went_away(why)
                 await asyncio.sleep(back_off.delay())
         self._came_back()
+
+    async def _persist_parts(self, name: str, documents: list[Document], written: Written) -> None:
+        late = [each for each in documents if NUMBER in each]
+        if windows := [each for each in documents if NUMBER not in each]:
+            there: list[Document] = []
+            await self._persist(name, windows, partial(insert_windows, there), written)
+            late = [*there, *late]
+        if late:
+            await self._persist(name, late, join_parts, written)
 
     async def _persist_halves(
         self, name: str, documents: list[Document], attempt: _Attempt, written: Written, error: Exception

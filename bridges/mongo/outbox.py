@@ -6,7 +6,8 @@
 Small batches are what a quick consumer fetches, and what a database is slow at: while a write is under way the
 next deliveries gather, so writes grow with the load by themselves.
 
-Delivery: a delivery is acknowledged after its documents are written and after all that came before it.
+Delivery: a delivery is acknowledged after its documents are written and after all that came before it; what is told
+before it is acknowledged (`reached`) is true by then.
 Back pressure: `put` waits while `room` documents are in the outbox.
 """
 
@@ -14,7 +15,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import takewhile
+from typing import Any, Protocol
 
 from bridges.mongo.write_outcome import Written
 from streams.records.versions import Document
@@ -49,6 +51,7 @@ class Outbox:
         write: Writes documents; returns when all are stored or refused, however long that takes.
         batch: Most documents gathered for one write (a larger delivery goes alone).
         writers: Writes under way at once.
+        reached: Told of deliveries, in the order they were put, before they are acknowledged; these wait for it.
         linger_seconds: How long a write that is not full waits for more.
         room: Documents in the outbox at which `put` waits.
     """
@@ -57,12 +60,15 @@ class Outbox:
         self,
         write: Callable[[list[Document]], Awaitable[Written]],
         *,
+        reached: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
         batch: int = 2000,
         writers: int = 2,
         linger_seconds: float = 0.02,
         room: int = 10_000,
     ) -> None:
         self._write = write
+        self._reached = reached
+        self._acknowledging = asyncio.Lock()
         self._batch = batch
         self._linger = linger_seconds
         self._room = room
@@ -161,18 +167,22 @@ class Outbox:
             for entry, own in zip(group, _by_delivery(group, refused), strict=True):
                 await entry.delivery.written(own)
                 entry.done = True
-            self._acknowledge()
+            await self._acknowledge()
         except Exception as error:
             self._failure = error
         finally:
             self._slots.release()
             await self._notify()
 
-    def _acknowledge(self) -> None:
-        while self._entries and self._entries[0].done:
-            delivery = self._entries.popleft().delivery
-            self.documents_in -= len(delivery.documents)
-            delivery.acknowledge()
+    async def _acknowledge(self) -> None:
+        async with self._acknowledging:
+            done = [entry.delivery for entry in takewhile(lambda entry: entry.done, self._entries)]
+            if done and self._reached is not None:
+                await self._reached(done)
+            for delivery in done:
+                self._entries.popleft()
+                self.documents_in -= len(delivery.documents)
+                delivery.acknowledge()
 
     def _cancel_writes(self) -> None:
         for task in self._writes:

@@ -67,6 +67,12 @@ class Written:
     already_there: int = 0
     refused: list[tuple[Document, str]] = field(default_factory=list)
 
+    def add(self, other: "Written") -> None:
+        """Add what became of others."""
+        self.stored += other.stored
+        self.already_there += other.already_there
+        self.refused += other.refused
+
 
 Left = tuple[list[Document], PyMongoError | None]
 """What to try again, and why it failed for now."""
@@ -111,6 +117,16 @@ def sort_out(error: BulkWriteError, documents: list[Document], written: Written)
         # Otherwise some servers have them but no majority: written again, they count as already there.
         written.stored += len(documents) - len(failures)
     return again, error if again else None
+
+
+def taken(error: BulkWriteError, documents: list[Document]) -> list[Document]:
+    """List the documents of a bulk write whose id was taken; `sort_out` counts them as already there."""
+    failures = (error.details or {}).get("writeErrors", [])
+    return [
+        documents[failure["index"]]
+        for failure in failures
+        if failure["code"] == DUPLICATE_KEY and _is_about_id(failure)
+    ]
 
 
 def _is_about_id(failure: Mapping[str, Any]) -> bool:

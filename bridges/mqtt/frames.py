@@ -16,6 +16,7 @@ from contextlib import suppress
 
 import msgspec
 
+from bridges.mqtt.copies import Copies
 from streams.errors import TransientError
 
 RECEIVE_BYTES = 65_536
@@ -25,6 +26,8 @@ _PUBLISH = 3
 # A topic has at most 65,535 bytes; with the packet id and MQTT 5 properties of a sensible size:
 _HEAD_BYTES = 65_535 + 4096
 _CLOSE_SECONDS = 2.0
+# Properties of PUBLISH (MQTT 5, 3.3.2.3): a number of so many bytes, or so many texts with their length before them.
+_IDENTIFIER, _NUMBERS, _TEXTS = 0x0B, {0x01: 1, 0x02: 4, 0x23: 2}, {0x03: 1, 0x08: 1, 0x09: 1, 0x26: 2}
 
 
 class Publish(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +39,7 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
         mid: The packet id to acknowledge; 0 at QoS 0, where there is nothing to acknowledge.
         flags: The low four bits of the first byte: DUP 8, QoS 6, RETAIN 1.
         size: Length of the whole payload.
+        copy: Whether it came before by another filter.
     """
 
     topic: bytes
@@ -43,6 +47,7 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
     mid: int
     flags: int
     size: int
+    copy: bool = False
 
     @property
     def retained(self) -> bool:
@@ -71,6 +76,8 @@ class FrameReader:
         self._rest = b""
         self._skip = 0
         self._held: Publish | None = None
+        self.copies: Copies | None = None
+        """Tells copies of a message, where filters have identifiers."""
         self.others = bytearray()
         """Frames that are not PUBLISH, whole and in order."""
 
@@ -130,6 +137,7 @@ class FrameReader:
                     raise TransientError("MQTT broker sent a message at QoS 2, the subscription is at QoS 1")
                 mid = data[at] << 8 | data[at + 1]
                 at += 2
+            begin = at
             if self._properties:
                 properties = data[at]
                 at += 1
@@ -138,14 +146,46 @@ class FrameReader:
                     if long is None:
                         raise IndexError
                     properties, at = long
-                at += properties
+                begin, at = at, at + properties
         except IndexError:
             at = stop + 1
         if at > stop:
             raise TransientError("MQTT broker sent a PUBLISH frame that ends too early")
         size = stop - at + missing
         payload = data[at : min(stop, at + self._max_payload)] if size > self._max_payload else data[at:stop]
+        if self.copies is not None and begin < at:
+            copy = self.copies.is_copy(topic, payload, subscription_identifiers(data, begin, at))
+            return Publish(topic, payload, mid, head & 15, size, copy)
         return Publish(topic, payload, mid, head & 15, size)
+
+
+def subscription_identifiers(data: bytes, at: int, end: int) -> tuple[int, ...]:
+    """Return the identifiers among the properties ``data[at:end]`` of a message; none if they cannot be read.
+
+    Args:
+        data: Holds the message.
+        at, end: Where its properties begin, and where they end (exclusive).
+
+    >>> subscription_identifiers(bytes([0x01, 1, 0x0B, 0x81, 0x01, 0x03, 0, 1, 65, 0x0B, 5]), 0, 11)
+    (129, 5)
+    """
+    if end - at == 2 and data[at] == _IDENTIFIER:  # the usual case
+        return (data[at + 1],)
+    found: list[int] = []
+    try:
+        while at < end:
+            kind, at = data[at], at + 1
+            if kind == _IDENTIFIER:
+                number, at = _long_length(data, at, end) or (0, end)
+                found.append(number)
+            elif kind in _NUMBERS:
+                at += _NUMBERS[kind]
+            else:
+                for _ in range(_TEXTS[kind]):
+                    at += 2 + (data[at] << 8 | data[at + 1])
+    except (IndexError, KeyError, TransientError):
+        return ()
+    return tuple(found) if at == end else ()
 
 
 def _long_length(data: bytes, at: int, end: int) -> tuple[int, int] | None:

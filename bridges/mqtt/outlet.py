@@ -14,6 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from bridges.process.logs import get_logger
 from bridges.process.settings import MqttSettings
+from bridges.process.tls_files import mqtt_context
 from streams.errors import ConfigurationError, TransientError
 from streams.signals import Message
 
@@ -69,12 +70,9 @@ class MqttOutlet:
         """
         told = False
         while not stopped.is_set():
-            self._lost = ""
             try:
-                for name in self._names:
-                    self._connect(name)
+                self.open_once()
             except (OSError, TransientError) as error:
-                self.close()
                 if not told:
                     log.info(
                         "broker.awaited",
@@ -87,16 +85,43 @@ class MqttOutlet:
                 continue
             return
 
+    def open_once(self) -> None:
+        """Connect, or not.
+
+        Raises:
+            TransientError, OSError: If the broker does not answer.
+            ConfigurationError: If the broker refuses user name or password.
+        """
+        self._lost = ""
+        try:
+            for name in self._names:
+                self._connect(name)
+        except (OSError, TransientError):
+            self.close()
+            raise
+
+    def put(self, topic: str, payload: bytes, *, retain: bool) -> "_Publication":
+        """Publish with QoS 1 on the first connection.
+
+        Args:
+            topic, payload: What.
+            retain: Whether the broker keeps it for those who come later.
+
+        Raises:
+            TransientError: If there is no connection.
+        """
+        self.check()
+        if not self._clients:
+            raise TransientError("not connected")
+        return _sent(self._clients[0].publish(topic, payload, qos=1, retain=retain))
+
     def publish(self, message: Message) -> _Publication:
         """Publish a message with QoS 1 on the connection of its sensor."""
         self.check()
         if not self._clients:
             raise TransientError("not connected")
         client = self._clients[crc32(message.key.sensor_id.encode()) % len(self._clients)]
-        info = client.publish(message.topic, message.payload, qos=1)
-        if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise TransientError(f"publish: {mqtt.error_string(info.rc)}")
-        return _Publication(info)
+        return _sent(client.publish(message.topic, message.payload, qos=1))
 
     def check(self) -> None:
         """Raise `TransientError` if a connection was lost."""
@@ -116,7 +141,13 @@ class MqttOutlet:
         answer: Queue[ReasonCode] = Queue()
         client.on_connect = lambda _client, _data, _flags, reason, _properties: answer.put(reason)
         client.on_disconnect = self._on_disconnect
-        client.connect(self._settings.host, self._settings.port, keepalive=self._settings.keepalive_seconds)
+        where = (self._settings.host, self._settings.port)
+        try:
+            client.connect(*where, keepalive=self._settings.keepalive_seconds)
+        except ssl.SSLCertVerificationError as error:
+            raise ConfigurationError(
+                f"the MQTT broker at {where[0]}:{where[1]} is not believed: {error}; check WEIR_MQTT__CA_FILE"
+            ) from None
         self._clients.append(client)
         client.loop_start()
         try:
@@ -140,17 +171,15 @@ class MqttOutlet:
         if self._settings.username:
             client.username_pw_set(self._settings.username, self._settings.password.get_secret_value())
         if self._settings.tls:
-            client.tls_set(
-                ca_certs=_text(self._settings.ca_file),
-                certfile=_text(self._settings.certificate_file),
-                keyfile=_text(self._settings.key_file),
-                tls_version=ssl.PROTOCOL_TLS_CLIENT,
-            )
+            it = self._settings
+            client.tls_set_context(mqtt_context(it))
         return client
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._lost = f"disconnected: {reason}"
 
 
-def _text(path: object) -> str | None:
-    return None if path is None else str(path)
+def _sent(info: mqtt.MQTTMessageInfo) -> _Publication:
+    if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+        raise TransientError(f"publish: {mqtt.error_string(info.rc)}")
+    return _Publication(info)

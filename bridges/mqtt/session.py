@@ -1,5 +1,8 @@
 """A session with an MQTT broker that outlives connections: QoS 1, acknowledged by hand, read only on demand.
 
+A broker that grants only QoS 0 is used as it is, and said aloud: what it sends cannot be acknowledged, and is lost
+if the bridge is away or slow at that moment.
+
 The session belongs to the client id. The broker keeps it while the bridge is away, with the subscriptions, the
 messages that came meanwhile and those that were not acknowledged. So nothing here ever asks for a clean start,
 and a stop disconnects without ending the session.
@@ -9,7 +12,6 @@ import select
 import ssl
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -19,9 +21,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from bridges.mqtt.copies import Copies, disjoint_groups
 from bridges.mqtt.frames import PINGREQ, FrameReader, FrameSocket, Publish
 from bridges.process.logs import get_logger
 from bridges.process.settings import MqttSettings
+from bridges.process.tls_files import mqtt_context
 from streams.errors import ConfigurationError, TransientError
 from streams.payloads.maps.template import union
 
@@ -38,6 +42,7 @@ _OPERATORS = {
     0x8C: "check WEIR_MQTT__USERNAME and WEIR_MQTT__PASSWORD",
 }
 _SESSION_TAKEN_OVER = 0x8E
+_NO_IDENTIFIERS = 0xA1
 _QOS = 1
 MAPS = "maps"
 """Stands among the topics of the settings for the filters of all maps in force."""
@@ -48,13 +53,13 @@ class _Client(paho.Client):
 
     def __init__(self, reader: FrameReader, **options: Any) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, **options)
-        self._reader = reader
+        self.reader = reader
         self.frames: FrameSocket | None = None
 
     def _create_socket(self) -> Any:
         # The one method of paho that is overridden without being documented for it; `MqttSession` makes sure
         # that it was called.
-        self.frames = FrameSocket(super()._create_socket(), self._reader)  # type: ignore[arg-type]
+        self.frames = FrameSocket(super()._create_socket(), self.reader)  # type: ignore[arg-type]
         return self.frames
 
 
@@ -79,6 +84,9 @@ class MqttSession:
     ) -> None:
         self._settings = settings
         self._filters = filters_of(settings.topics, of_maps)
+        self._groups = disjoint_groups(self._filters)
+        self._asked: dict[int | None, Sequence[str]] = {}
+        self._granted: dict[str, ReasonCode] = {}
         self._receive_maximum = min(receive_maximum, _RECEIVE_MAXIMUM)
         self._max_payload_bytes = max_payload_bytes
         self._client: _Client | None = None
@@ -92,6 +100,8 @@ class MqttSession:
         """Whether the broker has confirmed the subscriptions on this connection."""
         self.resumed = False
         """Whether the broker still had the session."""
+        self.at_qos_0: tuple[str, ...] = ()
+        """Filters for which the broker granted only QoS 0, at the last subscription."""
 
     @property
     def connected(self) -> bool:
@@ -244,14 +254,7 @@ class MqttSession:
         if settings.username:
             client.username_pw_set(settings.username, settings.password.get_secret_value())
         if settings.tls:
-            try:
-                client.tls_set(
-                    ca_certs=_text(settings.ca_file),
-                    certfile=_text(settings.certificate_file),
-                    keyfile=_text(settings.key_file),
-                )
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(f"TLS files of WEIR_MQTT__* cannot be used: {error}") from None
+            client.tls_set_context(mqtt_context(settings))
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -282,7 +285,7 @@ class MqttSession:
             raise TransientError("MQTT connection lost")
 
     def _on_connect(
-        self, client: paho.Client, _data: Any, flags: paho.ConnectFlags, code: ReasonCode, _properties: Any
+        self, client: paho.Client, _data: Any, flags: paho.ConnectFlags, code: ReasonCode, properties: Any
     ) -> None:
         if code.is_failure:
             if remedy := _OPERATORS.get(code.value):
@@ -293,38 +296,68 @@ class MqttSession:
         self._accepted = True
         self.resumed = flags.session_present
         # Again on every connection: filters may have been added, and a broker may have lost its sessions.
-        if self._settings.protocol == "5":
+        self._asked, self._granted = {}, {}
+        if self._settings.protocol == "5" and getattr(properties, "SubscriptionIdentifierAvailable", True):
+            for identifier, group in enumerate(self._groups):
+                self._subscribe(client, group, identifier)
+        else:
+            self._subscribe(client, self._filters)
+
+    def _subscribe(self, client: paho.Client, filters: Sequence[str], identifier: int = 0) -> None:
+        if not filters:
+            return
+        if self._settings.protocol != "5":
+            _, mid = client.subscribe([(topic, _QOS) for topic in filters])
+        else:
+            properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+            if identifier:
+                properties.SubscriptionIdentifier = identifier
             # Retained messages once per subscription, not once per connection.
             options = SubscribeOptions(qos=_QOS, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            client.subscribe([(topic, options) for topic in self._filters])
-        else:
-            client.subscribe([(topic, _QOS) for topic in self._filters])
+            _, mid = client.subscribe([(topic, options) for topic in filters], properties=properties)
+        self._asked[mid] = filters
 
     def _on_subscribe(
-        self, _client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any
+        self, client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Any
     ) -> None:
-        refused = []
-        for topic, code in zip(self._filters, codes, strict=False):
-            if topic not in self._settings.topics and (code.is_failure or code.value != _QOS):
-                refused.append(topic)
-                continue
-            if code.is_failure:
-                self._problem = ConfigurationError(
-                    f"MQTT broker refuses the subscription to {topic!r}: {code}; check WEIR_MQTT__TOPICS and "
-                    f"what the broker allows this user"
-                )
-                return
-            if code.value != _QOS:
-                self._problem = ConfigurationError(
-                    f"MQTT broker grants QoS {code.value} for {topic!r}: at QoS 0 messages can be lost, allow QoS 1"
-                )
-                return
+        filters = self._asked.pop(mid, ())
+        if any(code.value == _NO_IDENTIFIERS for code in codes):
+            self._subscribe(client, filters)
+            return
+        self._granted.update(zip(filters, codes, strict=False))
+        if not self._asked:
+            self._subscribed(client)
+
+    def _subscribed(self, client: paho.Client) -> None:
+        """Judge what the broker has granted, once all is answered."""
+        granted = self._granted
+        refused = [topic for topic, code in granted.items() if code.is_failure]
+        if needed := [topic for topic in refused if topic in self._settings.topics]:
+            self._problem = ConfigurationError(
+                f"MQTT broker refuses the subscription to {needed[0]!r}: {granted[needed[0]]}; check "
+                f"WEIR_MQTT__TOPICS and what the broker allows this user"
+            )
+            return
         if refused:
             log.warning(
                 "subscriptions.refused",
                 topics=refused,
-                remedy="allow the bridge to read them with QoS 1, or name the maps wanted in WEIR_MQTT__BUILT_IN_MAPS",
+                remedy="allow the bridge to read them, or name the maps wanted in WEIR_MQTT__BUILT_IN_MAPS",
             )
+        self.at_qos_0 = tuple(
+            topic for topic, code in granted.items() if not code.is_failure and code.value < _QOS
+        )
+        if self.at_qos_0:
+            log.warning(
+                "subscriptions.without_acknowledgement", topics=self.at_qos_0, remedy="allow the bridge QoS 1"
+            )
+        if isinstance(client, _Client):
+            groups = {
+                number: [topic for topic in group if topic not in refused]
+                for number, group in enumerate(self._groups)
+                if number
+            }
+            client.reader.copies = Copies(groups, time.monotonic)
         self.subscribed = True
 
     def _on_disconnect(
@@ -351,7 +384,3 @@ def filters_of(topics: Sequence[str], of_maps: Sequence[str]) -> tuple[str, ...]
     """
     named = [topic for topic in topics if topic != MAPS]
     return tuple(union([*named, *(of_maps if MAPS in topics else ())]))
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

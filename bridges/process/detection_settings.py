@@ -21,7 +21,7 @@ class DetectionSettings(Section):
 
     # Ranges stand with `DetectionConfig`, which also checks the exceptions by series: `_is_a_plan` asks it.
     detector: str = _DEFAULT.detector
-    """Name of a detector: ``tailwatch``, one of river's, or the ensembles ``max`` and ``vote``."""
+    """Name of a detector: ``tailwatch``, one of river's, the ensembles ``max`` and ``vote``; ``none``: limits alone."""
     parameters: Annotated[dict[str, Any], JsonTable] = Field(default_factory=dict)
     """The detector's parameters, where they differ from its defaults; a JSON object in the environment."""
     warm_up: int = _DEFAULT.warm_up

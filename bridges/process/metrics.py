@@ -40,7 +40,7 @@ def _histogram(name: str, text: str, *labels: str) -> Histogram:
     return Histogram(name, text, labels, buckets=LATENCY_SECONDS, registry=REGISTRY)
 
 
-# Bridge: MQTT -> Kafka. items = readings, labels and dead letters, after arrays are taken apart.
+# Bridge: MQTT -> Kafka. items = readings, labels, births, changes of presence and dead letters; arrays taken apart.
 MQTT_MESSAGES = _counter("weir_mqtt_messages_received_total", "MQTT messages received, redelivered ones too.")
 MQTT_BYTES = _counter("weir_mqtt_payload_bytes_total", "Bytes of payload received.")
 MQTT_REDELIVERED = _counter(
@@ -49,13 +49,24 @@ MQTT_REDELIVERED = _counter(
 MQTT_RETAINED = _counter("weir_mqtt_messages_retained_total", "Retained messages received.")
 MQTT_PASSED_OVER = _counter(
     "weir_mqtt_messages_passed_over_total",
-    "Messages of which nothing went on: presence, settings, what a map or a setting passes over.",
+    "Messages of which nothing went on: presence that is known, settings, what a map or a setting passes over.",
+)
+MQTT_COPIES = _counter(
+    "weir_mqtt_messages_copies_total", "Messages that came again because another filter fits them, too."
+)
+MQTT_UNREAD = _counter(
+    "weir_mqtt_messages_unread_total",
+    "Messages on topics that nothing reads: dead letters, or passed over; `/api/unread` has examples and maps.",
 )
 MQTT_ACKNOWLEDGED = _counter(
     "weir_mqtt_messages_acknowledged_total", "MQTT messages acknowledged: Kafka has all that came of them."
 )
 MQTT_CONNECTIONS = _counter("weir_mqtt_connections_total", "MQTT connections made, the first one too.")
 MQTT_CONNECTED = _gauge("weir_mqtt_connected", "1 while the bridge is connected to the MQTT broker.")
+MQTT_AT_QOS_0 = _gauge(
+    "weir_mqtt_filters_at_qos_0",
+    "Topic filters for which the broker grants only QoS 0: readings can be lost.",
+)
 BRIDGE_ITEMS = _counter("weir_bridge_items_received_total", "Readings, labels and bad items received.")
 BRIDGE_PRODUCED = _counter("weir_bridge_items_produced_total", "Items that Kafka has confirmed.", "kind")
 BRIDGE_DEAD_LETTERS = _counter(
@@ -72,6 +83,23 @@ BRIDGE_LATENCY = _histogram(
     "weir_bridge_latency_seconds", "From reading an MQTT message to Kafka's confirmation (sampled)."
 )
 
+
+# Notifier: alarms -> targets. read = told + passed over + failed + under way.
+NOTIFY_READ = _counter("weir_notify_changes_read_total", "Changes of alarms read, by target.", "target")
+NOTIFY_CHANGES = _counter(
+    "weir_notify_changes_total",
+    "Changes of alarms by what became of them: `told`, `failed` (refused for good), or why they are passed over.",
+    "target",
+    "outcome",
+)
+NOTIFY_UNDER_WAY = _gauge("weir_notify_changes_under_way", "Changes read that are not told yet.", "target")
+NOTIFY_FAILURES = _counter("weir_notify_attempts_failed_total", "Attempts that will be repeated.", "target")
+NOTIFY_FAILING = _gauge(
+    "weir_notify_failing_seconds", "Since when a target takes nothing; 0 if it does.", "target"
+)
+NOTIFY_HEARTBEATS = _counter(
+    "weir_notify_heartbeats_total", "Heartbeats: `sent`, `failed`, or `withheld`: no tick came.", "outcome"
+)
 
 # Sinks: Kafka -> MongoDB. consumed = stored + already there + refused + unreadable + not kept + under way.
 SINK_CONSUMED = _counter("weir_sink_records_consumed_total", "Records taken from Kafka.", "collection")
@@ -98,18 +126,45 @@ CONSUMER_LAG = _gauge(
     "topic",
     "partition",
 )
+LOST_OFFSETS = _counter(
+    "weir_lost_offsets_total", "Offsets that were deleted from a topic before they were read.", "topic"
+)
 TABLE_ROWS = _gauge("weir_table_rows", "Rows of a table in owned partitions.", "table")
+DEVICES = _gauge("weir_devices", "Devices of owned partitions by whether they are there.", "state")
+LET_GO = _counter("weir_table_rows_let_go_total", "Rows of sensors that were silent for long.", "table")
 WORKER_READY = _gauge("weir_worker_ready", "1 while the worker does all of its work.")
 MONGO_AVAILABLE = _gauge("weir_mongo_available", "1 while MongoDB answers writes.")
 
 # Worker: windows and detection. Counted per batch; a value is one quantity of one reading.
 WORKER_READINGS = _counter("weir_worker_values_total", "Values by what the windows did with them.", "outcome")
 WORKER_LATE = _counter("weir_worker_values_late_total", "Values that came after their windows had closed.")
+WORKER_UNCHECKED = _counter(
+    "weir_worker_values_unchecked_total",
+    "Late values put into windows that might be repetitions of older ones.",
+)
 WORKER_UNREADABLE = _counter(
     "weir_worker_records_unreadable_total", "Records of readings set aside as dead letters."
 )
 WORKER_RESULTS = _counter("weir_worker_results_total", "Results by topic.", "topic")
 WORKER_ANOMALIES = _counter("weir_worker_anomalies_total", "Changes in the life of anomalies.", "state")
+UNPROCESSABLE = _counter(
+    "weir_unprocessable_records_total", "Records set aside in which a stage or a sink failed.", "stage"
+)
+UNDONE = _counter(
+    "weir_partitions_undone_total", "Times that a partition was taken back to its checkpoint.", "table"
+)
+ALARM_CHANGES = _counter(
+    "weir_alarm_changes_total",
+    "Changes in the life of alarms; `quiet` says why nobody is told of one, `none`: it is to be told.",
+    "event",
+    "quiet",
+)
+ALARM_ACTIONS = _counter(
+    "weir_alarm_actions_total", "Actions of people: taken, and those of them that changed nothing.", "outcome"
+)
+ALARM_INPUTS_UNREADABLE = _counter(
+    "weir_alarm_inputs_unreadable_total", "Records on `actions` and `alarm-inputs` that cannot be read."
+)
 CHECKPOINTS = _counter("weir_checkpoints_total", "Checkpoints made.")
 CHECKPOINT_SECONDS = _histogram("weir_checkpoint_seconds", "From taking a checkpoint to its acknowledgement.")
 

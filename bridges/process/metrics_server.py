@@ -4,6 +4,7 @@ GET /metrics        Prometheus' text format
 GET /health/live    200 while the process runs
 GET /health/ready   200 while it does its work, 503 otherwise, with the reason
 GET /api/ledger     counts of every hop as JSON, and whether they balance
+GET /api/unread     the bridge's: topics that nothing reads, with examples and maps for them
 
 One thread serves all connections. A request has a few seconds to arrive and as many to be answered; beyond so many
 connections the oldest gives way to the newest. So whoever opens connections and says nothing takes neither memory
@@ -14,8 +15,10 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 from bridges.process import metrics
@@ -36,6 +39,7 @@ class MetricsServer:
         host, port: Where to listen; port 0 lets the system choose.
         why_not_ready: Returns the reason why the process is not ready; an empty text when it is.
         ledger: Returns the counts, as plain JSON values.
+        more: Other pages of JSON by their path, and what they answer.
         allowed_hosts: Names under which it answers, besides this machine's and the address that was reached.
         setting: The variable that chooses the port.
 
@@ -50,6 +54,7 @@ class MetricsServer:
         *,
         why_not_ready: Callable[[], str],
         ledger: Callable[[], dict[str, Any]],
+        more: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType({}),
         allowed_hosts: Iterable[str] = (),
         setting: str = "WEIR_BRIDGE__METRICS_PORT",
     ) -> None:
@@ -57,7 +62,7 @@ class MetricsServer:
             "/metrics": lambda: (HTTPStatus.OK, metrics.CONTENT_TYPE, metrics.render()),
             "/health/live": lambda: _as_json(HTTPStatus.OK, {"live": True}),
             "/health/ready": lambda: _readiness(why_not_ready()),
-            "/api/ledger": lambda: _as_json(HTTPStatus.OK, ledger()),
+            **{path: partial(_page_of, answer) for path, answer in {"/api/ledger": ledger, **more}.items()},
         }
         self._allowed = AllowedHosts([socket.gethostname(), *allowed_hosts])
         self._open: dict[asyncio.Task[None], None] = {}
@@ -151,6 +156,10 @@ def _as_http(status: HTTPStatus, kind: str, body: bytes) -> bytes:
 
 def _as_json(status: HTTPStatus, value: dict[str, Any]) -> _Page:
     return status, "application/json", json.dumps(value).encode()
+
+
+def _page_of(answer: Callable[[], dict[str, Any]]) -> _Page:
+    return _as_json(HTTPStatus.OK, answer())
 
 
 def _readiness(reason: str) -> _Page:

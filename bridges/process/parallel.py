@@ -82,6 +82,29 @@ class _Summing:
             self._progress(self._done, self._total)
 
 
+class Furthest:
+    """Tells of work that may begin again, no unit of it twice.
+
+    Args:
+        done: Is told.
+    """
+
+    def __init__(self, done: Done) -> None:
+        self._done = done
+        self._told = 0
+        self._at = 0
+
+    def begin(self) -> Done:
+        """Begin the work, or begin it again; returns what it is to tell."""
+        self._at = 0
+        return self._tell
+
+    def _tell(self, units: int) -> None:
+        self._at += units
+        self._done(max(0, self._at - self._told))
+        self._told = max(self._told, self._at)
+
+
 # -- in a process of the pool ----------------------------------------------------------------------------------------
 
 _shared: Any = None

@@ -8,7 +8,7 @@ An unknown ``WEIR_*`` variable is an error: a typo must not pass silently.
 import os
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -25,150 +25,40 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bridges.process.alarm_settings import AlarmSettings
 from bridges.process.detection_settings import DetectionSettings
+from bridges.process.notify_settings import NotifySettings
 from bridges.process.section import CommaSeparated, CommaSeparatedPairs, Count, Port, Seconds, Section
+from bridges.process.server_settings import Compression, KafkaSettings, MongoSettings, MqttSettings
+from bridges.process.wrong_settings import fields_of, near, tell_wrong
 from streams.errors import ConfigurationError
-from streams.payloads.addresses import Prefix
-from streams.windows.sensor_windows import WindowPolicy
+from streams.windows.policy import WindowPolicy
 from streams.windows.window_config import WindowConfig
 
-Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+__all__ = [
+    "AnalysisSettings",
+    "BridgeSettings",
+    "KafkaSettings",
+    "MongoSettings",
+    "MqttSettings",
+    "Settings",
+    "SimulatorSettings",
+    "WebSettings",
+    "WindowSettings",
+    "WorkerSettings",
+    "load",
+]
 
 # Read by other parts of the system, not settings of this model.
 _OTHER_VARIABLES = frozenset({"WEIR_CONFIG", "WEIR_HOME", "WEIR_NAB_DIR"})
 _OTHER_PREFIXES = ("WEIR_TEST_", "WEIR_BENCH_")
 
 
-class KafkaSettings(Section):
-    """Kafka: where it is, and how Weir's topics are made."""
-
-    brokers: str = "127.0.0.1:9092"
-    """Bootstrap servers, comma separated ``host:port``."""
-    namespace: str = ""
-    """Prefix of every topic and of the application id: two systems on one Kafka stay apart."""
-    partitions: Count = 4
-    """Partitions of each topic that Weir creates; the number of workers that can share the work."""
-    replication: Count = 1
-    """Replication factor of each topic that Weir creates; 3 in production."""
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """How clients connect."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    """Used when ``security_protocol`` is one of the SASL ones."""
-    username: str = ""
-    """SASL user."""
-    password: SecretStr = SecretStr("")
-    """SASL password."""
-    ca_file: Path | None = None
-    """Certificate authority that signed the brokers' certificates; the system's when not set."""
-    certificate_file: Path | None = None
-    """Client certificate (PEM, with its chain), for mutual TLS."""
-    key_file: Path | None = None
-    """Key of the client certificate (PEM); not set: in ``certificate_file``, too."""
-    key_password: SecretStr = SecretStr("")
-    """Password of the key, if it has one."""
-    compression: Compression = "zstd"
-    """Compression of readings, by the bridge."""
-    retention_days: float = Field(default=30, gt=0)
-    """How long `readings` are kept: how far back a replay from Kafka can reach."""
-
-    @model_validator(mode="after")
-    def _certificates_are_used(self) -> Self:
-        """Refuse what would be left out in silence: a certificate without TLS, a key without a certificate."""
-        files = {
-            "ca_file": self.ca_file,
-            "certificate_file": self.certificate_file,
-            "key_file": self.key_file,
-        }
-        given = [name for name, file in files.items() if file is not None]
-        if given and not self.security_protocol.endswith("SSL"):
-            raise ValueError(
-                f"{given[0]} needs security_protocol SSL or SASL_SSL, got {self.security_protocol}"
-            )
-        if self.key_file is not None and self.certificate_file is None:
-            raise ValueError("key_file needs a certificate_file")
-        return self
-
-
-class MqttSettings(Section):
-    """MQTT: the broker and how the bridge subscribes."""
-
-    host: str = "127.0.0.1"
-    """Broker's host."""
-    port: Port = 1883
-    """Broker's port; 8883 is usual with TLS."""
-    protocol: Literal["5", "3.1.1"] = "5"
-    """MQTT version."""
-    client_id: str = "weir-bridge"
-    """Fixed, so that the broker keeps the session while the bridge is away."""
-    topics: Annotated[tuple[str, ...], CommaSeparated] = ("sensors/#", "labels/#", "maps")
-    """Topic filters; ``$share/<group>/...`` shares them between several bridges. ``maps`` stands for the filters of all
-    maps in force; one of these that the broker refuses is only told."""
-    maps: Path | None = None
-    """Folder of map files (``*.toml``) of one's own; they come before Weir's own form and the built-in maps."""
-    built_in_maps: Annotated[tuple[str, ...], CommaSeparated] = ("all",)
-    """Built-in maps in force: ``all``, ``none``, or names (``weir map list``)."""
-    prefix: Prefix = "refused"
-    """What levels before ``sensors/`` or ``labels/`` mean. ``refused``: such a message is a dead letter.
-    ``identity``: they begin the sensor's id (``plant/7/sensors/t1`` is ``plant:7:t1``), and names may not hold a
-    colon. ``ignored``: nothing, so ``plant/7/sensors/t1`` and ``plant/8/sensors/t1`` are one sensor."""
-    session_expiry_seconds: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 7 * 24 * 3600
-    """How long the broker keeps the session of a bridge that is away (MQTT 5)."""
-    keepalive_seconds: Count = 30
-    """Ping interval; a dead connection is noticed after one and a half of it."""
-    username: str = ""
-    """User name; empty for none."""
-    password: SecretStr = SecretStr("")
-    """Password."""
-    tls: bool = False
-    """Connect by TLS."""
-    ca_file: Path | None = None
-    """Certificate authority; the system's when not set."""
-    certificate_file: Path | None = None
-    """Client certificate, for mutual TLS."""
-    key_file: Path | None = None
-    """Key of the client certificate."""
-
-    @model_validator(mode="after")
-    def _prefix_is_decided(self) -> Self:
-        """Refuse a filter that can only bring what would be refused."""
-        for topic in self.topics if self.prefix == "refused" else ():
-            first = topic.split("/")[2 if topic.startswith("$share/") else 0 :][:1]
-            if first and first[0] not in ("sensors", "labels", "maps", "#", "+"):
-                raise ValueError(
-                    f"topics has a level before sensors/ and labels/ in {topic!r}: say what it means by "
-                    "WEIR_MQTT__PREFIX=identity (part of the sensor's id) or ignored"
-                )
-        return self
-
-
-class MongoSettings(Section):
-    """MongoDB: where readings and results are kept."""
-
-    uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
-    """Connection string; may hold a password."""
-    database: str = "server"
-    """Database with the collections ``sensors``, ``aggregates``, ``anomalies``, ``dead_letters``."""
-    collection_prefix: str = ""
-    """Put before each collection's name, for rehearsals beside a live system."""
-    timeout_seconds: Seconds = 20
-    """Server selection and socket time-out of one attempt; an outage is waited out beyond it."""
-    insert_batch: Count = 2000
-    """Documents in one ``insert_many``."""
-    writers: Count = 2
-    """Writes under way at once, per collection: one is prepared while another is stored."""
-    linger_seconds: float = Field(default=0.02, ge=0)
-    """How long a write that is not full waits for more documents."""
-    ttl_days: float = Field(default=0, ge=0)
-    """Delete raw readings after so many days; 0 keeps them."""
-    time_series: bool = False
-    """Keep raw readings in a time-series collection: smaller, but it cannot refuse a duplicate."""
-
-
 class BridgeSettings(Section):
     """The MQTT -> Kafka bridge."""
 
-    max_payload_bytes: Count = 65_536
-    """A larger payload becomes a dead letter."""
+    max_payload_bytes: Count = 262_144
+    """A larger payload becomes a dead letter that holds its beginning, and cannot be sent through again."""
     max_inflight: Count = 10_000
     """Messages taken from MQTT that Kafka has not confirmed yet; at this bound the bridge stops reading."""
     max_inflight_bytes: Count = 4_194_304
@@ -220,9 +110,19 @@ class WindowSettings(Section):
         WindowConfig.quantiles
     )
     """Quantiles in each aggregate (DDSketch, 1 % relative error); they cost time and memory."""
+    late_seconds: float = Field(default=WindowConfig.late_seconds, ge=0)
+    """A reading that comes after its windows have closed still counts in them, unless it is older than this by its
+    sensor's newest event time: a week, since loggers and gateways are looked after on working days, and what is older
+    has mostly a wrong clock. 0: none counts."""
     max_sensors: Count = WindowConfig.max_sensors
     """Sensors of one partition that have windows, models and analysis: about 5 kB each, and 11 kB in the analysis.
     Readings of further ones are stored, and become dead letters (``too_many_sensors``)."""
+    silent_days: float = Field(default=WindowConfig.silent_days, ge=0, le=36_500)
+    """Sensors that have sent nothing for so many days (ingest time) leave the tables of windows, models and analysis.
+
+    They make room for others, and begin anew when they come back. 0: they stay. By default as long as Kafka keeps
+    their readings.
+    """
     max_quantities: Count = WindowConfig.max_quantities
     """Quantities of one sensor that have windows and models. Further ones are stored, and become dead letters
     (``too_many_quantities``)."""
@@ -251,7 +151,8 @@ class WorkerSettings(Section):
     Host name and web port when not set.
     """
     checkpoint_seconds: Seconds = 1.0
-    """How often state and results are made durable: latency of results against work per reading."""
+    """How often state and results are made durable: latency of results against work per reading. Anomalies and alarms
+    do not wait for it."""
     fetch_records: Count = 5000
     """Most readings of one fetch."""
     fetch_wait_seconds: float = Field(default=0.1, ge=0.005, le=10)
@@ -260,6 +161,13 @@ class WorkerSettings(Section):
     """Compression of results and tables: models hardly compress, and aiokafka's `lz4` takes 15 times as long."""
     session_timeout_seconds: Seconds = 10
     """After so long without a heartbeat a worker's partitions go to others."""
+    max_unprocessable: Count = 100
+    """So many records of a partition may fail in a stage or a sink, beyond as many as succeed, and be set aside.
+
+    More are taken for a fault of the code: the worker stops, and sets none of them aside.
+    """
+    go_on_after_loss: bool = True
+    """Read on where records were deleted before they were read, and name the loss; otherwise stop before it."""
     data_dir: Path = Path(".weir/worker")
     """Faust's local files."""
     sinks: bool = True
@@ -284,6 +192,8 @@ class WebSettings(Section):
     peer_secret: SecretStr = SecretStr("")
     """What workers of one group prove their answers to each other with. Not set: derived from
     ``WEIR_KAFKA__PASSWORD``; without that, too, whatever the group's members advertise is asked and believed."""
+    action_token: SecretStr = SecretStr("")
+    """Bearer token of who may acknowledge, shelve and label alarms over HTTP. Not set: whoever is on this machine."""
     bridge_url: str = ""
     """Where the bridge's ``/api/ledger`` is; not set: at its own metrics address on this machine."""
 
@@ -366,6 +276,8 @@ class Settings(BaseSettings):
     bridge: BridgeSettings = BridgeSettings()
     windows: WindowSettings = WindowSettings()
     detection: DetectionSettings = DetectionSettings()
+    alarms: AlarmSettings = AlarmSettings()
+    notify: NotifySettings = NotifySettings()
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()
     analysis: AnalysisSettings = AnalysisSettings()
@@ -422,22 +334,16 @@ def load() -> Settings:
         raise ConfigurationError(f"WEIR_CONFIG must name a TOML file, got {config!r}")
     if unknown := sorted(name for name in os.environ if not _is_known(name)):
         raise ConfigurationError(
-            f"unknown setting {', '.join(unknown)}: see docs/reference/settings.md for the names that exist"
+            f"unknown setting {', '.join(unknown)}: see docs/reference/settings.md for the names that exist."
+            + "".join(near(Settings, name) for name in unknown)
         )
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigurationError(_explain(error)) from None
+        raise ConfigurationError(tell_wrong(Settings, error)) from None
     except (SettingsError, ValueError) as error:
-        raise ConfigurationError(f"cannot read the settings: {error}") from None
-
-
-def _fields_of(section: str) -> set[str] | None:
-    """Return the setting names of a section; ``None`` if there is no such section."""
-    field = Settings.model_fields.get(section)
-    if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, Section):
-        return None
-    return set(field.annotation.model_fields)
+        where = f" or {config}" if config else ""
+        raise ConfigurationError(f"cannot read the settings of the environment{where}: {error}") from None
 
 
 def _is_known(variable: str) -> bool:
@@ -450,7 +356,7 @@ def _is_known(variable: str) -> bool:
     section, delimiter, name = variable.removeprefix("WEIR_").lower().partition("__")
     if not delimiter:
         return section in Settings.model_fields
-    return name in (_fields_of(section) or ()) or _secret_file_of(variable) is not None
+    return name in (fields_of(Settings, section) or ()) or _secret_file_of(variable) is not None
 
 
 def _secret_file_of(variable: str) -> tuple[str, str] | None:
@@ -458,32 +364,6 @@ def _secret_file_of(variable: str) -> tuple[str, str] | None:
     if not (variable.startswith("WEIR_") and variable.endswith("_FILE")):
         return None
     section, _, name = variable.removeprefix("WEIR_").lower().partition("__")
-    fields = _fields_of(section) or set()
+    fields = fields_of(Settings, section) or set()
     base = name.removesuffix("_file")
     return (section, base) if base in fields and name not in fields else None
-
-
-def _may_be_shown(path: list[str]) -> bool:
-    """Tell whether the value at this place is of one setting that is known to be no secret.
-
-    A whole section holds the secrets in it, and what stands under an unknown name may be one.
-    """
-    model: Any = Settings
-    for part in path:
-        field = model.model_fields.get(part)
-        if field is None:
-            return False
-        model = field.annotation
-        if not (isinstance(model, type) and issubclass(model, Section)):
-            return SecretStr not in (model, *get_args(model))
-    return False
-
-
-def _explain(error: ValidationError) -> str:
-    """Name each wrong setting by its variable, with what was expected and what came (never a secret)."""
-    lines = []
-    for item in error.errors(include_url=False, include_context=False):
-        path = [str(part) for part in item["loc"]]
-        shown = f", got {item['input']!r}" if _may_be_shown(path) else ""
-        lines.append(f"WEIR_{'__'.join(path).upper()}: {item['msg']}{shown}")
-    return "settings are not acceptable:\n  " + "\n  ".join(lines)

@@ -32,13 +32,16 @@ def private_folder(path: Path) -> None:
     is closed to them; folders of other names that are there already are left as they are.
 
     Raises:
-        OSError: If it cannot be made.
+        ConfigurationError: If it cannot be made.
     """
-    for folder in (*reversed(path.parents), path):
-        if not folder.is_dir():
-            folder.mkdir(mode=_PRIVATE, exist_ok=True)
-        elif folder.name == OUR_FOLDER and _is_open(folder):
-            folder.chmod(_PRIVATE)
+    try:
+        for folder in (*reversed(path.parents), path):
+            if not folder.is_dir():
+                folder.mkdir(mode=_PRIVATE, exist_ok=True)
+            elif folder.name == OUR_FOLDER and _is_open(folder):
+                folder.chmod(_PRIVATE)
+    except OSError as error:
+        raise ConfigurationError(f"cannot make the folder {path}, name another: {error}") from None
 
 
 def _is_open(folder: Path) -> bool:

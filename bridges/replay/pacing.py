@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
+from bridges.sources.kept_headers import KeptHeaders
 from bridges.sources.source import Chunk, Source
 from streams.backtest.runs import LogRecord
 
@@ -15,7 +16,7 @@ _SLICE_SECONDS = 0.05
 """Records that are due within so much wall-clock time are given out together."""
 
 
-_Item = tuple[int, int, LogRecord | None, Chunk | None]
+_Item = tuple[int, int, LogRecord | None, Chunk]
 
 
 def paced(
@@ -57,7 +58,7 @@ def _records(source: Source, partition: int) -> Iterator[_Item]:
     for chunk in source.read([partition]):
         for record in chunk.records:
             last_ms = max(last_ms, record[1])  # clocks of several bridges may disagree by a little
-            yield last_ms, partition, record, None
+            yield last_ms, partition, record, chunk
         yield last_ms, partition, None, chunk._replace(records=())
 
 
@@ -66,12 +67,15 @@ def _order(item: _Item) -> tuple[int, int]:
 
 
 def _chunks(items: list[_Item]) -> Iterator[Chunk]:
-    by_partition: dict[int, list[LogRecord]] = {}
-    for _, partition, record, _ in items:
+    by_partition: dict[int, tuple[list[LogRecord], dict[int, KeptHeaders]]] = {}
+    for _, partition, record, chunk in items:
         if record is not None:
-            by_partition.setdefault(partition, []).append(record)
-    for partition, records in by_partition.items():
-        yield Chunk(partition, records)
-    for *_, rest in items:
-        if rest is not None:
-            yield rest
+            records, headers = by_partition.setdefault(partition, ([], {}))
+            records.append(record)
+            if (kept := chunk.headers.get(record[0])) is not None:
+                headers[record[0]] = kept
+    for partition, (records, headers) in by_partition.items():
+        yield Chunk(partition, records, headers=headers)
+    for _, _, record, chunk in items:
+        if record is None:
+            yield chunk

@@ -1,7 +1,8 @@
 """Replay recorded readings: recompute their results into files, or publish them into another namespace.
 
-Publishing keeps key, value, partition and ingest time, so that a worker there sees what the live one saw. Each record
-says in a header which source record it was: a replay that was interrupted goes on after the last one that arrived.
+Publishing keeps key, value, partition, ingest time and the headers that tell where a reading comes from, so that a
+worker there sees what the live one saw. Each record says in a header which source record it was: a replay that was
+interrupted goes on after the last one that arrived.
 """
 
 import shutil
@@ -10,7 +11,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,8 +23,10 @@ from bridges.process.parallel import Progress
 from bridges.process.settings import Settings
 from bridges.replay.pacing import paced
 from bridges.sources.kafka_source import KafkaSource, Log
+from bridges.sources.kept_headers import KeptHeaders
 from bridges.sources.source import Chunk, Source, check_found
 from streams.backtest.configuration import Configuration
+from streams.backtest.net import MOST_FAILED, Doubts, SetAside
 from streams.backtest.runs import Coverage, DetectionRun, Result, WindowRun
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
@@ -45,6 +49,7 @@ class Replayed:
         readings, ticks, sensors: What was read.
         results: Results by topic name; nothing when readings were published.
         unreadable: Records passed over.
+        unprocessable: Records in which windows or detection failed, set aside as the worker does.
         resumed: Readings that an earlier, interrupted replay had published already.
     """
 
@@ -54,6 +59,7 @@ class Replayed:
     results: dict[str, int]
     unreadable: int = 0
     resumed: int = 0
+    unprocessable: SetAside = field(default_factory=SetAside)
 
 
 def recompute(
@@ -65,6 +71,7 @@ def recompute(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     catalogue: Catalogue = CATALOGUE,
+    most_failed: int = MOST_FAILED,
 ) -> Replayed:
     """Recompute the results of readings.
 
@@ -76,11 +83,33 @@ def recompute(
         skip_unreadable: Pass over what cannot be read.
         progress: Told how far it is.
         catalogue: Which records a replay makes again: a file for each, if nothing else than empty.
+        most_failed: So many records may fail beyond those that succeed.
 
     Raises:
         UnreadableRecords: With the first of them.
         NothingToRead: If nothing was selected.
+        TooManyFailedError: If windows or detection fail in so many records that it cannot be these.
     """
+    doubts = Doubts(most_failed)
+    speeds = chain((speed,), repeat(0.0))  # what begins again because of a failure does not wait again
+    done = doubts.settle(
+        lambda: _recompute(
+            source, configuration, folder, next(speeds), doubts, skip_unreadable, progress, catalogue
+        )
+    )
+    return replace(done, unprocessable=doubts.set_aside)
+
+
+def _recompute(
+    source: Source,
+    configuration: Configuration,
+    folder: Path | None,
+    speed: float,
+    doubts: Doubts,
+    skip_unreadable: bool,
+    progress: Progress | None,
+    catalogue: Catalogue,
+) -> Replayed:
     counts: Counter[str] = Counter()
     coverage, unreadable = Coverage(), 0
     with _result_files(folder, catalogue) as files:
@@ -90,7 +119,10 @@ def recompute(
             counts[kind.topic.name] += 1
             files.write(kind.file, partition, kind.encode(result))
 
-        runs = (WindowRun(configuration.policy(), emit), DetectionRun(configuration.plan(), emit))
+        runs = (
+            WindowRun(configuration.policy(), emit, doubts),
+            DetectionRun(configuration.plan(), emit, doubts),
+        )
         for chunk in _told(paced(source, speed), source, progress):
             unreadable += _pass_over(chunk, skip_unreadable)
             coverage.apply(chunk.records)
@@ -217,6 +249,8 @@ def publish(
         raise ConfigurationError("refusing to publish into the live topics: the namespace is empty")
     if isinstance(source, KafkaSource) and source.topic == target.topic(CATALOGUE.of(Reading).topic.name):
         raise ConfigurationError(f"refusing to publish {source.topic} into itself")
+    if isinstance(source, KafkaSource):
+        source = replace(source, with_headers=True)
     ensure_topics(target)
     publisher = _Publisher(target, same_partitions=_same_partitions(source, target))
     coverage, unreadable = Coverage(), 0
@@ -271,7 +305,10 @@ class _Publisher:
             else:
                 self._last_ms = max(self._last_ms, ingest_ms)
                 partition = chunk.partition if self.same_partitions else self._partition_of(record.sensor_id)
-                self._send(partition, (chunk.partition, offset), ingest_ms, record.sensor_id.encode(), record)
+                kept = chunk.headers.get(offset, ())
+                self._send(
+                    partition, (chunk.partition, offset), ingest_ms, record.sensor_id.encode(), record, kept
+                )
 
     def close_windows(self, idle_seconds: float) -> None:
         """Add a tick to every partition, after which no sensor's windows are open."""
@@ -293,6 +330,7 @@ class _Publisher:
         ingest_ms: int,
         key: bytes | None,
         record: Reading | Tick,
+        kept: KeptHeaders = (),
     ) -> None:
         if origin[1] <= self._arrived.get((origin[0], partition), -1):
             self.resumed += isinstance(record, Reading)
@@ -300,7 +338,7 @@ class _Publisher:
         headers: list[tuple[str, str | bytes | None]] = [(HEADER_ORIGIN, _ORIGIN.pack(*origin))]
         if isinstance(record, Reading):
             identity = reading_id(record.sensor_id, record.collected_at, record.values, record.sequence)
-            headers.append((HEADER_READING_ID, identity))
+            headers += [(HEADER_READING_ID, identity), *kept]
         while True:
             try:
                 self._producer.produce(

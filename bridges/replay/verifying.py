@@ -11,17 +11,21 @@ No reading before ``low`` can have an event time later than T0 + max_future (the
 begin a window's length after that contain none of them, and no watermark of that time reaches into them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
 from math import inf
 from typing import Any
 
 from bridges.backtest.configuration_files import current
 from bridges.kafka.connecting import connect_writer
-from bridges.process.parallel import Done, Progress, in_processes
+from bridges.process.parallel import Done, Furthest, Progress, in_processes
 from bridges.process.settings import Settings
+from bridges.replay.verifying_alarms import committed_inputs, verify_alarms
 from bridges.sources.kafka_source import KafkaSource, Log, OffsetRange
 from bridges.sources.source import Filter, Selection
+from streams.backtest.net import Doubts, SetAside
 from streams.backtest.runs import DetectionRun, Emit, WindowRun
 from streams.backtest.verification import Agreement, Comparison, SeriesRecord, agreement_in_all
 from streams.errors import ConfigurationError, TransientError
@@ -48,6 +52,7 @@ class Verification:
         more_readings: By partition: whether the log goes on after what is verified.
         fill: Write what is missing to the topic that misses it.
         catalogue: Which records a replay makes again.
+        alarm_inputs: By partition: how far the live worker has worked through what alarms are made of.
     """
 
     settings: Settings
@@ -58,6 +63,7 @@ class Verification:
     more_readings: dict[int, bool]
     fill: bool = False
     catalogue: Catalogue = CATALOGUE
+    alarm_inputs: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def plan(cls, settings: Settings, selection: Selection) -> "Verification":
@@ -75,6 +81,7 @@ class Verification:
         future = settings.bridge.max_future_seconds
         policy = current(settings).policy()
         with Log(settings) as log:
+            inputs = committed_inputs(settings, group, log)
             committed = log.committed(group, topic, whole.partitions)
             if not any(committed.values()):
                 raise ConfigurationError(
@@ -90,7 +97,7 @@ class Verification:
         }
         more = {partition: ranges[partition].end < each.end for partition, each in whole.ranges.items()}
         source = KafkaSource(settings, Selection(), ranges, topic)
-        return cls(settings, selection, source, since, source.from_the_start, more)
+        return cls(settings, selection, source, since, source.from_the_start, more, alarm_inputs=inputs)
 
     def compared(self) -> tuple[RecordType[Any], ...]:
         """Return the types of records that can be compared."""
@@ -141,12 +148,14 @@ class Verified:
 
     by_topic: dict[str, Agreement] = field(default_factory=dict)
     unreadable: int = 0
+    unprocessable: SetAside = field(default_factory=SetAside)
 
     def merge(self, other: "Verified") -> None:
         """Add other partitions."""
         for name, agreement in other.by_topic.items():
             self.by_topic.setdefault(name, Agreement()).merge(agreement)
         self.unreadable += other.unreadable
+        self.unprocessable.merge(other.unprocessable)
 
     @property
     def whole(self) -> Agreement:
@@ -240,14 +249,22 @@ class _Side:
 
 
 class _Filler:
-    """Writes missing results to the partition in which the worker would have written them."""
+    """Writes missing results to the partition in which the worker would have written them, each once.
+
+    What begins again because a record failed finds the same results missing again.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._error: Any = None
+        self._written: set[bytes] = set()
         self._producer = connect_writer(settings)
 
     def write(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
-        """Write one result."""
+        """Write one result, unless it was."""
+        mark = blake2b(topic.encode() + b"\0" + value, digest_size=16).digest()
+        if mark in self._written:
+            return
+        self._written.add(mark)
         while True:
             try:
                 self._producer.produce(topic, value, key, partition, on_delivery=self._delivered)
@@ -273,15 +290,23 @@ def _verify(verification: Verification, partitions: Sequence[int], done: Done) -
     verified = Verified()
     filler = _Filler(verification.settings) if verification.fill else None
     for partition in partitions:
-        _verify_partition(verification, partition, done, verified, filler)
+        doubts, told = Doubts(verification.settings.worker.max_unprocessable), Furthest(done)
+        found = doubts.settle(partial(_verify_partition, verification, partition, told.begin, filler, doubts))
+        found.unprocessable = doubts.set_aside
+        verified.merge(found)
     if filler is not None:
         filler.flush()
     return verified
 
 
 def _verify_partition(
-    verification: Verification, partition: int, done: Done, verified: Verified, filler: _Filler | None
-) -> None:
+    verification: Verification,
+    partition: int,
+    begin: Callable[[], Done],
+    filler: _Filler | None,
+    doubts: Doubts,
+) -> Verified:
+    verified, done = Verified(), begin()
     configuration = current(verification.settings)
     kinds = verification.compared()
     logs = [Log(verification.settings) for _ in kinds]
@@ -292,9 +317,9 @@ def _verify_partition(
         }
         sides = list(by_kind.values())
         emit: Emit = lambda _, result: by_kind[type(result)].recomputed(result)  # noqa: E731
-        runs: list[WindowRun | DetectionRun] = [WindowRun(configuration.policy(), emit)]
+        runs: list[WindowRun | DetectionRun] = [WindowRun(configuration.policy(), emit, doubts)]
         if verification.models:
-            runs.append(DetectionRun(configuration.plan(), emit))
+            runs.append(DetectionRun(configuration.plan(), emit, doubts))
         for chunk in verification.source.read([partition]):
             verified.unreadable += len(chunk.unreadable)
             for run in runs:
@@ -307,6 +332,10 @@ def _verify_partition(
         for side in sides:
             agreement = side.finish(more_readings=verification.more_readings[partition])
             verified.by_topic.setdefault(side.topic, Agreement()).merge(agreement)
+        if filler is None and (end := verification.alarm_inputs.get(partition)) is not None:
+            topic, agreement = verify_alarms(verification.settings, verification.selection, partition, end)
+            verified.by_topic.setdefault(topic, Agreement()).merge(agreement)
+        return verified
     finally:
         for log in logs:
             log.__exit__()

@@ -7,7 +7,17 @@ from typing import Any
 
 from bridges.simulator.recordings import WATERFLOW, from_csv, waterflow
 from streams.errors import ConfigurationError
-from streams.signals import Fleet, MessageSource, Recording, Totals, merged, parse_faults, totals
+from streams.signals import (
+    DIALECTS,
+    Dressed,
+    Fleet,
+    MessageSource,
+    Recording,
+    Totals,
+    merged,
+    parse_faults,
+    totals,
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Scenario:
         recorded: Recorded data that Weir knows by name: ``waterflow``.
         csv: Files with recorded data.
         labels: File with what is known of the CSV files.
+        dialect: How synthetic sensors publish: one of `streams.signals.DIALECTS`; empty is Weir's own form.
     """
 
     sensors: int = 0
@@ -39,6 +50,7 @@ class Scenario:
     recorded: tuple[str, ...] = ()
     csv: tuple[Path, ...] = ()
     labels: Path | None = None
+    dialect: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together.
@@ -53,6 +65,12 @@ class Scenario:
         if unknown := set(self.recorded) - {WATERFLOW}:
             raise ConfigurationError(
                 f"no recorded data named {', '.join(sorted(unknown))}: there is {WATERFLOW}"
+            )
+        if self.dialect not in ("", *DIALECTS):
+            raise ConfigurationError(f"there is no dialect {self.dialect!r}: there are {', '.join(DIALECTS)}")
+        if self.dialect and (self.recorded or self.csv):
+            raise ConfigurationError(
+                "only synthetic sensors speak a dialect: leave out recorded data and files"
             )
         if not (self.recorded or self.csv):
             if self.once and self.seconds is None:
@@ -69,7 +87,7 @@ class Scenario:
         until = self.until
         found: list[MessageSource] = [_cut(recording, until) for recording in self._recordings]
         if self.sensors:
-            found.append(self.fleet)
+            found.append(Dressed(self.fleet, self.dialect) if self.dialect else self.fleet)
         return found
 
     @property
@@ -112,6 +130,8 @@ class Scenario:
         described = asdict(self)
         described["csv"] = [str(path) for path in self.csv]
         described["labels"] = None if self.labels is None else str(self.labels)
+        if not self.dialect:
+            del described["dialect"]  # so that a state of before is known again
         return described
 
     @cached_property

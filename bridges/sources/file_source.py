@@ -56,19 +56,21 @@ class FileSource:
 
     @classmethod
     def open(cls, path: Path, selection: Selection) -> "FileSource":
-        """Find the files: the path itself, or every CSV file below it.
+        """Find the files: the path itself, or every CSV file below it, or every Parquet file.
 
         Raises:
-            ConfigurationError: If there is none, or its kind is not known.
+            ConfigurationError: If there is none, if there are both, or their kind is not known.
         """
         if selection.by == "offset":
             raise ConfigurationError("a file has no offsets: bound it by event time or ingest time")
         if path.is_dir():
             data = path / "data" if (path / "data").is_dir() else path
-            files = tuple(sorted(data.rglob("*.csv")))
-            if not files:
-                raise ConfigurationError(f"no .csv file in {data}")
-            return cls(files, selection, path.name)
+            found = {suffix: tuple(sorted(data.rglob(f"*{suffix}"))) for suffix in (".csv", ".parquet")}
+            kinds = [files for files in found.values() if files]
+            if len(kinds) != 1:
+                both = "files of both kinds" if kinds else "no file"
+                raise ConfigurationError(f"{data}: expected files that end in .csv or .parquet, got {both}")
+            return cls(kinds[0], selection, path.name)
         if path.suffix not in SUFFIXES:
             raise ConfigurationError(f"{path}: expected a folder or one of {', '.join(SUFFIXES)}")
         if not path.is_file():

@@ -10,21 +10,32 @@ The range of offsets of each partition is fixed when the source is opened, so th
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from bridges.kafka.connecting import connect_reader
 from bridges.kafka.refusal import unreachable
 from bridges.process.settings import Settings
-from bridges.sources.source import CHUNK_RECORDS, Chunk, Filter, NothingToRead, Selection, UnreadableEntry
+from bridges.sources.kept_headers import kept_headers
+from bridges.sources.source import (
+    CHUNK_RECORDS,
+    Chunk,
+    Filter,
+    NothingToRead,
+    Selection,
+    UnreadableEntry,
+)
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.catalogue import CATALOGUE
+from streams.records.claims import Committed
 from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Reading, Tick, decode_reading, decode_readings
 from streams.signals.wire import iso
 
 _TIMEOUT_SECONDS = 20.0
 _PATIENCE_SECONDS = 0.1
+_END_MS = 20
 _END = -1  # librdkafka's OFFSET_END: what it answers when no record is so young
 
 
@@ -51,12 +62,14 @@ class KafkaSource:
         selection: What is wanted.
         ranges: Offsets of each partition.
         topic: Full name of the topic.
+        with_headers: Whether headers of readings are wanted.
     """
 
     settings: Settings
     selection: Selection
     ranges: Mapping[int, OffsetRange]
     topic: str
+    with_headers: bool = False
 
     @classmethod
     def open(
@@ -141,7 +154,10 @@ class KafkaSource:
                 records, unreadable = _decode(messages, self.topic, partition)
                 if not wanted.takes_all:
                     records = [each for each in records if wanted.wants(each[2])]
-                yield Chunk(partition, records, unreadable, last + 1 - at)
+                headers = (
+                    {each.offset(): kept_headers(each) for each in messages} if self.with_headers else {}
+                )
+                yield Chunk(partition, records, unreadable, last + 1 - at, headers)
                 at = last + 1
             if at < end:
                 yield Chunk(partition, (), (), end - at)
@@ -221,12 +237,19 @@ class Log:
             auto_offset_reset="error",
             fetch_message_max_bytes=4 * 1024 * 1024,
             queued_max_messages_kbytes=32 * 1024,
+            # That a partition ends in the marker of a transaction is told by an empty answer to a fetch: Kafka waits
+            # half a second with it otherwise, for each partition.
+            fetch_wait_max_ms=_END_MS,
         )
 
     def __enter__(self) -> "Log":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
         self._consumer.close()
 
     def partitions_of(self, topic: str) -> list[int]:
@@ -260,8 +283,7 @@ class Log:
             high: The offset after the newest record, from `ends`.
 
         Raises:
-            ConfigurationError: If Kafka refuses us and an operator must act.
-            TransientError: If Kafka cannot be reached.
+            ConfigurationError, TransientError: If Kafka refuses us and an operator must act; if it is away.
         """
         from confluent_kafka import TopicPartition
 
@@ -283,25 +305,27 @@ class Log:
         return None
 
     def committed(self, group: str, topic: str, partitions: Collection[int]) -> dict[int, int]:
-        """Return the offsets that a group has committed; 0 where it has none. Asks only: the group notices nothing.
+        """Return the offsets that a group has committed; 0 where it has none. Arguments and errors: as `stands`."""
+        return {each: at.offset if at else 0 for each, at in self.stands(group, topic, partitions).items()}
+
+    def stands(self, group: str, topic: str, partitions: Collection[int]) -> dict[int, Committed | None]:
+        """Return where a group stands; ``None`` where it has not begun. Asks only: the group notices nothing.
 
         Args:
             group, topic: With their namespace.
             partitions: Of which to tell.
 
         Raises:
-            ConfigurationError: If Kafka refuses us and an operator must act.
-            TransientError: If Kafka cannot be reached.
+            ConfigurationError, TransientError: If Kafka refuses us and an operator must act; if it is away.
         """
         from confluent_kafka import TopicPartition
 
-        asker = connect_reader(self._settings, group)
-        try:
-            asked = [TopicPartition(topic, partition) for partition in sorted(partitions)]
+        asked = [TopicPartition(topic, partition) for partition in sorted(partitions)]
+        with closing(connect_reader(self._settings, group)) as asker:
             found = self._ask(asker.committed, asked, timeout=_TIMEOUT_SECONDS)
-        finally:
-            asker.close()
-        return {each.partition: max(0, each.offset) for each in found}
+        return {
+            at.partition: Committed(at.offset, at.metadata or "") if at.offset >= 0 else None for at in found
+        }
 
     def read(self, topic: str, partition: int, begin: int, end: int) -> Iterator[list[Any]]:
         """Yield the messages of one partition in ``[begin, end)``, many at a time.

@@ -4,7 +4,7 @@ MongoDB keeps no order of arrival: nothing is late or out of order here, and the
 reproduce those; use MongoDB for what Kafka's retention has deleted.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from math import isinf
@@ -95,7 +95,7 @@ class MongoSource:
                     offset += 1
                     held += 1
                     try:
-                        reading = _reading_of(sensor_id, document)
+                        reading = reading_of_document(document)
                     except InputError as error:
                         gathering.unreadable(f"{sensors.full_name} {document.get('_id')}", error.detail)
                         continue
@@ -111,8 +111,14 @@ def _ties_by_id(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]
         yield from sorted(same, key=lambda document: str(document["_id"]))
 
 
-def _reading_of(sensor_id: str, document: dict[str, Any]) -> Reading:
+def reading_of_document(document: Mapping[str, Any]) -> Reading:
+    """Return the reading of a document of collection ``sensors``: what `reading_document` undoes.
+
+    Raises:
+        InputError: If one of its values is no finite number.
+    """
     values = finite_values({name: value for name, value in document.items() if name not in _NOT_QUANTITIES})
+    sensor_id = document["metadata"]["sensor_id"]
     return Reading(sensor_id, seconds_of(document["collected_at"]), values, document.get("sequence"))
 
 

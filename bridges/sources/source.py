@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import inf, isfinite
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 from zlib import crc32
 
+from bridges.sources.kept_headers import KeptHeaders
 from streams.backtest.runs import LogRecord
 from streams.errors import ConfigurationError, InputError, Reason, WeirError, shown
 from streams.payloads.addresses import check_quantity
@@ -46,12 +48,14 @@ class Chunk(NamedTuple):
         records: Offset, ingest time (ms) and content.
         unreadable: What stood between them and cannot be read.
         done: Units of the source's total that this chunk used up.
+        headers: Offset -> what else Kafka holds of a record, if the source was asked for it.
     """
 
     partition: int
     records: Sequence[LogRecord]
     unreadable: Sequence[UnreadableEntry] = ()
     done: int = 0
+    headers: Mapping[int, KeptHeaders] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

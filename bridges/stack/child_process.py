@@ -19,6 +19,7 @@ from typing import IO, ClassVar
 
 from bridges.process.ports import port_taken
 from bridges.process.written import private_folder
+from bridges.stack.leftover import await_end, remember_process
 from streams.errors import ConfigurationError, TransientError
 
 LOOPBACK = "127.0.0.1"
@@ -125,6 +126,7 @@ class Program:
         if self.is_running():
             return
         private_folder(self.directory)
+        await_end(self._pid_file, self.stop_seconds)
         self.prepare()
         command = [str(part) for part in self.command()]
         if sys.platform == "linux":
@@ -138,6 +140,7 @@ class Program:
                 env=self._variables(),
                 start_new_session=True,
             )
+        remember_process(self._pid_file, self._process.pid)
 
     def start(self, timeout: float | None = None) -> None:
         """Start the process and wait until it is ready; does nothing if it runs.
@@ -193,6 +196,10 @@ class Program:
             return f"no log in {self.log_file}"
         text = self.log_file.read_bytes()[-4000:].decode(errors="replace")
         return "\n  ".join([f"see {self.log_file}", *text.splitlines()[-lines:]])
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / f"{self.name}.pid"
 
     def _variables(self) -> dict[str, str]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))

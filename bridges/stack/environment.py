@@ -1,7 +1,9 @@
 """The variables that point other programs at a local stack, kept in a file of its data folder."""
 
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from bridges.stack.mongo_server import write_private
@@ -29,3 +31,27 @@ def read_environment(data: Path) -> dict[str, str]:
         return {}
     pairs = (shlex.split(line)[0].partition("=") for line in text.splitlines() if line)
     return {name: value for name, _, value in pairs}
+
+
+@contextmanager
+def local_environment(data: Path) -> Iterator[set[str]]:
+    """Use the stack that runs on a data folder, if one does, wherever the environment names nothing else.
+
+    Args:
+        data: The folder.
+
+    Yields:
+        The names of the variables that are the stack's.
+    """
+    added = {name: value for name, value in read_environment(data).items() if not _is_set(name)}
+    os.environ.update(added)
+    try:
+        yield set(added)
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _is_set(variable: str) -> bool:
+    base = variable.removesuffix("_FILE")
+    return base in os.environ or f"{base}_FILE" in os.environ

@@ -7,7 +7,7 @@ from bridges.stack.child_process import Program
 from bridges.stack.probes import Rate
 
 SERVERS = ("kafka", "mqtt", "mongo")
-PROGRAMS = ("bridge", "worker", "analysis", "simulator")
+PROGRAMS = ("bridge", "worker", "analysis", "notify", "simulator")
 PARTS = (*SERVERS, *PROGRAMS)
 FORMER_NAMES = {"server": "worker", "sensor": "simulator"}
 """Names that parts had before, still understood where a person gives one."""
@@ -24,6 +24,7 @@ class Part:
         program: The process; ``None`` for an existing system.
         why_not_ready: Asks the part; an empty text when it does its work.
         rate: Growth of its counter of messages; ``None`` if it has none.
+        warns: Asks the part what an operator should know although it works; an empty text when nothing.
         may_end: It may finish its work: ending with code 0 is not a failure.
     """
 
@@ -33,6 +34,7 @@ class Part:
     program: Program | None
     why_not_ready: Callable[[], str]
     rate: Rate | None = None
+    warns: Callable[[], str] = str
     may_end: bool = False
 
 

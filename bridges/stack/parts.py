@@ -1,6 +1,7 @@
 """What ``weir up`` runs: which parts, in which order, where, and how each is asked how it is.
 
-Servers first (kafka, mqtt, mongo), then what reads from them (bridge, worker, analysis), then the simulator: a sensor
+Servers first (kafka, mqtt, mongo), then what reads from them (bridge, worker, analysis, and notify where somebody is to
+be told of alarms), then the simulator: a sensor
 that publishes before the bridge has a session would talk to nobody. A server that the settings point at is an
 existing system: it is watched, not started.
 """
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bridges.process.settings import Settings
 from bridges.stack import probes
@@ -20,12 +22,15 @@ from bridges.stack.mongo_server import MongoServer
 from bridges.stack.mqtt_server import MqttServer
 from bridges.stack.part import PARTS, SERVERS, Part, asks
 from bridges.stack.profiles import PROFILES
+from streams.conditions import only_qos_0
 from streams.errors import ConfigurationError
 
 DEFAULT_PORTS: Mapping[str, int] = {"kafka": 9092, "mqtt": 1883, "mongo": 27017}
 # A local broker that is killed forgets what it had acknowledged and not delivered: rumqttd all of it, Mosquitto
-# what came after its last save. The sensors send the last seconds again; reading ids make that harmless.
-OVERLAP_SECONDS = 10
+# what came after its last save. The sensors send the last minute again; reading ids make that harmless. It must be
+# more than the bridge may be behind on a busy machine.
+OVERLAP_SECONDS = 60
+_OF_THE_WORKER = frozenset({"loss", "store_away", "lag"})
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def plan_parts(settings: Settings, plan: Plan) -> tuple[list[list[Part]], dict[s
         for name, make in (("worker", _worker), ("analysis", _analysis))
         if name in wanted
     ]
+    if "notify" in wanted and settings.notify.targets:
+        readers.append(_notify(settings, plan, environment))
     sensors = [_sensor(plan, environment, servers, bridge)] if "simulator" in wanted else []
     levels = [servers, readers, sensors]
     return [level for level in levels if level], environment
@@ -127,7 +134,15 @@ def _bridge(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> P
         environment={**environment, "WEIR_BRIDGE__METRICS_PORT": str(port)},
     )
     rate = program.rate("weir_bridge_items_produced_total", "weir_bridge_items_refused_total")
-    return Part("bridge", program.address, "MQTT to Kafka", program, program.why_not_ready, rate)
+    return Part(
+        "bridge",
+        program.address,
+        "MQTT to Kafka",
+        program,
+        program.why_not_ready,
+        rate,
+        warns=lambda: bridge_warning(probes.page_of(program.address, "/api/ledger") or {}),
+    )
 
 
 def _worker(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:
@@ -153,6 +168,7 @@ def _worker(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> P
         program,
         program.why_not_ready,
         rate,
+        warns=lambda: worker_warning(probes.page_of(program.address, "/api/overview") or {}),
     )
 
 
@@ -173,6 +189,39 @@ def _analysis(settings: Settings, plan: Plan, environment: Mapping[str, str]) ->
     )
     rate = program.rate("weir_analysis_readings_total")
     return Part("analysis", program.address, "model analysis", program, program.why_not_ready, rate)
+
+
+def _notify(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:
+    port = plan.port("notify", settings.notify.metrics_port) or free_port()
+    program = Service(
+        "notify",
+        (plan.data / "notify").resolve(),
+        port,
+        remedy="choose another port with WEIR_NOTIFY__METRICS_PORT",
+        command=_weir("notify"),
+        environment={**environment, "WEIR_NOTIFY__METRICS_PORT": str(port)},
+    )
+    return Part(
+        "notify",
+        program.address,
+        f"tells {', '.join(settings.notify.targets)} of alarms",
+        program,
+        program.why_not_ready,
+        program.rate("weir_notify_changes_read_total"),
+        warns=lambda: targets_away(probes.page_of(program.address, "/api/ledger") or {}),
+    )
+
+
+def targets_away(ledger: Mapping[str, Any]) -> str:
+    """Say which targets take nothing now, from the notifier's ledger; empty if all do.
+
+    >>> targets_away({"targets": {"ops": {"failing": "503"}, "house": {"failing": ""}}})
+    'not told: ops (503)'
+    """
+    away = [
+        f"{name} ({each['failing']})" for name, each in ledger.get("targets", {}).items() if each["failing"]
+    ]
+    return f"not told: {', '.join(away)}" if away else ""
 
 
 def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part], bridge: str | None) -> Part:
@@ -205,6 +254,29 @@ def _sensor(plan: Plan, environment: Mapping[str, str], servers: Sequence[Part],
         rate,
         may_end=True,
     )
+
+
+def bridge_warning(ledger: Mapping[str, Any]) -> str:
+    """Return what a bridge's ledger says that an operator should know although it works.
+
+    >>> bridge_warning({"at_qos_0": ["sensors/#"]})
+    'readings can be lost: the MQTT broker grants QoS 0 for sensors/#'
+    """
+    filters = ledger.get("at_qos_0")
+    return only_qos_0(filters) if filters else ""
+
+
+def worker_warning(overview: Mapping[str, Any]) -> str:
+    """Return what a worker's overview says that an operator should know: the worst that is Weir's own.
+
+    Open anomalies are about what is measured, and of the bridge its own row tells.
+
+    >>> worker_warning({"conditions": [{"name": "anomalies", "text": "2 anomalies are open"},
+    ...                                {"name": "lag", "text": "53,000 records are not worked through yet"}]})
+    '53,000 records are not worked through yet'
+    """
+    own = [each["text"] for each in overview.get("conditions", ()) if each["name"] in _OF_THE_WORKER]
+    return str(own[0]) if own else ""
 
 
 class Service(Server):

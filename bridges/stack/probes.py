@@ -4,9 +4,11 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
 
 TIMEOUT_SECONDS = 2.0
+DOES_NOT_ANSWER = "does not answer"
 # The addresses asked are on this machine: no proxy of the environment may come between.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -21,17 +23,36 @@ def why_process_not_ready(address: str) -> str:
         with _OPENER.open(f"http://{address}/health/ready", timeout=TIMEOUT_SECONDS):
             return ""
     except urllib.error.HTTPError as error:
-        return _reason(error.read())
-    except OSError:
-        return "does not answer"
+        return _reason(_body(error))
+    except (OSError, HTTPException):
+        return DOES_NOT_ANSWER
 
 
-def _reason(body: bytes) -> str:
+def _body(error: urllib.error.HTTPError) -> bytes:
+    with error:
+        try:
+            return error.read()
+        except (OSError, HTTPException):
+            return b""
+
+
+def _reason(body: bytes, otherwise: str = "not ready") -> str:
     try:
         answer = json.loads(body)
     except ValueError:
-        return "not ready"
-    return str(answer.get("reason") or "not ready") if isinstance(answer, dict) else "not ready"
+        return otherwise
+    said = (answer.get("reason") or answer.get("error")) if isinstance(answer, dict) else ""
+    return str(said or otherwise)
+
+
+def asked_at(host: str, port: int) -> str:
+    """Return where a process that listens there is asked: one that listens everywhere, on this machine's own.
+
+    >>> asked_at("0.0.0.0", 3000), asked_at("::1", 3000), asked_at("worker-1", 3000)
+    ('127.0.0.1:3000', '[::1]:3000', 'worker-1:3000')
+    """
+    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def page_of(address: str, path: str) -> dict[str, Any] | None:
@@ -41,12 +62,30 @@ def page_of(address: str, path: str) -> dict[str, Any] | None:
         address: ``host:port``.
         path: The page.
     """
+    return page_or_reason(address, path)[0]
+
+
+def page_or_reason(address: str, path: str) -> tuple[dict[str, Any] | None, str]:
+    """Return what a page of a process answers; else nothing, and why.
+
+    Args:
+        address: ``host:port``.
+        path: The page.
+    """
     try:
         with _OPENER.open(f"http://{address}{path}", timeout=2 * TIMEOUT_SECONDS) as answer:
             found = json.load(answer)
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+    except urllib.error.HTTPError as error:
+        return None, f"{error.code}: {_reason(_body(error), error.reason)}"
+    except urllib.error.URLError as error:
+        return None, str(getattr(error.reason, "strerror", None) or error.reason).lower()
+    except TimeoutError:
+        return None, f"no answer within {2 * TIMEOUT_SECONDS:g} s"
+    except HTTPException as error:  # another program listens there
+        return None, f"its answer is not whole, or no HTTP ({type(error).__name__})"
+    except (OSError, ValueError) as error:
+        return None, str(error)
+    return (found, "") if isinstance(found, dict) else (None, "its answer is no JSON object")
 
 
 def count(address: str, *metrics: str) -> float | None:
@@ -59,7 +98,7 @@ def count(address: str, *metrics: str) -> float | None:
     try:
         with _OPENER.open(f"http://{address}/metrics", timeout=TIMEOUT_SECONDS) as answer:
             return total(answer.read().decode(), *metrics)
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return None
 
 

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,28 +41,44 @@ def run_stack(
     """
     console = console or Console()
     private_folder(plan.data)
-    with locked(plan.data), screen.open_screen(f"Weir, data in {plan.data.resolve()}", console) as shown:
+    head = f"Weir, data in {plan.data.resolve()}"
+    with locked(plan.data):
         supervisor: Supervisor
+        shown: screen.Screen
 
         def say(text: str) -> None:
             supervisor.tell(text)
 
+        def show(it: Supervisor) -> None:
+            shown.show(it)
+
         levels, environment = plan_parts(settings, replace(plan, say=say))
-        supervisor = Supervisor(levels, shown.show)
-        for part in (part for level in levels for part in level):
-            supervisor.tell(f"{part.name} at {part.address}: {part.describes}")
-        file = write_environment(plan.data, environment)
-        supervisor.tell(f"addresses for other programs are in {file}")
-        watcher = threading.Thread(target=beside, args=(supervisor,), name="beside") if beside else None
+        supervisor = Supervisor(levels, show)
+        # From the first line on Ctrl-C is a stop, not an abortion.
+        with supervisor.signals(), screen.open_screen(head, console) as shown:
+            _run(supervisor, plan, environment, beside)
+
+
+def _run(
+    supervisor: Supervisor,
+    plan: Plan,
+    environment: Mapping[str, str],
+    beside: Callable[[Supervisor], None] | None,
+) -> None:
+    for part in (watched.part for watched in supervisor.all):
+        supervisor.tell(f"{part.name} at {part.address}: {part.describes}")
+    file = write_environment(plan.data, environment)
+    supervisor.tell(f"addresses for other programs are in {file}")
+    watcher = threading.Thread(target=beside, args=(supervisor,), name="beside") if beside else None
+    if watcher:
+        watcher.start()
+    try:
+        supervisor.run()
+    finally:
+        supervisor.request_stop()
         if watcher:
-            watcher.start()
-        try:
-            supervisor.run()
-        finally:
-            supervisor.request_stop()
-            if watcher:
-                watcher.join(JOIN_SECONDS)
-            remove_environment(plan.data)
+            watcher.join(JOIN_SECONDS)
+        remove_environment(plan.data)
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def rate_text(watched: Watched) -> str:
 
 def _remark(watched: Watched) -> str:
     parts: Sequence[str] = (
-        watched.note or watched.part.describes,
+        watched.note or watched.warning or watched.part.describes,
         f"restarted {watched.restarts} times" if watched.restarts > 1 else "",
         "restarted once" if watched.restarts == 1 else "",
     )

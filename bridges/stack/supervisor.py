@@ -53,6 +53,8 @@ class Watched:
     state: State = State.WAITING
     note: str = ""
     rate: float | None = None
+    warning: str = ""
+    warning_told: bool = False
     restarts: int = 0
     started_at: float = 0.0
     restart_at: float = 0.0
@@ -110,7 +112,7 @@ class Supervisor:
             ConfigurationError: If a port is taken or a part refuses its settings at its first start.
             StartFailed: If a part cannot be started at all.
         """
-        with self._signals():
+        with self.signals():
             try:
                 for watched in self.all:
                     self._ask_in_background(watched)
@@ -179,6 +181,7 @@ class Supervisor:
                     self._died(watched, program)
                 elif watched.why_not_ready is not None:
                     self._answered(watched, watched.why_not_ready)
+                self._warned(watched)
         self._show(self)
 
     def _answered(self, watched: Watched, why_not_ready: str) -> None:
@@ -192,6 +195,12 @@ class Supervisor:
         elif watched.state is State.RUNNING:
             watched.state = State.NOT_READY
             self.tell(f"{watched.part.name} is not ready: {why_not_ready}")
+
+    def _warned(self, watched: Watched) -> None:
+        """Tell a warning once: its text may change with every look (a count in it, say)."""
+        if watched.warning and not watched.warning_told:
+            self.tell(f"{watched.part.name}: {watched.warning}")
+        watched.warning_told = bool(watched.warning)
 
     def _died(self, watched: Watched, program: Program) -> None:
         code = program.exit_code
@@ -258,14 +267,15 @@ class Supervisor:
             if watched.state is State.RUNNING and 0 < silences < SILENCES:
                 continue
             rate = part.rate.look(time.monotonic()) if part.rate is not None and not answer else None
+            warning = "" if answer else part.warns()
             if asked_of == watched.started_at:  # otherwise this was said by the process before
-                watched.why_not_ready, watched.rate = answer, rate
+                watched.why_not_ready, watched.rate, watched.warning = answer, rate, warning
 
     def _pause(self) -> bool:
         return self._stopping.wait(LOOK_SECONDS)
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def signals(self) -> Iterator[None]:
         """Turn SIGINT, SIGTERM and SIGHUP into a clean stop; the second one stops waiting for anybody."""
 
         def handle(_number: int, _frame: object) -> None:

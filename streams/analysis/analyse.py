@@ -10,7 +10,7 @@ from streams.analysis.correlation import Group
 from streams.analysis.findings import Finding
 from streams.analysis.sensor import ClosedBucket, SensorAnalysis
 from streams.records.identity import insight_id
-from streams.records.room import Room
+from streams.records.room import ENOUGH, Room
 from streams.records.rows import Row
 from streams.records.types import GroupBucket, Insight, Reading, Tick
 from streams.windows.window_config import WindowConfig
@@ -24,7 +24,7 @@ class AnalysisPlan:
     Args:
         groups: Name of a group -> pattern of its sensors' ids (``boiler-*``). A sensor may be in several.
         grace_ms: How far out of order a reading may arrive and still count, as for the windows.
-        max_sensors: Sensors of one partition that are analysed, as for the windows.
+        room: Sensors of one partition that are analysed, and how long silent ones stay, as for the windows.
 
     >>> AnalysisPlan({"boilers": "boiler-*", "all": "*"}).groups_of("boiler-7")
     ('boilers', 'all')
@@ -34,11 +34,11 @@ class AnalysisPlan:
         self,
         groups: Mapping[str, str],
         grace_ms: int = WindowConfig().policy().grace_ms,
-        max_sensors: int = Room().sensors,
+        room: Room = ENOUGH,
     ) -> None:
         self.groups = dict(groups)
         self.grace_ms = grace_ms
-        self.room = Room(max_sensors)
+        self.room = room
         self.groups_of = lru_cache(maxsize=_REMEMBERED)(self._groups_of)
 
     def _groups_of(self, sensor_id: str) -> tuple[str, ...]:
@@ -54,6 +54,7 @@ class AnalysisOutcome:
         buckets: For the comparison of sensors, in order.
         changed: Rows that changed, by sensor, in the order of their first change.
         left_out: Readings of sensors for which there is no room.
+        let_go: Sensors whose rows have left, since they were silent for long.
         applied, skipped, ticks: Readings learned; readings that the row contained already (read again after a
             crash); ticks seen. A reading that comes twice or late is counted by its sensor's row.
     """
@@ -65,6 +66,7 @@ class AnalysisOutcome:
     skipped: int = 0
     ticks: int = 0
     left_out: int = 0
+    let_go: int = 0
 
 
 def analyse(
@@ -87,7 +89,11 @@ def analyse(
     for offset, ingest_ms, record in records:
         if isinstance(record, Tick):
             outcome.ticks += 1
-            _notice_stalled(rows, offset, round(record.tick_at * 1000), outcome)
+            tick_ms = round(record.tick_at * 1000)
+            _notice_stalled(rows, offset, tick_ms, outcome)
+            for silent, left in plan.room.take_silent(rows, offset, tick_ms):
+                changed[silent] = left
+                outcome.let_go += 1
             continue
         sensor_id = record.sensor_id
         row = rows.get(sensor_id)
@@ -100,6 +106,7 @@ def analyse(
             outcome.skipped += 1
             continue
         row.applied_through = offset
+        row.seen_ms = ingest_ms
         changed[sensor_id] = row
         outcome.applied += 1
         row.state.observe(
@@ -150,6 +157,8 @@ def compare(groups: dict[str, Row[Group]], buckets: Iterable[tuple[int, GroupBuc
     for offset, bucket in buckets:
         row = groups.get(bucket.group)
         if row is None:
+            if not ENOUGH.for_a_row(bucket.group, len(groups)):
+                continue  # nobody but the analysis writes there, of groups that the settings name
             row = groups[bucket.group] = Row(Group(bucket.group))
         elif offset <= row.applied_through:
             continue

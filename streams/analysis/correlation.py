@@ -28,6 +28,7 @@ SLOTS = 2 * 24 * HOUR_BUCKETS
 MAX_LAG = 2 * HOUR_BUCKETS
 _PATIENCE = 2 * HOUR_BUCKETS
 # Of more sensors (quantities) those with the smallest names are kept: whoever comes first, the choice is the same.
+# Those that have been silent for the two days make room.
 MAX_SENSORS = 24
 MAX_QUANTITIES = 4
 _MIN_SHARED = SLOTS // 4
@@ -70,6 +71,10 @@ class Ring:
         if missing < 0:  # the sensor is ahead of the bucket: what came later is no part of the two days
             return np.concatenate((np.full(-missing, nan), values[:missing]))
         return values
+
+
+def _all_before(rings: dict[str, Ring], number: int) -> bool:
+    return all(ring.newest <= number for ring in rings.values())
 
 
 class Relation(NamedTuple):
@@ -116,11 +121,17 @@ class Group:
             number: Event time of the bucket's start over 300 s.
             deviation: Its mean without what is usual at the time of day.
         """
+        if quantity not in self.quantities and len(self.quantities) >= MAX_QUANTITIES:
+            for silent in [name for name, of in self.quantities.items() if _all_before(of, number - SLOTS)]:
+                del self.quantities[silent]
         rings = self._kept(self.quantities, quantity, MAX_QUANTITIES)
         if rings is None:
             return []
         ring = rings.get(sensor_id)
         if ring is None:
+            if len(rings) >= MAX_SENSORS:
+                for silent in [each for each in rings if rings[each].newest <= number - SLOTS]:
+                    del rings[silent]  # of its two days nothing is left
             if len(rings) >= MAX_SENSORS:
                 if sensor_id > max(rings):
                     return []

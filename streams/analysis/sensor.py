@@ -13,6 +13,7 @@ from streams.analysis.findings import Finding, InsightKind, InsightState
 from streams.analysis.health import SensorHealth
 from streams.analysis.series import BUCKET_MS, HOUR_BUCKETS, SeriesAnalysis
 from streams.records.identity import reading_mark
+from streams.records.room import LARGEST_LEARNED
 from streams.windows.event_clock import NEVER, EventClock
 
 # More quantities of one sensor are counted and left out: a row of the changelog has to fit into one message.
@@ -116,6 +117,9 @@ class SensorAnalysis(EventClock):
             self.pass_over(event, arrival)
             return
         for quantity, value in values.items():
+            if not -LARGEST_LEARNED <= value <= LARGEST_LEARNED:
+                self.left_out += 1
+                continue
             series = self.series.get(quantity)
             if series is None:
                 if len(self.series) >= MAX_QUANTITIES:

@@ -26,7 +26,7 @@ _WINDOW = 6400
 _UNIT = 2.0**64
 
 
-class _Baseline(Detector):
+class Baseline(Detector):
     """A detector that lives for one backtest: its state is never stored."""
 
     __slots__ = ("_seen", "_warm_up")
@@ -56,7 +56,7 @@ class _Baseline(Detector):
         return 0.0
 
 
-class Null(_Baseline):
+class Null(Baseline):
     """Is never surprised."""
 
     __slots__ = ()
@@ -67,7 +67,7 @@ class Null(_Baseline):
         return 0.0
 
 
-class Random(_Baseline):
+class Random(Baseline):
     """Is surprised by chance, with the probability that a score promises; the same seed, the same chances.
 
     Args:
@@ -92,7 +92,7 @@ class Random(_Baseline):
         return min(MAX_NATS, -log((int.from_bytes(drawn, "big") + 1) / _UNIT))
 
 
-class WindowedGaussian(_Baseline):
+class WindowedGaussian(Baseline):
     """Is surprised by what lies far from the mean of the last readings, in standard deviations.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.detection.series_model import DetectionPlan
-from streams.windows.sensor_windows import WindowPolicy
+from streams.windows.policy import WindowPolicy
 from streams.windows.window_config import WindowConfig
 
 
@@ -17,7 +17,7 @@ class Configuration:
     Args:
         name: Shown in reports, and used in gates.
         windows: As in section ``windows`` of the settings: ``size_seconds``, ``step_seconds``, ``grace_seconds``,
-            ``idle_seconds``, ``quantiles``; what is not given is as in `WindowConfig`.
+            ``idle_seconds``, ``quantiles``, ``late_seconds``; what is not given is as in `WindowConfig`.
         detection: As in section ``detection``.
     """
 

@@ -10,6 +10,7 @@ from streams.backtest.evaluation import Evaluation, burden, evaluate_by_labels
 from streams.backtest.gates import Figures
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.nab_scores import PROFILES, nab_scores
+from streams.backtest.net import SetAside
 from streams.backtest.runs import DetectionResults, SensorCoverage, WindowResults
 from streams.records.types import Label
 
@@ -35,6 +36,7 @@ class Outcome:
         sensors: What was read of each sensor.
         ticks: Ticks read.
         unreadable: Records that could not be read, and the first few of them: where, and why.
+        unprocessable: Records in which windows or detection failed, set aside as the worker does.
         windows: By `Configuration.windows_key`.
         detections: By `Configuration.detection_key`, or a baseline's name.
         seconds: CPU time of reading (``read``), and of each key.
@@ -45,6 +47,7 @@ class Outcome:
     ticks: int = 0
     unreadable: int = 0
     unreadable_shown: list[tuple[str, str]] = field(default_factory=list)
+    unprocessable: SetAside = field(default_factory=SetAside)
     windows: dict[str, WindowResults] = field(default_factory=dict)
     detections: dict[str, DetectionResults] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Outcome:
         self.times |= other.times
         self.unreadable += other.unreadable
         self.unreadable_shown = sorted(self.unreadable_shown + other.unreadable_shown)[:_SHOWN]
+        self.unprocessable.merge(other.unprocessable)
         for key, windows in other.windows.items():
             self.windows.setdefault(key, WindowResults()).merge(windows)
         for key, detections in other.detections.items():

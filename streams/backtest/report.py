@@ -120,6 +120,7 @@ class BacktestReport:
             "readings": outcome.readings,
             "ticks": outcome.ticks,
             "unreadable": outcome.unreadable,
+            "unprocessable": outcome.unprocessable.records,
             "sensor_days": outcome.sensor_days,
             "labels": None if self.labels is None else [_plain(label) for label in self.labels],
             "tolerance_seconds": self.tolerance,

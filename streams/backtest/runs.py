@@ -8,20 +8,29 @@ Sensors are independent of each other, so partitions can be run apart and their 
 outcome is the same for any batch size and any number of processes.
 """
 
+from abc import ABC, abstractmethod
 from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from operator import itemgetter
+from typing import Any, ClassVar, Generic, TypeVar
 
 from streams.backtest.intervals import Intervals, Series
+from streams.backtest.net import Doubts, Net
 from streams.detection.detecting import DetectionOutcome, SensorModels, detect
 from streams.detection.series_model import DetectionPlan
+from streams.records.apart import copied, rows_touched, take_back
 from streams.records.rows import Row
 from streams.records.types import Aggregate, Anomaly, LateReading, Reading, Tick, encode
 from streams.windows.aggregation import AggregationOutcome, aggregate, close_all
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
+
+S = TypeVar("S")
+O = TypeVar("O")  # noqa: E741
 
 LogRecord = tuple[int, int, Reading | Tick]
 """Offset, ingest time (ms) and content of a record of `readings`."""
@@ -116,8 +125,8 @@ class WindowResults:
     """What a window policy made of the readings; plain, so that processes can hand it over.
 
     Args:
-        aggregates, late, duplicates, applied: Counts: windows closed; values that came too late, came twice, or
-            were put into windows.
+        aggregates, late, duplicates, applied: Counts: windows closed, and supplements to them; values that came
+            late, came twice, or were put into windows in time.
         digests: Hash of each sensor's aggregates and late readings, each kind in its own order.
     """
 
@@ -138,34 +147,131 @@ class WindowResults:
         self.digests |= other.digests
 
 
-class WindowRun:
+class _NettedRun(ABC, Generic[S, O]):
+    """Applies records to rows as a stage of the worker does; one in which it fails is set aside.
+
+    Args:
+        name: Of the run, for its net.
+        doubts: Where batches have failed before: whoever gives some begins again when they ask for it
+            (`streams.backtest.net`). ``None``: what fails is raised.
+    """
+
+    what: ClassVar[str]
+
+    def __init__(self, name: str, doubts: Doubts | None) -> None:
+        self.rows: dict[int, dict[str, Row[S]]] = defaultdict(dict)
+        self._name = name
+        self._doubts = doubts
+        self._nets: dict[int, Net] = {}
+
+    @abstractmethod
+    def _run(self, rows: dict[str, Row[S]], records: Sequence[LogRecord]) -> O:
+        """Apply records to rows."""
+
+    @abstractmethod
+    def _made(self, outcome: O) -> Iterable[Result]:
+        """Return the results in what came of it."""
+
+    @abstractmethod
+    def _take(self, partition: int, outcome: O) -> None:
+        """Take over what came of it."""
+
+    def apply(self, partition: int, records: Sequence[LogRecord]) -> None:
+        """Apply records of one partition, in offset order.
+
+        Raises:
+            InDoubtError: If they fail, and have to be applied one at a time.
+            TooManyFailedError: If so many do that it cannot be the records.
+        """
+        if self._doubts is None:
+            self._take(partition, self._run(self.rows[partition], records))
+            return
+        if (net := self._nets.get(partition)) is None:
+            net = self._nets[partition] = self._doubts.net(self._name, partition)
+        at = 0
+        while at < len(records):
+            start = net.careful_from()
+            end = len(records) if start is None else bisect_left(records, start, at, key=itemgetter(0))
+            if at < end:
+                try:
+                    self._take(partition, self._run(self.rows[partition], records[at:end]))
+                except Exception as error:
+                    raise net.failed_fast(records[at][0]) from error
+                at = end
+            else:
+                net.note(self.what, records[at][0], self._apply_one(partition, records[at]))
+                at += 1
+
+    def _apply_one(self, partition: int, record: LogRecord) -> Exception | None:
+        """Apply a record, and return why it failed if it did: then rows and results are as if it had not come."""
+        content, failure = record[2], None
+        own = self.rows[partition]
+        for rows, key in rows_touched(own, None if isinstance(content, Tick) else content.sensor_id):
+            before = copied(rows, key)
+            try:
+                outcome = self._run(rows, [record])
+                for result in self._made(outcome):
+                    encode(result)
+            except Exception as error:
+                failure = failure or error
+                take_back(rows, key, before)
+                continue
+            self._take(partition, outcome)
+            if key in own and own[key].has_left:  # of what a tick was applied to by itself
+                del own[key]
+        return failure
+
+
+class WindowRun(_NettedRun[SensorWindows, AggregationOutcome]):
     """One window policy over the records of any partitions.
 
     Args:
         policy: How windows are drawn and closed.
         emit: Receives each result, for those who want more than counts.
+        doubts: As for `_NettedRun`.
+        name: Of the run, among those of the same doubts.
     """
 
-    def __init__(self, policy: WindowPolicy, emit: Emit | None = None) -> None:
+    what = "windows"
+
+    def __init__(
+        self,
+        policy: WindowPolicy,
+        emit: Emit | None = None,
+        doubts: Doubts | None = None,
+        name: str = "windows",
+    ) -> None:
+        super().__init__(name, doubts)
         self.policy = policy
-        self.rows: dict[int, dict[str, Row[SensorWindows]]] = defaultdict(dict)
         self._results = WindowResults()
         self._closed = _Hashes()
         self._late = _Hashes()
         self._emit = emit
 
-    def apply(self, partition: int, records: Sequence[LogRecord]) -> None:
-        """Apply records of one partition, in offset order."""
+    def _run(self, rows: dict[str, Row[SensorWindows]], records: Sequence[LogRecord]) -> AggregationOutcome:
         outcome = AggregationOutcome()
-        aggregate(self.policy, self.rows[partition], records, outcome)
-        self._take(partition, outcome)
+        aggregate(self.policy, rows, records, outcome)
+        return outcome
+
+    def _made(self, outcome: AggregationOutcome) -> Iterable[Result]:
+        return [*outcome.aggregates, *outcome.late]
 
     def close(self) -> None:
         """Close every open window: the readings have ended."""
         for partition in sorted(self.rows):
-            outcome = AggregationOutcome()
-            close_all(self.policy, self.rows[partition], outcome)
-            self._take(partition, outcome)
+            for sensor_id, row in sorted(self.rows[partition].items()):
+                outcome = AggregationOutcome()
+                try:
+                    close_all(self.policy, {sensor_id: row}, outcome)
+                except Exception as error:
+                    if self._doubts is None:
+                        raise
+                    where = f"partition {partition} at its end"
+                    self._doubts.set_aside.add(
+                        where, f"windows of {sensor_id}: {type(error).__name__}: {error}"
+                    )
+                else:
+                    self._take(partition, outcome)
 
     def _take(self, partition: int, outcome: AggregationOutcome) -> None:
         results = self._results
@@ -213,25 +319,40 @@ class DetectionResults:
         self.digests |= other.digests
 
 
-class DetectionRun:
+class DetectionRun(_NettedRun[SensorModels, DetectionOutcome]):
     """One detection plan over the records of any partitions.
 
     Args:
         plan: How each series is watched.
         emit: Receives each change, for those who want more than intervals.
+        doubts: As for `_NettedRun`.
+        name: Of the run, among those of the same doubts.
     """
 
-    def __init__(self, plan: DetectionPlan, emit: Emit | None = None) -> None:
+    what = "models"
+
+    def __init__(
+        self,
+        plan: DetectionPlan,
+        emit: Emit | None = None,
+        doubts: Doubts | None = None,
+        name: str = "models",
+    ) -> None:
+        super().__init__(name, doubts)
         self.plan = plan
-        self.rows: dict[int, dict[str, Row[SensorModels]]] = defaultdict(dict)
         self._results = DetectionResults()
         self._hashes = _Hashes()
         self._emit = emit
 
-    def apply(self, partition: int, records: Sequence[LogRecord]) -> None:
-        """Apply records of one partition, in offset order."""
+    def _run(self, rows: dict[str, Row[SensorModels]], records: Sequence[LogRecord]) -> DetectionOutcome:
         outcome = DetectionOutcome()
-        detect(self.plan, self.rows[partition], records, outcome)
+        detect(self.plan, rows, records, outcome)
+        return outcome
+
+    def _made(self, outcome: DetectionOutcome) -> Iterable[Result]:
+        return outcome.anomalies
+
+    def _take(self, partition: int, outcome: DetectionOutcome) -> None:
         for change in outcome.anomalies:
             self._results.intervals.add(change)
             self._hashes.add(change.sensor_id, change)

@@ -4,17 +4,15 @@ Bins are aligned to the epoch. Their width starts at a second and doubles whenev
 is constant and the result does not depend on how the readings were cut into chunks.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from streams.backtest.intervals import Series
-from streams.backtest.runs import LogRecord
-from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.backtest.net import Doubts
+from streams.backtest.runs import DetectionRun, LogRecord
 from streams.detection.series_model import DetectionPlan
-from streams.records.rows import Row
 from streams.records.types import Tick
 
 _MOST_BINS = 2000
@@ -118,12 +116,17 @@ class TraceRun:
     Args:
         plans: Of the configurations.
         chosen: The series to trace; their traces are filled.
+        doubts: As for `DetectionRun`.
     """
 
-    def __init__(self, plans: Sequence[DetectionPlan], chosen: Mapping[Series, SeriesTrace]) -> None:
-        self._plans = plans
+    def __init__(
+        self,
+        plans: Sequence[DetectionPlan],
+        chosen: Mapping[Series, SeriesTrace],
+        doubts: Doubts | None = None,
+    ) -> None:
         self._chosen = chosen
-        self._rows: list[dict[int, dict[str, Row[SensorModels]]]] = [defaultdict(dict) for _ in plans]
+        self._runs = [DetectionRun(plan, None, doubts, str(at)) for at, plan in enumerate(plans)]
 
     def apply(self, partition: int, records: Sequence[LogRecord]) -> None:
         """Apply records of one partition, in offset order, one by one: a model tells only of the last it saw."""
@@ -131,8 +134,8 @@ class TraceRun:
             reading = record[2]
             if isinstance(reading, Tick):
                 continue
-            for plan, rows in zip(self._plans, self._rows, strict=True):
-                detect(plan, rows[partition], [record], DetectionOutcome())
+            for run in self._runs:
+                run.apply(partition, [record])
             for quantity, value in reading.values.items():
                 trace = self._chosen.get((reading.sensor_id, quantity))
                 if trace is not None:
@@ -150,8 +153,11 @@ class TraceRun:
         new = trace.add(event_time, value)
         if new is None:
             return
-        for at, rows in enumerate(self._rows):
-            band = rows[partition][sensor_id].state[quantity].expected_band()
+        for at, run in enumerate(self._runs):
+            row = run.rows[partition].get(sensor_id)
+            if row is None or quantity not in row.state:  # set aside, or no room
+                continue
+            band = row.state[quantity].expected_band()
             if None not in (told := (band["expected"], band["lower"], band["upper"])):
                 new.bands[at] = told
         trace.shrink()

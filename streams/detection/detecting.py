@@ -23,7 +23,9 @@ class DetectionOutcome:
     Args:
         anomalies: Changes in the life of anomalies, in order.
         changed: Rows that changed, by sensor, in the order of their first change.
+        in_order: The same, and the times of ticks between them: what alarms follow from.
         left_out: Values of sensors or quantities for which there is no room.
+        let_go: Sensors whose rows have left, since they were silent for long.
         applied, skipped: Readings given to the models; readings that the row contained already (read again after
             a crash). A reading that a model has seen, or that is older than the newest it saw, or the first one ahead
             of its arrival, is counted by the model itself.
@@ -31,9 +33,11 @@ class DetectionOutcome:
 
     anomalies: list[Anomaly] = field(default_factory=list)
     changed: dict[str, Row[SensorModels]] = field(default_factory=dict)
+    in_order: list[Anomaly | float] = field(default_factory=list)
     applied: int = 0
     skipped: int = 0
     left_out: int = 0
+    let_go: int = 0
 
 
 def detect(
@@ -47,39 +51,48 @@ def detect(
     Args:
         plan: How each series is watched.
         rows: The partition's rows by sensor id; new sensors are added.
-        records: Offset, ingest time (ms) and content of each record; ticks mean nothing here.
+        records: Offset, ingest time (ms) and content of each record; ticks are passed on,
+            and let go of sensors that are silent.
         outcome: Collects the results.
     """
     changed = outcome.changed
     for offset, ingest_ms, record in records:
-        if isinstance(record, Tick):
+        if type(record) is Tick:  # `isinstance` asks the metaclass of structs
+            outcome.in_order.append(record.tick_at)
+            for silent, left in plan.room.take_silent(rows, offset, round(record.tick_at * 1000)):
+                changed[silent] = left
+                outcome.let_go += 1
             continue
-        sensor_id = record.sensor_id
+        reading: Reading = record  # type: ignore[assignment]
+        sensor_id = reading.sensor_id
         row = rows.get(sensor_id)
         if row is None:
             if not plan.room.for_a_row(sensor_id, len(rows)):
-                outcome.left_out += len(record.values)
+                outcome.left_out += len(reading.values)
                 continue
             row = rows[sensor_id] = Row({})
         elif offset <= row.applied_through:
             outcome.skipped += 1
             continue
         row.applied_through = offset
+        row.seen_ms = ingest_ms
         changed[sensor_id] = row
         outcome.applied += 1
         models = row.state
-        event_time = record.collected_at
+        event_time = reading.collected_at
         ahead = event_time * 1000 - ingest_ms > AHEAD_MS and ingest_ms > 0
-        for quantity, value in record.values.items():
+        for quantity, value in reading.values.items():
             model = models.get(quantity)
             if model is None:
                 if len(models) >= plan.room.quantities:
                     outcome.left_out += 1
                     continue
                 model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
-            changes = model.observe(event_time, value, record, ahead)
+            changes = model.observe(event_time, value, reading, ahead)
             if changes:
-                outcome.anomalies += [to_anomaly(sensor_id, quantity, change) for change in changes]
+                anomalies = [to_anomaly(sensor_id, quantity, change) for change in changes]
+                outcome.anomalies += anomalies
+                outcome.in_order += anomalies
 
 
 def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
@@ -134,6 +147,8 @@ def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> Sensor
 
 def _take_changes(models: SensorModels) -> list[tuple[str, bytes]] | None:
     """Return what has changed since the last call as plain values, if it is little; ``None``: write the whole."""
+    if not models:  # nothing tells whether the row was written whole: a reading without values made it
+        return None
     changes: list[tuple[str, bytes]] | None = []
     for quantity, model in models.items():
         data = model.take_changes()  # of each, since the whole row has them all

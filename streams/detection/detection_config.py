@@ -25,6 +25,8 @@ from streams.records.room import Room
 
 _WEEK = 7 * 86400.0
 _LIMITS = ("low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds")
+LIMIT_FIELDS = (*_LIMITS, "severity")
+"""What a configuration says of limits; all else is the detector's and the verdict's."""
 
 DEFAULT_BUDGET = 1.0 / 13.0
 """Raises a week on normal data, of a series without a threshold of its own: one a quarter."""
@@ -45,7 +47,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """How one series is watched.
 
     Args:
-        detector: Name of a detector, see `streams.detectors.make_detector`.
+        detector: Name of a detector, ``none`` for limits alone, see `streams.detectors.make_detector`.
         parameters: The detector's parameters, where they differ from its defaults.
         warm_up: Readings before the first score.
         raise_at: Score at which an anomaly is raised; ``None``: as the budget says.
@@ -164,7 +166,7 @@ class DetectionPlan:
     """
 
     def __init__(self, settings: Mapping[str, Any] | None = None, room: Room | None = None) -> None:
-        """Read the plan from plain settings.
+        """Read the plan from plain settings; ``patterns`` are the exceptions, in the order in which they count.
 
         Args:
             settings: Section ``detection``.
@@ -177,18 +179,34 @@ class DetectionPlan:
         base = dict(settings or {})
         patterns: dict[str, Any] = base.pop("series", {})
         self.default = _read(base, "detection")
-        self._patterns = {
+        self.patterns = {
             pattern: _read({**base, **own}, f"detection.series.{pattern}")
             for pattern, own in patterns.items()
         }
 
     def config_for(self, sensor_id: str, quantity: str) -> DetectionConfig:
         """Return the configuration of a series: that of the first pattern that matches, else the default."""
-        name = f"{sensor_id}/{quantity}"
-        for pattern, config in self._patterns.items():
-            if fnmatchcase(name, pattern):
-                return config
-        return self.default
+        pattern = self.pattern_for(sensor_id, quantity)
+        return self.default if pattern is None else self.patterns[pattern]
+
+    def pattern_for(self, sensor_id: str, quantity: str) -> str | None:
+        """Return the pattern whose configuration a series has; ``None``: that of all others."""
+        return next(
+            (pattern for pattern in self.patterns if series_matches(pattern, sensor_id, quantity)), None
+        )
+
+
+def series_matches(pattern: str, sensor_id: str, quantity: str) -> bool:
+    """Tell whether a pattern is about a series.
+
+    Args:
+        pattern: Of ``sensor id/quantity``, with ``*``, ``?`` and ``[...]`` as in file names.
+        sensor_id, quantity: The series.
+
+    >>> series_matches("boiler-*/temperature", "boiler-7", "temperature")
+    True
+    """
+    return fnmatchcase(f"{sensor_id}/{quantity}", pattern)
 
 
 def _read(values: dict[str, Any], where: str) -> DetectionConfig:

@@ -21,6 +21,7 @@ from streams.detection.verdicts import LEAST_NATS, LONG_AGO, AnomalyChange, Chan
 from streams.detectors import MAX_NATS, make_detector, score_of
 from streams.errors import InputError, Reason
 from streams.records.identity import reading_mark
+from streams.records.room import LARGEST_LEARNED
 from streams.records.types import Reading
 
 __all__ = ["AnomalyChange", "DetectionConfig", "DetectionPlan", "SeriesModel"]
@@ -34,7 +35,6 @@ _HEAD = Struct(
 )  # magic, version, configuration, skipped, last time, last surprise, length of the verdict
 _CHANGES = Struct("<IddH")  # skipped, last time, last surprise, length of marks
 _REMEMBERED: Final = 64  # readings of the newest time, at most
-_LARGEST = 1e30
 _ANYWHERE: Final = (-inf, inf)
 _NEVER: Final = (inf, inf)
 
@@ -155,9 +155,12 @@ class SeriesModel:
         """Set between which values a reading need not be shown to the limits: nowhere while they are not idle."""
         limits = self._limits
         if limits is None:
-            self._low, self._high = -_LARGEST, _LARGEST
+            self._low, self._high = -LARGEST_LEARNED, LARGEST_LEARNED
         elif limits.idle:
-            self._low, self._high = max(limits.rules.low, -_LARGEST), min(limits.rules.high, _LARGEST)
+            self._low, self._high = (
+                max(limits.rules.low, -LARGEST_LEARNED),
+                min(limits.rules.high, LARGEST_LEARNED),
+            )
         else:
             self._low, self._high = inf, -inf
 
@@ -174,7 +177,9 @@ class SeriesModel:
         self._attend()
         if not (idle and limits.idle):
             self._whole = True
-        if not (limits.within(value) and -_LARGEST <= value <= _LARGEST):  # a larger one cannot be squared
+        if not (
+            limits.within(value) and -LARGEST_LEARNED <= value <= LARGEST_LEARNED
+        ):  # a larger one cannot be squared
             self.nats = MAX_NATS
             return changes
         self.nats = nats = self._detector.surprise(value, time)
@@ -208,7 +213,7 @@ class SeriesModel:
         self._change = None
         self._peak = 0.0
         low, high = self._home
-        settled = not low <= self._detector.level() <= high
+        settled = self._detector.away or not low <= self._detector.level() <= high
         if settled:
             self._detector.accept()
         kind = ChangeKind.REGIME_CHANGE if settled else ChangeKind.CLEARED
@@ -243,15 +248,13 @@ class SeriesModel:
 
     peek = expected_band
 
-    def _settle(self) -> tuple[float, ...]:
-        """Return the marks of the readings of the newest time, and let go of the last reading."""
-        self._newest = marks = _marks(self._newest)
-        return marks
-
     def _marks_to_write(self) -> tuple[Any, ...]:
-        """Return the marks, and before them what is known of a reading ahead, where there was one."""
-        marks = self._settle()
-        return marks if self._ahead == _NEVER else (self._ahead, *marks)
+        """Return the marks of the readings of the newest time, and let go of the last reading.
+
+        Before them stands what is known of a reading ahead, where there was one.
+        """
+        self._newest = marks = _marks(self._newest)
+        return marks if self._ahead is _NEVER else (self._ahead, *marks)
 
     def to_bytes(self) -> bytes:
         """Encode limits, detector and verdict; `from_bytes` continues bit for bit."""
@@ -360,14 +363,12 @@ class SeriesModel:
 
 def _marks(newest: _Newest) -> tuple[float, ...]:
     """Return what tells readings from others of their series and time: the value, if one is nothing but that."""
-    if isinstance(newest, tuple):
-        return newest
-    if not isinstance(newest, Reading):
-        return (newest,)
-    values, sequence = newest.values, newest.sequence
-    if sequence is None and len(values) == 1:
-        return tuple(values.values())
-    return (reading_mark(values, sequence),)
+    if isinstance(newest, Reading):
+        values, sequence = newest.values, newest.sequence
+        if sequence is None and len(values) == 1:
+            return tuple(values.values())
+        return (reading_mark(values, sequence),)
+    return newest if isinstance(newest, tuple) else (newest,)
 
 
 _encode = msgspec.msgpack.Encoder().encode

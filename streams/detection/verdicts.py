@@ -17,6 +17,7 @@ This layer was worth 8 to 49 points on NAB for nearly every detector: build and 
 it.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from math import exp, inf, log
 from typing import Final
@@ -200,3 +201,28 @@ class Verdict:
         (
             self.raised_at, self.high_since, self.calm_since, self.resting_until, self.lift, self.lifted_at,
         ) = state  # fmt: skip
+
+
+def raised_rows(times: Sequence[float], nats: Sequence[float], rules: Rules) -> list[int]:
+    """Judge the surprises of a run: the rows at which an anomaly is raised.
+
+    What the detector learned when a regime changed stays as it was in the run.
+
+    Args:
+        times: Event time of each row, ascending.
+        nats: Surprise of each.
+        rules: Of the verdict; a budget in them does not count, ``raise_nats`` does.
+
+    >>> raised_rows([0.0, 60.0, 120.0], [1.0, 9.0, 9.0], Rules(7.0, 3.0, 0.0, 60.0, 3600.0, 0.0, 86400.0, 0.0, 1.0))
+    [1]
+    """
+    verdict = Verdict(rules)
+    quiet = rules.raise_nats
+    raised = []
+    busy = False
+    for row, surprise in enumerate(nats):
+        if busy or surprise >= quiet:
+            if verdict.step(times[row], surprise) is ChangeKind.RAISED:
+                raised.append(row)
+            busy = not verdict.idle
+    return raised

@@ -136,6 +136,11 @@ class Detector(AnomalyDetector):
         expected, lower, upper = self.band(nats)
         return 0.5 * (expected + lower), 0.5 * (expected + upper)
 
+    @property
+    def away(self) -> bool:
+        """Whether the series is still off what was usual, though its level may be where it was."""
+        return False
+
     def explain(self, nats: float) -> Expectation:
         """Tell what was expected of the reading that was surprising last; as `band`, with the cause."""
         expected, lower, upper = self.band(nats)

@@ -75,6 +75,11 @@ class Ensemble(Detector):
         """Return where the most surprised member sees the series."""
         return self.members[self._surprised].level()
 
+    @property
+    def away(self) -> bool:
+        """Whether it is so for the most surprised member."""
+        return self.members[self._surprised].away
+
     def band(self, nats: float) -> tuple[float, float, float]:
         """Return what the most surprised member expected."""
         return self.members[self._surprised].band(nats)

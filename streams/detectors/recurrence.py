@@ -39,21 +39,25 @@ class Recurrence:
 
     def discount(self, nats: float, time: float) -> float:
         """Remember a surprise; return how surprising both earlier days were at this time of day, in nats."""
-        recent = self._recent
-        day = int(time // self.period_seconds)
+        recent, period = self._recent, self.period_seconds
+        day = int(time // period)
         if day != self._day:
             for _ in range(min(day - self._day, 3)):
                 recent[_SLOTS:] = recent[:-_SLOTS]
                 recent[:_SLOTS] = bytes(_SLOTS)
             self._day = day
-        slot = min(int(time % self.period_seconds * _SLOTS / self.period_seconds), _SLOTS - 1)
-        strength = min(int(_STEPS * (nats - FROM_NATS)), 255)
+        slot = int(time % period * _SLOTS / period)
+        if slot >= _SLOTS:
+            slot = _SLOTS - 1
+        strength = int(_STEPS * (nats - FROM_NATS))
         if strength > recent[slot]:
-            recent[slot] = strength
-        near = (slot - 1) % _SLOTS, slot, (slot + 1) % _SLOTS
-        yesterday = max([recent[_SLOTS + i] for i in near])
-        before = max([recent[2 * _SLOTS + i] for i in near])
-        return min(yesterday, before) / _STEPS
+            recent[slot] = strength if strength < 255 else 255
+        below = _SLOTS + (slot - 1) % _SLOTS
+        at = _SLOTS + slot
+        above = _SLOTS + (slot + 1) % _SLOTS
+        yesterday = max(recent[below], recent[at], recent[above])
+        before = max(recent[_SLOTS + below], recent[_SLOTS + at], recent[_SLOTS + above])
+        return (yesterday if yesterday < before else before) / _STEPS
 
     def encode(self) -> bytes:
         """Return the state, `size` bytes."""

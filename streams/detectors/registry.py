@@ -3,6 +3,7 @@
 detector = "tailwatch"                      the default
 detector = "HalfSpaceTrees"                 any of river's, with its parameters
 parameters = {n_trees = 25, features = ["value", "difference"], protect_quantile = 0.999}
+detector = "none"                           limits alone
 detector = "vote"                           an ensemble
 parameters = {votes = 2, members = [{detector = "tailwatch"}, {detector = "LODA", parameters = {n_bins = 20}}]}
 """
@@ -13,19 +14,22 @@ from typing import Any, Final, Literal
 from streams.detectors.base import Detector
 from streams.detectors.ensemble import Ensemble
 from streams.detectors.tailwatch.tailwatch import TailWatch
+from streams.detectors.without import NoDetector
 
 # river itself takes half a second to import, so its adapter is imported when one of these is asked for.
 _RIVER: Final = (
     "GaussianScorer", "HalfSpaceTrees", "LODA", "LocalOutlierFactor", "OneClassSVM", "PredictiveAnomalyDetection",
     "StandardAbsoluteDeviation",
 )  # fmt: skip
+NONE: Final = "none"
+"""The name of no detector."""
 _DRIFT: Final = ("ADWIN", "KSWIN", "PageHinkley")
 _ENSEMBLES: Final = ("max", "vote")
 
 
 def detector_names() -> list[str]:
     """List the names that `make_detector` knows."""
-    return ["tailwatch", *_ENSEMBLES, *_RIVER, *_DRIFT]
+    return ["tailwatch", NONE, *_ENSEMBLES, *_RIVER, *_DRIFT]
 
 
 def make_detector(name: str, parameters: Mapping[str, Any] | None = None, warm_up: int = 100) -> Detector:
@@ -46,6 +50,8 @@ def make_detector(name: str, parameters: Mapping[str, Any] | None = None, warm_u
     try:
         if name == "tailwatch":
             return TailWatch(warm_up=warm_up, **given)
+        if name == NONE:
+            return NoDetector(**given)
         if name in _ENSEMBLES:
             return _ensemble("max" if name == "max" else "vote", given, warm_up)
         if name in _RIVER or name in _DRIFT:

@@ -12,7 +12,7 @@ import msgspec
 
 from streams.detection.detection_config import DetectionConfig
 from streams.detection.series_model import SeriesModel
-from streams.detection.verdicts import ChangeKind, Verdict
+from streams.detection.verdicts import ChangeKind, raised_rows
 from streams.nab.nab_rules import PROFILES, NabFile, Tally, normalised, tally
 
 THRESHOLDS = tuple(5.0 + 0.25 * step for step in range(25))
@@ -80,12 +80,7 @@ def flags_at(run: Run, config: DetectionConfig, raise_nats: float) -> list[int]:
         clear_nats=min(config.rules.clear_nats, raise_nats),
         seconds_per_raise=0.0,
     )
-    verdict = Verdict(rules)
-    return [
-        row
-        for row, (time, nats) in enumerate(zip(run.file.times, run.nats, strict=True))
-        if verdict.step(time, nats) is ChangeKind.RAISED
-    ]
+    return raised_rows(run.file.times, run.nats, rules)
 
 
 def evaluate(runs: Sequence[Run], config: DetectionConfig, folds: int = 5) -> Result:

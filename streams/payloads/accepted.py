@@ -6,6 +6,7 @@ import msgspec
 
 from streams.errors import Reason
 from streams.payloads.addresses import Prefix
+from streams.records.letter_parts import ReadPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Limits:
         zone: Of local times without an offset; empty is UTC.
     """
 
-    max_payload_bytes: int = 65_536
+    max_payload_bytes: int = 262_144
     max_elements: int = 4096
     max_topic_bytes: int = 512
     max_future_seconds: float = 3600.0
@@ -40,8 +41,10 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
     Args:
         payload: The element's original bytes.
+        read: What was read of the same bytes; ``None`` if that is more than a dead letter has room for.
     """
 
     reason: Reason
     detail: str
     payload: bytes
+    read: tuple[ReadPart, ...] | None = ()

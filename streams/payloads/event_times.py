@@ -47,7 +47,9 @@ def zone_named(name: str) -> Zone:
         ) from None
 
 
-def event_time(value: Time, *, earliest: float = -inf, latest: float = inf, zone: Zone = UTC) -> float:
+def event_time(
+    value: Time, *, earliest: float = -inf, latest: float = inf, zone: Zone = UTC, arrival: float = -inf
+) -> float:
     """Convert an event time to seconds since the Unix epoch, rounded to the millisecond.
 
     Args:
@@ -55,6 +57,8 @@ def event_time(value: Time, *, earliest: float = -inf, latest: float = inf, zone
             nanoseconds since the epoch.
         earliest, latest: What is believed (seconds since the epoch).
         zone: Of a date and time without an offset.
+        arrival: When it came (seconds since the epoch): tells the two hours apart that the end of summer time makes
+            of one. Without it, the first.
 
     Raises:
         InputError: ``bad_time`` if it is no time or before ``earliest``; ``future_time`` if after ``latest``.
@@ -65,7 +69,7 @@ def event_time(value: Time, *, earliest: float = -inf, latest: float = inf, zone
     1725890469.123
     """
     if isinstance(value, str):
-        seconds = _of_text(value, zone)
+        seconds = _of_text(value, zone, arrival)
     elif not -1e300 < value < 1e300:  # nan, infinite, or an integer too large for a float
         raise InputError(Reason.BAD_TIME, f"time must be finite, got {shown(value)}")
     elif value < _FIRST_MS:
@@ -138,7 +142,7 @@ def local_seconds(moment: datetime, zone: Zone, ingest_time: float) -> float | N
     Args:
         moment: The time as it was written.
         zone: Of a time without an offset.
-        ingest_time: When it came, for ``nearest``.
+        ingest_time: When it came, for ``nearest``, and for the hour that comes twice.
 
     Returns:
         ``None`` if the zone is ``nearest`` and no offset brings the time within five minutes of its arrival.
@@ -149,7 +153,7 @@ def local_seconds(moment: datetime, zone: Zone, ingest_time: float) -> float | N
     if moment.tzinfo is not None:
         return moment.timestamp()
     if isinstance(zone, tzinfo):
-        return moment.replace(tzinfo=zone).timestamp()
+        return _in_zone(moment, zone, ingest_time)
     as_utc = moment.replace(tzinfo=UTC).timestamp()
     offset = round((as_utc - ingest_time) / _QUARTER) * _QUARTER
     seconds = as_utc - offset
@@ -158,7 +162,22 @@ def local_seconds(moment: datetime, zone: Zone, ingest_time: float) -> float | N
     return seconds
 
 
-def _of_text(text: str, zone: Zone) -> float:
+def _in_zone(moment: datetime, zone: tzinfo, arrival: float) -> float:
+    """Return the seconds since the epoch of a local time; where it was twice, of the last that had been on arrival.
+
+    >>> berlin, twice = ZoneInfo("Europe/Berlin"), datetime(2026, 10, 25, 2, 30)
+    >>> _in_zone(twice, berlin, 1792888201.0), _in_zone(twice, berlin, 1792891801.0)
+    (1792888200.0, 1792891800.0)
+    """
+    first = moment.replace(tzinfo=zone).timestamp()
+    if zone is UTC or arrival == -inf:
+        return first
+    # In spring, `fold=1` of an hour that was never is the earlier of both: that is not meant here.
+    second = moment.replace(tzinfo=zone, fold=1).timestamp()
+    return second if first < second <= arrival + _NEAREST_SECONDS else first
+
+
+def _of_text(text: str, zone: Zone, arrival: float) -> float:
     try:
         if len(text) < _SHORTEST_TIME:
             raise ValueError("not the usual form")
@@ -167,7 +186,7 @@ def _of_text(text: str, zone: Zone) -> float:
         moment = spelt(text)
     try:
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone if isinstance(zone, tzinfo) else UTC)
+            return _in_zone(moment, zone if isinstance(zone, tzinfo) else UTC, arrival)
         return moment.timestamp()
     except (OverflowError, ValueError) as error:
         raise _no_time(text, error) from None

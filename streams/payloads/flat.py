@@ -24,7 +24,8 @@ from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import Time, event_time, zone_named
 from streams.payloads.lenient import read_own
 from streams.payloads.maps.decoded import Decoded, Found
-from streams.records.types import Label, Reading
+from streams.payloads.read_parts import parts_of
+from streams.records.types import Birth, Label, Presence, Reading
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -62,7 +63,7 @@ _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _BEGINS_ARRAY = re.compile(rb"[ \t\n\r]*\[")
 
 
-Item = Reading | Label | Refusal | Found
+Item = Reading | Label | Refusal | Found | Birth | Presence
 # From here on a float may stand for another integer than the one that was written.
 _ROUNDED = 2.0**53
 _NO_QUANTITIES = frozenset({"sensor_id", "collected_at", "sequence"})
@@ -151,20 +152,21 @@ def decode_at(
 
 
 def items_of(outcome: Decoded, payload: bytes) -> list[Item]:
-    """Return what goes on from an outcome: readings, and one refusal that names what cannot be read.
+    """Return what goes on from an outcome: births, readings, and one refusal that names what cannot be read.
 
     Args:
         outcome: What became of a message.
         payload: Its bytes.
     """
-    items: list[Item] = [found.reading if found.clock == "device" else found for found in outcome.readings]
+    items: list[Item] = [*outcome.births]
+    items += (found.reading if found.clock == "device" else found for found in outcome.readings)
     if refused := outcome.refused:
         named = [
             f"{each.path}: {each.detail}" if each.path else each.detail for each in refused[:_MOST_NAMED]
         ]
         if len(refused) > _MOST_NAMED:
             named.append(f"and {len(refused) - _MOST_NAMED} more")
-        items.append(Refusal(refused[0].reason, "; ".join(named), payload))
+        items.append(Refusal(refused[0].reason, "; ".join(named), payload, parts_of(items)))
     return items
 
 
@@ -220,6 +222,7 @@ def _reading(
         earliest=limits.min_collected_at,
         latest=ingest_time + limits.max_future_seconds,
         zone=limits.zone and zone_named(limits.zone),
+        arrival=ingest_time,
     )
     return Reading(sensor_id, at, fields, sequence)
 
@@ -344,7 +347,7 @@ def _few_refusals(items: list[Item], payload: bytes) -> list[Item]:
     kept, more = refusals[: _MOST_REFUSALS - 1], refusals[_MOST_REFUSALS - 1 :]
     detail = f"{len(more)} more elements of this payload, the first: {more[0].detail}"
     readable = [item for item in items if not isinstance(item, Refusal)]
-    return [*readable, *kept, Refusal(more[0].reason, detail, payload)]
+    return [*readable, *kept, Refusal(more[0].reason, detail, payload, parts_of(readable))]
 
 
 def _value(

@@ -1,10 +1,11 @@
 """The maps in force: which rule reads a topic, and what becomes of a message.
 
-topic ──▶ one's own maps ──▶ Weir's own form and the built-in maps ──▶ nothing reads it
+topic ──▶ one's own maps ──▶ those of installed packages ──▶ Weir's own form and the built-in maps ──▶ nothing reads it
           the most specific first, in each; a rule whose ``when`` does not fit lets the next one try
 """
 
 from collections.abc import Iterable, Mapping
+from enum import IntEnum
 from typing import Any, Literal
 
 import msgspec
@@ -15,19 +16,32 @@ from streams.payloads.addresses import Address, parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import NEAREST, zone_named
 from streams.payloads.flat import Item, check_elements, decode, decode_at, items_of
+from streams.payloads.formats.own import Decoders, Reader
+from streams.payloads.known_presence import KnownPresence
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.compiled import Came, CompiledRule
 from streams.payloads.maps.decoded import Decoded, Passed, Refused
+from streams.payloads.maps.fingerprint import fingerprint_of
 from streams.payloads.maps.heard import Heard
 from streams.payloads.maps.model import Map
 from streams.payloads.maps.template import Template, covers, union
+from streams.payloads.unread import UnreadTopics
+from streams.records.types import Birth
 
-_OWN_RANK = (3, 1, 1)
+_OWN_FORM_RANK = (3, 1, 1)
 # Topics whose rules are remembered; about 400 bytes each beside the topic.
 _MAX_REMEMBERED_BYTES = 8_388_608
 _ENTRY_BYTES = 400
 
 Unmatched = Literal["dead_letter", "ignore"]
+
+
+class Origin(IntEnum):
+    """Where a map comes from; the larger is asked first."""
+
+    BUILT_IN = 0
+    INSTALLED = 1
+    OWN = 2
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +64,8 @@ class MapsInForce:
     Args:
         own: Maps of the operator's; they come before everything else.
         built_in: Maps that Weir brings.
+        installed: Maps of installed packages.
+        decoders: Formats of installed packages.
         limits: What is accepted.
         zone: Of local times without an offset, where a map names none; empty: ``nearest``.
         unmatched: What becomes of a message that nothing reads.
@@ -63,6 +79,8 @@ class MapsInForce:
         own: Iterable[Map] = (),
         built_in: Iterable[Map] = (),
         *,
+        installed: Iterable[Map] = (),
+        decoders: Decoders | None = None,
         limits: Limits | None = None,
         zone: str = "",
         unmatched: Unmatched = "dead_letter",
@@ -71,36 +89,44 @@ class MapsInForce:
         self._zone = zone_named(zone or NEAREST)
         self._unmatched = unmatched
         self.arrivals = Arrivals()
-        self._births = Births()
+        self.births = Births()
+        self.presence = KnownPresence()
+        self.unread = UnreadTopics()
+        """What nothing has read."""
         self._heard = Heard()
-        self.rules: list[tuple[CompiledRule, bool]] = []
+        self._decoders = decoders or Decoders()
+        self.rules: list[tuple[CompiledRule, Origin]] = []
         self._by_first: dict[str, list[_Entry]] = {}
         self._max_payload_bytes = self.limits.max_payload_bytes
         self._own_form: dict[bytes, Address] = {}
         self._routes: dict[bytes, tuple[Candidate, ...]] = {}
         self._remembered = 0
-        names: set[str] = set()
-        for maps, is_own in ((own, True), (built_in, False)):
+        names: dict[str, Origin] = {}
+        in_force: list[tuple[Origin, Map]] = []
+        for maps, origin in ((own, Origin.OWN), (installed, Origin.INSTALLED), (built_in, Origin.BUILT_IN)):
             for each in maps:
-                if each.name in names and is_own:
+                if (before := names.get(each.name)) is Origin.OWN and origin is not Origin.OWN:
+                    continue  # one's own map of that name stands in for the other
+                if before is not None:
                     raise ConfigurationError(f"two maps have the name {each.name!r}")
-                if each.name in names:
-                    continue  # one's own map of that name stands in for the built-in one
-                names.add(each.name)
-                self._add(each, is_own)
+                names[each.name] = origin
+                in_force.append((origin, each))
+                self._add(each, origin)
         self.names = sorted(names)
-        self._own = {rule for rule, is_own in self.rules if is_own}
+        self.fingerprint = fingerprint_of(in_force, self.limits, zone, unmatched, self._decoders)
+        """Of all that decides what a message is read as."""
+        self._not_built_in = {rule for rule, origin in self.rules if origin is not Origin.BUILT_IN}
         self._built_in_filters = self.filters(built_in_only=True)
 
-    def _add(self, map_: Map, is_own: bool) -> None:
+    def _add(self, map_: Map, origin: Origin) -> None:
         for number, rule in enumerate(map_.rule):
             try:
-                compiled = CompiledRule(rule, map_.name, self._zone)
+                compiled = CompiledRule(rule, map_.name, self._zone, self._decoders.readers)
             except ConfigurationError as error:
                 raise ConfigurationError(f"map {map_.name!r}, rule {number + 1}: {error}") from None
-            self.rules.append((compiled, is_own))
+            self.rules.append((compiled, origin))
             for template in compiled.templates:
-                entry = _Entry((is_own, template.rank, -len(self.rules)), template, compiled)
+                entry = _Entry((origin, template.rank, -len(self.rules)), template, compiled)
                 for first in template.firsts:
                     self._by_first.setdefault(first, []).append(entry)
 
@@ -109,10 +135,10 @@ class MapsInForce:
         return union(
             [
                 filter_
-                for rule, is_own in self.rules
+                for rule, origin in self.rules
                 if rule.rule.subscribe
-                and rule.rule.what in ("readings", "presence")
-                and not (built_in_only and is_own)
+                and rule.rule.what != "nothing"
+                and not (built_in_only and origin is not Origin.BUILT_IN)
                 for template in rule.templates
                 for filter_ in template.filters
             ]
@@ -145,7 +171,7 @@ class MapsInForce:
                 names = match.groupdict()
                 found.append((entry.order, Candidate(entry.rule, names, entry.rule.sensor_of(names))))
         if self._address(topic) is not None:
-            found.append(((False, _OWN_RANK, 0), Candidate(None, {})))
+            found.append(((Origin.BUILT_IN, _OWN_FORM_RANK, 0), Candidate(None, {})))
         return [candidate for _, candidate in sorted(found, key=lambda each: each[0], reverse=True)]
 
     def _address(self, topic: bytes) -> Address | None:
@@ -181,6 +207,7 @@ class MapsInForce:
             )
             return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
         problem: Decoded | None = None
+        read: dict[Reader, list[Any]] = {}
         for candidate in self.route(topic):
             if candidate.rule is None:
                 return None
@@ -188,14 +215,16 @@ class MapsInForce:
                 candidate.names, candidate.sensor, ingest_time, retained, self.limits, self.arrivals, explain
             )
             try:
-                outcome = self._by(candidate.rule, topic, payload, came)
+                outcome = self._by(candidate.rule, topic, payload, came, read)
             except InputError as error:
                 refused = [Refused("", error.reason, error.detail)]
                 problem = problem or Decoded(candidate.rule.map_name, refused=refused)
+                if candidate.rule.decides:
+                    return problem
                 continue
             if outcome is not None:
                 return outcome
-        return problem or self._nothing(topic)
+        return problem or self._nothing(topic, payload, ingest_time)
 
     def decode(
         self, topic: bytes, payload: bytes, ingest_time: float, *, retained: bool = False
@@ -216,45 +245,66 @@ class MapsInForce:
         outcome = self.read(topic, payload, ingest_time, retained=retained)
         if outcome is not None:
             check_elements(len(outcome.readings), self.limits)
-            return items_of(outcome, payload)
+            items = items_of(outcome, payload)
+            if outcome.presence:
+                items += self.presence.take(outcome.presence, topic, retained=retained)
+            return items
         return decode(topic, payload, ingest_time, self.limits, retained=retained, arrivals=self.arrivals)
 
-    def _by(self, rule: CompiledRule, topic: bytes, payload: bytes, came: Came) -> Decoded | None:
+    def _by(
+        self,
+        rule: CompiledRule,
+        topic: bytes,
+        payload: bytes,
+        came: Came,
+        read: dict[Reader, list[Any]],
+    ) -> Decoded | None:
         """Let a rule read a message; ``None`` if it does not fit."""
         if rule.rule.what in ("nothing", "refuse") and not rule.rule.when:
             return rule.read([], came)
+        if not payload and rule.rule.what == "presence":
+            return rule.withdrawn(came)
         if not payload:
             return Decoded(rule.map_name, ignored=[Passed("", "empty: it clears a retained message")])
-        documents = rule.documents(payload)
+        documents = rule.documents(payload, read)
         if not rule.fits(documents):
             return None
-        unborn = self._name_metrics(documents, came.names) if rule.rule.format == "sparkplug" else []
+        birth: Birth | None = None
+        unborn: list[int | None] = []
+        if rule.rule.format == "sparkplug":
+            documents, birth, unborn = self._name_metrics(documents[0], came)
         outcome = rule.read(documents, came)
+        if birth is not None:
+            outcome = msgspec.structs.replace(outcome, births=[birth])
         if unborn:
             return _with_unborn(outcome, unborn)
         if rule.rule.once_within and outcome.readings:
             return self._heard.once(outcome, topic, came.ingest_time, rule.rule.once_within)
         return outcome
 
-    def _name_metrics(self, documents: list[Any], names: Mapping[str, str]) -> list[int | None]:
-        """Put metrics under their names, as births gave them; return the aliases that have none."""
-        [document] = documents
-        group, node = names.get("group", ""), names.get("node", "")
-        self._births.learn(group, node, names.get("kind", ""), document["metrics"])
-        document["parts"], unborn = self._births.parts(group, node, document.pop("metrics"))
-        return unborn
+    def _name_metrics(
+        self, document: dict[str, Any], came: Came
+    ) -> tuple[list[Any], Birth | None, list[int | None]]:
+        """Put metrics under their names; return the document, the birth that it is, and aliases without a name."""
+        metrics = document["metrics"]
+        birth = self.births.learn(came.names, metrics, came.ingest_time)
+        parts, unborn = self.births.parts(came.names, metrics)
+        named = {key: value for key, value in document.items() if key != "metrics"}
+        return [{**named, "parts": parts}], birth, unborn
 
-    def _nothing(self, topic: bytes) -> Decoded:
+    def _nothing(self, topic: bytes, payload: bytes, ingest_time: float) -> Decoded:
         """Say that nothing reads a message: a dead letter, unless a built-in map only asked for too much."""
         why = f"no map reads such a message on the topic {topic[:80].decode(errors='replace')!r}"
-        if self._unmatched == "ignore" or self._is_only_built_in(topic):
+        passed_over = self._unmatched == "ignore" or self._is_only_built_in(topic)
+        self.unread.take(topic, payload, ingest_time, dead_letter=not passed_over)
+        if passed_over:
             return Decoded("", ignored=[Passed("", why)])
         return Decoded("", refused=[Refused("", Reason.UNKNOWN_TOPIC, why)])
 
     def _is_only_built_in(self, topic: bytes) -> bool:
-        """Whether filters of built-in maps bring the topic, and no map of one's own reads it."""
+        """Whether filters of built-in maps bring the topic, and no other map reads it."""
         text = topic.decode(errors="replace")
-        if any(rule in self._own for rule in (candidate.rule for candidate in self.route(topic))):
+        if any(rule in self._not_built_in for rule in (candidate.rule for candidate in self.route(topic))):
             return False
         return any(covers(filter_, text) for filter_ in self._built_in_filters)
 
@@ -262,7 +312,7 @@ class MapsInForce:
 class _Entry(msgspec.Struct, frozen=True, gc=False):
     """A template in the order in which it is asked."""
 
-    order: tuple[bool, tuple[int, ...], int]
+    order: tuple[Origin, tuple[int, ...], int]
     template: Template
     rule: CompiledRule
 

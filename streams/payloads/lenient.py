@@ -14,7 +14,7 @@ from streams.payloads.accepted import Limits
 from streams.payloads.addresses import Address, TopicKind
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import zone_named
-from streams.payloads.formats.json import read_json
+from streams.payloads.formats.json import read_json_lines
 from streams.payloads.formats.texts import read_auto
 from streams.payloads.maps.clocks import Clock
 from streams.payloads.maps.decoded import Decoded
@@ -77,8 +77,11 @@ def read_own(
     if address.kind is TopicKind.VALUE:
         reader.value(read_auto(payload)[0])
     else:
-        for number, document in enumerate(documents := read_json(payload)):
-            reader.document(document, (f"[{number}]",) if len(documents) > 1 else ())
+        for number, document in enumerate(documents := read_json_lines(payload)):
+            if isinstance(document, InputError):
+                notes.refuse((), document)
+            else:
+                reader.document(document, (f"[{number}]",) if len(documents) > 1 else ())
     if merged.without_time and retained:
         # It was measured at an unknown time before, and comes again with every new subscription.
         raise InputError(Reason.MISSING_TIME, "what has no time of its own must not be retained")

@@ -6,16 +6,21 @@ follow from the entry.
 """
 
 from streams.records import documents
+from streams.records.alarm_records import Action, Alarm, AlarmInput, Notification
 from streams.records.record_type import DAY_MS, Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
 from streams.records.types import (
     Aggregate,
     Anomaly,
+    Birth,
     DeadLetter,
+    Device,
     GroupBucket,
     Insight,
     Label,
     LateReading,
+    Presence,
     Reading,
+    Redrive,
     Tick,
     decode_reading,
 )
@@ -53,6 +58,8 @@ CATALOGUE = Catalogue(
             kind=Aggregate,
             topic=TopicSpec("aggregates", "sensor id", 30 * DAY_MS),
             word="windows",
+            # A window, and supplements of what came late for it.
+            identity=("id", "supplement"),
             event_time="start",
             made_by=Maker.WORKER,
             recomputed=Recomputed.WINDOWS,
@@ -62,6 +69,7 @@ CATALOGUE = Catalogue(
                 document=documents.aggregate_document,
                 identity=("id",),
                 indexes=("metadata.sensor_id metadata.quantity start", "-start"),
+                in_parts=True,
             ),
         ),
         RecordType(
@@ -113,6 +121,36 @@ CATALOGUE = Catalogue(
             ),
         ),
         RecordType(
+            kind=Birth,
+            topic=TopicSpec("births", "edge node or device", -1, compacted=True),
+            word="births",
+            key_field="source",
+            identity=("source", "at"),
+            event_time="at",
+        ),
+        RecordType(
+            kind=Device,
+            topic=TopicSpec("devices", "sensor id", -1, compacted=True),
+            word="devices",
+            identity=("sensor_id", "at"),
+            event_time="at",
+        ),
+        RecordType(
+            kind=Presence,
+            topic=TopicSpec("presence", "sensor id", -1, compacted=True),
+            word="changes of presence",
+            identity=("sensor_id", "since", "state"),
+            event_time="since",
+        ),
+        RecordType(
+            kind=Redrive,
+            topic=TopicSpec("redrives", "batch", 90 * DAY_MS),
+            word="redrives",
+            key_field="batch",
+            identity=("batch", "state"),
+            event_time="at",
+        ),
+        RecordType(
             kind=Label,
             topic=TopicSpec("labels", "sensor id", -1),
             word="labels",
@@ -146,6 +184,48 @@ CATALOGUE = Catalogue(
             key_field="group",
             identity=("group", "quantity", "sensor_id", "number"),
             made_by=Maker.ANALYSIS,
+        ),
+        RecordType(
+            kind=Action,
+            topic=TopicSpec("actions", "sensor id (empty for planned work, in each partition)", -1),
+            word="actions",
+            event_time="at",
+            kept=Kept(
+                collection="actions",
+                document=documents.action_document,
+                identity=("id",),
+                indexes=("metadata.sensor_id -at", "-at"),
+            ),
+        ),
+        RecordType(
+            kind=AlarmInput,
+            topic=TopicSpec("alarm-inputs", "sensor id (empty for a tick and for planned work)", -1),
+            word="inputs of alarms",
+            identity=(),
+            made_by=Maker.WORKER,
+        ),
+        RecordType(
+            kind=Alarm,
+            topic=TopicSpec("alarms", "sensor id", -1),
+            word="alarms",
+            identity=("id", "number"),
+            event_time="changed_at",
+            made_by=Maker.WORKER,
+            audited=True,
+            kept=Kept(
+                collection="alarms",
+                document=documents.alarm_document,
+                identity=("id",),
+                indexes=("metadata.sensor_id -raised_at", "state -changed_at", "-changed_at"),
+                versions=Versions("number", "state", ()),
+            ),
+        ),
+        RecordType(
+            kind=Notification,
+            topic=TopicSpec("notifications", "target", 90 * DAY_MS),
+            word="notifications",
+            key_field="target",
+            event_time="at",
         ),
     )
 )

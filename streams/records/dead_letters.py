@@ -1,12 +1,16 @@
 """Make dead letters: a message set aside with its reason, its original bytes and where it came from."""
 
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from streams.errors import InputError, Reason
 from streams.records.identity import dead_letter_id, event_seconds
-from streams.records.types import DeadLetter, Reading, encode
+from streams.records.letter_parts import ReadPart
+from streams.records.types import LATEST, DeadLetter, Reading, encode
 
 _READINGS = "readings"
+
+LARGEST_PAYLOAD: Final = 256 * 1024
+"""Bytes of the original that a dead letter has: base64 makes a third more of them, and a record may be 512 KiB."""
 
 
 class _Fault(Protocol):
@@ -25,7 +29,15 @@ class _KafkaRecord(Protocol):
     def value(self) -> bytes | None: ...
 
 
-def from_mqtt(topic: str, payload: bytes, received_at: float, fault: _Fault) -> DeadLetter:
+def from_mqtt(
+    topic: str,
+    payload: bytes,
+    received_at: float,
+    fault: _Fault,
+    *,
+    retained: bool = False,
+    read: tuple[ReadPart, ...] | None = (),
+) -> DeadLetter:
     """Set an MQTT message, or a part of one, aside.
 
     Args:
@@ -33,15 +45,19 @@ def from_mqtt(topic: str, payload: bytes, received_at: float, fault: _Fault) -> 
         payload: Its bytes, unchanged.
         received_at: Ingest time in seconds.
         fault: What is wrong with it: an `InputError`, or the `Refusal` of a part.
+        retained: Whether the broker had kept the message.
+        read: What was read of the same bytes.
     """
     return DeadLetter(
         id=dead_letter_id("mqtt", topic, payload).hex(),
         reason=fault.reason.value,
-        detail=fault.detail,
+        detail=_detail(fault, payload, ""),
         origin="mqtt",
         topic=topic,
         received_at=received_at,
-        payload=payload,
+        payload=payload[:LARGEST_PAYLOAD],
+        retained=retained,
+        read=read,
     )
 
 
@@ -56,6 +72,18 @@ def from_kafka(topic: str, partition: int, record: _KafkaRecord, error: InputErr
     return _of_record("kafka", topic, partition, record, error)
 
 
+def unprocessable(
+    stage: str, topic: str, partition: int, record: _KafkaRecord, error: InputError
+) -> DeadLetter:
+    """Set a record aside in which a stage has failed.
+
+    Args:
+        stage: Its name: another one that fails has a letter of its own.
+        topic, partition, record, error: As for `from_kafka`.
+    """
+    return _of_record("kafka", topic, partition, record, error, f"/{stage}")
+
+
 def without_room(offset: int, ingest_ms: int, reading: Reading, error: InputError) -> DeadLetter:
     """Set a reading aside that no row has room for; its offset tells it from others of its sensor.
 
@@ -68,11 +96,11 @@ def without_room(offset: int, ingest_ms: int, reading: Reading, error: InputErro
     return DeadLetter(
         id=dead_letter_id("kafka", _READINGS, payload, f"/{offset}").hex(),
         reason=error.reason.value,
-        detail=error.detail,
+        detail=_detail(error, payload, f"{_READINGS} at offset {offset} of the partition of its key"),
         origin="kafka",
         topic=_READINGS,
-        received_at=event_seconds(ingest_ms),
-        payload=payload,
+        received_at=_received_at(ingest_ms),
+        payload=payload[:LARGEST_PAYLOAD],
         offset=offset,
     )
 
@@ -89,18 +117,35 @@ def from_mongo(topic: str, partition: int, record: _KafkaRecord, error: InputErr
 
 
 def _of_record(
-    origin: Literal["kafka", "mongo"], topic: str, partition: int, record: _KafkaRecord, error: InputError
+    origin: Literal["kafka", "mongo"],
+    topic: str,
+    partition: int,
+    record: _KafkaRecord,
+    error: InputError,
+    by: str = "",
 ) -> DeadLetter:
     payload = record.value or b""
-    received_at = event_seconds(record.timestamp)
     return DeadLetter(
-        id=dead_letter_id(origin, topic, payload, f"{partition}/{record.offset}").hex(),
+        id=dead_letter_id(origin, topic, payload, f"{partition}/{record.offset}{by}").hex(),
         reason=error.reason.value,
-        detail=error.detail,
+        detail=_detail(error, payload, f"{topic}-{partition} at offset {record.offset}"),
         origin=origin,
         topic=topic,
-        received_at=received_at,
-        payload=payload,
+        received_at=_received_at(record.timestamp),
+        payload=payload[:LARGEST_PAYLOAD],
         partition=partition,
         offset=record.offset,
     )
+
+
+def _detail(fault: _Fault, payload: bytes, place: str) -> str:
+    """Say what is wrong, and if not all of the payload is kept, how much there was and where the rest stands."""
+    if len(payload) <= LARGEST_PAYLOAD:
+        return fault.detail
+    where = f"; all of it stands in {place}" if place else ""
+    return f"{fault.detail} (the first {LARGEST_PAYLOAD} of {len(payload)} bytes are kept here{where})"
+
+
+def _received_at(timestamp_ms: int) -> float:
+    """Return an ingest time in seconds; whoever writes to the log may have dated a record as he likes."""
+    return min(max(event_seconds(timestamp_ms), 0.0), LATEST)

@@ -2,12 +2,14 @@
 
     collection      _id derived from
     sensors         the reading: sensor, event time, sequence, names of its quantities
-    aggregates      series and window bounds
-    anomalies       series, time of the raise, and the limit if one raised it; alone in that they change
+    aggregates      series and window bounds; supplements change it
+    anomalies       series, time of the raise, and the limit if one raised it; they change
     late_readings   reading and quantity
     dead_letters    origin and bytes
     labels          everything in it
     insights        what it is about and the event time to which it belongs
+    actions         everything in it
+    alarms          series, kind, and time of the first raise; they change, too
 
 Times become Dates (to the millisecond, as MongoDB keeps them); what a document is about is in ``metadata``. Which type
 of record goes into which collection says `streams.records.catalogue`.
@@ -16,11 +18,13 @@ of record goes into which collection says `streams.records.catalogue`.
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from typing import Any
 
 from bson import Binary, ObjectId
 
-from streams.errors import InputError, Reason
-from streams.records.identity import event_ms, reading_id
+from streams.errors import InputError, Reason, shown
+from streams.records.alarm_records import Action, Alarm
+from streams.records.identity import event_ms, event_seconds, reading_id
 from streams.records.types import (
     Aggregate,
     Anomaly,
@@ -31,6 +35,7 @@ from streams.records.types import (
     Reading,
 )
 from streams.records.versions import Document
+from streams.records.window_parts import NUMBER
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Fields of a reading's document that are not quantities: a quantity of such a name would overwrite them.
@@ -111,12 +116,15 @@ def reading_document(reading: Reading, identity: bytes | None = None) -> Documen
     return document
 
 
-def _series(record: Aggregate | Anomaly | LateReading | Label | Insight) -> Document:
+def _series(record: Aggregate | Anomaly | LateReading | Label | Insight | Action | Alarm) -> Document:
     return {"sensor_id": record.sensor_id, "quantity": record.quantity}
 
 
 def aggregate_document(aggregate: Aggregate) -> Document:
-    """Make the document of a closed window for collection ``aggregates``."""
+    """Make the document of a closed window, or of a supplement to it, for collection ``aggregates``.
+
+    What belongs to one window has one ``_id``: `streams.records.window_parts` joins it to one document.
+    """
     document: Document = {
         "_id": _object_id(aggregate.id),
         "metadata": _series(aggregate),
@@ -125,14 +133,53 @@ def aggregate_document(aggregate: Aggregate) -> Document:
     }
     for name in ("count", "mean", "variance", "min", "max", "first", "last"):
         document[name] = getattr(aggregate, name)
+    for name in ("first_at", "last_at"):
+        if (at := getattr(aggregate, name)) is not None:
+            document[name] = date(at)
     if aggregate.quantiles is not None:
         document["quantiles"] = _quantiles(aggregate.quantiles)
+    if aggregate.supplement is not None:
+        document |= {NUMBER: aggregate.supplement, "unchecked": aggregate.unchecked}
     return document
+
+
+def aggregate_of_document(document: Mapping[str, Any]) -> Aggregate:
+    """Return the aggregate of a document of collection ``aggregates``: what `aggregate_document` undoes.
+
+    Args:
+        document: A window, with what has been joined to it, or one part of it.
+    """
+    same = ("count", "mean", "variance", "min", "max", "first", "last")
+    quantiles = document.get("quantiles")
+    return Aggregate(
+        id=document["_id"].binary.hex(),
+        sensor_id=document["metadata"]["sensor_id"],
+        quantity=document["metadata"]["quantity"],
+        start=_seconds(document["start"]),
+        end=_seconds(document["end"]),
+        **{name: document[name] for name in same},
+        quantiles=quantiles and {str(each["probability"]): each["value"] for each in quantiles},
+        first_at=_seconds(document["first_at"]) if "first_at" in document else None,
+        last_at=_seconds(document["last_at"]) if "last_at" in document else None,
+        supplement=document.get(NUMBER),
+        unchecked=document.get("unchecked", 0),
+    )
+
+
+def _seconds(moment: datetime) -> float:
+    return event_seconds(event_ms((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
 
 
 def _quantiles(quantiles: Mapping[str, float]) -> list[Document]:
     # A list, since a probability such as 0.5 makes a poor field name: queries read a dot as a path.
-    return [{"probability": float(probability), "value": value} for probability, value in quantiles.items()]
+    try:
+        return [
+            {"probability": float(probability), "value": value} for probability, value in quantiles.items()
+        ]
+    except ValueError:
+        raise InputError(
+            Reason.UNREADABLE_RECORD, f"quantiles must have numbers for names, got {shown(list(quantiles))}"
+        ) from None
 
 
 def anomaly_document(anomaly: Anomaly) -> Document:
@@ -162,6 +209,7 @@ def late_document(late: LateReading) -> Document:
         "collected_at": date(late.collected_at),
         "value": late.value,
         "watermark": date(late.watermark),
+        **({"too_old": True} if late.too_old else {}),
     }
 
 
@@ -209,3 +257,27 @@ def insight_document(insight: Insight) -> Document:
         "summary": insight.summary,
         "details": details,
     }
+
+
+_ACTION_TIMES = frozenset({"at", "until", "start"})
+_ALARM_TIMES = frozenset({"changed_at", "raised_at", "last_raised_at", "cleared_at", "until"})
+
+
+def action_document(action: Action) -> Document:
+    """Make the document of what a person did for collection ``actions``."""
+    return _whole_document(action, _ACTION_TIMES)
+
+
+def alarm_document(alarm: Alarm) -> Document:
+    """Make the document of an alarm as of one change for collection ``alarms``."""
+    return _whole_document(alarm, _ALARM_TIMES)
+
+
+def _whole_document(record: Action | Alarm, times: frozenset[str]) -> Document:
+    """Make a document that has every field of a record under its own name, the series aside."""
+    document: Document = {"_id": _object_id(record.id), "metadata": _series(record)}
+    for name in record.__struct_fields__:
+        if name not in ("id", "sensor_id", "quantity"):
+            value = getattr(record, name)
+            document[name] = _date_or_none(value) if name in times else value
+    return document

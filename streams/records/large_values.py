@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-from streams.errors import ConfigurationError
+from streams.errors import DamagedRowError
 
 LARGEST: Final = 256 * 1024
 """Bytes of a value, or of a part: half of the largest batch that the writer builds."""
@@ -58,13 +58,20 @@ def whole(newest: dict[bytes, bytes]) -> dict[bytes, bytes]:
         The same, with whole values and without parts.
 
     Raises:
-        ConfigurationError: If parts of a value are missing: the table must be rebuilt (``weir reset``).
+        DamagedRowError: If parts of a value are missing: the table must be rebuilt (``weir reset``).
     """
     parts = {key: newest.pop(key) for key in [key for key in newest if is_part(key)]}
     for key, head in newest.items():
         if head.startswith(_HEAD):
-            newest[key] = b"".join(_chunks(key, head, parts))
+            newest[key] = _joined(key, head, parts)
     return newest
+
+
+def _joined(key: bytes, head: bytes, parts: dict[bytes, bytes]) -> bytes:
+    try:
+        return b"".join(_chunks(key, head, parts))
+    except ValueError as error:
+        raise DamagedRowError(key, error) from None
 
 
 def _chunks(key: bytes, head: bytes, parts: dict[bytes, bytes]) -> Iterator[bytes]:
@@ -72,8 +79,5 @@ def _chunks(key: bytes, head: bytes, parts: dict[bytes, bytes]) -> Iterator[byte
     for number in range(int.from_bytes(head[1:5])):
         part = parts.pop(key + _PART + b"%d" % number, b"")
         if len(digest) != _DIGEST or part[:_DIGEST] != digest:
-            raise ConfigurationError(
-                f"part {number} of the row of {key.split(_HEAD)[0].decode(errors='replace')} is missing in the "
-                "changelog: rebuild the table"
-            )
+            raise ValueError(f"part {number} of it is missing in the changelog")
         yield part[_DIGEST:]

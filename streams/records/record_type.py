@@ -69,7 +69,8 @@ class Kept:
             ``id_in_header``.
         identity: Fields in which all records of one document agree.
         indexes: Fields of each index, parted by blanks; ``-`` before a field is descending.
-        versions: How versions of one document order; ``None`` if documents never change.
+        versions: How versions of one document order; ``None`` if they are none.
+        in_parts: Several records make one document, as windows and supplements do (`streams.records.window_parts`).
         id_in_header: The document's id comes in a header of the record.
     """
 
@@ -78,6 +79,7 @@ class Kept:
     identity: tuple[str, ...]
     indexes: tuple[str, ...]
     versions: Versions | None = None
+    in_parts: bool = False
     id_in_header: bool = False
 
 

@@ -1,5 +1,6 @@
 """The topics of the catalogue by name, for those who need no more of it."""
 
+from streams.records.alarm_records import Action, Alarm, AlarmInput, Notification
 from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import DAY_MS, TopicSpec
 from streams.records.types import (
@@ -14,7 +15,10 @@ from streams.records.types import (
 )
 
 __all__ = [
+    "ACTIONS",
     "AGGREGATES",
+    "ALARMS",
+    "ALARM_INPUTS",
     "ALL_TOPICS",
     "ANOMALIES",
     "DAY_MS",
@@ -23,6 +27,7 @@ __all__ = [
     "INSIGHTS",
     "LABELS",
     "LATE_READINGS",
+    "NOTIFICATIONS",
     "READINGS",
     "TopicSpec",
 ]
@@ -35,5 +40,9 @@ DEAD_LETTERS = CATALOGUE.of(DeadLetter).topic
 LABELS = CATALOGUE.of(Label).topic
 INSIGHTS = CATALOGUE.of(Insight).topic
 GROUP_BUCKETS = CATALOGUE.of(GroupBucket).topic
+ACTIONS = CATALOGUE.of(Action).topic
+ALARM_INPUTS = CATALOGUE.of(AlarmInput).topic
+ALARMS = CATALOGUE.of(Alarm).topic
+NOTIFICATIONS = CATALOGUE.of(Notification).topic
 
 ALL_TOPICS = CATALOGUE.topics

@@ -5,22 +5,42 @@ the 12 bytes that `streams.records.identity` derives.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from streams.errors import InputError, Reason
+from streams.records.letter_parts import ReadPart, Redriven, Time
+from streams.records.room import LARGEST_LEARNED
+from streams.records.rows import LONGEST_ID
+
+LONGEST_QUANTITY: Final = 256
+"""Characters of a quantity's name; the bridge admits 64."""
 
 HEADER_READING_ID = "id"
 HEADER_MQTT_TOPIC = "mqtt_topic"
 HEADER_CLOCK = "clock"
 """``arrival`` where a reading had no event time of its own."""
+HEADER_MAPS = "maps"
+"""Fingerprint of the maps in force when a reading was read: 8 bytes."""
+HEADER_REDRIVE = "redrive"
+"""The batch of a reading that came out of a dead letter."""
+
+LATEST: Final = 253_402_300_799.0
+"""The end of the year 9999, seconds since the Unix epoch: no Date lies beyond it."""
 
 # Whoever may write to the log can write what the bridge would refuse: a time beyond the years of a Date, a counter
-# beyond 64 bits. Each stopped a worker, again at each start. (A NUL in a sensor's id: see `streams.records.rows`.)
-_Time = Annotated[float, Meta(ge=-62_135_596_800, lt=253_402_300_800)]
-_Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+# beyond 64 bits, a name that makes a result larger than a record may be. Each stopped a worker, again at each start.
+# (A NUL in a sensor's id: see `streams.records.rows`.)
+# A year less at either end: windows and deadlines around a time must be Dates, too.
+EventTime = Annotated[float, Meta(ge=-62_104_060_800, lt=253_370_764_800)]
+Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SensorId = Annotated[str, Meta(max_length=LONGEST_ID)]
+Quantity = Annotated[str, Meta(max_length=LONGEST_QUANTITY)]
+_BirthSource = Annotated[str, Meta(pattern="/")]  # one without ended the bridge, again at each start
+_Deviation = Annotated[float, Meta(ge=-LARGEST_LEARNED * 2, le=LARGEST_LEARNED * 2)]
+_Bucket = Annotated[int, Meta(ge=-207_122_656, lt=844_674_336)]  # the same years, in 300 s
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -28,15 +48,15 @@ class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     Args:
         sensor_id: The sensor; also the record's key on `readings`.
-        collected_at: Event time, in the years 1 to 9999. The record's Kafka timestamp is its ingest time.
-        values: Quantity name -> finite number.
+        collected_at: Event time, in the years 2 to 9998. The record's Kafka timestamp is its ingest time.
+        values: Quantity name of at most 256 characters -> finite number.
         sequence: The sensor's own counter, where it has one: from 0 to 2**63 - 1.
     """
 
-    sensor_id: str
-    collected_at: _Time
-    values: dict[str, float]
-    sequence: _Counter | None = None
+    sensor_id: SensorId
+    collected_at: EventTime
+    values: dict[str, float]  # names of a type of their own would be new objects in each: see `_decode_long`
+    sequence: Counter | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False):
@@ -46,11 +66,14 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
         tick_at: Ingest time of the tick (the bridge's clock).
     """
 
-    tick_at: _Time
+    tick_at: EventTime
 
 
 class Aggregate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The summary of one closed window of one series.
+    """The summary of one closed window of one series, or of what came late for it: a supplement.
+
+    Both carry the id of the window, and whoever wants the window joins them (`streams.records.window_parts`); in
+    MongoDB they are one document.
 
     Args:
         start, end: Window bounds, half-open ``[start, end)``.
@@ -58,14 +81,19 @@ class Aggregate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         mean, variance: Variance is the sample variance (n - 1); 0 for one reading.
         first, last: By event time.
         quantiles: Probability, as text, -> value; present when quantiles are configured.
+        first_at, last_at: Event times of ``first`` and ``last``. (Records of before have none.)
+        supplement: What tells one supplement to a window from the others: the offset in `readings` of its first
+            reading. None for the window itself.
+        unchecked: Of a supplement: readings in it that are older than what is remembered of their series, so that one
+            that comes a second time would count a second time.
     """
 
     id: str
-    sensor_id: str
-    quantity: str
-    start: float
-    end: float
-    count: int
+    sensor_id: SensorId
+    quantity: Quantity
+    start: Time
+    end: Time
+    count: Counter
     mean: float
     variance: float
     min: float
@@ -73,6 +101,10 @@ class Aggregate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     first: float
     last: float
     quantiles: dict[str, float] | None = None
+    first_at: Time | None = None
+    last_at: Time | None = None
+    supplement: Counter | None = None
+    unchecked: Counter = 0
 
 
 class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -92,11 +124,11 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
 
     id: str
-    sensor_id: str
-    quantity: str
+    sensor_id: SensorId
+    quantity: Quantity
     state: str
-    changed_at: float
-    raised_at: float
+    changed_at: Time
+    raised_at: Time
     score: float
     value: float
     expected: float | None
@@ -104,25 +136,27 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     upper: float | None
     direction: str
     cause: str
-    seen: int
-    cleared_at: float | None = None
+    seen: Counter
+    cleared_at: Time | None = None
     severity: str | None = None
 
 
 class LateReading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A reading whose windows had all closed before it came: in no aggregate, but not lost.
+    """A reading whose windows had all closed before it came: it comes back in supplements to them.
 
     Args:
         id: The reading's id.
         watermark: The sensor's watermark when it came.
+        too_old: It was late by more than `windows.late_seconds`, and counts in no window.
     """
 
     id: str
-    sensor_id: str
-    quantity: str
-    collected_at: float
+    sensor_id: SensorId
+    quantity: Quantity
+    collected_at: Time
     value: float
-    watermark: float
+    watermark: Time
+    too_old: bool = False
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -135,8 +169,11 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         origin: ``mqtt`` or ``kafka`` or ``mongo``.
         topic: MQTT topic or Kafka topic.
         received_at: Ingest time.
-        payload: The original bytes (base64 in JSON).
+        payload: The original bytes (base64 in JSON), at most 256 KiB of them; ``detail`` says if there were more.
         partition, offset: Where it stands in Kafka, when it came from there.
+        retained: Whether the MQTT broker had kept the message.
+        read: What was read of the same bytes, so that a redrive does not read it twice; ``None`` if that was more
+            than a letter has room for.
     """
 
     id: str
@@ -144,20 +181,108 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     detail: str
     origin: Literal["mqtt", "kafka", "mongo"]
     topic: str
-    received_at: float
+    received_at: Time
     payload: bytes
-    partition: int | None = None
-    offset: int | None = None
+    partition: Counter | None = None
+    offset: Counter | None = None
+    retained: bool = False
+    read: tuple[ReadPart, ...] | None = ()
+
+
+class Redrive(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A batch of dead letters that is sent through again: written before its readings are, and when Kafka has them.
+
+    Args:
+        batch: Random; in the header of each reading of the batch.
+        state: ``begun`` or ``done``.
+        at: When (seconds since the Unix epoch).
+        ends: Where `readings` ended before the batch, by partition.
+        letters: What became of each; while it is only begun, what would.
+    """
+
+    batch: str
+    state: Literal["begun", "done"]
+    at: Time
+    ends: dict[int, int]
+    letters: list[Redriven]
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Ground truth: what was injected into (or is known of) a series between two event times."""
 
-    sensor_id: str
-    quantity: str
-    start: float
-    end: float
+    sensor_id: SensorId
+    quantity: Quantity
+    start: Time
+    end: Time
     kind: str
+
+
+class Birth(msgspec.Struct, frozen=True, gc=False):
+    """What a Sparkplug B birth said of its metrics: so that data that name neither can be read after a restart.
+
+    Args:
+        source: ``group/node``, or ``group/node/device`` for the birth of a device.
+        at: Ingest time.
+        aliases: Alias -> name of the metric.
+        types: Name of the metric -> its data type, as Sparkplug numbers them; of those that are signed integers.
+            (Records of before have none.)
+    """
+
+    source: _BirthSource
+    at: Time
+    aliases: dict[int, str]
+    types: dict[str, int] = {}
+
+
+class Presence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Whether a device is there, as its topics say: one record for each change.
+
+    Args:
+        sensor_id: The device; also the record's key.
+        state: ``online``, ``disconnected``, or ``withdrawn``: its retained word was cleared, nothing is said any more.
+        since: Ingest time of the message that changed it.
+        reason: The word that was said; without one, the topic.
+        topic: MQTT topic of that message.
+        retained: The broker had kept the message: ``since`` is the latest that it can be.
+        gateway: What the device is reached by, where that is known.
+        session: Number of the connection that was born, where the form has one.
+    """
+
+    sensor_id: SensorId
+    state: Literal["online", "disconnected", "withdrawn"]
+    since: Time
+    reason: str
+    topic: str
+    retained: bool = False
+    gateway: str = ""
+    session: Counter | None = None
+
+
+class Device(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What people know of a sensor: the newest of each sensor counts.
+
+    Args:
+        sensor_id: The sensor; also the record's key.
+        at: When it was said (seconds since the Unix epoch).
+        name: What people call it.
+        place, machine, group: Where it is, and what it belongs to.
+        units: Quantity -> its unit.
+        interval: Seconds between two readings, as expected.
+    """
+
+    sensor_id: SensorId
+    at: Time
+    name: str = ""
+    place: str = ""
+    machine: str = ""
+    group: str = ""
+    units: dict[Quantity, str] = {}
+    interval: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name and place, for people; empty if it has neither."""
+        return ", ".join(part for part in (self.name, self.place) if part)
 
 
 class Insight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -175,9 +300,9 @@ class Insight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     id: str
     kind: str
-    sensor_id: str
-    quantity: str
-    at: float
+    sensor_id: SensorId
+    quantity: Quantity
+    at: Time
     state: str
     summary: str
     details: dict[str, Any]
@@ -191,11 +316,11 @@ class GroupBucket(msgspec.Struct, frozen=True, gc=False):
         deviation: Its mean without what is usual at that time of day.
     """
 
-    group: str
-    quantity: str
-    sensor_id: str
-    number: int
-    deviation: float
+    group: SensorId
+    quantity: Quantity
+    sensor_id: SensorId
+    number: _Bucket
+    deviation: _Deviation
 
 
 Record = Reading | Tick | Aggregate | Anomaly | LateReading | DeadLetter | Label | Insight | GroupBucket
@@ -204,7 +329,9 @@ T = TypeVar("T")
 
 encode = msgspec.json.Encoder().encode
 
+# Without looking at how long names are: none is longer than the record, most of which have fewer bytes than a name may.
 _decode_reading = msgspec.json.Decoder(Reading).decode
+_LONGEST_TICK = 40  # bytes; {"tick_at":-1.7976931348623157e308} has 35, a reading without id and values 46
 _decode_tick = msgspec.json.Decoder(Tick).decode
 
 
@@ -218,7 +345,7 @@ def decode_reading(value: bytes) -> Reading | Tick:
     Tick(tick_at=5.0)
     """
     try:
-        return _decode_reading(value)
+        return _decode_long(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         try:
             return _decode_tick(value)
@@ -236,9 +363,26 @@ def decode_readings(values: Sequence[bytes | None]) -> list[Reading | Tick] | No
         One reading or tick for each value, or ``None`` if any of them cannot be read: then decode one by one.
     """
     try:
-        return [_decode_reading(value) if value[2:6] != b"tick" else _decode_tick(value) for value in values]  # type: ignore[index, arg-type]
+        return [
+            _decode_reading(value) if _LONGEST_TICK < len(value) <= LONGEST_QUANTITY else _decode_other(value)  # type: ignore[arg-type]
+            for value in values
+        ]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
         return None
+
+
+def _decode_other(value: bytes) -> Reading | Tick:
+    return _decode_long(value) if len(value) > _LONGEST_TICK else _decode_tick(value)
+
+
+def _decode_long(value: bytes) -> Reading:
+    """Decode a reading of any length, and refuse one with a name that is too long."""
+    reading = _decode_reading(value)
+    if max(map(len, reading.values), default=0) > LONGEST_QUANTITY:
+        raise msgspec.ValidationError(
+            f"Expected `str` of length <= {LONGEST_QUANTITY} - at `key` in `$.values`"
+        )
+    return reading
 
 
 def decode_as(kind: type[T], value: bytes) -> T:

@@ -11,6 +11,7 @@ so a simulation can be resumed anywhere, and what it will send can be counted be
     recording.py  a recorded series with known anomalies
 """
 
+from streams.signals.dialects import DIALECTS, Dressed
 from streams.signals.faults import DELIVERY_FAULTS, VALUE_FAULTS, FaultKind, FaultSpec, parse_faults
 from streams.signals.fleet import Fleet
 from streams.signals.messages import Key, Message, MessageKind, MessageSource, Totals, merged, totals
@@ -18,7 +19,9 @@ from streams.signals.recording import Recording, Stretch
 
 __all__ = [
     "DELIVERY_FAULTS",
+    "DIALECTS",
     "VALUE_FAULTS",
+    "Dressed",
     "FaultKind",
     "FaultSpec",
     "Fleet",

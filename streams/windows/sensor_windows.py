@@ -10,218 +10,48 @@ a window closes when ``watermark >= end``:
                             [10 ------- 20)
     reading                       ^ 13: in [5, 15) and [10, 20); closes [0, 10) once 13 - grace >= 10
 
-A reading none of whose windows is open any more is *late*: it is not aggregated, but returned as such. A reading
-that was seen before while its windows are open is a *duplicate*: the same event time, sequence number, quantities and
-values. Whatever differs in any of them is another reading, and counts.
+A reading none of whose windows is open any more is *late*: it goes into no open window, but into supplements to those
+that have closed (`streams.windows.supplements`). A reading that was seen before is a *duplicate*: the same event time,
+sequence number, quantities and values. Whatever differs in any of them is another reading, and counts. Known are those
+of open windows, the newest of closed ones, and the newest late ones (`SeenReadings`).
 A silent sensor is closed by a tick: a record in the log that carries ingest time, so that a replay decides alike. What
 it closes are the windows that its stream time has reached; one that holds only readings ahead (`EventClock`) waits
 until ingest time has passed its end.
 """
 
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from streams.errors import ConfigurationError
 from streams.records.identity import reading_mark
-from streams.records.room import ENOUGH, Room
 from streams.records.rows import Changes
 from streams.windows.event_clock import AHEAD_MS, NEVER, NOT_AHEAD, EventClock
+from streams.windows.policy import ClosedWindow, WindowPolicy
+from streams.windows.seen_readings import FEWEST_KEPT, NONE_SEEN, SeenReadings
 from streams.windows.summaries import Sketch, Summary
+from streams.windows.supplements import Arrival, Supplements
 
-_FEW: Final = 16  # new readings, with which a state need not be written whole again
-
-
-class Window(NamedTuple):
-    """Bounds of a window in seconds since the Unix epoch, half-open."""
-
-    start: float
-    end: float
-
-
-def windows_for(event_time: float, *, size: float, step: float) -> list[Window]:
-    """List the windows that contain ``event_time``, oldest first.
-
-    Args:
-        event_time: Seconds since the Unix epoch.
-        size: Window length in seconds.
-        step: Seconds between window starts; ``step == size`` is tumbling, ``step < size`` is hopping.
-
-    Raises:
-        ConfigurationError: If ``step`` is not in ``(0, size]``, or a length is not in whole milliseconds.
-
-    >>> windows_for(13, size=10, step=5)
-    [Window(start=5.0, end=15.0), Window(start=10.0, end=20.0)]
-    """
-    policy = WindowPolicy.of(size=size, step=step, grace=0)
-    newest = round(event_time * 1000) // policy.step_ms
-    return [
-        Window(index * policy.step_ms / 1000, (index * policy.step_ms + policy.size_ms) / 1000)
-        for index in range(newest - policy.overlap + 1, newest + 1)
-        if index * policy.step_ms + policy.size_ms > event_time * 1000
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class WindowPolicy:
-    """How windows are drawn and closed; all in milliseconds.
-
-    Args:
-        size_ms, step_ms: Length of a window and distance between starts.
-        grace_ms: How far out of order a reading may be and still count.
-        idle_ms: A sensor silent for so long, by ingest time, is closed by the next tick.
-        quantiles: Probabilities whose quantiles each aggregate carries.
-        room: How many sensors and quantities have windows.
-    """
-
-    size_ms: int
-    step_ms: int
-    grace_ms: int
-    idle_ms: int
-    quantiles: tuple[float, ...] = ()
-    room: Room = ENOUGH
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        size: float,
-        step: float | None = None,
-        grace: float,
-        idle: float = 60.0,
-        quantiles: tuple[float, ...] = (),
-    ) -> "WindowPolicy":
-        """Make a policy from seconds.
-
-        Args:
-            size: Window length.
-            step: Between window starts; ``None``: tumbling, equal to the size.
-            grace, idle: As ``grace_ms`` and ``idle_ms`` of the policy, in seconds.
-            quantiles: Probabilities in (0, 1).
-
-        Raises:
-            ConfigurationError: If a length is not in whole milliseconds, or ``step`` is not in ``(0, size]``:
-                a larger step would leave gaps in which readings belong to no window.
-        """
-        step = size if step is None else step
-        milliseconds = []
-        for name, seconds in (("size", size), ("step", step), ("grace", grace), ("idle", idle)):
-            ms = round(seconds * 1000)
-            if abs(ms - seconds * 1000) > 1e-6 or ms < 0:
-                raise ConfigurationError(f"window {name} must be whole milliseconds >= 0, got {seconds} s")
-            milliseconds.append(ms)
-        size_ms, step_ms, grace_ms, idle_ms = milliseconds
-        if not 0 < step_ms <= size_ms:
-            raise ConfigurationError(f"window step must be in (0, size = {size} s], got {step} s")
-        return cls(size_ms, step_ms, grace_ms, idle_ms, quantiles)
-
-    @property
-    def shape(self) -> str:
-        """Return in words what the open windows of a sensor depend on; grace and idle time may change between two runs.
-
-        >>> WindowPolicy.of(size=60, grace=10).shape
-        'windows of 60 s every 60 s without quantiles'
-        """
-        quantiles = "quantiles" if self.quantiles else "without quantiles"
-        return f"windows of {self.size_ms / 1000:g} s every {self.step_ms / 1000:g} s {quantiles}"
-
-    @property
-    def overlap(self) -> int:
-        """Return how many windows can contain one instant."""
-        return -(-self.size_ms // self.step_ms)
-
-
-class ClosedWindow(NamedTuple):
-    """A window that has closed, with its summary; bounds in milliseconds."""
-
-    quantity: str
-    start_ms: int
-    end_ms: int
-    summary: Summary
-
-
-class SeenReadings:
-    """The readings that are in open windows, so that none of them counts twice: event times and marks, sorted by both.
-
-    Args:
-        marks: What tells readings of one millisecond apart: ``d``, a value, or ``Q``, the 64 bits of `reading_mark`.
-
-    Attributes:
-        kept: How many, from the first on, are as they were written whole; -1: not all of those any more.
-    """
-
-    __slots__ = ("kept", "marks", "times")
-
-    def __init__(self, marks: str) -> None:
-        self.times: array[int] = array("q")
-        self.marks: array[Any] = array(marks)
-        self.kept = -1
-
-    def add(self, ms: int, mark: float) -> bool:
-        """Add a reading in its place; returns whether it was not there yet."""
-        times, marks = self.times, self.marks
-        first = bisect_left(times, ms)
-        after = bisect_right(times, ms, first)
-        at = bisect_left(marks, mark, first, after)
-        if at < after and marks[at] == mark:
-            return False
-        times.insert(at, ms)
-        marks.insert(at, mark)
-        if at < self.kept:
-            self.kept = at  # what follows has moved
-        return True
-
-    def forget_before(self, oldest_ms: int) -> None:
-        """Drop the readings before ``oldest_ms``."""
-        at = bisect_left(self.times, oldest_ms)
-        if at:
-            del self.times[:at], self.marks[:at]
-            self.kept = -1
-
-    @property
-    def much_is_new(self) -> bool:
-        """Whether it is to be written whole: some were dropped since it was, or the new ones are many."""
-        kept = self.kept
-        return kept < 0 or len(self.times) - kept > max(_FEW, kept // 2)
-
-    def state(self, *, whole: bool) -> tuple[int, bytes, bytes]:
-        """Return how many were written before, and what follows those."""
-        kept = 0 if whole else self.kept
-        return kept, self.times[kept:].tobytes(), self.marks[kept:].tobytes()
-
-    def follow(self, kept: int, times: bytes, marks: bytes) -> None:
-        """Take over what `state` returned.
-
-        Args:
-            kept: How many readings were written before.
-            times, marks: Those that follow, as the bytes of the arrays.
-
-        Raises:
-            ConfigurationError: If it follows another state.
-        """
-        if len(self.times) < kept:
-            raise ConfigurationError(
-                f"expected changes after {len(self.times)} readings, got those after {kept}: rebuild the table"
-            )
-        del self.times[kept:], self.marks[kept:]
-        self.times.frombytes(times)
-        self.marks.frombytes(marks)
-        self.kept = kept
+IN_TIME: Final = ((), ())
+"""What becomes of most readings, and so of all their quantities: see `SensorWindows.observe`."""
 
 
 class SeriesWindows(SeenReadings):
     """Open windows of one series, and the plain readings in them.
 
     A reading of this quantity alone, without a sequence number, is *plain*: told from others by its value.
+
+    Attributes:
+        open: By index.
+        last: That of them which ends at the sensor's ``last_end_ms``, once it is known.
     """
 
-    __slots__ = ("open",)
+    __slots__ = ("last", "open")
+
+    code = "d"
 
     def __init__(self) -> None:
-        super().__init__("d")
+        super().__init__()
         self.open: dict[int, Summary] = {}
+        self.last: Summary | None = None
 
 
 class SensorWindows(EventClock):
@@ -231,17 +61,23 @@ class SensorWindows(EventClock):
     the windows that have closed. Times are integer milliseconds.
 
     Attributes:
-        compound: The readings in open windows that have several quantities, or a sequence number.
+        compound: The readings in open windows that have several quantities, or a sequence number; ``None`` until
+            there is one.
+        last_end_ms: End of the window that the last reading went into, which the next need not look up if it goes
+            there, too; nowhere if windows overlap, since a reading goes into several.
+        supplements: Of what comes late; ``None`` until something does.
     """
 
-    __slots__ = ("compound", "ingest_ms", "next_close_ms", "series")
+    __slots__ = ("compound", "ingest_ms", "last_end_ms", "next_close_ms", "series", "supplements")
 
     def __init__(self) -> None:
         super().__init__()
         self.ingest_ms = 0
+        self.last_end_ms = -NEVER
         self.next_close_ms = NEVER
         self.series: dict[str, SeriesWindows] = {}
-        self.compound = SeenReadings("Q")
+        self.compound: SeenReadings | None = None
+        self.supplements: Supplements | None = None
 
     def observe(
         self, policy: WindowPolicy, ms: int, sequence: int | None, values: dict[str, float], ingest_ms: int
@@ -259,28 +95,30 @@ class SensorWindows(EventClock):
             The quantities for which it was a duplicate, and those for which it was late or there is no room.
         """
         self.ingest_ms = ingest_ms
-        step_ms = policy.step_ms
-        newest = ms // step_ms
-        newest_end_ms = newest * step_ms + policy.size_ms
-        passed_ms = self.watermark_ms
-        if newest_end_ms <= passed_ms:  # `has_closed`, without the 3 % that the call costs each reading
-            self.pass_over(ms, ingest_ms)
-            return (), tuple(values)
-        if ms > passed_ms:
-            passed_ms = ms
-        if sequence is None and len(values) == 1:
-            plain = True
-        else:
-            plain = False
+        passed_ms, end_ms = self.watermark_ms, self.last_end_ms
+        if not passed_ms < end_ms > ms >= end_ms - policy.size_ms:
+            step_ms = policy.step_ms
+            end_ms = ms // step_ms * step_ms + policy.size_ms
+            if end_ms <= passed_ms:  # `has_closed`, without the 3 % that the call costs each reading
+                self.pass_over(ms, ingest_ms)
+                return (), tuple(values)
+            if step_ms == policy.size_ms:
+                self._turn_to(end_ms)
+        plain = sequence is None and len(values) == 1
+        if not plain:
             mark = reading_mark(values, sequence)
             known = self.compound
-            if not known.times or ms > known.times[-1]:
+            if known is None:
+                known = self._begin_compound()
+            if ms > known.newest_ms:
+                known.newest_ms = ms
                 known.times.append(ms)
                 known.marks.append(mark)
             elif not known.add(ms, mark):
                 return tuple(values), ()
         late: tuple[str, ...] = ()
-        for quantity, value in values.items():
+        for quantity in values:  # noqa: PLC0206 - pairs would cost each reading 2 % more
+            value = values[quantity]
             series = self.series.get(quantity)
             if series is None:
                 if len(self.series) >= policy.room.quantities:
@@ -288,23 +126,17 @@ class SensorWindows(EventClock):
                     continue
                 series = self.series[quantity] = SeriesWindows()
             if plain:
-                times = series.times
-                if not times or ms > times[-1]:
-                    times.append(ms)
+                if ms > series.newest_ms:
+                    series.newest_ms = ms
+                    series.times.append(ms)
                     series.marks.append(value)
                 elif not series.add(ms, value):
                     return (quantity,), ()
-            open_windows = series.open
-            index, end_ms = newest, newest_end_ms
-            while end_ms > passed_ms:  # it contains the reading, and is not closed
-                summary = open_windows.get(index)
-                if summary is None:
-                    summary = open_windows[index] = Summary(Sketch() if policy.quantiles else None)
-                    if end_ms < self.next_close_ms:
-                        self.next_close_ms = end_ms
+            summary = series.last
+            if summary is None:
+                self._add(policy, series, end_ms, ms, value)
+            else:
                 summary.add(ms, value)
-                index -= 1
-                end_ms -= step_ms
         if ms > self.stream_ms and ms - ingest_ms <= AHEAD_MS and self.ahead_ms == NOT_AHEAD:
             self.stream_ms = ms  # `advance`, without the 5 % that the call costs each reading
             ms -= policy.grace_ms
@@ -312,13 +144,100 @@ class SensorWindows(EventClock):
                 self.watermark_ms = ms
         else:
             self.advance(ms, policy.grace_ms, ingest_ms)
-        if late:
-            return (), late
-        return (), ()
+        return ((), late) if late else IN_TIME
 
-    def has_room(self, policy: WindowPolicy, quantity: str) -> bool:
-        """Tell whether a quantity has windows, or could have."""
-        return quantity in self.series or len(self.series) < policy.room.quantities
+    def _begin_compound(self) -> SeenReadings:
+        """Begin to note readings that are not plain; what was written of the sensor before has none."""
+        self.compound = SeenReadings(kept=0 if self.series else -1)
+        return self.compound
+
+    def _turn_to(self, end_ms: int) -> None:
+        """Note that readings go into the window that ends there from now on, until one does not."""
+        self.last_end_ms = end_ms
+        for series in self.series.values():
+            series.last = None
+
+    def _add(self, policy: WindowPolicy, series: SeriesWindows, end_ms: int, ms: int, value: float) -> None:
+        """Add a value to all windows of its series that contain its event time and are not closed.
+
+        Args:
+            policy: How windows are drawn.
+            series: Of the value.
+            end_ms: Where the newest of these windows ends, which is not closed.
+            ms, value: The event time, and the value.
+        """
+        step_ms = policy.step_ms
+        index = (end_ms - policy.size_ms) // step_ms
+        open_windows = series.open
+        passed_ms = self.watermark_ms
+        if ms > passed_ms:
+            passed_ms = ms
+        while True:
+            summary = open_windows.get(index)
+            if summary is None:
+                summary = open_windows[index] = Summary(Sketch() if policy.quantiles else None)
+                if end_ms < self.next_close_ms:
+                    self.next_close_ms = end_ms
+            if end_ms == self.last_end_ms:
+                series.last = summary
+            summary.add(ms, value)
+            end_ms -= step_ms
+            if end_ms <= passed_ms:  # closed, or it does not contain the reading
+                break
+            index -= 1
+
+    def make_room(self, policy: WindowPolicy, quantity: str) -> bool:
+        """Tell whether a quantity has windows, and begin them if there is room."""
+        if quantity not in self.series:
+            if len(self.series) >= policy.room.quantities:
+                return False
+            self.series[quantity] = SeriesWindows()
+        return True
+
+    def is_late(self, policy: WindowPolicy, ms: int) -> bool:
+        """Tell whether all windows of an event time have closed."""
+        return self.has_closed(ms // policy.step_ms * policy.step_ms + policy.size_ms)
+
+    def note_late(self, ms: int, values: dict[str, float], sequence: int | None) -> bool | None:
+        """Note a late reading; tells whether it is known, ``None`` if it is too old to be.
+
+        Args:
+            ms: Event time.
+            values, sequence: As in the reading.
+        """
+        mark = reading_mark(values, sequence)
+        if self.supplements is None:
+            self.supplements = Supplements()
+        late = self.supplements.note(ms, mark)
+        if sequence is None and len(values) == 1:
+            ((quantity, value),) = values.items()
+            series = self.series.get(quantity)
+            in_time = False if series is None else series.recall(ms, value)
+        else:
+            in_time = False if self.compound is None else self.compound.recall(ms, mark)
+        if late or in_time:
+            return True
+        return None if late is None or in_time is None else False
+
+    def supplement(
+        self, policy: WindowPolicy, ms: int, values: dict[str, float], offset: int, *, checked: bool
+    ) -> list[ClosedWindow]:
+        """Put the values of the reading that was observed last into those of its windows that have closed.
+
+        Args:
+            policy: How windows are drawn.
+            ms: Event time.
+            values: Quantity -> finite value.
+            offset: Where the reading stands in the log.
+            checked: Whether it would be known if it had come before.
+
+        Returns:
+            The supplements that give way.
+        """
+        if self.supplements is None:
+            self.supplements = Supplements()
+        came = Arrival(offset, self.ingest_ms, checked)
+        return self.supplements.add(policy, ms, values, watermark_ms=self.watermark_ms, came=came)
 
     def is_idle(self, policy: WindowPolicy, now_ms: int) -> bool:
         """Tell whether a tick has something to do here: nothing has come for the idle time (ingest times).
@@ -331,6 +250,21 @@ class SensorWindows(EventClock):
         if silent_ms >= policy.idle_ms:
             return self.next_close_ms <= self._idle_end(policy, now_ms)
         return silent_ms < -policy.idle_ms
+
+    def awaits(self, policy: WindowPolicy, now_ms: int) -> bool:
+        """Tell whether a tick has something to do here: for windows (`is_idle`), or for supplements."""
+        late = self.supplements
+        return self.is_idle(policy, now_ms) or (late is not None and late.is_quiet(policy, now_ms))
+
+    def take_idle(self, policy: WindowPolicy, now_ms: int) -> list[ClosedWindow]:
+        """Return and forget what a tick closes: windows, and supplements behind them."""
+        closed: list[ClosedWindow] = []
+        if self.is_idle(policy, now_ms):
+            self.close_idle(policy, now_ms)
+            closed = self.take_closed(policy)
+        if self.supplements is not None:
+            closed += self.supplements.take_quiet(policy, now_ms)
+        return closed
 
     def close_idle(self, policy: WindowPolicy, now_ms: int) -> None:
         """Move the watermark past the open windows that end a sensor's silence, for `take_closed`.
@@ -364,38 +298,47 @@ class SensorWindows(EventClock):
         if watermark_ms < self.next_close_ms:
             return []
         closed: list[ClosedWindow] = []
-        next_close_ms = NEVER
+        size_ms, step_ms = policy.size_ms, policy.step_ms
+        # The window of index i ends at i * step + size; it is open iff that is after the watermark.
+        first_open = (watermark_ms - size_ms) // step_ms + 1
+        oldest_ms = first_open * step_ms  # event time of the oldest reading that would not be late now
+        next_close = NEVER
         for quantity, series in self.series.items():
+            open_windows = series.open
             passed: list[int] = []
-            for index in series.open:
-                end_ms = index * policy.step_ms + policy.size_ms
-                if end_ms <= watermark_ms:
+            for index in open_windows:
+                if index < first_open:
                     passed.append(index)
-                elif end_ms < next_close_ms:
-                    next_close_ms = end_ms
+                elif index < next_close:
+                    next_close = index
             for index in passed:
-                start_ms = index * policy.step_ms
-                closed.append(
-                    ClosedWindow(quantity, start_ms, start_ms + policy.size_ms, series.open.pop(index))
-                )
-            if passed:
-                series.forget_before(self._oldest_that_counts(policy))
-        if closed:
-            self.compound.forget_before(self._oldest_that_counts(policy))
-        self.next_close_ms = next_close_ms
+                start_ms = index * step_ms
+                summary = open_windows.pop(index)
+                if summary is series.last:
+                    series.last = None
+                closed.append(ClosedWindow(quantity, start_ms, start_ms + size_ms, summary))
+            if passed and len(series.times) > FEWEST_KEPT:
+                series.forget_before(oldest_ms)
+        compound = self.compound
+        if closed and compound is not None and len(compound.times) > FEWEST_KEPT:
+            compound.forget_before(oldest_ms)
+        self.next_close_ms = NEVER if next_close == NEVER else next_close * step_ms + size_ms
         if len(closed) > 1:
             closed.sort(key=lambda window: (window.end_ms, window.quantity))
         return closed
 
-    def _oldest_that_counts(self, policy: WindowPolicy) -> int:
-        """Return the event time of the oldest reading that would not be late now."""
-        # The newest window of a reading at t starts at floor(t / step) * step; it is open iff start + size > watermark.
-        first_index = (self.watermark_ms - policy.size_ms) // policy.step_ms + 1
-        return first_index * policy.step_ms
+    def open_values(self) -> int:
+        """Count the values in open windows, in each, and in open supplements."""
+        open_windows = sum(
+            summary.count for series in self.series.values() for summary in series.open.values()
+        )
+        return open_windows + (0 if self.supplements is None else self.supplements.open_values())
 
     def to_state(self) -> list[Any]:
         """Return the state as plain values; `from_state` restores it bit by bit."""
-        return self._values(whole=True)
+        state = self._values(True)
+        assert state is not None
+        return state
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "SensorWindows":
@@ -410,10 +353,17 @@ class SensorWindows(EventClock):
 
         That is when one was dropped since, or when the new ones are many.
         """
-        if self.compound.much_is_new or any(series.much_is_new for series in self.series.values()):
+        compound, late = self.compound, self.supplements
+        if compound is None:
+            much_is_new = not self.series
+        else:
+            much_is_new = compound.much_is_new()
+        if late is not None:
+            much_is_new = much_is_new or late.seen.much_is_new()
+        values = None if much_is_new else self._values(False)
+        if values is None:
             self._note_whole()
-            return None
-        return self._values(whole=False)
+        return values
 
     def apply_changes(self, changes: list[Any]) -> None:
         """Take over what `take_changes` returned, in the state that was written whole before it.
@@ -423,29 +373,46 @@ class SensorWindows(EventClock):
         """
         (
             self.stream_ms, self.watermark_ms, self.ahead_ms, self.ingest_ms, self.next_close_ms,
-            compound, *series_states,
+            compound, late, *series_states,
         ) = changes  # fmt: skip
-        self.compound.follow(*compound)
+        self.last_end_ms = -NEVER
+        if self.compound is None and any(compound):
+            self._begin_compound()
+        if self.compound is not None:
+            self.compound.follow(*compound)
+        if late is not None:
+            self.supplements = self.supplements or Supplements()
+            self.supplements.follow(late)
         for quantity, plain, *summaries in series_states:
             series = self.series.setdefault(quantity, SeriesWindows())
             series.follow(*plain)
             indexes = summaries[::2]
             series.open = dict(zip(indexes, map(Summary.from_state, summaries[1::2]), strict=True))
+            series.last = None
 
     def _note_whole(self) -> None:
-        self.compound.kept = len(self.compound.times)
+        if self.compound is not None:
+            self.compound.kept = len(self.compound.times)
+        if self.supplements is not None:
+            self.supplements.seen.kept = len(self.supplements.seen.times)
         for series in self.series.values():
             series.kept = len(series.times)
 
-    def _values(self, *, whole: bool) -> list[Any]:
+    def _values(self, whole: bool) -> list[Any] | None:
+        """Return the state as plain values; ``None`` if what has changed was asked for, and is much of a series."""
+        compound, late = self.compound, self.supplements
         values: list[Any] = [
             self.stream_ms, self.watermark_ms, self.ahead_ms, self.ingest_ms, self.next_close_ms,
-            self.compound.state(whole=whole),
+            NONE_SEEN if compound is None else compound.state(whole),
+            None if late is None else late.state(whole=whole),
         ]  # fmt: skip
         for quantity, series in self.series.items():
-            of_series: list[Any] = [quantity, series.state(whole=whole)]
+            if not whole and series.much_is_new():
+                return None
+            of_series: list[Any] = [quantity, series.state(whole) if series.times else NONE_SEEN]
             for index, summary in series.open.items():
-                of_series += (index, summary.to_state())
+                of_series.append(index)
+                of_series.append(summary.to_state())
             values.append(of_series)
         return values
 

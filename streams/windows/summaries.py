@@ -6,14 +6,27 @@ Quantiles, where asked for, are those of a DDSketch (Masson, Rim & Lee 2019) wit
 `ddsketch` library: 1 % relative error whatever the distribution.
 """
 
+import sys
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from ddsketch.mapping import LogarithmicMapping
 
+from streams.records.moments import merge_moments
+
 _MAPPING = LogarithmicMapping(relative_accuracy=0.01, offset=0.0)
 _KEY = _MAPPING.key
 _SMALLEST = float(_MAPPING.min_possible)
+_LARGEST = sys.float_info.max  # JSON has no infinity: what is beyond it is told as this
+
+
+def _value(key: int) -> float:
+    """Return the value that stands for a bin; the last bins reach beyond the largest float."""
+    try:
+        return min(float(_MAPPING.value(key)), _LARGEST)
+    except OverflowError:
+        return _LARGEST
 
 
 class Sketch:
@@ -64,7 +77,7 @@ class Sketch:
         for key in sorted(self.negative, reverse=True):
             passed += self.negative[key]
             if passed > rank:
-                return -float(_MAPPING.value(key))
+                return -_value(key)
         passed += self.zeros
         if passed > rank:
             return 0.0
@@ -72,7 +85,7 @@ class Sketch:
         while passed <= rank:  # the rank is below the count, so that one of the keys reaches it
             key = next(keys)
             passed += self.positive[key]
-        return float(_MAPPING.value(key))
+        return _value(key)
 
     def to_state(self) -> list[Any]:
         """Return the sketch as plain values; `from_state` restores it."""
@@ -131,10 +144,15 @@ class Summary:
             self.mean = self.minimum = self.maximum = self.first = self.last = value
             self.first_ms = self.last_ms = ms
         else:
-            delta = value - self.mean
-            mean = self.mean + delta / count
+            mean = self.mean
+            delta = value - mean
+            if delta - delta == 0.0:  # it is finite
+                mean += delta / count
+                self.m2 += delta * (value - mean)
+            else:  # 1e308 and -1e308: both are floats, the way from one to the other is none
+                mean = mean / count * (count - 1) + value / count
+                self.m2 = inf
             self.mean = mean
-            self.m2 += delta * (value - mean)
             if value < self.minimum:
                 self.minimum = value
             elif value > self.maximum:
@@ -165,11 +183,9 @@ class Summary:
                 if name != "sketch":
                     setattr(self, name, getattr(other, name))
             return
-        count = self.count + other.count
-        delta = other.mean - self.mean
-        self.m2 += other.m2 + delta * delta * self.count * other.count / count
-        self.mean += delta * other.count / count
-        self.count = count
+        self.count, self.mean, self.m2 = merge_moments(
+            (self.count, self.mean, self.m2), (other.count, other.mean, other.m2)
+        )
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
         if other.first_ms < self.first_ms:
@@ -179,8 +195,18 @@ class Summary:
 
     @property
     def variance(self) -> float:
-        """Return the sample variance (n - 1); 0 below two values."""
-        return self.m2 / (self.count - 1) if self.count > 1 else 0.0
+        """Return the sample variance (n - 1); 0 below two values.
+
+        Values beyond 1e154 have squares that are no floats: their variance is the largest that there is.
+
+        >>> Summary.of([(0, 1e308), (1000, -1e308)]).variance
+        1.7976931348623157e+308
+        """
+        count = self.count
+        if count < 2:
+            return 0.0
+        variance = self.m2 / (count - 1)
+        return variance if variance < _LARGEST else _LARGEST
 
     def to_state(self) -> list[Any]:
         """Return the summary as plain values; `from_state` restores it bit by bit."""

@@ -16,10 +16,13 @@ import pytest
 from bridges.backtest.backtesting import Backtest
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, Settings
+from bridges.rules.rules_run import limits_only
 from bridges.sources import Selection, open_source
 from streams.backtest.configuration import Configuration
 from streams.backtest.runs import Coverage, DetectionRun, LogRecord, WindowRun
 from streams.records.types import Reading, decode_readings, encode
+from streams.rules.limit_trial import LimitTrial
+from streams.rules.seen import SeenSeries
 from tests.benchmarks.bench_worker import fill
 
 READINGS = int(os.environ.get("WEIR_BENCH_READINGS", "500_000"))
@@ -74,6 +77,25 @@ def test_readings_a_second_in_one_process() -> None:
     print(json.dumps({name: round(rate) for name, rate in rates.items()}))
     for name, least in MUST.items():
         assert rates[name] >= least, f"{name}: {rates[name]:,.0f} readings/s, must be {least:,}"
+
+
+@pytest.mark.timeout(300)
+def test_readings_a_second_through_rules() -> None:
+    values, settings = encoded(READINGS), Settings()
+    rates = {}
+    for name, high in (("a limit that nothing crosses", 100.0), ("one that a hundredth crosses", 25.95)):
+        plan = limits_only(Configuration(name, {}, {"high": high})).plan()
+        seen, trial = SeenSeries(), LimitTrial(plan, settings.alarms.rules(), settings.bridge.tick_seconds)
+
+        def work(
+            partition: int, records: list[LogRecord], seen: SeenSeries = seen, trial: LimitTrial = trial
+        ) -> None:
+            seen.apply(records)
+            trial.apply(partition, records)
+
+        rates[name] = measured(values, [work])
+    print(json.dumps({"rules": {name: round(rate) for name, rate in rates.items()}}))
+    assert min(rates.values()) > 150_000
 
 
 @pytest.mark.timeout(600)

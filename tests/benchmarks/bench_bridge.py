@@ -53,7 +53,7 @@ def publish(address: str, name: str, messages: int, rate: float) -> None:
     """
     host, _, port = address.partition(":")
     client = f"{name}-device".encode()
-    hello = b"\x00\x04MQTT\x04\x02\x00\x00" + len(client).to_bytes(2, "big") + client
+    hello = b"\x00\x04MQTT\x04\x02\x00\x3c" + len(client).to_bytes(2, "big") + client
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(bytes([0x10, len(hello)]) + hello)
         assert connection.recv(4)[:2] == b"\x20\x02"

@@ -9,6 +9,7 @@ project, see `tests.support.labelled_series`; without them their lines are missi
 from bridges.backtest.nab_files import load_corpus
 from streams.detection.detection_config import NAB_RAISE_AT, DetectionConfig
 from streams.nab.nab_run import evaluate, run_file
+from streams.scoring.fits import summed
 from tests.support.eventful_series import (
     LOCAL_FAULTS,
     OWN_SIGMA,
@@ -18,16 +19,16 @@ from tests.support.eventful_series import (
     sampled,
     steady,
     with_local_fault,
+    with_lost_season,
 )
-from tests.support.labelled_series import fit, folder, load_rivers, total
+from tests.support.labelled_series import fits_at_the_default, folder, load_rivers
 from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
 
 
 def test_rivers_by_site() -> None:
-    series = load_rivers(folder("rivers"))
-    fits = {each.name: fit(each, raises(each.readings)) for each in series}
-    for site in sorted({each.site for each in series}) + ([""] if series else []):
-        found = total(fits[each.name] for each in series if each.site == site or not site)
+    fits = fits_at_the_default(load_rivers(folder("rivers")))
+    for site in sorted({at for at, _ in fits}) + ([""] if fits else []):
+        found = summed(each for at, each in fits if at == site or not site)
         print(
             f"\nrivers {site or 'all'}: {found.events} events, recall {found.recall:.3f}, "
             f"precision {found.precision:.3f}, {found.false_per_day:.4f} false alarms per series-day",
@@ -86,6 +87,12 @@ def test_faults_in_local_sigma() -> None:
                 readings, since, until = with_local_fault(kind, fault, seed)
                 found += any(since <= time <= until for time in raises(readings))
         print(f"\nlocal {fault}: {found / (6 * len(OWN_SIGMA)):.0%}", end="")
+    for halved in (False, True):
+        found = 0
+        for seed in range(20):
+            readings, since = with_lost_season(seed, halved=halved)
+            found += any(time >= since for time in raises(readings))
+        print(f"\nseason {'comes twice a day' if halved else 'lost'}: {found} of 20", end="")
 
 
 def test_one_process_seen_at_five_rates() -> None:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.lane.core.changelog import CLAIM_KEY, KeyValue
+from agents.lane.core.changelog import OWNER_KEY, KeyValue
 from agents.lane.writer import PartitionWriter
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.options import aiokafka_options, aiokafka_producer_options
@@ -47,7 +47,7 @@ async def test_time_until_a_worker_is_ready_again(kafka: str, unique_name: str, 
         await fill(settings, READINGS_OF_EACH * SENSORS, SENSORS)
         await until_consumed(settings, [worker])
         worker.stop()
-        records = await _lengthen(settings)
+        records = await lengthen(settings)
         begun = time.perf_counter()
         worker.start()
         await until_ready([worker])
@@ -69,7 +69,7 @@ async def test_time_until_a_worker_is_ready_again(kafka: str, unique_name: str, 
     assert ordinary["keys"] > 2 * SENSORS
 
 
-async def _lengthen(settings: Settings) -> int:
+async def lengthen(settings: Settings) -> int:
     """Write what the changelogs hold once more, until it is enough; returns how many records they hold then."""
     application = f"{settings.kafka.namespace}{settings.worker.application}"
     partitions = [
@@ -84,7 +84,7 @@ async def _lengthen(settings: Settings) -> int:
         await consumer.seek_to_beginning()
         while fetched := await consumer.getmany(timeout_ms=3000):
             for each, records in fetched.items():
-                held[each] += [(record.key, record.value) for record in records if record.key != CLAIM_KEY]
+                held[each] += [(record.key, record.value) for record in records if record.key != OWNER_KEY]
     count = sum(map(len, held.values()))
     again = RECORDS // count
     for each, pairs in held.items():

@@ -17,10 +17,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from agents.lane.core.batch import Batch
+from agents.lane.resuming import Remedies, Resuming
 from agents.stages.sink import BatchDelivery, CollectionSink
 from bridges.mongo.mongo_client import connect
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import prepare
+from bridges.mongo.stored_positions import StoredPositions
 from bridges.process.settings import MongoSettings, Settings
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import reading_document
@@ -98,9 +100,11 @@ async def _sink(mongo: MongoSink, settings: Settings, events: list[_Event]) -> t
     app: Any = SimpleNamespace(
         consumer_generation_id=1, crash=None, settings=settings, name_of=lambda topic: topic.name
     )
+    positions = StoredPositions(mongo, ["readings"])
+    app.lane = SimpleNamespace(resuming=Resuming([], Remedies("", go_on=True)))
     prepared = asyncio.Event()
     prepared.set()
-    sink = CollectionSink(app, mongo, destination, prepared)
+    sink = CollectionSink(app, mongo, destination, prepared, positions)
     began, cpu = time.perf_counter(), time.process_time()
     async with sink._open_outbox() as outbox:
         for event in events:

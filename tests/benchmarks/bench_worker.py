@@ -12,7 +12,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,23 @@ def test_cost_of_a_reading_beside_an_ordinary_agent_and_other_stream_processors(
     assert results["detection"]["readings"] > 0.9 * READINGS_IN_BACKLOG
 
 
-async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
-    """Write a backlog: each sensor in its partition, a reading every ten seconds of event time."""
+async def fill(
+    settings: Settings,
+    readings: int,
+    sensor_count: int,
+    *,
+    quantities: Sequence[str] = ("temperature",),
+    numbered: bool = False,
+) -> None:
+    """Write a backlog: each sensor in its partition, a reading every ten seconds of event time.
+
+    Args:
+        settings: Where to.
+        readings: So many of all sensors together.
+        sensor_count: Sensors.
+        quantities: What each reading has.
+        numbered: Whether it has a sequence number.
+    """
     rng = random.Random(1)
     partitions = list(range(settings.kafka.partitions))
     partitioner = DefaultPartitioner()
@@ -86,7 +101,8 @@ async def fill(settings: Settings, readings: int, sensor_count: int) -> None:
             event_time = FIRST_TIME + step * INTERVAL_SECONDS
             for sensor in sensors:
                 home, key = homes[sensor], sensor.encode()
-                value = encode(Reading(sensor, event_time, {"temperature": round(20 + rng.gauss(0, 1), 2)}))
+                values = {quantity: round(20 + rng.gauss(0, 1), 2) for quantity in quantities}
+                value = encode(Reading(sensor, event_time, values, step if numbered else None))
                 if builders[home].append(timestamp=None, key=key, value=value) is None:
                     builders[home].close()
                     sent.append(await producer.send_batch(builders[home], topic, partition=home))
@@ -105,20 +121,35 @@ def _measure_peer(command: Command, settings: Settings, which: str, readings: in
 
 
 def measure(
-    settings: Settings, which: str, readings: int, folder: Path, timeout: float = 600
+    settings: Settings,
+    which: str,
+    readings: int,
+    folder: Path,
+    timeout: float = 600,
+    tree: Path | None = None,
 ) -> dict[str, Any]:
-    """Have a worker process consume a backlog; returns what it cost, as `tests.support.measured_worker` says it."""
+    """Have a worker process consume a backlog; returns what it cost, as `tests.support.measured_worker` says it.
+
+    Args:
+        settings: Where from.
+        which: As `tests.support.measured_worker` has it.
+        readings: So many values it consumes.
+        folder: For its data; it is made.
+        timeout: Seconds at most.
+        tree: Checkout whose worker it is; ``None``: this one.
+    """
     folder.mkdir()
     variables = {
         "WEIR_KAFKA__BROKERS": settings.kafka.brokers,
         "WEIR_KAFKA__NAMESPACE": settings.kafka.namespace,
+        "WEIR_WORKER__APPLICATION": settings.worker.application,
         "WEIR_WORKER__DATA_DIR": str(folder),
         "WEIR_WEB__PORT": str(free_port()),
         "WEIR_LOG_LEVEL": "WARNING",
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.measured_worker", which, str(readings)],
-        env=environment(variables), capture_output=True, text=True, timeout=timeout, check=False,
+        env=environment(variables), cwd=tree, capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     return cost_in(done, which)
 

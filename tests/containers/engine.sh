@@ -9,7 +9,7 @@
 #   engine_start running    in a network namespace of its own: published ports and containers are inside it,
 #                           and there is no way out, so a test can reach nothing but the stack
 #
-# Sets: ENGINE_DOCKER (client), ENGINE_COMPOSE (compose), ENTER (prefix that runs a command in its network).
+# Sets: ENGINE_DOCKER (client), ENGINE_COMPOSE (compose), ENTER (prefix that runs a command in its network), PROMTOOL.
 
 ENGINE_PACKAGES=(docker.io containerd runc tini iptables libip4tc2 libip6tc2 libnfnetlink0
   libnetfilter-conntrack3 libnftnl11 libxtables12 mmdebstrap)
@@ -49,6 +49,25 @@ engine_tools() {
   # The client of the same package has a BuildKit client built in: no buildx is needed.
   ENGINE_DOCKER=$prefix/usr/bin/docker
   ENGINE_COMPOSE=("$CACHE/docker/cli-plugins/docker-compose")
+}
+
+# engine_promtool: Prometheus' own checker, as PROMTOOL: of the real image, or of Debian's package, unpacked
+engine_promtool() {
+  if [ "$ENGINE" = docker ]; then
+    PROMTOOL=(docker run --rm -v "$ROOT:$ROOT:ro" --entrypoint promtool "$PROMETHEUS_IMAGE")
+    return
+  fi
+  local tool=$CACHE/prometheus/usr/bin/promtool
+  if [ ! -x "$tool" ]; then
+    mkdir -p "$CACHE/prometheus"
+    (
+      cd "$CACHE/prometheus" || exit 1
+      apt-get -qq -o APT::Sandbox::User=root download prometheus ||
+        { apt-get -qq update && apt-get -qq -o APT::Sandbox::User=root download prometheus; }
+      dpkg -x prometheus_*.deb .
+    )
+  fi
+  PROMTOOL=("$tool")
 }
 
 # engine_start building|running: on a very busy machine the daemon gives its own helper too little time; try again

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 from stack import Failed, Reporter, Stack, check, eventually, get
 
 HERE = Path(__file__).parent
-SERVER_PORT = int(os.environ.get("SERVER_PORT", "3000"))
+WORKER_PORT = int(os.environ.get("WORKER_PORT", "3000"))
 ANALYSIS_PORT = int(os.environ.get("ANALYSIS_PORT", "8010"))
 MQTT_PORT = int(os.environ.get("MQTT_PORT", "1883"))
 KAFKA_PORT = int(os.environ.get("KAFKA_PORT", "9092"))
@@ -31,7 +31,7 @@ STATE = "/var/lib/weir/simulator.json"
 # More than what the simulator can have sent, and not yet noted as acknowledged, when it is killed.
 IN_FLIGHT = 1000
 KILLED = {
-    "plain": "mosquitto kafka mongo bridge server model-analysis sensor web mongo-express",
+    "plain": "mosquitto kafka mongo bridge worker analysis simulator web mongo-express",
     "zookeeper": "zookeeper kafka",
 }
 
@@ -81,7 +81,7 @@ class Journey:
 
     def pages_answer(self) -> None:
         """Fetch the pages that people look at."""
-        for port in (SERVER_PORT, ANALYSIS_PORT):
+        for port in (WORKER_PORT, ANALYSIS_PORT):
             status, page = get(port, "/")
             check(status == 200 and "<html" in page.lower(), f"a page on {port}", (status, page[:300]))
             self.say(f"port {port} shows a page")
@@ -179,7 +179,7 @@ class Journey:
     def ground_truth_arrives(self) -> None:
         """See the simulator's labels as live numbers."""
         eventually(lambda: self.stack.mongo("db.labels.countDocuments({})"), "labels are in MongoDB", 120)
-        status, body = get(SERVER_PORT, "/api/quality")
+        status, body = get(WORKER_PORT, "/api/quality")
         check(status == 200 and json.loads(body), "/api/quality answers", (status, body[:500]))
         self.say("the ground truth of the simulator's faults arrives, and /api/quality answers")
         eventually(self.balanced, "the workers' own ledger balances, with the bridge's")
@@ -187,7 +187,7 @@ class Journey:
 
     def balanced(self) -> bool:
         """Tell whether the counts of the running processes balance, the bridge's among them."""
-        status, body = get(SERVER_PORT, "/api/ledger")
+        status, body = get(WORKER_PORT, "/api/ledger")
         ledger = json.loads(body) if status == 200 else {}
         return bool(ledger) and ledger["balanced"] and ledger["bridge"]["reachable"]
 
@@ -222,18 +222,18 @@ class Journey:
 
     def scale(self) -> None:
         """Share the work between several workers."""
-        self.stack.do("up", "--detach", "--no-build", "--no-recreate", "--scale", f"server={WORKERS}")
+        self.stack.do("up", "--detach", "--no-build", "--no-recreate", "--scale", f"worker={WORKERS}")
         self.stack.until_healthy()
-        servers = [each for each in self.stack.containers() if each["Service"] == "server"]
+        servers = [each for each in self.stack.containers() if each["Service"] == "worker"]
         check(len(servers) == WORKERS, f"there are {WORKERS} workers", servers)
         workers = eventually(self.shared_out, "each worker has a share of the partitions", 120)
         self.say(
-            f"--scale server={WORKERS}: all healthy, they share the partitions {workers}, on one published port"
+            f"--scale worker={WORKERS}: all healthy, they share the partitions {workers}, on one published port"
         )
 
     def shared_out(self) -> list[list[int]] | None:
         """Ask any worker for the partitions of all; ``None`` while it is not settled."""
-        status, body = get(SERVER_PORT, "/api/overview")
+        status, body = get(WORKER_PORT, "/api/overview")
         if status != 200:
             return None
         found = json.loads(body)
@@ -275,7 +275,7 @@ class Journey:
 
     def simulator(self) -> dict[str, Any]:
         """Return the state that the simulator keeps."""
-        state: dict[str, Any] = json.loads(self.stack.do("exec", "-T", "sensor", "cat", STATE))
+        state: dict[str, Any] = json.loads(self.stack.do("exec", "-T", "simulator", "cat", STATE))
         return state
 
     def remember_simulator(self) -> None:
@@ -286,12 +286,14 @@ class Journey:
         """Stop the simulator, once it is beyond all it has ever sent, and account for everything."""
         beyond = self.acknowledged + IN_FLIGHT
         eventually(lambda: self.simulator()["acknowledged"] > beyond, f"{beyond} are acknowledged", 240)
-        self.stack.do("stop", "sensor")
-        state = json.loads(self.stack.do(*f"run --rm --no-deps -T --entrypoint cat sensor {STATE}".split()))
+        self.stack.do("stop", "simulator")
+        state = json.loads(
+            self.stack.do(*f"run --rm --no-deps -T --entrypoint cat simulator {STATE}".split())
+        )
         expected = json.dumps({"state": state, "devices": self.published, "refused": 0})
         program = (HERE / "ledger.py").read_text(encoding="utf-8")
         done = self.stack.run(
-            "exec", "-T", "--env", f"EXPECTED={expected}", "server", "python", "-", stdin=program
+            "exec", "-T", "--env", f"EXPECTED={expected}", "worker", "python", "-", stdin=program
         )
         sys.stdout.write(done.stdout)
         check(done.returncode == 0, "every hop balances", done.stderr[-3000:])
@@ -299,7 +301,7 @@ class Journey:
 
     def stop_gracefully(self) -> None:
         """Stop Weir's own processes: they must end by themselves within their grace period."""
-        ours = ("server", "bridge", "model-analysis", "web")
+        ours = ("worker", "bridge", "analysis", "web")
         self.stack.do("stop", *ours)
         codes = {
             each["Name"]: each["ExitCode"] for each in self.stack.containers() if each["Service"] in ours

@@ -1,6 +1,6 @@
 """Run inside a container of the stack: does everything that was sent add up, hop by hop?
 
-    docker compose exec -T server python - < ledger.py
+    docker compose exec -T worker python - < ledger.py
 
 Reads one line of JSON from the environment variable EXPECTED: ``state``, the state file of the simulator that was
 stopped, and ``devices``, how many readings were published beside it, ``refused`` of them dead letters. What the

@@ -19,7 +19,8 @@ SECRETS_BY_ENVIRONMENT = {
     ("mongo-express", "ME_CONFIG_SITE_SESSIONSECRET"),
 }
 ALWAYS = {
-    "mosquitto", "kafka", "topics", "mongo", "bridge", "server", "web", "model-analysis", "sensor", "mongo-express",
+    "mosquitto", "kafka", "topics", "mongo", "bridge", "worker", "web", "analysis", "simulator", "mongo-express",
+    "notify", "prometheus", "grafana",
 }  # fmt: skip
 SERVICES = {
     "plain": ALWAYS,
@@ -27,7 +28,7 @@ SERVICES = {
     "outside": ALWAYS,
     "tls": ALWAYS,
 }
-PAGES = {("web", 3000), ("model-analysis", 8010), ("mongo-express", 8081)}
+PAGES = {("web", 3000), ("analysis", 8010), ("mongo-express", 8081), ("prometheus", 9090), ("grafana", 3000)}
 PUBLISHED = {
     "plain": PAGES,
     "zookeeper": PAGES,

@@ -56,7 +56,7 @@ prepare() {
   cat >>"$RUN/env" <<SETTINGS
 SECRETS_DIR=$RUN/secrets
 WEIR_IMAGE=weir:0.0.0-verify
-SERVER_PORT=13000
+WORKER_PORT=13000
 ANALYSIS_PORT=18010
 MONGO_EXPRESS_PORT=18081
 # Short windows, many faults: much happens within a minute.
@@ -116,6 +116,10 @@ static_checks() {
     return 1
   fi
   grep -q MONGO_EXPRESS_PASSWORD "$RUN/missing"
+  # What Prometheus itself says of its configuration and rules, and that each alert is raised by what it is about.
+  engine_promtool
+  "${PROMTOOL[@]}" check config "$ROOT/docker/observe/prometheus.yml" >"$RUN/promtool"
+  "${PROMTOOL[@]}" test rules "$HERE/alerts.test.yml" >>"$RUN/promtool" 2>&1 || { cat "$RUN/promtool"; return 1; }
 }
 
 build() {

@@ -1,6 +1,10 @@
-"""What the sink promises, on a real server: `WEIR_TEST_MONGO_URI` names another one."""
+"""What the sink promises, on a real server and on the simulated one, but for what only a real server has.
+
+`WEIR_TEST_MONGO_URI` names another real server.
+"""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,19 +29,38 @@ from streams.records.documents import anomaly_document, reading_document
 from streams.records.identity import anomaly_id
 from streams.records.types import Anomaly, Reading
 from streams.records.versions import Document
+from tests.simulation.mongo import MongoTrouble, SimulatedMongo
+from tests.simulation.trace import Trace
 
 MOMENT = 1_725_890_469.0
 VERSIONS = CATALOGUE.of(Anomaly).stored.versions
 
 
-@pytest.fixture
-def settings(mongo: str, mongo_database: str) -> MongoSettings:
-    return MongoSettings(uri=SecretStr(mongo), database=mongo_database, insert_batch=100)
+Connect = Callable[[MongoSettings], Any]
+"""Makes a client: of the real server, or of the simulated one."""
+
+only_real = pytest.mark.parametrize("server", ["real"], indirect=True)
+
+
+@pytest.fixture(params=["real", "simulated"])
+def server(request: pytest.FixtureRequest) -> tuple[MongoSettings, Connect]:
+    """A database of this test alone, and what connects to it."""
+    if request.param == "simulated":
+        simulated = SimulatedMongo(MongoTrouble(random.Random(1)), Trace(lambda: 0.0, lines=False))
+        return MongoSettings(uri=SecretStr("mongodb://simulated"), insert_batch=100), simulated.client
+    uri, database = request.getfixturevalue("mongo"), request.getfixturevalue("mongo_database")
+    return MongoSettings(uri=SecretStr(uri), database=database, insert_batch=100), connect
 
 
 @pytest.fixture
-async def sink(settings: MongoSettings) -> AsyncIterator[MongoSink]:
-    sink = MongoSink(connect(settings), settings)
+def settings(server: tuple[MongoSettings, Connect]) -> MongoSettings:
+    return server[0]
+
+
+@pytest.fixture
+async def sink(server: tuple[MongoSettings, Connect]) -> AsyncIterator[MongoSink]:
+    settings, client = server
+    sink = MongoSink(client(settings), settings)
     yield sink
     await sink.close()
 
@@ -159,6 +182,7 @@ async def test_one_refused_document_does_not_lose_the_others(sink: MongoSink, po
     assert (written.stored + written.already_there, len(await stored_in(sink, "sensors"))) == (149, 149)
 
 
+@only_real
 async def test_a_document_that_an_operator_s_validator_refuses_is_set_apart(sink: MongoSink) -> None:
     rule = {"$jsonSchema": {"properties": {"temperature": {"bsonType": "double", "maximum": 1000}}}}
     await sink.database.create_collection("sensors", validator=rule)
@@ -195,9 +219,12 @@ async def test_a_replayed_raise_never_undoes_a_clear(sink: MongoSink) -> None:
         assert await stored_in(sink, "anomalies") == [cleared]
 
 
-async def test_the_prefix_keeps_a_rehearsal_apart(sink: MongoSink, settings: MongoSettings) -> None:
+async def test_the_prefix_keeps_a_rehearsal_apart(
+    sink: MongoSink, server: tuple[MongoSettings, Connect]
+) -> None:
+    settings, client = server
     rehearsal = settings.model_copy(update={"collection_prefix": "rehearsal_"})
-    other = MongoSink(connect(rehearsal), rehearsal)
+    other = MongoSink(client(rehearsal), rehearsal)
     await prepare(other, rehearsal)
     await other.write("sensors", readings(1))
     await other.close()

@@ -11,17 +11,24 @@ import pytest
 
 from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import KafkaSettings, Settings
+from tests.support.documented import commands_of, lines_like
 
 ROOT = Path(__file__).parents[2]
-TUTORIAL = ROOT / "docs" / "tutorial" / "backtest.md"
+TUTORIAL = "docs/tutorial/backtest.md"
 NAB = Path(os.environ.get("WEIR_NAB_DIR", ROOT.parent / "shared" / "nab"))
 
 
 def commands() -> str:
     """Return what stands in the tutorial's shell blocks."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(blocks) >= 9, "the tutorial has lost commands"
-    return "\n".join(blocks)
+    found = commands_of(TUTORIAL)
+    assert len(found) >= 13, "the tutorial has lost commands"
+    return "\n".join(each.text for each in found)
+
+
+def shown() -> str:
+    """Return the output that the tutorial shows; what a reading costs (the last column) is another each time."""
+    output = "".join(each.output for each in commands_of(TUTORIAL))
+    return re.sub(r"^((?:current|lower) .*?)[\d.]+$", r"\1…", output, flags=re.MULTILINE)
 
 
 @pytest.fixture
@@ -53,6 +60,7 @@ def terminal(tmp_path: Path, kafka: str, mongo: str, mongo_database: str) -> tup
     return tmp_path, environment
 
 
+@pytest.mark.usefixtures("busy_machine")
 @pytest.mark.timeout(600)
 def test_the_commands_of_the_tutorial_work(terminal: tuple[Path, dict[str, str]], kafka: str) -> None:
     assert (NAB / "data").is_dir(), (
@@ -67,6 +75,7 @@ def test_the_commands_of_the_tutorial_work(terminal: tuple[Path, dict[str, str]]
     finally:
         remove_topics(kafka)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert lines_like(shown(), done.stdout, exact=True) == [], done.stdout
     for said in ("current → lower", "chosen: raise_at", "exit code 3", "published into tutorial.", "removed"):
         assert said in done.stdout, f"nothing says {said!r}:\n{done.stdout}\n{done.stderr}"
     for name in ("report.html", "report.json", "nab.html", "tuned.toml"):

@@ -2,15 +2,19 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 
 import pytest
+
+from tests.support.documented import blocks_of, command_of, lines_like
+from tests.support.town import Town
 
 ROOT = Path(__file__).parents[2]
 # A quiet machine with two cores needs 80 s for a run; a busy one several times as long.
@@ -35,6 +39,9 @@ class Demo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
+            # As a terminal starts it: tests in the background hand down an interrupt that is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no threads here
         )
         self._reader = Thread(target=self._read)
         self._reader.start()
@@ -51,6 +58,10 @@ class Demo:
     def kill(self, part: str) -> None:
         """Kill a part with SIGKILL."""
         os.kill(self._pids[part][-1], signal.SIGKILL)
+
+    def interrupt(self) -> None:
+        """Do what a terminal does on Ctrl-C."""
+        os.killpg(self._process.pid, signal.SIGINT)
 
     def share_in_kafka(self) -> float:
         """Share of the readings sent that Kafka has."""
@@ -92,20 +103,55 @@ class Demo:
                     pids.append(int(found[2]))
 
 
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Town]:
+    """A clone in which Weir is installed."""
+    town = Town(tmp_path)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv" / "installed").touch()
+    yield town
+    town.close()
+
+
+@pytest.mark.usefixtures("busy_machine")
 @pytest.mark.timeout(2 * RUN_SECONDS)
-def test_the_demo_balances_and_leaves_nothing_running(tmp_path: Path) -> None:
-    demo = Demo(tmp_path)
-    try:
-        assert demo.end() == 0, demo.text
-    finally:
-        demo.stop()
-    assert "everything that was sent has arrived, and all counts balance" in demo.text
-    assert "69,811 readings of 51 sensors, 97 of them twice, 45 malformed messages, 360 labels" in demo.text
-    assert "WRONG" not in demo.text
+def test_make_demo_once_balances_as_its_page_shows_and_leaves_nothing_running(clone: Town) -> None:
+    demo = clone.run(command_of("README.md", "make demo ARGS=--once").text, seconds=RUN_SECONDS)
+    assert command_of("docs/tutorial/first-anomaly.md", "make demo").text.split() == [
+        "make",
+        "demo",
+        "ARGS=--once",
+    ]
+    (balance,) = [content for language, content in blocks_of("docs/reference/demo.md") if not language]
+    took, rest = balance.split(" s, ", 1)
+    assert lines_like(f"{took} s, …", demo) == []
+    assert lines_like(f"… s, {rest}", demo, exact=True) == [], demo
+    assert "WRONG" not in demo
     for start_of_a_known_anomaly in ("2022-03-24T08:00Z", "2022-03-29T07:00Z", "2022-04-27T13:00Z"):
-        assert f"anomaly raised: waterflow/flow at {start_of_a_known_anomaly}" in demo.text
-    assert "anomaly cleared: waterflow/flow" in demo.text
-    assert demo.left_running() == []
+        assert f"anomaly raised: waterflow/flow at {start_of_a_known_anomaly}" in demo
+    assert "anomaly cleared: waterflow/flow" in demo
+    assert still_there(demo) == []
+
+
+@pytest.mark.timeout(RUN_SECONDS)
+def test_make_demo_runs_until_ctrl_c_and_leaves_nothing_running(clone: Town) -> None:
+    command = command_of("README.md", "make demo   ")
+    with clone.running(command.text) as demo:
+        demo.until_said("everything runs: Ctrl-C stops it")
+        _, _, page = command.text.partition("until Ctrl-C: http://127.0.0.1")
+        assert "<title>" in clone.get("/", port=int(page.removeprefix(":")))
+        demo.until(lambda: '"readings":' in clone.get("/api/overview"), "it shows readings")
+        demo.interrupt()
+    assert "everything has stopped" in demo.text
+    assert "DO NOT BALANCE" not in demo.text
+    assert "Traceback" not in demo.text
+    assert still_there(demo.text) == []
+
+
+def still_there(said: str) -> list[int]:
+    """List processes that a demo named and that are there."""
+    return [int(pid) for _, pid in READY.findall(said) if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.timeout(3 * RUN_SECONDS)
@@ -130,4 +176,20 @@ def test_a_second_run_in_the_same_folder_balances_although_every_process_is_kill
     assert "all counts balance" in demo.text
     for part in KILLED_IN_TURN:
         assert f"{part} was killed by SIGKILL" in demo.text
+    assert demo.left_running() == []
+
+
+@pytest.mark.timeout(2 * RUN_SECONDS)
+@pytest.mark.parametrize("said", ["Weir, data in", "kafka is ready", "simulator is ready"])
+def test_ctrl_c_while_a_demo_starts_ends_it_without_talk_of_loss(tmp_path: Path, said: str) -> None:
+    demo = Demo(tmp_path)
+    try:
+        demo.wait_until(lambda: said in demo.text, said)
+        demo.interrupt()
+        assert demo.end() == 130, demo.text
+    finally:
+        demo.stop()
+    assert demo.lines[-1].startswith("stopped before the end")
+    assert "BALANCE" not in demo.text
+    assert "Traceback" not in demo.text
     assert demo.left_running() == []

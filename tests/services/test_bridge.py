@@ -44,9 +44,11 @@ def test_a_reading_arrives_under_its_sensor_with_its_id_and_ingest_time(
     assert record.key() == b"464fc87d3c5a"
     assert decode_reading(record.value()) == Reading("464fc87d3c5a", EVENT, {"temperature": 21.5})
     headers = dict(record.headers())
+    [started] = [line for line in bridge.log() if line["event"] == "bridge.started"]
     assert headers == {
         "id": reading_id("464fc87d3c5a", EVENT, {"temperature": 21.5}),
         "mqtt_topic": topic.encode(),
+        "maps": bytes.fromhex(started["maps"]),
     }
     assert before - 0.001 <= record.timestamp()[1] / 1000 <= time.time()
     until(lambda: bridge.ledger()["messages"]["acknowledged"] == 1, "acknowledged")

@@ -154,6 +154,7 @@ def test_large_payloads_do_not_make_the_bridge_large(
     start_bridge: StartBridge, publisher: Publisher, own_kafka: KafkaServer, unique_name: str
 ) -> None:
     bridge = start_bridge(WEIR_KAFKA__BROKERS=own_kafka.address)
+    before = psutil.Process(bridge.pid).memory_info().rss
     assert own_kafka.pid
     os.kill(own_kafka.pid, signal.SIGSTOP)
     for number in range(1000):
@@ -164,7 +165,8 @@ def test_large_payloads_do_not_make_the_bridge_large(
     os.kill(own_kafka.pid, signal.SIGCONT)
     until(lambda: bridge.ledger()["messages"]["confirmed"] == 1000, "all confirmed")
     assert len(records_when(own_kafka.address, f"{unique_name}.dead-letters", 1000)) == 1000
-    assert psutil.Process(bridge.pid).memory_info().rss < 100_000_000
+    # 50 MB came, of which 4 MiB may be under way at a time; what the program itself takes is no matter of payloads.
+    assert psutil.Process(bridge.pid).memory_info().rss - before < 30_000_000
 
 
 def test_the_bridge_waits_for_servers_that_are_not_up_yet(

@@ -20,6 +20,7 @@ from bridges.sources.label_source import read_labels
 from bridges.sources.source import Chunk, NothingToRead, Source
 from streams.backtest.configuration import Configuration
 from streams.errors import ConfigurationError, TransientError
+from streams.records.identity import reading_id
 from streams.records.topics import LABELS, READINGS
 from streams.records.types import Label, Reading, Tick, encode
 from tests.support.recorded_day import EPOCH, Sent, recorded_day, send
@@ -187,6 +188,34 @@ def test_an_interrupted_replay_into_a_namespace_goes_on_where_it_was(settings, d
     if partitions != 3:  # ticks belong to partitions: where these differ, one closes all windows at the end
         ticks = [r for c in copied.read(copied.partitions) for _, _, r in c.records if isinstance(r, Tick)]
         assert len(ticks) == partitions
+
+
+@pytest.mark.parametrize("speed", [0.0, 1e6])
+def test_what_is_published_keeps_where_it_comes_from(settings, unique_name, speed) -> None:
+    kept = [("maps", bytes(8)), ("mqtt_topic", b"x/s1"), ("clock", b"arrival")]
+    producer = Producer(librdkafka_options(settings))
+    for number in range(3):
+        record = encode(Reading("s1", EPOCH + number, {"t": 1.0}))
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("id", b"other"),
+            *kept[: number + 1],
+            ("redrive", b"here/1"),
+        ]
+        producer.produce(settings.topic(READINGS.name), record, b"s1", 0, headers=headers)
+    assert producer.flush(30) == 0
+    target = settings.model_copy(
+        update={"kafka": settings.kafka.model_copy(update={"namespace": f"{unique_name}.copy."})}
+    )
+    publish(KafkaSource.open(settings, Selection()), target, speed=speed)
+    topic = target.topic(READINGS.name)
+    with Log(target) as log:
+        _, high = log.ends(topic, 0)
+        found = [message.headers() for messages in log.read(topic, 0, 0, high) for message in messages]
+    for number, headers in enumerate(found):
+        reading = Reading("s1", EPOCH + number, {"t": 1.0})
+        identity = reading_id("s1", reading.collected_at, reading.values, None)
+        assert [each for each in headers if each[0] != "replayed"] == [("id", identity), *kept[: number + 1]]
+    assert len(found) == 3
 
 
 def test_nothing_is_published_into_the_topic_it_comes_from(settings, day) -> None:

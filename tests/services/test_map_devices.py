@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from streams.payloads.formats.sparkplug import payload_class
-from streams.records.types import DeadLetter, Reading, decode_as, decode_reading
+from streams.records.types import DeadLetter, Presence, Reading, decode_as, decode_reading
 from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
 
 StartBridge = Callable[..., BridgeProcess]
@@ -57,8 +57,78 @@ def test_zigbee_shelly_and_sparkplug_devices_become_readings(
     ]
     assert (letter.reason, letter.topic) == ("bad_quantity", f"spBv1.0/{name}/NDATA/edge")
     assert "alias 3: has no name" in letter.detail
-    until(lambda: bridge.ledger()["messages"]["passed_over"] >= 1, "presence passed over")
+    said = [decode_as(Presence, each.value()) for each in records_when(kafka, f"{unique_name}.presence", 2)]
+    there = {each.sensor_id: each.state for each in said}
+    assert there == {f"{name}@_freezer": "online", f"{name}:edge": "online"}
     assert bridge.ledger()["balanced"]
+
+
+def test_a_bridge_that_starts_anew_knows_the_births_of_before(
+    start_bridge: StartBridge, publisher: Publisher, unique_name: str, kafka: str
+) -> None:
+    topics, data = f"spBv1.0/{unique_name}/#", {"alias": 3, "datatype": 10, "double_value": 3.0}
+    first = start_bridge(WEIR_MQTT__TOPICS=topics)
+    for name in ("Pump/Flow", "Pump/Speed"):  # the second birth takes the alias from the first
+        born = {"name": name, "alias": 3, "datatype": 10, "double_value": 2.0}
+        publisher.publish(f"spBv1.0/{unique_name}/NBIRTH/edge", sparkplug(born))
+    signed = {"name": "Open", "alias": 4, "datatype": 3, "int_value": 1}
+    publisher.publish(f"spBv1.0/{unique_name}/DBIRTH/edge/valve", sparkplug(signed))
+    records_when(kafka, f"{unique_name}.readings", 3)
+    until(lambda: first.ledger()["items"]["births"] == 3, "three births counted")
+    assert first.ledger()["balanced"]
+    first.stop()
+
+    second = start_bridge(WEIR_MQTT__TOPICS=topics)
+    publisher.publish(f"spBv1.0/{unique_name}/NDATA/edge", sparkplug(data))
+    # Data leave the type out: only the birth knows that this is -12.
+    minus_12 = {"alias": 4, "int_value": 0xFFFFFFF4}
+    publisher.publish(f"spBv1.0/{unique_name}/DDATA/edge/valve", sparkplug(minus_12))
+    found = [decode_reading(each.value()) for each in records_when(kafka, f"{unique_name}.readings", 5)]
+    named = {(each.sensor_id, *each.values.items()) for each in found if isinstance(each, Reading)}
+    assert (f"{unique_name}:edge", ("Pump_Speed", 3.0)) in named
+    assert (f"{unique_name}:edge:valve", ("Open", -12.0)) in named
+    assert not second.ledger()["items"]["dead_letters"]
+
+
+def test_a_message_that_several_filters_bring_is_one_reading(
+    start_bridge: StartBridge, publisher: Publisher, unique_name: str, kafka: str
+) -> None:
+    sensors = f"{unique_name}/sensors"
+    bridge = start_bridge(
+        WEIR_MQTT__TOPICS=f"{sensors}/+/power,{sensors}/a1/#,+/{sensors.partition('/')[2]}/#",
+        WEIR_BRIDGE__MAX_PAYLOAD_BYTES="2000",
+    )
+    for _ in range(50):  # equal, and without a time: a copy cannot be told from another by its id
+        publisher.publish(f"{sensors}/a1/power", "230")
+    publisher.publish(f"{sensors}/a1/power", "x" * 3000)  # its copy is no second dead letter
+    publisher.publish(f"{sensors}/a1/ended", "1")
+    until(lambda: bridge.ledger()["items"]["readings"] >= 51, "all readings")
+    records = records_when(kafka, f"{unique_name}.readings", 51)
+    found = [decode_reading(record.value()) for record in records]
+    values = [next(iter(each.values.items())) for each in found if isinstance(each, Reading)]
+    assert sorted(values) == [("ended", 1.0), *[("power", 230.0)] * 50]
+    messages = bridge.ledger()["messages"]
+    assert messages["received"] == 52 + messages["copies"]
+    assert bridge.ledger()["items"]["dead_letters"] == {"too_large": 1}
+    assert bridge.ledger()["balanced"]
+
+
+def test_the_bridge_tells_what_nothing_reads_with_a_map_for_it(
+    start_bridge: StartBridge, publisher: Publisher, unique_name: str
+) -> None:
+    bridge = start_bridge()
+    publisher.publish(f"{unique_name}/7/oven/data", '{"ts": 1790000000, "t": 212.5}')
+    publisher.publish(f"{unique_name}/8/press/data", '{"ts": 1790000000, "t": 31.5}')
+    until(lambda: bridge.ledger()["messages"]["unread"] == 2, "both counted")
+    [kind] = until(lambda: bridge.get("/api/unread")["kinds"], "told")
+    assert (kind["messages"], kind["dead_letters"]) == (2, 2)
+    assert kind["examples"][0] == {
+        "topic": f"{unique_name}/7/oven/data",
+        "payload": '{"ts": 1790000000, "t": 212.5}',
+    }
+    [suggestion] = kind["suggestions"]
+    assert (suggestion["readable"], suggestion["sensors"]) == (2, 2)
+    assert "weir_mqtt_messages_unread_total 2.0" in bridge.text("/metrics")
 
 
 def test_suggest_says_what_a_broker_has_without_touching_it(

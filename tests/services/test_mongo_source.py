@@ -1,11 +1,14 @@
 """Readings and labels from MongoDB: what Kafka's retention has deleted can still be backtested."""
 
+import json
 from datetime import UTC, datetime
 
 import pymongo
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
+from agents.cli import main
 from bridges.backtest.backtesting import Backtest
 from bridges.process.settings import MongoSettings, Settings
 from bridges.sources import Selection, open_source
@@ -105,3 +108,24 @@ def test_mongodb_that_is_not_there_is_named_with_the_setting() -> None:
     absent = Settings(mongo=MongoSettings(uri=SecretStr("mongodb://127.0.0.1:1"), timeout_seconds=1))
     with pytest.raises(TransientError, match="WEIR_MONGO__URI"):
         readings_of(absent, Selection())
+
+
+def test_rules_over_mongodb_are_told_as_approximate(settings, tmp_path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[detection.series."s[01]/temperature"]\nhigh = 25.5\n')
+    environment = {
+        "WEIR_MONGO__URI": settings.mongo.uri.get_secret_value(),
+        "WEIR_MONGO__DATABASE": settings.mongo.database,
+        "WEIR_MONGO__COLLECTION_PREFIX": "x_",
+    }
+    told = CliRunner(env=environment).invoke(main, ["rules", "check", str(rules), "--source", "mongo"])
+    assert told.exit_code == 0, told.output
+    assert "approximate: MongoDB gives readings by event time" in told.output
+    assert "900 readings of 6 series" in told.output
+    data = json.loads(
+        CliRunner(env=environment)
+        .invoke(main, ["rules", "check", str(rules), "--source", "mongo", "--json"])
+        .stdout
+    )
+    assert data["exact"] is False
+    assert data["rules"][0]["raises"] == 2 * 42  # one reading of seven is beyond

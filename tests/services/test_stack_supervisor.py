@@ -14,6 +14,7 @@ import pytest
 
 from bridges.stack.child_process import PortTaken, Program, Server, free_port
 from bridges.stack.environment import read_environment
+from bridges.stack.leftover import await_end, remember_process
 from bridges.stack.part import Part
 from bridges.stack.probes import why_process_not_ready
 from bridges.stack.run import locked
@@ -295,6 +296,41 @@ def test_a_killed_supervisor_leaves_nothing_running(up: Callable[..., Up]) -> No
     stack.process.kill()
     stack.process.wait()
     wait_until_gone(pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's own")
+def test_after_kill_9_the_next_start_waits_for_what_still_ends_and_goes_on(up: Callable[..., Up]) -> None:
+    ports = {name: free_port() for name in ("kafka", "mqtt", "bridge")}
+    arguments = [each for name, port in ports.items() for each in ("--port", f"{name}={port}")]
+    first = up("--with", ",".join(ports), *arguments)
+    pids = {}
+    for _ in ports:
+        found = first.wait_for(r"(\w+) is ready after .*\(process (\d+)\)")
+        pids[found[1]] = int(found[2])
+    first.wait_for("everything runs")
+    os.kill(pids["kafka"], signal.SIGSTOP)  # it ends when it goes on, and keeps its port until then
+    first.process.kill()
+    first.process.wait()
+    second = up("--with", ",".join(ports), *arguments)
+    second.wait_for("addresses for other programs")
+    assert alive({"kafka": pids["kafka"]}) == ["kafka"]
+    os.kill(pids["kafka"], signal.SIGCONT)
+    second.wait_for("everything runs")
+    wait_until_gone(pids)
+    assert second.end(signal.SIGINT) == 0, "".join(second.lines)
+
+
+def test_a_process_that_was_left_and_does_not_end_is_ended(tmp_path: Path) -> None:
+    deaf = subprocess.Popen([sys.executable, "-c", IGNORES_SIGTERM], start_new_session=True)
+    try:
+        remember_process(tmp_path / "pid", deaf.pid)
+        await_end(tmp_path / "pid", 0.5)
+        assert deaf.wait(5) == -signal.SIGKILL
+        (tmp_path / "other").write_text(f"{os.getpid()} 1\n")
+        await_end(tmp_path / "other", 0)  # this process's id, but another process: nothing is ended
+    finally:
+        if deaf.poll() is None:
+            deaf.kill()
 
 
 def test_weir_up_says_which_port_is_taken_and_what_to_do(up: Callable[..., Up]) -> None:

@@ -8,25 +8,24 @@ fixed before Python starts (PYTHONHASHSEED), or a seed would not be the same run
 """
 
 import argparse
+import gc
 import multiprocessing
 import os
+import pickle
 import sys
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
 _TOGETHER = 10  # seeds that a process is given at once
-# Times that a process is given some before another takes its place: it keeps little, but not nothing.
-_LIVES = 30
-_BURIED_TOGETHER = 5  # runs whose remains are collected at once: that costs as much for one
 _TELL_SECONDS = 10.0
 
 
@@ -60,37 +59,56 @@ class Played:
         return "\n".join((*lines, *(f"    differs: {each}" for each in self.differences[:12])))
 
 
-def play_some(seeds: Iterable[int], *, trace: bool = False, put_back: str = "") -> list[Played]:
-    """Play seeds in this process, which must be one of `in_processes`."""
+def play_some(seeds: Sequence[int], *, trace: bool = False, put_back: str = "") -> list[Played]:
+    """Play seeds in a child of this process, which must be one of `in_processes`."""
+    from tests.simulation.readings import WORKLOADS
+    from tests.simulation.run import undisturbed
+
+    for day in {seed % WORKLOADS for seed in seeds}:
+        undisturbed(day)  # once for all children
+    return _in_child(lambda: [_play(seed, trace, put_back) for seed in seeds])
+
+
+def _play(seed: int, trace: bool, put_back: str) -> Played:
     from tests.simulation import clock
     from tests.simulation.faults_put_back import back
-    from tests.simulation.one_loop import bury
-    from tests.simulation.readings import WORKLOADS
-    from tests.simulation.run import play_seed, undisturbed
+    from tests.simulation.run import play_seed
 
-    found = []
-    for seed in seeds:
-        began = clock.real_seconds()
-        undisturbed(seed % WORKLOADS)
-        with back(put_back):
-            schedule, run, differences = play_seed(seed, trace=trace)
-        found.append(
-            Played(
-                seed,
-                str(schedule),
-                tuple(fault.kind for fault in schedule.faults),
-                differences,
-                run.failures,
-                run.trace.digest,
-                run.trace.lines or [],
-                run.seconds,
-                clock.real_seconds() - began,
-            )
-        )
-        if len(found) % _BURIED_TOGETHER == 0:
-            bury()
-    bury()
-    return found
+    began = clock.real_seconds()
+    with back(put_back):
+        schedule, run, differences = play_seed(seed, trace=trace)
+    return Played(
+        seed,
+        str(schedule),
+        tuple(fault.kind for fault in schedule.faults),
+        differences,
+        run.failures,
+        run.trace.digest,
+        run.trace.lines or [],
+        run.seconds,
+        clock.real_seconds() - began,
+    )
+
+
+def _in_child(work: Callable[[], T]) -> T:
+    """Work in a forked process: what runs leave behind ends with it, where collecting it took half of the time."""
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        gc.disable()
+        try:
+            answer: tuple[bool, Any] = True, work()
+        except BaseException as error:
+            answer = False, f"{error!r}\n{traceback.format_exc()}"
+        with os.fdopen(write, "wb") as out:
+            pickle.dump(answer, out)
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as found:
+        done, answer_of_child = pickle.load(found)
+    os.waitpid(child, 0)
+    if not done:
+        raise RuntimeError(f"a run failed: {answer_of_child}")
+    return cast(T, answer_of_child)
 
 
 def in_processes(work: Callable[[Any], T], tasks: Iterable[Any], processes: int = 2) -> Iterator[T]:
@@ -103,17 +121,11 @@ def in_processes(work: Callable[[Any], T], tasks: Iterable[Any], processes: int 
     """
     known = os.environ.get("PYTHONHASHSEED")
     os.environ["PYTHONHASHSEED"] = "0"
-    context = multiprocessing.get_context("spawn")
-    left = iter(tasks)
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _prepare)
     try:
-        # Python 3.11's pools can wait for ever for a process that ends after so many tasks (max_tasks_per_child).
-        while some := list(islice(left, processes * _LIVES)):
-            pool = ProcessPoolExecutor(processes, context, _prepare)
-            try:
-                yield from pool.map(work, some)
-            finally:
-                pool.shutdown(cancel_futures=True)
+        yield from pool.map(work, tasks)
     finally:
+        pool.shutdown(cancel_futures=True)
         if known is None:
             del os.environ["PYTHONHASHSEED"]
         else:
@@ -125,8 +137,6 @@ def _prepare() -> None:
     from tests.simulation import clock
 
     clock.install()
-    import gc
-
     import structlog
     from mode.threads import ServiceThread
 
@@ -142,9 +152,9 @@ def _prepare() -> None:
     gc.freeze()
 
 
-def seeds_needed(put_back: str, most: int, processes: int = 2) -> Played | None:
+def seeds_needed(put_back: str, first: int, most: int, processes: int = 2) -> Played | None:
     """Play seeds with a fault of the past put back in, up to the first that finds it; ``None`` if none does."""
-    with closing(explore(0, most, processes=processes, put_back=put_back)) as playing:
+    with closing(explore(first, most, processes=processes, put_back=put_back)) as playing:
         return next((played for played in playing if played.differences), None)
 
 

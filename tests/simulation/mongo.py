@@ -1,25 +1,19 @@
-"""A simulated MongoDB: the calls of pymongo's asynchronous client that the sinks make.
+"""A simulated MongoDB: the calls of pymongo's asynchronous client that the sinks and their preparation make.
 
-Writes are atomic for each document, keyed by ``_id``, and refuse a second one with a duplicate key error, as the real
-server does (`tests/contracts/test_mongo_sink.py` asks that of a real one). It may be slow, away, or lose a reply after
-it has written.
+It may be slow, away, or lose a reply after it has written. `tests/contracts/test_mongo_sink.py` asks the same of it and
+of a real one; it has no validators and no time series.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from bson import encode
-from pymongo import UpdateOne
 from pymongo.errors import AutoReconnect, BulkWriteError, ServerSelectionTimeoutError
 
 from tests.simulation.loop import PLACE
+from tests.simulation.mongo_collection import SimulatedCollection, StoredCollection
 from tests.simulation.trace import Trace
-
-Documents = dict[Any, dict[str, Any]]
-
-_DUPLICATE_KEY = 11000
 
 
 class MongoTrouble:
@@ -42,7 +36,7 @@ class MongoTrouble:
 
 
 class SimulatedMongo:
-    """The server: documents by collection and id.
+    """The server: collections by their full names.
 
     Args:
         trouble: What happens to calls.
@@ -50,7 +44,7 @@ class SimulatedMongo:
     """
 
     def __init__(self, trouble: MongoTrouble, trace: Trace) -> None:
-        self.collections: dict[str, Documents] = {}
+        self.collections: dict[str, StoredCollection] = {}
         self.trouble = trouble
         self.trace = trace
 
@@ -102,7 +96,7 @@ class SimulatedDatabase:
         self._name = name
 
     def __getitem__(self, collection: str) -> "SimulatedCollection":
-        return SimulatedCollection(self._server, self._name, collection)
+        return SimulatedCollection(self._server, f"{self._name}.{collection}")
 
     async def list_collections(self, filter: Mapping[str, Any]) -> Any:  # noqa: A002  # as pymongo calls it
         """List the collection of a name, if it is there."""
@@ -115,92 +109,14 @@ class SimulatedDatabase:
 
         return listed()
 
-    async def create_collection(self, name: str) -> None:
-        """Make a collection."""
+    async def list_collection_names(self) -> list[str]:
+        """List the names of the collections."""
+        prefix = f"{self._name}."
+        return [name.removeprefix(prefix) for name in self._server.collections if name.startswith(prefix)]
+
+    async def create_collection(self, name: str, **_: Any) -> None:
+        """Make a plain collection, whatever is asked for, as some servers do."""
         full_name = f"{self._name}.{name}"
         await self._server.call(
-            "create_collection", lambda: self._server.collections.setdefault(full_name, {})
+            "create_collection", lambda: self._server.collections.setdefault(full_name, StoredCollection())
         )
-
-
-class SimulatedCollection:
-    """A collection."""
-
-    def __init__(self, server: SimulatedMongo, database: str, name: str) -> None:
-        self._server = server
-        self.name = name
-        self.full_name = f"{database}.{name}"
-
-    @property
-    def _documents(self) -> Documents:
-        return self._server.collections.setdefault(self.full_name, {})
-
-    async def create_index(self, keys: Any, **options: Any) -> None:
-        """Make an index: nothing here is slow without one."""
-        await self._server.call("create_index", lambda: None)
-
-    async def index_information(self) -> dict[str, Any]:
-        """Return no index that anybody looks for."""
-        return dict(await self._server.call("index_information", dict))
-
-    async def insert_many(self, documents: Sequence[dict[str, Any]], ordered: bool) -> None:
-        """Insert documents; those whose id is there are refused."""
-        encode({"all": documents})  # what BSON cannot say is refused before anything is sent
-        sent = [dict(document) for document in documents]
-        await self._server.call(f"insert {self.name} {len(sent)}", lambda: self._insert(sent))
-
-    async def bulk_write(self, updates: Sequence[UpdateOne], ordered: bool) -> None:
-        """Update documents, or insert those that are not found."""
-        sent = [(dict(each._filter), dict(each._doc["$set"])) for each in updates]  # type: ignore[call-overload]
-        await self._server.call(f"update {self.name} {len(sent)}", lambda: self._update(sent))
-
-    def _insert(self, documents: list[dict[str, Any]]) -> None:
-        known, failures = self._documents, []
-        for index, document in enumerate(documents):
-            if document["_id"] in known:
-                failures.append(_duplicate(index, document["_id"]))
-            else:
-                known[document["_id"]] = document
-        _raise(failures)
-
-    def _update(self, updates: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-        known, failures = self._documents, []
-        for index, (wanted, fields) in enumerate(updates):
-            there = known.get(wanted["_id"])
-            if there is None:
-                known[wanted["_id"]] = {"_id": wanted["_id"], **fields}
-            elif _matches(there, wanted):
-                there.update(fields)
-            else:  # not found, so it is inserted, and the id is there
-                failures.append(_duplicate(index, wanted["_id"]))
-        _raise(failures)
-
-
-def _matches(document: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    for name, value in wanted.items():
-        if name == "$or":
-            if not any(_matches(document, each) for each in value):
-                return False
-        elif isinstance(value, dict):
-            if "$lt" in value and not document[name] < value["$lt"]:
-                return False
-            if "$in" in value and document[name] not in value["$in"]:
-                return False
-        elif document.get(name) != value:
-            return False
-    return True
-
-
-def _duplicate(index: int, identity: Any) -> dict[str, Any]:
-    return {
-        "index": index,
-        "code": _DUPLICATE_KEY,
-        "keyPattern": {"_id": 1},
-        "keyValue": {"_id": identity},
-        "errmsg": f"E11000 duplicate key error dup key: {{ _id: {identity!r} }}",
-    }
-
-
-def _raise(failures: list[dict[str, Any]]) -> None:
-    if failures:
-        raise BulkWriteError({"writeErrors": failures, "writeConcernErrors": []})

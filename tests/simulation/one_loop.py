@@ -74,6 +74,7 @@ def undisturbed_by_python(loop: SimulatedLoop) -> Iterator[None]:
 
     What is collected may run code (finalizers, generators that are closed), at a moment that no seed draws.
     """
+    collects = gc.isenabled()
     gc.disable()
     clock.use(loop.time)
     asyncio.set_event_loop(loop)
@@ -87,7 +88,8 @@ def undisturbed_by_python(loop: SimulatedLoop) -> Iterator[None]:
         _graves.append(loop)
         asyncio.set_event_loop(None)
         logging.disable(disabled)
-        gc.enable()
+        if collects:
+            gc.enable()
 
 
 _graves: list[SimulatedLoop] = []

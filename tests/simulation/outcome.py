@@ -8,6 +8,7 @@ from typing import Any
 
 from bson import encode as encode_bson
 
+from bridges.mongo.stored_positions import POSITIONS
 from bridges.process.settings import Settings
 from streams.detection.detecting import MODEL_CHANGES, models_from_state, models_to_state
 from streams.records.large_values import is_part
@@ -17,8 +18,9 @@ from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.mongo import SimulatedMongo
 from tests.simulation.partition_log import PartitionLog
 from tests.support.changelog import recovered
+from tests.support.readings_log import VERSIONS
 
-RESULTS = ("aggregates", "anomalies", "late-readings", "dead-letters")
+RESULTS = ("aggregates", "anomalies", "late-readings", "alarms", "dead-letters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,11 @@ def outcome_of(kafka: SimulatedKafka, mongo: SimulatedMongo, group: str, setting
         dict(_rows(kafka, group, settings)),
         {
             (name, str(identity)): encode_bson({name: document[name] for name in sorted(document)})
-            for name, documents in mongo.collections.items()
-            for identity, document in documents.items()
+            for name, collection in mongo.collections.items()
+            if not name.endswith(
+                f".{POSITIONS}"
+            )  # follows the offsets, which depend on the markers of transactions
+            for identity, document in collection.documents.items()
         },
         {number: committed.get(("readings", number), 0) for number in range(settings.kafka.partitions)},
     )
@@ -91,11 +96,12 @@ def _rows(kafka: SimulatedKafka, group: str, settings: Settings) -> Iterator[tup
             newest = {
                 record.key: record.value for batch in log.committed_batches() for record in batch.records()
             }
+            newest = {key: value for key, value in newest.items() if value is not None}
             for key in newest:
                 if key.startswith(b"\0") or is_part(key):
                     continue
                 sensor = key.removesuffix(CHANGES).decode()
-                row = recovered(newest, sensor, partial(from_state, sensor), changes)
+                row = recovered(newest, sensor, partial(from_state, sensor), changes, VERSIONS[name])
                 yield (name, sensor), encode_row(row, to_state)
 
 

@@ -35,6 +35,7 @@ class Run:
         outcome: Its results; ``None`` if it did not end.
         stuck: Why it did not.
         failures: Why workers ended that were not asked to.
+        repeated: How many readings were given to workers whose windows contained them.
         trace: What happened.
         steps, seconds: How many steps the loop took, and virtual seconds.
     """
@@ -42,6 +43,7 @@ class Run:
     outcome: Outcome | None
     stuck: str
     failures: list[str]
+    repeated: int
     trace: Trace
     steps: int
     seconds: float
@@ -145,7 +147,7 @@ class World:
                     self.kafka.log_of(place).forget_before(offset)
             case _:
                 self.weather.begins(fault)
-                if fault.kind == "away":
+                if fault.kind in ("away", "old metadata", "no metadata"):
                     self.network.break_all()
                 await asyncio.sleep(fault.seconds)
 
@@ -161,7 +163,7 @@ class World:
         ]
         return unfinished + [
             f"{topic}-{number}: committed {at}, newest {log.last_visible}, stable {log.stable}, end {log.end}"
-            for topic in ("readings", *RESULTS)
+            for topic in ("readings", "alarm-inputs", *RESULTS)
             for number, log in enumerate(self.kafka.topics.get(topic, ()))
             if (at := committed.get((topic, number), 0)) <= log.last_visible or log.stable < log.end
         ]
@@ -183,13 +185,14 @@ def play(schedule: Schedule, *, trace: bool = False) -> Run:
             else:
                 outcome, stuck = _read_back(world, Path(folder))
     failures = [each for worker in world.workers for each in worker.failures]
-    return Run(outcome, stuck, failures, log, loop.steps, loop.time())
+    repeated = sum(worker.repeated for worker in world.workers)
+    return Run(outcome, stuck, failures, repeated, log, loop.steps, loop.time())
 
 
 def _read_back(world: World, folder: Path) -> tuple[Outcome | None, str]:
     try:
         return outcome_of(world.kafka, world.mongo, GROUP, settings_of("reader", 9, folder)), ""
-    except (WeirError, ValueError) as error:
+    except (WeirError, ValueError, LookupError) as error:
         return None, f"what was written cannot be read: {error}"
 
 
@@ -202,13 +205,18 @@ def undisturbed(day: int) -> Outcome:
     return found.outcome
 
 
-def differences(run: Run, day: int) -> list[str]:
+def differences(run: Run, schedule: Schedule) -> list[str]:
     """Say how a run differs from the undisturbed one of its day; nothing if it does not."""
-    return [run.stuck] if run.outcome is None else list(run.outcome.differences(undisturbed(day)))
+    if run.outcome is None:
+        return [run.stuck]
+    found = list(run.outcome.differences(undisturbed(schedule.day)))
+    if schedule.graceful and run.repeated:
+        found.append(f"work: {run.repeated} readings were read again, though nobody ended without a commit")
+    return found
 
 
 def play_seed(seed: int, *, trace: bool = False) -> tuple[Schedule, Run, list[str]]:
     """Make the run of a seed, and compare it."""
     schedule = schedule_of(seed, readings.WORKLOADS)
     run: Any = play(schedule, trace=trace)
-    return schedule, run, differences(run, schedule.day)
+    return schedule, run, differences(run, schedule)

@@ -10,8 +10,7 @@ import pytest
 from tests.simulation.explore import explore, in_processes, seeds_needed
 from tests.simulation.faults_put_back import FAULTS, back
 
-# Seed 946 is a fault that is known and not mended: docs/explanation/delivery.md says what happens.
-SEEDS = int(os.environ.get("WEIR_TEST_SIMULATION_SEEDS", "900"))
+SEEDS = int(os.environ.get("WEIR_TEST_SIMULATION_SEEDS", "1000"))
 
 
 @pytest.mark.timeout(1800)
@@ -37,14 +36,16 @@ def test_an_undisturbed_run_has_something_of_everything() -> None:
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.within])
 def test_a_fault_of_the_past_is_found_within_a_few_seeds(name: str) -> None:
-    found = seeds_needed(name, FAULTS[name].within)
-    assert found is not None, f"{FAULTS[name].what}: not within {FAULTS[name].within} seeds"
-    print(f"{FAULTS[name].what}: found by seed {found.seed}: {found.differences[0]}")
+    fault = FAULTS[name]
+    found = seeds_needed(name, fault.first, fault.within)
+    assert found is not None, f"{fault.what}: not within {fault.within} seeds from {fault.first} on"
+    print(f"{fault.what}: found by seed {found.seed}: {found.differences[0]}")
 
 
 def test_no_fault_of_the_past_shows_without_disturbance() -> None:
-    # But for one: without its whole row, what is written at the end of a warm-up cannot be read back.
-    names = [name for name in FAULTS if name != "warm-up"]
+    # But for two: without its whole row, what is written at the end of a warm-up cannot be read back; and each start
+    # of a worker has a seek, in which readings that are there already are lost.
+    names = [name for name in FAULTS if name not in ("warm-up", "seek")]
     assert list(in_processes(_undisturbed_with, names)) == [(name, [], []) for name in names]
 
 
@@ -55,10 +56,11 @@ def _undisturbed_with(name: str) -> tuple[str, list[str], list[str]]:
     from tests.simulation.schedule import Schedule
 
     run.undisturbed(0)
+    undisturbed = Schedule(-50, 0, ())
     with back(name):
-        found = run.play(Schedule(-50, 0, ()))
+        found = run.play(undisturbed)
     bury()
-    return name, run.differences(found, 0), found.failures
+    return name, run.differences(found, undisturbed), found.failures
 
 
 def _digests(hash_seed: str) -> str:
@@ -80,7 +82,8 @@ def _windows_of_day(
     for (topic, _), values in run.undisturbed(day).results.items():
         for value in values if topic == "aggregates" else ():
             aggregate = decode_as(Aggregate, value)
-            emitted[aggregate.sensor_id][aggregate.start, aggregate.count] += 1
+            if aggregate.supplement is None:  # what came late: tests/unit/test_supplements.py
+                emitted[aggregate.sensor_id][aggregate.start, aggregate.count] += 1
     return dict(counted), dict(emitted)
 
 

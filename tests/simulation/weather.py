@@ -10,6 +10,7 @@ from tests.simulation.schedule import Fault
 
 _HANGS = 0.1  # of what gets lost
 _SLOW_SECONDS = (0.2, 1.5)
+_STUCK_SECONDS = (1.0, 4.0)
 
 
 class Weather(Trouble, Chance):
@@ -78,6 +79,8 @@ class Weather(Trouble, Chance):
         return 1 if self.lasts("small fetches") else self._draw.choice((2, 5, 50))
 
     def hides(self, topic: str) -> bool:
+        if self.lasts("no metadata") is not None:
+            return True
         return topic.endswith("-changelog") and self.lasts("old metadata") is not None
 
     def fails_to_write(self) -> bool:
@@ -103,6 +106,8 @@ class MongoWeather(MongoTrouble):
         return self._weather.lasts("mongo away") is not None
 
     def latency(self) -> float:
+        if self._weather.happens("mongo stuck"):
+            return self._draw.uniform(*_STUCK_SECONDS)
         slow = self._weather.lasts("mongo slow") is not None
         return self._draw.uniform(*_SLOW_SECONDS) if slow else super().latency()
 

@@ -52,7 +52,7 @@ def settings_of(name: str, number: int, folder: Path) -> Settings:
     """
     return Settings(
         kafka=KafkaSettings(brokers="simulated:9092", partitions=readings.PARTITIONS),
-        mongo=MongoSettings(uri=SecretStr("mongodb://simulated"), insert_batch=40),
+        mongo=MongoSettings(uri=SecretStr("mongodb://simulated"), insert_batch=5),
         windows=WindowSettings(size_seconds=readings.WINDOW, grace_seconds=readings.GRACE),
         worker=WorkerSettings(
             instance=name,
@@ -108,6 +108,8 @@ class Worker:
         self.app: WorkerApp | None = None
         self.lives = 0
         self.failures: list[str] = []
+        self.repeated = 0
+        """Readings that it was given although its windows contained them."""
         self._loop = loop
         self._network = network
         self._settings = settings
@@ -161,6 +163,8 @@ class Worker:
             self._loop.wake(self.process)
 
     def _end(self) -> None:
+        self.repeated += 0 if self.app is None else self.app.counts.readings_skipped
+        self.app = None
         self._loop.kill(self.process)
         self._network.forget(self.process)
         self._stop, self._frozen = None, False

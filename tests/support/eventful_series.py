@@ -37,7 +37,9 @@ LOCAL_FAULTS = (
     "5 sigma shift, within a day",
     "5 sigma drift in two days",
     "noise x 4",
+    "ramp of 0.6 sigma an hour, within a day",
 )
+"""Small beside the course of a series."""
 
 
 def with_local_fault(kind: str, fault: str, seed: int) -> tuple[list[Reading], float, float]:
@@ -46,7 +48,9 @@ def with_local_fault(kind: str, fault: str, seed: int) -> tuple[list[Reading], f
     readings = normal_series(kind, 13 * 288, seed)
     rng = random.Random(seed)
     sigma = OWN_SIGMA[kind] if seed % 2 else -OWN_SIGMA[kind]
-    until = {LOCAL_FAULTS[0]: at + 2, LOCAL_FAULTS[1]: at + 288}.get(fault, len(readings) - 1)
+    until = {LOCAL_FAULTS[0]: at + 2, LOCAL_FAULTS[1]: at + 288, LOCAL_FAULTS[4]: at + 288}.get(
+        fault, len(readings) - 1
+    )
     for index in range(at, len(readings)):
         time, value = readings[index]
         if fault == LOCAL_FAULTS[0] and index == at:
@@ -57,8 +61,21 @@ def with_local_fault(kind: str, fault: str, seed: int) -> tuple[list[Reading], f
             value += 5 * sigma * min(1.0, (index - at) / 576)
         elif fault == LOCAL_FAULTS[3]:
             value += rng.gauss(0, abs(sigma) * math.sqrt(15))
+        elif fault == LOCAL_FAULTS[4]:
+            value += 0.6 * sigma * (index - at) / 12
         readings[index] = (time, value)
     return readings, readings[at][0], readings[min(until, len(readings) - 1)][0]
+
+
+def with_lost_season(seed: int, *, halved: bool) -> tuple[list[Reading], float]:
+    """Return daily readings whose season is lost after ten days, or comes twice a day, and since when."""
+    at = 10 * 288 + seed * 37 % 288
+    readings = normal_series("daily", 13 * 288, seed)
+    for index in range(at, len(readings)):
+        time, value = readings[index]
+        value -= 5 * math.sin(2 * math.pi * time / 86400)
+        readings[index] = (time, value + halved * 5 * math.sin(4 * math.pi * time / 86400))
+    return readings, readings[at][0]
 
 
 def sampled(interval: float, days: int, seed: int) -> list[Reading]:

@@ -21,9 +21,11 @@ from faust.types import TP
 from faust.types.tuples import RecordMetadata
 from mode import Service
 
-from agents.lane.core.changelog import CLAIM_KEY, KeyValue, TopicPartition
+from agents.lane.core.changelog import OWNER_KEY, KeyValue, TopicPartition
 from agents.lane.faust.buffer import Fetched
 from agents.lane.faust.consumer import BatchConsumer
+from bridges.kafka.topic_ids import Described
+from streams.records.claims import Committed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +138,28 @@ class MemoryThread(Service):
             except TimeoutError:
                 continue
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        offsets = {}
+    async def committed_offsets(self) -> dict[TP, Committed | None]:
+        found: dict[TP, Committed | None] = {}
         for tp in sorted(self._assigned):
             if tp.topic in self.consumer.app.topics.acking_topics:
-                # One request each, as aiokafka makes them: a fetch may come meanwhile.
-                await asyncio.sleep(0.1)
-                offsets[tp] = self.log_of_records.committed.get(tp, 0)
+                await asyncio.sleep(0.1)  # a fetch may come meanwhile
+                offset = self.log_of_records.committed.get(tp)
+                found[tp] = None if offset is None else Committed(offset)
+        return found
+
+    async def seek_sources(self, offsets: Mapping[TP, int]) -> None:
         self._positions.update(offsets)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """As stock Faust asks."""
+        offsets = {
+            tp: 0 if each is None else each.offset for tp, each in (await self.committed_offsets()).items()
+        }
+        await self.seek_sources(offsets)
         return offsets
+
+    async def describe_topics(self, topics: Iterable[str]) -> dict[str, Described]:
+        return {topic: Described("", self.log_of_records.partitions) for topic in topics}
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         await self.log_of_records.delay(0.01)
@@ -170,6 +185,9 @@ class MemoryThread(Service):
         return self.log_of_records.partitions if topic in self.log_of_records.topics else None
 
     async def position(self, tp: TP) -> int | None:
+        return self._positions.get(tp)
+
+    def position_now(self, tp: TP) -> int | None:
         return self._positions.get(tp)
 
     async def earliest_offsets(self, *partitions: TP) -> dict[TP, int]:
@@ -242,7 +260,7 @@ class MemoryWriters:
         changelogs = list(changelogs)
         self._owned = {partition for _, partition in changelogs}
         for topic, partition in changelogs:
-            self._log.append(topic, partition, CLAIM_KEY, b"\1")
+            self._log.append(topic, partition, OWNER_KEY, b"\1")
 
     async def write(
         self, records: Mapping[int, Mapping[TopicPartition, Sequence[KeyValue]]]

@@ -9,9 +9,12 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
+from agents.stages.aggregate import WINDOW_ROWS
+from agents.stages.detect import model_rows
 from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import Settings
 from streams.detection.detecting import (
@@ -32,6 +35,7 @@ from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
 from tests.support.changelog import recovered
 
 EPOCH = 1_725_890_400.0
+VERSIONS = {"windows": WINDOW_ROWS.version, "models": model_rows(Settings().detection.plan()).version}
 RESULT_TOPICS = (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name, DEAD_LETTERS.name)
 
 
@@ -162,7 +166,7 @@ class Expected:
             topic = f"{settings.worker.application}-{name}-changelog"
             newest = {key: value for part in (await read(settings, topic)).values() for key, value in part}
             for sensor, row in wanted.items():
-                found = recovered(newest, sensor, partial(from_state, sensor), changes)
+                found = recovered(newest, sensor, partial(from_state, sensor), changes, VERSIONS[name])
                 if encode_row(found, to_state) != encode_row(row, to_state):
                     lines.append(
                         f"{name} of {sensor} after {after}: contains the log up to {found.applied_through}, "
@@ -195,7 +199,9 @@ async def undisturbed(settings: Settings) -> Expected:
         expected.values[AGGREGATES.name][partition] = [encode(result) for result in aggregation.aggregates]
         expected.values[LATE_READINGS.name][partition] = [encode(late) for late in aggregation.late]
         expected.values[ANOMALIES.name][partition] = [encode(anomaly) for anomaly in detection.anomalies]
-        expected.values[DEAD_LETTERS.name][partition] += map(encode, aggregation.refused)
+        expected.values[DEAD_LETTERS.name][partition] += (
+            encode(msgspec.structs.replace(letter, partition=partition)) for letter in aggregation.refused
+        )
         expected.windows |= windows
         expected.models |= models
     return expected

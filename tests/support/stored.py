@@ -1,10 +1,13 @@
 """What stands in MongoDB, and what has to stand there, as BSON by id."""
 
-from collections.abc import Iterable
+import asyncio
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 import bson
+import pymongo
 
 from bridges.mongo.mongo_client import connect
 from bridges.mongo.mongo_sink import MongoSink
@@ -13,6 +16,7 @@ from bridges.process.settings import Settings
 from streams.errors import InputError
 from streams.records.catalogue import CATALOGUE
 from streams.records.versions import Document
+from streams.records.window_parts import join_documents
 
 Documents = dict[bytes, bytes]
 
@@ -41,6 +45,8 @@ def documents_of(topic: str, values: Iterable[bytes]) -> tuple[str, Documents]:
         with suppress(InputError):
             if (document := destination.document(value, None)) is not None:
                 documents.append(document)
+    if destination.stored.in_parts:
+        documents = join_documents(documents)
     return destination.collection, by_id(documents if versions is None else versions.newest(documents))
 
 
@@ -58,3 +64,37 @@ def differences(database: Any, wanted: dict[str, Documents], after: str) -> list
                 f"first that is another {pair}"
             )
     return lines
+
+
+class StoredDocuments:
+    """What is in a test's database, asked in threads: MongoDB may take half a minute to answer.
+
+    For so long the event loop, and with it whatever else is under way with Kafka, would stand still.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        uri = settings.mongo.uri.get_secret_value()
+        self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(uri, tz_aware=True)
+        self._database = self._client[settings.mongo.database]
+
+    async def until(self, wanted: dict[str, Documents], revive: Callable[[], None], seconds: float) -> None:
+        """Wait until as many documents are there as have to come; what is missing then a comparison tells."""
+
+        def missing() -> bool:
+            return any(
+                self._database[name].count_documents({}) < len(documents)
+                for name, documents in wanted.items()
+            )
+
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and await asyncio.to_thread(missing):
+            revive()
+            await asyncio.sleep(0.2)
+
+    async def differences(self, wanted: dict[str, Documents], after: str) -> list[str]:
+        """Compare with what has to stand there, byte for byte; one line a difference."""
+        return await asyncio.to_thread(differences, self._database, wanted, after)
+
+    async def end(self) -> None:
+        """Close the connections. The database goes with the server: while one is dropped, nobody is answered."""
+        await asyncio.to_thread(self._client.close)

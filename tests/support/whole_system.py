@@ -270,7 +270,7 @@ class System:
         return self.database[collection].count_documents({})
 
     def end(self) -> None:
-        """End everything of it that still runs, and forget its data in MongoDB."""
+        """End everything of it that still runs. Its database goes with the server that it is on."""
         self.day.faults_are_over.set()
         if self._sensor is not None:
             self._stop_sensor()
@@ -278,7 +278,6 @@ class System:
         self.bridge.stop()
         for worker in self.workers:
             worker.kill()
-        self._client.drop_database(self._name)
         self._client.close()
 
 

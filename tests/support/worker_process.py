@@ -33,13 +33,15 @@ class WorkerProcess:
         settings: WEIR variables.
         folder: For its data and its log.
         name: Static membership: the same name continues where it was.
+        tree: Checkout whose worker it is; ``None``: this one.
     """
 
     command = "worker"
     worker_section, web_section = "WORKER", "WEB"
 
-    def __init__(self, settings: dict[str, str], folder: Path, name: str) -> None:
+    def __init__(self, settings: dict[str, str], folder: Path, name: str, tree: Path | None = None) -> None:
         self.name = name
+        self._tree = tree
         self.port = free_port()
         self._settings = {
             **settings,
@@ -69,6 +71,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "agents", self.command],
                 env=environment(self._settings),
+                cwd=self._tree,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -149,6 +152,13 @@ def _is_ready(port: int) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+async def consume(settings: Settings, worker: WorkerProcess) -> None:
+    """Run a worker until it has read everything; it stops in order."""
+    worker.start()
+    await until_consumed(settings, [worker])
+    assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
 
 
 async def until_consumed(settings: Settings, workers: Sequence[WorkerProcess], seconds: float = 90) -> None:

@@ -11,6 +11,8 @@ import pytest
 from streams.analysis.sensor import MAX_QUANTITIES, SensorAnalysis
 from streams.analysis.series import SeriesAnalysis
 
+pytestmark = pytest.mark.untraced
+
 SERIES = 10_000
 MEMORY_BYTES = 36_000
 ROW_BYTES = 18_000

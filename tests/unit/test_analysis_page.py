@@ -28,6 +28,7 @@ def test_it_asks_only_for_what_is_served(page) -> None:
 def test_names_that_sensors_choose_are_escaped_where_they_become_markup(page) -> None:
     for name in (
         "sensor_id",
+        "label",
         "quantity",
         "summary",
         "follower",

@@ -11,6 +11,8 @@ from bridges.sources.file_source import FileSource
 from streams.backtest.configuration import Configuration
 from streams.records.types import Reading, encode
 
+pytestmark = pytest.mark.untraced
+
 START = 1_760_000_000.0
 PLAIN = (Configuration("plain"),)
 

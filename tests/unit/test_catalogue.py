@@ -28,21 +28,21 @@ from bridges.sources.source import Selection
 from streams.backtest.verification import Comparison
 from streams.detection.series_model import DetectionPlan
 from streams.errors import ConfigurationError
-from streams.records import types
+from streams.records import alarm_records, types
 from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
 from streams.records.types import Aggregate, Anomaly, DeadLetter, LateReading, Reading, Tick, encode
 from streams.records.versions import Document, Versions
 from streams.signals import Totals
-from streams.windows.sensor_windows import WindowPolicy
+from streams.windows.policy import WindowPolicy
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Settings()
 POLICY = WindowPolicy.of(size=60.0, grace=0.0, idle=60.0)
 
 
-class Alarm(msgspec.Struct, frozen=True):
-    """What this test adds: an alarm of a series."""
+class Omen(msgspec.Struct, frozen=True):
+    """What this test adds: an omen of a series."""
 
     id: str
     sensor_id: str
@@ -51,43 +51,43 @@ class Alarm(msgspec.Struct, frozen=True):
     at: float
 
 
-def alarm_document(alarm: Alarm) -> Document:
-    return {"_id": ObjectId(alarm.id), "state": alarm.state, "at": alarm.at}
+def omen_document(omen: Omen) -> Document:
+    return {"_id": ObjectId(omen.id), "state": omen.state, "at": omen.at}
 
 
-ALARM = RecordType(
-    kind=Alarm,
-    topic=TopicSpec("alarms", "sensor id", -1),
-    word="alarms",
+OMEN = RecordType(
+    kind=Omen,
+    topic=TopicSpec("omens", "sensor id", -1),
+    word="omens",
     identity=("id", "state"),
     event_time="at",
     made_by=Maker.WORKER,
     recomputed=Recomputed.WINDOWS,
     audited=True,
     kept=Kept(
-        collection="alarm_states",
-        document=alarm_document,
+        collection="omen_states",
+        document=omen_document,
         identity=("id",),
         indexes=("metadata.sensor_id -at",),
         versions=Versions("at", "state", ("open", "closed")),
     ),
 )
-WITH_ALARMS = CATALOGUE.with_types(ALARM)
-OPENED = Alarm("0" * 24, "boiler-1", "temperature", "open", 60.0)
+WITH_OMENS = CATALOGUE.with_types(OMEN)
+OPENED = Omen("0" * 24, "boiler-1", "temperature", "open", 60.0)
 CLOSED = msgspec.structs.replace(OPENED, state="closed", at=90.0)
 
 
-def alarm_type(**changes: object) -> RecordType[msgspec.Struct]:
-    """Return the entry of alarms with other fields."""
-    fields = {name: getattr(ALARM, name) for name in ALARM.__dataclass_fields__}
+def omen_type(**changes: object) -> RecordType[msgspec.Struct]:
+    """Return the entry of omens with other fields."""
+    fields = {name: getattr(OMEN, name) for name in OMEN.__dataclass_fields__}
     return RecordType(**{**fields, **changes})
 
 
-def audit_of(*alarms: Alarm) -> Audit:
-    audit = Audit(SETTINGS, POLICY, DetectionPlan(), WITH_ALARMS)
-    for each in alarms:
-        audit.published.add("alarms", encode(each))
-    audit.stored = {each.collection: 0 for each in WITH_ALARMS.kept}
+def audit_of(*omens: Omen) -> Audit:
+    audit = Audit(SETTINGS, POLICY, DetectionPlan(), WITH_OMENS)
+    for each in omens:
+        audit.published.add("omens", encode(each))
+    audit.stored = {each.collection: 0 for each in WITH_OMENS.kept}
     return audit
 
 
@@ -100,7 +100,7 @@ def reference() -> ModuleType:
 
 
 def test_its_topic_is_created() -> None:
-    assert topic_configs(SETTINGS, WITH_ALARMS)["alarms"] == {
+    assert topic_configs(SETTINGS, WITH_OMENS)["omens"] == {
         "cleanup.policy": "delete",
         "retention.ms": "-1",
     }
@@ -108,41 +108,41 @@ def test_its_topic_is_created() -> None:
 
 def test_a_sink_makes_its_documents_and_the_ledger_counts_them() -> None:
     app: Any = SimpleNamespace(settings=SETTINGS, name_of=lambda topic: topic.name)
-    sinks = Sinks(app, WITH_ALARMS)
-    destination = sinks.collections["alarm_states"].destination
-    assert (destination.topic.name, destination.key(OPENED)) == ("alarms", b"boiler-1")
-    assert destination.document(encode(OPENED), None) == alarm_document(OPENED)
-    assert "alarm_states" in sink_parts(sinks)
+    sinks = Sinks(app, WITH_OMENS)
+    destination = sinks.collections["omen_states"].destination
+    assert (destination.topic.name, destination.key(OPENED)) == ("omens", b"boiler-1")
+    assert destination.document(encode(OPENED), None) == omen_document(OPENED)
+    assert "omen_states" in sink_parts(sinks)
 
 
 def test_its_collection_gets_its_indexes() -> None:
-    assert indexes_of(WITH_ALARMS)["alarm_states"] == [[("metadata.sensor_id", 1), ("at", -1)]]
+    assert indexes_of(WITH_OMENS)["omen_states"] == [[("metadata.sensor_id", 1), ("at", -1)]]
 
 
 def test_the_audit_reads_its_topic_and_counts_it_from_hop_to_hop() -> None:
     audit = audit_of(OPENED, OPENED, CLOSED)
-    assert "alarms" in [spec.name for spec in audit.topics]
+    assert "omens" in [spec.name for spec in audit.topics]
     entries = {
         entry.what: (entry.expected, entry.found) for entry in balance(Totals(0, {}, 0, 0, 0, 0), audit)
     }
-    assert entries["alarms: unlike the log replayed"] == (0, 2), "no code of this test recomputes them"
-    assert entries["alarms: Kafka to MongoDB"] == (1, 0), "two states, one document, none is stored"
+    assert entries["omens: unlike the log replayed"] == (0, 2), "no code of this test recomputes them"
+    assert entries["omens: Kafka to MongoDB"] == (1, 0), "two states, one document, none is stored"
     assert entries["results with two contents"] == (0, 0)
 
 
-def test_an_alarm_that_comes_with_two_contents_shows_in_the_balance() -> None:
+def test_an_omen_that_comes_with_two_contents_shows_in_the_balance() -> None:
     audit = audit_of(OPENED, msgspec.structs.replace(OPENED, quantity="pressure"))
     assert audit.published.conflicts == 1
 
 
 def test_verify_compares_it_with_what_was_published() -> None:
     source = KafkaSource(SETTINGS, Selection(), {}, "readings")
-    verification = Verification(SETTINGS, Selection(), source, {}, False, {}, catalogue=WITH_ALARMS)
-    assert ALARM in verification.compared()
+    verification = Verification(SETTINGS, Selection(), source, {}, False, {}, catalogue=WITH_OMENS)
+    assert OMEN in verification.compared()
     assert CATALOGUE.of(Anomaly) not in verification.compared(), "the beginning of the log is gone"
-    comparison = Comparison("alarms", 0, ALARM)
-    for alarm in (OPENED, CLOSED):
-        comparison.recomputed(alarm, encode(alarm))
+    comparison = Comparison("omens", 0, OMEN)
+    for omen in (OPENED, CLOSED):
+        comparison.recomputed(omen, encode(omen))
     comparison.emitted(encode(OPENED), 0)
     agreement = comparison.finish(more_readings=False)
     assert (agreement.matched, [each.event_time for each in agreement.shown]) == (1, [90.0])
@@ -152,30 +152,30 @@ def test_replay_writes_a_file_of_its_name(tmp_path: Path) -> None:
     readings = tmp_path / "boiler-1.csv"
     readings.write_text("collected_at,temperature\n2024-09-09T14:01:09Z,20.5\n", encoding="utf-8")
     source = open_source(str(readings), SETTINGS, Selection())
-    recompute(source, current(SETTINGS), tmp_path / "out", catalogue=WITH_ALARMS)
+    recompute(source, current(SETTINGS), tmp_path / "out", catalogue=WITH_OMENS)
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
-        "aggregates.jsonl", "alarms.jsonl", "anomalies.jsonl", "late-readings.jsonl",
+        "aggregates.jsonl", "anomalies.jsonl", "late-readings.jsonl", "omens.jsonl",
     ]  # fmt: skip
 
 
 def test_a_reset_deletes_it_with_the_other_results_of_its_maker() -> None:
-    worker, analysis = (Application.of(maker, WITH_ALARMS) for maker in (Maker.WORKER, Maker.ANALYSIS))
-    assert ALARM.topic in worker.results
-    assert "alarm_states" in worker.collections
-    assert ALARM.topic not in analysis.results
+    worker, analysis = (Application.of(maker, WITH_OMENS) for maker in (Maker.WORKER, Maker.ANALYSIS))
+    assert OMEN.topic in worker.results
+    assert "omen_states" in worker.collections
+    assert OMEN.topic not in analysis.results
 
 
 def test_a_rehearsal_keeps_apart_from_it_and_counts_it() -> None:
-    apart(SETTINGS, "alarm.")
-    with pytest.raises(ConfigurationError, match="alarm_states"):
-        apart(SETTINGS, "alarm.", WITH_ALARMS)
-    assert ALARM.topic in shown_topics(WITH_ALARMS)
+    apart(SETTINGS, "omen.")
+    with pytest.raises(ConfigurationError, match="omen_states"):
+        apart(SETTINGS, "omen.", WITH_OMENS)
+    assert OMEN.topic in shown_topics(WITH_OMENS)
 
 
 def test_the_reference_describes_its_topic_and_its_fields() -> None:
     pages = reference()
-    assert "| `alarms` | sensor id | Alarm | for ever | `alarm_states` |" in pages.topics_page(WITH_ALARMS)
-    assert "## Alarm" in pages.records_page(WITH_ALARMS)
+    assert "| `omens` | sensor id | Omen | for ever | `omen_states` |" in pages.topics_page(WITH_OMENS)
+    assert "## Omen" in pages.records_page(WITH_OMENS)
 
 
 # -- what the catalogue says of the records there are ------------------------------------------------------------------
@@ -183,7 +183,10 @@ def test_the_reference_describes_its_topic_and_its_fields() -> None:
 
 def test_no_struct_of_a_record_is_missing() -> None:
     structs = {
-        each for each in vars(types).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)
+        each
+        for module in (types, alarm_records)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == module.__name__
     }
     assert structs == {each.kind for each in CATALOGUE}
 
@@ -198,15 +201,17 @@ def test_of_many_types_on_a_topic_each_makes_its_own_documents() -> None:
 
 def test_a_reset_of_each_application_deletes_what_only_that_one_makes() -> None:
     worker, analysis = (Application.of(maker) for maker in (Maker.WORKER, Maker.ANALYSIS))
-    assert worker.collections == ("aggregates", "anomalies", "late_readings")
+    assert worker.collections == ("aggregates", "anomalies", "late_readings", "alarms")
     assert analysis.collections == ("insights",)
-    assert [spec.name for spec in worker.results] == ["aggregates", "anomalies", "late-readings"]
+    assert [spec.name for spec in worker.results] == [
+        "aggregates", "anomalies", "late-readings", "alarm-inputs", "alarms",
+    ]  # fmt: skip
     assert [spec.name for spec in analysis.results] == ["insights", "group-buckets"]
 
 
 def test_what_came_from_outside_is_deleted_by_no_reset() -> None:
     made = {each.kind for maker in Maker for each in CATALOGUE.made_by(maker)}
-    assert made.isdisjoint({Reading, Tick, DeadLetter})
+    assert made.isdisjoint({Reading, Tick, DeadLetter, alarm_records.Action, alarm_records.Notification})
 
 
 def test_results_of_windows_come_before_those_of_models() -> None:
@@ -214,8 +219,8 @@ def test_results_of_windows_come_before_those_of_models() -> None:
 
 
 def test_a_process_of_a_pool_gets_the_same_catalogue() -> None:
-    again: Catalogue = pickle.loads(pickle.dumps(WITH_ALARMS))
-    assert list(again) == list(WITH_ALARMS)
+    again: Catalogue = pickle.loads(pickle.dumps(WITH_OMENS))
+    assert list(again) == list(WITH_OMENS)
 
 
 @pytest.mark.parametrize(
@@ -230,10 +235,10 @@ def test_a_process_of_a_pool_gets_the_same_catalogue() -> None:
 )
 def test_an_entry_that_does_not_fit_its_struct_is_refused(changes: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        alarm_type(**changes)
+        omen_type(**changes)
 
 
-class Notice(Alarm, frozen=True):
+class Notice(Omen, frozen=True):
     """Another struct of the same fields."""
 
 
@@ -242,7 +247,7 @@ class Notice(Alarm, frozen=True):
     [
         ({"topic": TopicSpec("notices", "sensor id", -1)}, "struct"),
         (
-            {"kind": Notice, "topic": TopicSpec("alarms", "sensor id", 1), "kept": None, "audited": False},
+            {"kind": Notice, "topic": TopicSpec("omens", "sensor id", 1), "kept": None, "audited": False},
             "topic",
         ),
         ({"kind": Notice}, "collection"),
@@ -250,4 +255,4 @@ class Notice(Alarm, frozen=True):
 )
 def test_a_catalogue_names_everything_once(changes: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        Catalogue([ALARM, alarm_type(**changes)])
+        Catalogue([OMEN, omen_type(**changes)])

@@ -1,5 +1,7 @@
 """When the lane refuses to go on, since it could lose something."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +20,8 @@ FORM = RowForm[int](begin=lambda _: 0, to_state=lambda state: state, from_state=
 def _application() -> Any:
     """Return an application that does nothing by itself."""
     tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
-    return SimpleNamespace(task=lambda function: function, tables=tables)
+    assignor = SimpleNamespace(rows_of_group=None, rows="")
+    return SimpleNamespace(task=lambda function: function, tables=tables, assignor=assignor)
 
 
 class Writers:
@@ -78,6 +81,52 @@ async def test_a_checkpoint_is_made_at_once_when_many_records_are_held_or_many_r
         lane.add(State(), Table())  # type: ignore[arg-type]
     await lane.checkpoint_if_full()
     assert [state.taken for state in lane.states] == [taken, taken]  # type: ignore[attr-defined]
+
+
+class SlowWriters:
+    """Writes that take a while; notes when each began and ended."""
+
+    def __init__(self) -> None:
+        self.times: list[tuple[float, float]] = []
+
+    async def write(self, _: Any) -> dict[Any, int]:
+        begun = asyncio.get_running_loop().time()
+        await asyncio.sleep(0.05)
+        self.times.append((begun, asyncio.get_running_loop().time()))
+        return {("changelog", 0): 7}
+
+
+class AwaitedState(State):
+    """A state of whose batches the odd ones bring what somebody waits for."""
+
+    def put(self, event: Any) -> None:
+        self.held.awaited = event.number % 2 == 1
+
+
+async def test_a_result_that_somebody_waits_for_makes_its_checkpoint_and_checkpoints_rest_between() -> None:
+    begun: list[Any] = []
+    app, writers, state = _application(), SlowWriters(), AwaitedState()
+    app.task, app.should_stop = begun.append, False
+    lane = Lane(app, writers, interval=1000.0)  # type: ignore[arg-type]
+    lane.add(state, Table())  # type: ignore[arg-type]
+    running = [asyncio.create_task(task()) for task in begun]
+
+    async def events(*numbers: int) -> AsyncIterator[Any]:
+        for number in numbers:
+            yield SimpleNamespace(number=number, message=SimpleNamespace(generation_id=None))
+
+    await lane.follow(state, events(0, 2))  # type: ignore[arg-type]
+    await asyncio.sleep(0.1)
+    assert writers.times == [], "nobody waits: the interval is long"
+    for made in (1, 2):
+        await lane.follow(state, events(1))  # type: ignore[arg-type]
+        async with asyncio.timeout(20):
+            while state.acknowledged < made:
+                await asyncio.sleep(0.01)
+    (_, first_end), (second_begin, _) = writers.times
+    assert second_begin - first_end >= 4 * 0.05
+    for task in running:
+        task.cancel()
 
 
 async def test_partitions_that_come_without_a_changelog_are_refused() -> None:

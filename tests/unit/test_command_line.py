@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -9,6 +11,9 @@ from click.testing import CliRunner
 
 from agents.cli import Commands, main
 from agents.cli.commands.up import PartNames, PartPort
+from agents.cli.near_group import NearGroup
+from agents.cli.replay_options import Bound
+from agents.cli.time_option import EventTime
 from bridges.stack.part import FORMER_NAMES, PARTS
 from streams.errors import ConfigurationError, TransientError
 
@@ -40,6 +45,23 @@ def test_every_command_has_help_with_examples() -> None:
         assert "Examples:" in result.output, f"weir {name} --help shows no examples"
 
 
+def every_command(group: click.Group, context: click.Context) -> Iterator[click.Command]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield command
+        if isinstance(command, click.Group):
+            yield from every_command(command, click.Context(command))
+
+
+def test_every_command_takes_its_own_defaults() -> None:
+    for command in every_command(main, click.Context(main)):
+        for parameter in command.params:
+            if not (parameter.required or isinstance(parameter, click.Argument)):
+                context = click.Context(command)
+                parameter.process_value(context, parameter.get_default(context))
+
+
 @pytest.mark.parametrize(
     ("error", "exit_code"),
     [(ConfigurationError("port 1883 is taken"), 2), (TransientError("Kafka cannot be reached"), 1)],
@@ -57,8 +79,18 @@ def test_an_error_that_weir_raises_is_one_sentence_and_an_exit_code(error: Excep
     assert result.output == f"Error: {error}\n"
 
 
-def test_an_unknown_command_is_refused() -> None:
-    assert CliRunner().invoke(main, ["no-such-command"]).exit_code == 2
+def test_an_unknown_command_is_refused_with_those_that_are_near() -> None:
+    refused = CliRunner().invoke(main, ["dead-leters"])
+    assert refused.exit_code == 2
+    assert "No such command 'dead-leters'. Did you mean dead-letters?" in refused.output
+    assert "Did you mean" not in CliRunner().invoke(main, ["no-such-command"]).output
+    assert "Did you mean shelve" in CliRunner().invoke(main, ["alarms", "shelf"]).output
+
+
+def test_every_group_of_commands_names_those_that_are_near() -> None:
+    groups = [each for each in every_command(main, click.Context(main)) if isinstance(each, click.Group)]
+    assert len(groups) >= 3
+    assert [each.name for each in groups if not isinstance(each, NearGroup)] == []
 
 
 @pytest.mark.parametrize(("former", "name"), [("analyse", "analysis"), ("simulate", "simulator")])
@@ -78,3 +110,18 @@ def test_parts_are_called_as_their_processes_and_former_names_still_work() -> No
     assert not FORMER_NAMES.keys() & set(PARTS)
     with pytest.raises(click.BadParameter, match="choose from kafka, mqtt, mongo, bridge, worker, analysis"):
         names.convert("oracle", None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("-30m", 1800), ("-6h", 21_600), ("-30d", 2_592_000), (" -2w ", 1_209_600)]
+)
+def test_a_time_may_be_so_long_ago(text: str, seconds: int) -> None:
+    for option in (EventTime(), Bound()):
+        begun = time.time()
+        assert begun - seconds - 0.001 <= option.convert(text, None, None) <= time.time() - seconds + 0.001
+
+
+@pytest.mark.parametrize("text", ["-30y", "-d", "--6h", "-1234567d"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="time must be"):
+        EventTime().convert(text, None, None)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from agents.cli.commands.demo import summarise
 from agents.cli.demo_ending import EXIT_CODES, Ending, ending, sentence_of
-from agents.cli.demo_watch import STALLED_SECONDS, STORE_SECONDS, Reckoning
+from agents.cli.demo_watch import STALLED_SECONDS, STORE_SECONDS, DemoLedger
 from bridges.audit.balance import Entry
 from streams.signals import Totals
 
@@ -46,24 +46,24 @@ def test_only_what_is_lost_says_that_the_counts_do_not_balance() -> None:
     assert [how for how, code in EXIT_CODES.items() if code == 0] == [Ending.BALANCES]
 
 
-def reckoning(entries: list[Entry], *, complete: bool, stopped: bool = False) -> Reckoning:
-    found = Reckoning(Path(), SENT, slack=1.0)
+def ledger(entries: list[Entry], *, complete: bool, stopped: bool = False) -> DemoLedger:
+    found = DemoLedger(Path(), SENT, slack=1.0)
     found.entries, found.complete, found.stopped = entries, complete, stopped
     return found
 
 
 def test_a_store_that_stands_still_is_waited_for_with_the_reason_and_anything_else_is_not() -> None:
-    behind = reckoning([ALL_IN_KAFKA, STORE_BEHIND], complete=True)
+    behind = ledger([ALL_IN_KAFKA, STORE_BEHIND], complete=True)
     assert behind.patience(counted=True) == STORE_SECONDS
     assert behind.reason(counted=True, still=130) == (
         "waiting for MongoDB, which has taken nothing for 130 s: 40 documents are in Kafka and not stored yet"
     )
     assert "have not answered for 130 s" in behind.reason(counted=False, still=130)
-    lost = reckoning([KAFKA_SHORT, STORE_BEHIND], complete=True)
+    lost = ledger([KAFKA_SHORT, STORE_BEHIND], complete=True)
     assert (lost.patience(counted=True), lost.reason(counted=True, still=130)) == (STALLED_SECONDS, "")
 
 
-def summary(found: Reckoning) -> str:
+def summary(found: DemoLedger) -> str:
     console = Console(file=io.StringIO(), width=200)
     summarise(console, found, SENT, seconds=3.0)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
@@ -71,15 +71,15 @@ def summary(found: Reckoning) -> str:
 
 
 def test_ctrl_c_while_the_demo_starts_says_nothing_about_counts() -> None:
-    told = summary(reckoning([], complete=False, stopped=True))
+    told = summary(ledger([], complete=False, stopped=True))
     assert "BALANCE" not in told
     assert told.splitlines()[-1].startswith("stopped before the end")
 
 
 def test_the_summary_of_a_store_that_is_behind_says_not_yet_and_one_of_a_loss_says_wrong() -> None:
-    assert "not yet" in summary(reckoning([ALL_IN_KAFKA, STORE_BEHIND], complete=True))
-    assert "WRONG" not in summary(reckoning([ALL_IN_KAFKA, STORE_BEHIND], complete=True))
-    assert "WRONG" in summary(reckoning([KAFKA_SHORT], complete=True))
+    assert "not yet" in summary(ledger([ALL_IN_KAFKA, STORE_BEHIND], complete=True))
+    assert "WRONG" not in summary(ledger([ALL_IN_KAFKA, STORE_BEHIND], complete=True))
+    assert "WRONG" in summary(ledger([KAFKA_SHORT], complete=True))
 
 
 def test_make_install_says_what_it_does() -> None:

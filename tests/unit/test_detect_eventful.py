@@ -6,11 +6,15 @@ import random
 
 import pytest
 
+from bridges.backtest.labelled_folder import LabelledFolder
 from streams.detection.series_model import DetectionConfig, SeriesModel
 from streams.detectors.tailwatch.tailwatch import TailWatch
+from streams.scoring.fits import summed
 from tests.support.eventful_series import SEEDS, SIGMA, flooded, steady
-from tests.support.labelled_series import Fit, LabelledSeries, fit, folder, load_rivers, total
+from tests.support.labelled_series import fits_at_the_default, folder, load_rivers
 from tests.support.normal_series import raises
+
+pytestmark = pytest.mark.untraced
 
 
 @pytest.mark.parametrize("at", [1200, 3000, 8900])
@@ -90,19 +94,19 @@ def test_a_series_that_leaps_every_few_hours_is_not_reported_for_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def rivers() -> list[LabelledSeries]:
-    series = load_rivers(folder("rivers"))
-    if not series and os.environ.get("CI"):
+def rivers() -> LabelledFolder:
+    found = load_rivers(folder("rivers"))
+    if not found.series and os.environ.get("CI"):
         pytest.fail(f"the river sensors must be in {folder('rivers')}")
-    return series
+    return found
 
 
 def test_half_of_what_technicians_labelled_is_found_and_half_of_the_alarms_are_right(
-    rivers: list[LabelledSeries],
+    rivers: LabelledFolder,
 ) -> None:
-    if not rivers:
+    if not rivers.series:
         return
-    whole: Fit = total(fit(series, raises(series.readings)) for series in rivers)
+    whole = summed(found for _, found in fits_at_the_default(rivers))
     assert whole.events == 200
     assert whole.recall >= 0.50
     assert whole.precision >= 0.50

@@ -8,6 +8,8 @@ from river import datasets
 from streams.detection.series_model import DetectionConfig, SeriesModel
 from tests.support.normal_series import KINDS, PER_DAY, Reading, changes, deviation, normal_series, raises
 
+pytestmark = pytest.mark.untraced
+
 LEARN = 8 * PER_DAY
 KNOWABLE = [kind for kind in KINDS if kind != "heavy-tailed"]  # there, 10 sigma are normal once in a week
 REPEATS = 10

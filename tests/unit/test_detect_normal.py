@@ -8,6 +8,8 @@ from streams.detection.series_model import DetectionConfig
 from streams.detectors import TailWatch, detector_names, make_detector, nats_of
 from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
 
+pytestmark = pytest.mark.untraced
+
 DAYS = 30
 EARLY = 1000
 

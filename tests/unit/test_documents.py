@@ -9,6 +9,7 @@ from bson import encode as to_bson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.alarms.acting import action_of
 from streams.errors import InputError, Reason
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import anomaly_document, date, late_document, reading_document
@@ -24,6 +25,7 @@ from streams.records.types import (
     Tick,
     encode,
 )
+from tests.support.alarm_records import alarm
 
 MOMENT = 1_725_890_469.0
 BY_COLLECTION = {each.collection: each for each in CATALOGUE.kept}
@@ -88,6 +90,8 @@ RECORDS = {
         "usually 21 ± 0.5",
         {"location": 21.0, "quantiles": {"0.05": 20.0, "0.95": 22.0}, "trend": None},
     ),
+    "actions": action_of("shelve", at=MOMENT, by="Ada", sensor_id="s1", until=MOMENT + 60),
+    "alarms": alarm(cleared_at=MOMENT),
 }
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from streams.analysis.sensor import SensorAnalysis
 from streams.analysis.series import BUCKET_MS
 from streams.windows.event_clock import EventClock
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
 
 START_MS = 1_750_003_200_000
 times = st.lists(st.integers(0, 3600), min_size=1, max_size=60)

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult
 from faust.transport.consumer import ThreadDelegateConsumer
 
-from agents.lane.faust import buffer, consumer, recovery, thread
+from agents.lane.faust import buffer, consumer, coordinator, recovery, thread
 from agents.lane.faust.internals import RELEASES, RELIED_ON, Wanted, check_internals, check_started
 from streams.errors import ConfigurationError
 
@@ -64,10 +64,19 @@ HOOKS |= {"__abstractmethods__", "_abc_impl", "__annotations__", "logger", "log"
 """What a class has anyway, and what Faust offers to be overridden."""
 
 
-def test_each_private_name_of_aiokafka_that_the_lane_sets_is_there() -> None:
-    source = inspect.getsource(thread) + inspect.getsource(buffer)
-    for name in set(re.findall(r"(?:consumer|fetcher)\.(_\w+) = ", source)):
-        assert f"self.{name}" in "".join(inspect.getsource(owner) for owner in RELIED_ON), name
+def test_each_private_name_of_aiokafka_that_the_lane_uses_is_there() -> None:
+    source = "".join(map(inspect.getsource, (thread, buffer, coordinator)))
+    names = set(re.findall(r"\b(?:consumer|fetcher|coordinator|client)(?:\.\w+)?\.(_\w+)", source))
+    assert {"_isolation_level", "_records", "_send_req", "_perform_assignment"} <= names
+    relied_on = "".join(inspect.getsource(owner) for owner in RELIED_ON)
+    for name in names:
+        assert f"self.{name}" in relied_on or f"def {name}(" in relied_on, name
+
+
+def test_how_a_member_leaves_and_a_leader_assigns_is_checked() -> None:
+    checked = {f"{owner.__name__}.{name}" for owner, functions in RELIED_ON.items() for name in functions}
+    assert {"GroupCoordinator._send_req", "LeaveGroupRequest.__init__"} <= checked
+    assert {"GroupCoordinator._perform_assignment", "GroupCoordinator.check_errors"} <= checked
 
 
 def started(**other: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -19,6 +20,8 @@ from agents.lane.core.frontier import Frontier
 from agents.lane.core.positions import Answer, Positions
 from agents.lane.core.state import HoleError, WriteBehindState
 from streams.records.rows import Row
+
+pytestmark = pytest.mark.untraced
 
 P = 0
 CHANGELOG, RESULTS = ("changelog", P), ("results", P)
@@ -109,14 +112,16 @@ class Partition(RuleBasedStateMachine):
         self._seek(self.committed)
         self.lost = False  # all that is not committed comes again
         self.frontier.clear()
-        self.state.begin_at(P, self.committed)
+        self.state.resume(P, self.committed)
 
     def _fetch(self, most: int) -> None:
         offsets = [offset for offset in self.log if offset >= self.position][:most]
         if offsets:
             self.position = self.end if offsets[-1] == self.log[-1] else offsets[-1] + 1
             start = self.fetching.moved(P, self.position, since=self.assignment)
-            records = [SimpleNamespace(offset=offset) for offset in offsets]
+            records = [
+                SimpleNamespace(offset=offset, timestamp=offset, key=b"", value=b"") for offset in offsets
+            ]
             self.in_flight.append(Fetch(records, start, self.position))
 
     def _deliver(self) -> None:

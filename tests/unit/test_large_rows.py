@@ -16,7 +16,8 @@ from streams.records.large_values import LARGEST, in_parts, is_part, whole
 from streams.records.rows import Row
 from streams.records.types import Reading
 from streams.windows.aggregation import AggregationOutcome, aggregate
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
 
 POLICY = WindowPolicy.of(size=60, grace=10, quantiles=(0.5,))
 FORM = window_rows(POLICY)
@@ -38,7 +39,7 @@ def test_150_000_readings_in_an_open_window_are_written_in_records_of_a_quarter_
             for number in range(begin, begin + 10_000)
         ]
         aggregate(POLICY, rows, readings, AggregationOutcome())
-        written += FORM.records("s1", rows["s1"])
+        written += FORM.records({"s1": rows["s1"]})
     assert max(len(value or b"") for _, value in written) <= LARGEST <= BATCH_BYTES // 2
     assert sum(map(is_part, newest(written))) >= 8
     back: dict[str, Row[SensorWindows]] = {}
@@ -66,7 +67,7 @@ def test_the_newest_value_of_each_key_comes_back_whatever_parts_were_written_bef
 def test_a_row_of_which_a_part_is_missing_is_refused() -> None:
     parts = dict(in_parts(b"s1", b"\x93" + b"x" * 200, largest=100))
     del parts[b"s1\0#1"]
-    with pytest.raises(ConfigurationError, match="part 1 of the row of s1 is missing"):
+    with pytest.raises(ConfigurationError, match=r"row of b's1'.*part 1 of it is missing"):
         whole(parts)
 
 
@@ -91,7 +92,8 @@ def changelog_of(kept: WriteBehindState[SensorWindows]) -> dict[bytes, bytes]:
 )
 def test_windows_of_another_size_are_refused_with_the_command_that_rebuilds(other: WindowPolicy) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"windows of 60 s every 60 s quantiles.*weir reset --results"
+        ConfigurationError,
+        match=r"windows of 60 s every 60 s quantiles.*weir reset --table windows --results",
     ):
         state(other).take_over({0}, {0: changelog_of(state(POLICY))})
 

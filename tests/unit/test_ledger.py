@@ -6,7 +6,9 @@ from streams.errors import Reason
 
 
 def test_it_balances_only_if_nothing_is_missing() -> None:
-    ledger = Ledger(messages=3, confirmed=2, items=10, readings=6, labels=1)
+    ledger = Ledger(
+        messages=3, confirmed=2, items=10, readings=6, beside={"labels": 1, "births": 0, "presence": 0}
+    )
     ledger.add_dead_letter(Reason.BAD_TIME)
     ledger.add_dead_letter(Reason.BAD_TIME)
     assert ledger.as_json((1, 1))["balanced"]

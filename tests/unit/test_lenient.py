@@ -1,17 +1,22 @@
 """Weir's own form as devices write it: what can be read counts, and each field that cannot is named."""
 
 import json
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridges.maps.map_files import built_in
 from streams.errors import InputError, Reason
 from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.addresses import parse
 from streams.payloads.arrivals import Arrivals
+from streams.payloads.event_times import event_time
 from streams.payloads.flat import decode, encode, items_of
+from streams.payloads.in_force import MapsInForce
 from streams.payloads.lenient import read_own
 from streams.payloads.maps.decoded import Found
 from streams.records.types import Reading
@@ -54,6 +59,23 @@ def read(payload: bytes | object, topic: bytes = TOPIC, **more: Any) -> list[Any
         ),
         (b'"sequence": -1', {}, "sequence: must be a whole number >= 0"),
         (b'"p": "1,234"', {}, "p: must be one number"),
+        (b'"p": "1e"', {}, "p: must be a number, got '1e'"),
+        (b'"p": .5', {"p": 0.5}, None),
+        (b'"p": 5.', {"p": 5.0}, None),
+        (b'"p": +5', {"p": 5.0}, None),
+        (b'"p": 21.5C', {"p": 21.5}, None),
+        (b'"p": on', {"p": 1.0}, None),
+        (b'"p": --', {}, None),
+        (b'"p": ', {}, None),
+        (b'"p": , "q": 3', {"q": 3.0}, None),
+        (b'"p": 5,', {"p": 5.0}, None),
+        (b'"p": 05', {}, "p: must be a number, got '05'"),
+        (b'"p": 0x1F', {}, "p: must be a number, got '0x1F'"),
+        (
+            b'"p": ****, "q": {"r": 12:30, "s": 4}',
+            {"q_s": 4.0},
+            "p: must be a number, got '****'; q.r: must be",
+        ),
     ],
 )
 def test_a_field_that_is_no_plain_number_does_not_take_the_good_ones_with_it(
@@ -64,6 +86,24 @@ def test_a_field_that_is_no_plain_number_does_not_take_the_good_ones_with_it(
     assert [type(item) for item in items[1:]] == ([] if refused is None else [Refusal])
     if refused is not None:
         assert refused in items[1].detail
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"a": .5, "b": 2',
+        b'{"a": .5, "b": ',
+        b'{"a": 1 "b": 2}',
+        b'{"a": 1,234}',
+        b'{"a": .5, "b": "x}',
+        b"{'a': 1}",
+        b'{"a": .5}}',
+    ],
+)
+def test_what_is_broken_beyond_a_field_is_refused_as_a_whole(broken: bytes) -> None:
+    with pytest.raises(InputError) as refused:
+        read(broken)
+    assert refused.value.reason is Reason.NOT_JSON
 
 
 def test_the_dead_letter_of_one_field_holds_the_whole_message() -> None:
@@ -120,6 +160,78 @@ def test_a_time_under_another_usual_name_counts_and_is_no_quantity(name: str) ->
 def test_the_zone_of_local_times_is_a_setting() -> None:
     payload = b'{"collected_at": "2024-09-09T16:01:09", "t": 1}'
     assert decode(TOPIC, payload, NOW, Limits(zone="Europe/Berlin"))[0].collected_at == AT
+
+
+@pytest.mark.parametrize(
+    "written", [AT, AT * 1000, f"{AT:.1f}", f"{AT * 1000:.0f}", "1.725890469e9", "1.725890469E+12"]
+)
+def test_a_number_since_the_epoch_may_be_a_text_also_with_an_exponent(written: float | str) -> None:
+    assert read({"collected_at": written, "t": 1}) == [Reading("a1", AT, {"t": 1.0})]
+
+
+@pytest.mark.parametrize("written", ["--5", "+-5", "-+1725890469", "1.2.3", "+", "1e"])
+def test_a_text_that_is_nearly_a_number_is_no_time(written: str) -> None:
+    for form, name in ((b"sensors/a1/reading", "collected_at"), (b"zigbee2mqtt/a1", "last_seen")):
+        payload = json.dumps({name: written, "t": 1}).encode()
+        try:
+            [refusal] = MapsInForce([], built_in()).decode(form, payload, NOW, retained=False)
+        except InputError as error:
+            assert error.reason is Reason.BAD_TIME
+        else:
+            assert isinstance(refusal, Refusal)
+            assert refusal.reason is Reason.BAD_TIME
+
+
+def test_of_objects_one_a_line_a_broken_and_a_cut_one_are_refused_and_the_others_count() -> None:
+    lines = [json.dumps({"collected_at": AT - 4 + number, "t": number}) for number in range(4)]
+    lines[1] = lines[1].replace(": 1}", ": }")
+    found = read("\n".join([*lines, lines[0][:20]]).encode())
+    assert [each for each in found if isinstance(each, Reading)] == [
+        Reading("a1", AT - 4 + number, {"t": float(number)}) for number in (0, 2, 3)
+    ]
+    [refusal] = [each for each in found if isinstance(each, Refusal)]
+    assert refusal.reason is Reason.NOT_JSON
+
+
+def test_broken_json_that_is_written_over_several_lines_is_not_taken_apart() -> None:
+    for payload in ('[\n{"t": 1},\n{"t": 2},\n{"t"', '{"a": [\n{"t": 1}\n{"t": 2}]}', '1\n{"t": 1}\n{'):
+        with pytest.raises(InputError) as refused:
+            read(payload.encode())
+        assert refused.value.reason is Reason.NOT_JSON
+
+
+HOUR_TWICE = 1_792_882_800.0
+"""2026-10-25 01:00 in Berlin: from an hour on, 02:00 to 03:00 comes, and comes again."""
+
+
+@pytest.mark.parametrize("form", [b"sensors/a1/reading", b"zigbee2mqtt/a1"], ids=["own form", "map"])
+@pytest.mark.parametrize("strict", [True, False])
+def test_the_hour_that_the_end_of_summer_time_makes_twice_is_two_hours(form: bytes, strict: bool) -> None:
+    limits = Limits(zone="Europe/Berlin", strict=strict)
+    maps, zone = MapsInForce([], built_in(), limits=limits, zone=limits.zone), ZoneInfo("Europe/Berlin")
+    times = [HOUR_TWICE + 600 * step for step in range(24)]
+    found = []
+    for at in times:
+        local = datetime.fromtimestamp(at, zone).replace(tzinfo=None).isoformat()
+        name = "last_seen" if form.startswith(b"zigbee2mqtt") else "collected_at"
+        payload = json.dumps({name: local, "temperature": 21.5}).encode()
+        [item] = maps.decode(form, payload, at + 2.0, retained=False)
+        found.append(item.reading.collected_at if isinstance(item, Found) else item.collected_at)
+    assert found == times
+
+
+def test_a_time_that_was_twice_is_the_later_one_when_it_comes_after_both_and_one_that_never_was_is_after() -> (
+    None
+):
+    berlin = ZoneInfo("Europe/Berlin")
+    for text, arrival, at in [
+        ("2026-10-25T02:30", HOUR_TWICE + 5400, HOUR_TWICE + 5400),
+        ("2026-10-25T02:30", HOUR_TWICE + 86_400, HOUR_TWICE + 9000),
+        ("2026-10-25T02:30", None, HOUR_TWICE + 5400),
+        ("2026-03-29T02:30", 1_774_747_800.0 + 86_400, 1_774_747_800.0),
+    ]:
+        known = {} if arrival is None else {"arrival": arrival}
+        assert event_time(text, zone=berlin, **known) == at
 
 
 @pytest.mark.parametrize(

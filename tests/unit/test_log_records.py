@@ -50,6 +50,25 @@ def test_an_id_that_would_be_a_mark_in_the_changelog_has_no_row_and_is_a_dead_le
 
 
 def test_what_is_within_bounds_is_read_as_before() -> None:
-    latest = written(collected_at=253_402_300_799.0, sequence=2**63 - 1)
-    assert decode_reading(latest) == Reading("a1", 253_402_300_799.0, {"level": 1.0}, 2**63 - 1)
+    latest = written(collected_at=253_370_764_799.0, sequence=2**63 - 1)
+    assert decode_reading(latest) == Reading("a1", 253_370_764_799.0, {"level": 1.0}, 2**63 - 1)
     assert decode_readings([b'{"tick_at":5.0}', latest]) == [Tick(5.0), decode_reading(latest)]
+
+
+@pytest.mark.parametrize("also", [{}, {"level": 1.0}], ids=["alone", "beside another"])
+def test_a_name_that_is_longer_than_any_may_be_is_unreadable_however_it_is_written(
+    also: dict[str, float],
+) -> None:
+    longest = written(values=also | {"x" * 256: 1.0})
+    assert decode_readings([longest]) == [decode_reading(longest)]
+    for name in ("x" * 257, "\u00e9" * 257):
+        value = written(values=also | {name: 1.0})
+        assert decode_readings([value]) is None
+        with pytest.raises(InputError, match="length <= 256"):
+            decode_reading(value)
+
+
+def test_the_name_of_a_quantity_is_in_memory_once_for_all_readings() -> None:
+    found = decode_readings([written(sensor_id=f"a{number}") for number in range(100)])
+    assert found is not None
+    assert len({id(name) for each in found if isinstance(each, Reading) for name in each.values}) == 1

@@ -16,7 +16,8 @@ from streams.errors import InputError, Reason
 from streams.payloads.accepted import Refusal
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.decoded import Found
-from streams.records.types import Reading
+from streams.payloads.maps.model import parse_map
+from streams.records.types import Birth, Presence, Reading
 
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*.json"))
 
@@ -72,7 +73,7 @@ def test_what_goes_on_is_what_was_shown_beforehand(file: Path) -> None:
         readings = [
             item.reading if isinstance(item, Found) else item
             for item in items
-            if not isinstance(item, Refusal)
+            if not isinstance(item, Refusal | Birth | Presence)
         ]
         assert readings == [each.reading for each in told.readings]
         assert all(isinstance(reading, Reading) for reading in readings)
@@ -91,6 +92,51 @@ def test_every_built_in_map_names_the_documentation_that_it_was_written_from() -
 def test_no_built_in_map_asks_for_topics_that_begin_with_a_dollar() -> None:
     """Rumqttd hangs up on a client that does, and the bridge would never be ready."""
     assert [each for each in MapsInForce([], built_in()).filters() if each.startswith("$")] == []
+
+
+ONE_OF_A_KIND = {
+    "ems-esp": "its boiler",
+    "ebusd": "its bus; sensors are its circuits",
+    "dsmr": "its meter",
+    "evcc": "its site",
+    "openWB": "its site",
+    "openevse": "its charger",
+    "frigate": "its server",
+    "weewx": "its station",
+    "kepware": "its agent; several have several topics, and names",
+    "zigbee2mqtt:bridge": "its coordinator",
+    "me": "ThingsBoard's device: which it is, the access token says, to its own server alone",
+}
+"""Sensors that a topic does not name: there is one of them on a base topic, which retained states rely on, too."""
+
+
+def test_no_built_in_map_makes_one_sensor_of_all_devices_that_share_a_topic() -> None:
+    nameless = {
+        each.text
+        for rule, _ in MapsInForce([], built_in()).rules
+        if rule.rule.what in ("readings", "presence")
+        for each in rule._sensors
+        if not any(piece.name or piece.path for piece in each.pieces)
+    }
+    assert nameless == ONE_OF_A_KIND.keys()
+
+
+@pytest.mark.parametrize("topic", ["v1/devices/me/telemetry", "v1/devices/me/telemetry/gzip", "v2/t"])
+def test_devices_on_a_topic_that_names_nobody_are_one_sensor_unless_a_map_of_ones_own_names_or_refuses_them(
+    topic: str,
+) -> None:
+    message = Sample(topic, b'{"serial": "pump 7", "rpm": 1441}', 1_790_000_000.0)
+    [found] = try_message(MapsInForce([], built_in()), message).readings
+    assert found.reading.sensor_id == "me"
+    naming = parse_map(f'name = "own"\n[[rule]]\ntopic = "{topic}"\nsensor = "{{.serial}}"\n')
+    [found] = try_message(MapsInForce([naming], built_in()), message).readings
+    assert (found.reading.sensor_id, found.reading.values) == ("pump@_7", {"rpm": 1441.0})
+    refusing = parse_map(
+        f'name = "own"\n[[rule]]\ntopic = "{topic}"\nwhat = "refuse"\n'
+        'reason = "bad_sensor_id"\nwhy = "name it: v1/gateway/telemetry"\n'
+    )
+    [refused] = try_message(MapsInForce([refusing], built_in()), message).refused
+    assert (refused.reason, refused.detail) == (Reason.BAD_SENSOR_ID, "name it: v1/gateway/telemetry")
 
 
 def test_what_a_built_in_map_asks_the_broker_for_it_also_reads_or_passes_over() -> None:

@@ -2,6 +2,9 @@
 
 import json
 import string
+import time
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import cbor2
@@ -67,6 +70,26 @@ def test_a_format_raises_nothing_but_an_input_error(name: str, payload: bytes) -
         assert len(error.detail) < 2000
     else:
         assert documents
+
+
+PIECES = (
+    b'\\"', b'"', b"\\", b'"\n', b'" "', b":", b",", b"=", b" ", b"\n", b"a=1,", b"nan ", b"-", b"1", b"1.", b"[", b"{",
+    b'{"a"\n',
+)  # fmt: skip
+HEADS = (b"", b'{"a": ', b'{"a": "', b"m a=", b'm a="')
+LARGE = 64 * 1024
+# What takes longest takes a tenth of a second; a text of 40 kB without its end took 53 s before 2026-11-30.
+CPU_SECONDS = 5.0
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_hostile_bytes_take_a_format_little_longer_than_good_ones(name: str) -> None:
+    for head, piece in product(HEADS, PIECES):
+        payload = head + piece * (LARGE // len(piece))
+        began = time.process_time()
+        with suppress(InputError):
+            FORMATS[name](payload)
+        assert time.process_time() - began < CPU_SECONDS, f"{head!r}, then {piece!r} again and again"
 
 
 # One for all examples: it takes a tenth of a second to compile, and remembers nothing that matters here.

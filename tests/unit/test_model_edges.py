@@ -10,7 +10,8 @@ from streams.errors import ConfigurationError
 from streams.records.documents import aggregate_document, insight_document
 from streams.records.identity import aggregate_id, insight_id
 from streams.records.types import Aggregate, Insight
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
 
 MOMENT = 1_725_890_460.0
 

@@ -166,7 +166,6 @@ def test_a_disconnect_keeps_the_session(scripted: StartBroker) -> None:
         ((b"\x20\x02\x00\x05",), {"protocol": "3.1.1"}, "WEIR_MQTT__USERNAME"),
         ((b"\x20\x02\x00\x04",), {"protocol": "3.1.1"}, "WEIR_MQTT__USERNAME"),
         ((CONNACK_5, b"\x90\x04\x00\x01\x00\x87"), {}, "refuses the subscription to 'sensors/#'"),
-        ((CONNACK_5, b"\x90\x04\x00\x01\x00\x00"), {}, "grants QoS 0"),
         ((b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x80"), {"protocol": "3.1.1"}, "refuses the subscription"),
     ],
 )
@@ -204,6 +203,35 @@ def test_a_broker_that_is_not_there_may_come(scripted: StartBroker) -> None:
         session.connect()
     with pytest.raises(TransientError, match="not connected"):
         session.receive(0)
+
+
+@pytest.mark.parametrize(
+    ("connack", "suback", "protocol"),
+    [
+        (CONNACK_5, b"\x90\x04\x00\x01\x00\x00", "5"),
+        (b"\x20\x05\x00\x00\x02\x24\x00", b"\x90\x04\x00\x01\x00\x00", "5"),  # says it: Maximum QoS 0
+        (b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x00", "3.1.1"),
+    ],
+)
+def test_a_broker_that_grants_only_qos_0_is_used_and_named(
+    scripted: StartBroker, connack: bytes, suback: bytes, protocol: str
+) -> None:
+    publish = b"\x30\x05\x00\x01t\x00x" if protocol == "5" else b"\x30\x04\x00\x01tx"
+    _, session = scripted(connack, suback + publish, protocol=protocol)
+    found = join(session) or receive(session)
+    assert session.subscribed
+    assert session.at_qos_0 == ("sensors/#",)
+    assert found == [Publish(b"t", b"x", 0, 0, 1)]
+
+
+def test_what_was_granted_at_qos_0_is_asked_anew_on_each_connection(scripted: StartBroker) -> None:
+    _, session = scripted(CONNACK_5, b"\x90\x04\x00\x01\x00\x00")
+    join(session)
+    again, other = scripted(CONNACK_5, SUBACK_5)
+    session._settings = other._settings
+    join(session)
+    assert again.got
+    assert session.at_qos_0 == ()
 
 
 def test_a_connection_that_ends_is_noticed_and_made_again(scripted: StartBroker) -> None:
@@ -256,7 +284,7 @@ def test_a_broker_that_waits_for_acknowledgements_may_be_silent(scripted: StartB
 
 def test_tls_files_that_are_not_there_are_the_operators(scripted: StartBroker) -> None:
     _, session = scripted(tls=True, ca_file="/nowhere/ca.pem")
-    with pytest.raises(ConfigurationError, match="TLS files"):
+    with pytest.raises(ConfigurationError, match="WEIR_MQTT__"):
         session.connect()
 
 

@@ -16,6 +16,8 @@ from streams.detection.detection_config import NAB_RAISE_AT, DetectionConfig
 from streams.nab.nab_rules import PROFILES, NabFile, nab_score, tally
 from streams.nab.nab_run import evaluate, flags_at, run_file
 
+pytestmark = pytest.mark.untraced
+
 ROOT = Path(__file__).parents[2]
 CONFIG = DetectionConfig(raise_at=NAB_RAISE_AT)
 

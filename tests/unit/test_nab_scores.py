@@ -9,6 +9,8 @@ from streams.backtest.intervals import Interval
 from streams.backtest.nab_scores import nab_scores
 from streams.records.types import Label
 
+pytestmark = pytest.mark.untraced
+
 SERIES = ("s", "value")
 ROWS = array("d", (60.0 * row for row in range(1000)))
 LABELS = [Label("s", "*", 60.0 * 400, 60.0 * 499, "x"), Label("s", "value", 60.0 * 800, 60.0 * 849, "x")]

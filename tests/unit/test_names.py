@@ -34,7 +34,7 @@ SHARED: dict[str, dict[str, str]] = {
 def public(kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[str, Path]]:
     """Give the public top-level definitions of a kind, with their files."""
     for path in MODULES:
-        if path.parent == COMMANDS:
+        if COMMANDS in path.parents:
             continue
         for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
             if isinstance(node, kind) and not (name := str(getattr(node, "name", "_"))).startswith("_"):
@@ -43,7 +43,7 @@ def public(kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[st
 
 def modules() -> Iterator[tuple[str, Path]]:
     """Give the names of modules; a room's own `__init__` is not one."""
-    return ((path.stem, path) for path in MODULES if path.stem != "__init__" and path.parent != COMMANDS)
+    return ((path.stem, path) for path in MODULES if path.stem != "__init__" and COMMANDS not in path.parents)
 
 
 NAMES = {

@@ -1,7 +1,7 @@
 """The outbox: large writes, a few at once, acknowledged in the order they came."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -75,14 +75,21 @@ def test_every_delivery_is_written_once_and_acknowledged_in_order(
     sizes: list[int], turns: list[int], batch: int, writers: int
 ) -> None:
     async def deliver() -> None:
-        shelf, acknowledged = Shelf(turns), list[int]()
+        shelf, acknowledged, told = Shelf(turns), list[int](), list[int]()
         parcels = [Parcel(number, size, acknowledged) for number, size in enumerate(sizes)]
-        outbox = Outbox(shelf.write, batch=batch, writers=writers, linger_seconds=0, room=15)
+
+        async def reached(deliveries: Sequence[Parcel]) -> None:
+            assert acknowledged == told  # nothing is acknowledged before it has been told
+            await asyncio.sleep(0)
+            told.extend(each.number for each in deliveries)
+            assert len(told) > len(acknowledged)
+
+        outbox = Outbox(shelf.write, reached=reached, batch=batch, writers=writers, linger_seconds=0, room=15)
         async with running(outbox):
             for parcel in parcels:
                 await outbox.put(parcel)
             assert await outbox.settle(5)
-        assert acknowledged == list(range(len(sizes)))
+        assert acknowledged == told == list(range(len(sizes)))
         written = [each["_id"] for write in shelf.writes for each in write]
         assert sorted(written) == sorted(each["_id"] for parcel in parcels for each in parcel.documents)
         assert (outbox.documents_in, outbox.unwritten) == (0, 0)

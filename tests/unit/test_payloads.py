@@ -60,6 +60,11 @@ def test_the_reading_of_the_readme() -> None:
         ("2024/09/09 14:01:09", 1_725_890_469.0),
         ("9.9.2024 14:01:09", 1_725_890_469.0),
         ("Mon, 09 Sep 2024 14:01:09 GMT", 1_725_890_469.0),
+        ("Mon, 09 Sep 2024 14:00:60 GMT", 1_725_890_460.0),
+        ("Mon Sep  9 14:01:09 UTC 2024", 1_725_890_469.0),
+        ("Mon Sep 09 2024 16:01:09 GMT+0200 (Central European Summer Time)", 1_725_890_469.0),
+        ("2024-09-09T16:01:09+02:00[Europe/Berlin]", 1_725_890_469.0),
+        ("2024-09-09T14:01:09[UTC]", 1_725_890_469.0),
     ],
 )
 def test_a_time_is_iso_8601_or_epoch_seconds_or_milliseconds(written: object, seconds: float) -> None:
@@ -73,6 +78,10 @@ def test_a_time_is_iso_8601_or_epoch_seconds_or_milliseconds(written: object, se
         (-5, Reason.BAD_TIME),
         (0, Reason.BAD_TIME),
         ("2024-09-09", Reason.BAD_TIME),
+        ("2024-09-09T14:01:09[Europe/Berlin]", Reason.BAD_TIME),
+        ("2024-09-09T14:01:09 CEST", Reason.BAD_TIME),
+        ("Mon, 09 Sep 2024 14:01:09 CET", Reason.BAD_TIME),
+        ("Mon Sep  9 14:01:09 CEST 2024", Reason.BAD_TIME),
         ("1725890469", Reason.BAD_TIME),
         ("yesterday at noon", Reason.BAD_TIME),
         ("2024-13-09T14:01:09Z", Reason.BAD_TIME),
@@ -192,7 +201,7 @@ def test_a_sensor_id_with_other_characters_or_too_long_is_refused(sensor_id: str
         (b'[{"t\xe9": 1}, \xe9]', Reason.NOT_UTF8),
         (b'{"a":' * 1000 + b"1" + b"}" * 1000, Reason.TOO_DEEP),
         (b"[" * 1000 + b"]" * 1000, Reason.TOO_DEEP),
-        (b"x" * 65_537, Reason.TOO_LARGE),
+        (b"x" * 262_145, Reason.TOO_LARGE),
     ],
 )
 def test_what_is_not_a_reading_at_all(payload: bytes, why: Reason) -> None:
@@ -207,6 +216,14 @@ def test_each_element_of_an_array_is_judged_alone() -> None:
     assert (second.reason, json.loads(second.payload)) == (Reason.BAD_VALUE, bad)
     assert third.values == {"t": 2.0}
     assert fourth.reason is Reason.WRONG_SHAPE
+
+
+def test_the_day_of_a_logger_is_read_from_one_message() -> None:
+    day = [
+        {"collected_at": NOW - 60 * minute, **{f"quantity{n}": 20.5 for n in range(6)}}
+        for minute in range(1440)
+    ]
+    assert [item.collected_at for item in read(day)] == [each["collected_at"] for each in day]
 
 
 def test_the_refused_element_keeps_its_original_bytes() -> None:

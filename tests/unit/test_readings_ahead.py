@@ -19,7 +19,8 @@ from streams.detection.series_model import DetectionPlan
 from streams.records.rows import Row, decode_row, encode_row
 from streams.records.types import Reading, Tick
 from streams.windows.aggregation import AggregationOutcome, aggregate
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
 
 NOW = 1_725_890_460.0
 POLICY = WindowPolicy.of(size=60, grace=10, idle=60)

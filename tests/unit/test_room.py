@@ -88,7 +88,7 @@ def test_models_and_analysis_have_room_for_as_many() -> None:
     }  # fmt: skip
     assert watched.left_out == 47 + 48
     learned = AnalysisOutcome()
-    analyse(AnalysisPlan({}, max_sensors=3), {}, LOG, learned)
+    analyse(AnalysisPlan({}, room=Room(sensors=3)), {}, LOG, learned)
     assert (len(learned.changed), learned.left_out) == (3, 48)
 
 

@@ -46,10 +46,20 @@ def test_a_filter_with_levels_before_needs_a_setting_that_says_what_they_mean(
     assert load().mqtt.prefix == "identity"
 
 
-@pytest.mark.parametrize("name", ["WEIR_KAFKA__BROKER", "WEIR_KAFAK__BROKERS", "WEIR_LOGLEVEL"])
-def test_an_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("WEIR_KAFKA__BROKER", "WEIR_KAFKA__BROKERS"),
+        ("WEIR_KAFAK__BROKERS", "WEIR_KAFKA__BROKERS"),
+        ("WEIR_LOGLEVEL", "WEIR_LOG_LEVEL"),
+        ("WEIR_MAPS", "WEIR_MQTT__MAPS"),
+    ],
+)
+def test_an_unknown_variable_is_refused_by_name_with_the_one_that_is_near(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
     monkeypatch.setenv(name, "x")
-    with pytest.raises(ConfigurationError, match=name):
+    with pytest.raises(ConfigurationError, match=rf"{name}.*Did you mean {meant}\?$"):
         load()
 
 
@@ -65,11 +75,43 @@ def test_a_wrong_value_names_the_variable_and_what_came(monkeypatch: pytest.Monk
         load()
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("WEIR_KAFKA__BROKERS", "127.0.0.1:notaport"),
+        ("WEIR_KAFKA__BROKERS", "http://127.0.0.1:9092"),
+        ("WEIR_KAFKA__BROKERS", "a:9092,,b:9092"),
+        ("WEIR_KAFKA__BROKERS", "a:0"),
+        ("WEIR_KAFKA__BROKERS", "a:99999"),
+        ("WEIR_KAFKA__BROKERS", "::1:9092"),
+        ("WEIR_KAFKA__BROKERS", " "),
+        ("WEIR_MQTT__HOST", "mqtt://broker"),
+        ("WEIR_MQTT__HOST", "broker:1883"),
+        ("WEIR_MQTT__HOST", ""),
+    ],
+)
+def test_an_address_that_can_be_none_is_refused_and_not_looked_up_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
+) -> None:
+    monkeypatch.setenv(name, wrong)
+    with pytest.raises(ConfigurationError, match=rf"{name}: .*expected (?:host:port|a host's name)"):
+        load()
+
+
+@pytest.mark.parametrize("brokers", ["kafka", "a:9092, b:9092", "[::1]:9092", "kafka_1.example:65535"])
+def test_brokers_are_named_by_host_and_port(monkeypatch: pytest.MonkeyPatch, brokers: str) -> None:
+    monkeypatch.setenv("WEIR_KAFKA__BROKERS", brokers)
+    monkeypatch.setenv("WEIR_MQTT__HOST", "fe80::1")
+    assert load().kafka.brokers == brokers
+
+
 def test_a_typo_in_the_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "weir.toml"
     config.write_text("[windows]\nsize_secs = 5\n")
     monkeypatch.setenv("WEIR_CONFIG", str(config))
-    with pytest.raises(ConfigurationError, match="WEIR_WINDOWS__SIZE_SECS"):
+    with pytest.raises(
+        ConfigurationError, match=r"WEIR_WINDOWS__SIZE_SECS: .*Did you mean WEIR_WINDOWS__SIZE_SECONDS\?"
+    ):
         load()
 
 

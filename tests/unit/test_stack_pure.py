@@ -144,6 +144,16 @@ def test_parts_start_servers_first_and_sensors_last(tmp_path: Path) -> None:
     assert len(set(addresses.values())) == 7
 
 
+def test_alarms_are_told_where_somebody_is_to_be_told(tmp_path: Path) -> None:
+    targets = {"ops": {"format": "webhook", "url": "http://127.0.0.1:9/"}}
+    settings = Settings.model_validate({"notify": {"targets": targets}})
+    levels, _ = plan_parts(settings, Plan(tmp_path, free_ports=True))
+    assert [part.name for part in levels[1]] == ["bridge", "worker", "analysis", "notify"]
+    assert levels[1][3].describes == "tells ops of alarms"
+    levels, _ = plan_parts(settings, Plan(tmp_path, parts=("kafka", "worker"), free_ports=True))
+    assert "notify" not in [part.name for level in levels for part in level]
+
+
 def test_an_existing_server_is_not_started_and_not_pointed_at(tmp_path: Path) -> None:
     settings = Settings(kafka=KafkaSettings(brokers="k:9092"), mqtt=MqttSettings(host="m"))
     levels, environment = plan_parts(settings, Plan(tmp_path, parts=("kafka", "mongo"), free_ports=True))

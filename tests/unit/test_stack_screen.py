@@ -34,6 +34,20 @@ def test_the_table_shows_address_state_rate_and_restarts_of_every_part() -> None
     assert lines[-1].endswith("bridge was killed [by] SIGKILL")
 
 
+def test_what_an_operator_should_know_of_a_part_that_works_is_on_the_table_and_told_once() -> None:
+    supervisor = a_supervisor()
+    _, bridge = supervisor.all
+    bridge.state, bridge.why_not_ready = State.RUNNING, ""
+    for warning in ("readings can be lost", "more readings can be lost", "", "readings can be lost"):
+        bridge.warning = warning
+        supervisor._look_after([bridge])
+        out = io.StringIO()
+        Console(file=out, width=120).print(screen.status_table(supervisor, "Weir"))
+        table = out.getvalue().rsplit("\n\n", 1)[0]
+        assert (warning or "MQTT to Kafka") in table
+    assert [text for _, text in supervisor.events] == ["bridge: readings can be lost"] * 2
+
+
 def test_plain_lines_show_each_event_once_and_uncut() -> None:
     supervisor = a_supervisor()
     out = io.StringIO()

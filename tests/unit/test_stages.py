@@ -14,7 +14,9 @@ from agents.app import create_app
 from agents.lane.core.stage import Stage
 from agents.lane.lane_app import LaneApp
 from agents.stages.aggregate import window_stage
+from agents.stages.alarm import alarm_stage
 from agents.stages.detect import model_stage
+from agents.stages.take_actions import action_stage
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError
 from streams.records.catalogue import CATALOGUE
@@ -25,6 +27,8 @@ SETTINGS = Settings()
 STAGES: list[Callable[[], AnyStage]] = [
     lambda: window_stage(SETTINGS),
     lambda: model_stage(SETTINGS),
+    action_stage,
+    lambda: alarm_stage(SETTINGS),
     lambda: series_stage(SETTINGS),
     group_stage,
     anomaly_mark_stage,
@@ -39,7 +43,7 @@ def test_a_row_that_has_just_begun_comes_back_from_its_changelog_as_it_was(
     form = make().form
     key, value = replace(form, changes=None).news("s1", Row(form.begin("s1"), applied_through=7))
     rows: dict[str, Row[Any]] = {}
-    assert form.restore({key: value}, 0, rows) is None
+    assert form.restore({key: value}, 0, rows).mark is None
     assert rows["s1"].applied_through == 7
     assert form.to_state(rows["s1"].state) == form.to_state(form.begin("s1"))
 
@@ -62,7 +66,9 @@ def test_a_stage_that_is_added_has_its_table_its_state_and_its_agent() -> None:
 
 def test_all_that_the_applications_keep_is_made_durable() -> None:
     worker, analysis = create_app(SETTINGS), AnalysisApp(SETTINGS)
-    assert worker.lane.states == [worker.windows, worker.models]
+    windows, models, actions, alarms = worker.lane.states
+    assert (windows, models, alarms) == (worker.windows, worker.models, worker.alarms)
+    assert actions.changelog == "weir-taken_actions-changelog"  # a name on disk
     assert analysis.lane.states == [
         analysis.analysed, analysis.compared, analysis.anomaly_marks, analysis.label_marks,
     ]  # fmt: skip

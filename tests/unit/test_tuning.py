@@ -23,6 +23,8 @@ from streams.backtest.tuning import Trial, best, between, parse_budget, with_thr
 from streams.errors import ConfigurationError
 from streams.records.types import Label, Reading, encode
 
+pytestmark = pytest.mark.untraced
+
 START = 1_760_000_000.0
 SPLIT = START + 60.0 * 3000
 BASE = Configuration("base", {}, {"rest_seconds": 0.0, "lift_nats": 0.0})

@@ -19,7 +19,8 @@ from agents.web.queries import BadRequest, Listing, answer
 from streams.detection.series_model import DetectionConfig, SeriesModel
 from streams.records.rows import Row
 from streams.records.types import Anomaly, Reading, Tick
-from streams.windows.sensor_windows import SensorWindows, WindowPolicy
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
 
 ANOMALY = Anomaly(
     "00" * 12, "s1", "t", "raised", 100.0, 100.0, 0.99, 9.0, 1.0, 0.0, 2.0, "high", "level", 500

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import ConfigurationError
-from streams.windows.sensor_windows import ClosedWindow, SensorWindows, Window, WindowPolicy, windows_for
+from streams.windows.policy import ClosedWindow, Window, WindowPolicy, windows_for
+from streams.windows.sensor_windows import SensorWindows
 
 MINUTE = 60_000
 TUMBLING = WindowPolicy.of(size=60, grace=10, idle=30)
@@ -261,6 +262,32 @@ def test_a_state_restored_anywhere_goes_on_bit_by_bit(
     assert straight.to_state() == split.to_state()
 
 
+@given(
+    policy=policies,
+    steps=st.lists(
+        st.tuples(st.integers(0, 300_000), st.sets(st.sampled_from("abc"), min_size=1), st.booleans()),
+        max_size=40,
+    ),
+)
+def test_where_the_last_reading_went_is_remembered_and_changes_nothing(
+    policy: WindowPolicy, steps: list[tuple[int, set[str], bool]]
+) -> None:
+    """A sensor that was just restored remembers nothing of it: both go on alike, through silence, too."""
+    remembers, restored = SensorWindows(), SensorWindows()
+    for ms, quantities, silent in steps:
+        values = {quantity: float(ms) for quantity in sorted(quantities)}
+        told = []
+        for sensor in (remembers, restored):
+            if silent:
+                sensor.close_idle(policy, ms)
+            told.append((sensor.observe(policy, ms, None, values, ms), sensor.take_closed(policy)))
+        (became, closed), (became_restored, closed_restored) = told
+        assert became == became_restored
+        assert summaries(closed) == summaries(closed_restored)
+        assert remembers.to_state() == restored.to_state()
+        restored = SensorWindows.from_state(restored.to_state())
+
+
 def test_closed_windows_free_their_memory() -> None:
     sensor = SensorWindows()
     for step in range(1000):
@@ -268,11 +295,25 @@ def test_closed_windows_free_their_memory() -> None:
         sensor.take_closed(TUMBLING)
     series = sensor.series["t"]
     assert len(series.open) <= 2
-    assert len(series.times) == len(series.marks) <= 14
+    assert len(series.times) == len(series.marks) <= 80
     for step in range(1000, 2000):
         sensor.observe(TUMBLING, step * 10_000, step, {"t": 1.0}, 0)
         sensor.take_closed(TUMBLING)
-    assert len(sensor.compound.times) == len(sensor.compound.marks) <= 14
+    assert len(sensor.compound.times) == len(sensor.compound.marks) <= 80
+
+
+def test_a_series_has_memory_only_for_the_kind_of_readings_that_it_has() -> None:
+    plain, numbered = SensorWindows(), SensorWindows()
+    for step in range(10):
+        plain.observe(TUMBLING, step * 10_000, None, {"t": 1.0}, 0)
+        numbered.observe(TUMBLING, step * 10_000, step, {"t": 1.0}, 0)
+    assert plain.compound is None
+    other = SensorWindows()
+    other.observe(TUMBLING, 0, 1, {"t": 1.0}, 0)
+    assert numbered.series["t"].times is other.series["t"].times
+    numbered.observe(TUMBLING, 100_000, None, {"t": 1.0}, 0)
+    assert list(numbered.series["t"].times) == [100_000]
+    assert list(other.series["t"].times) == []
 
 
 def test_windows_close_in_order_of_their_ends_then_by_quantity() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridges.process.written import private_folder
+from streams.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -39,5 +40,5 @@ def test_a_folder_that_an_earlier_version_left_open_is_closed_and_others_are_not
 
 def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    with pytest.raises(OSError, match="data"):
+    with pytest.raises(ConfigurationError, match=r"cannot make the folder .*data, name another"):
         private_folder(tmp_path / "data")

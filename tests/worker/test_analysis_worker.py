@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from agents.analysis.analysis_pages import ROUTES
 from agents.analysis.app import as_worker
 from agents.rebuilding import Reset
+from bridges.devices.device_registry import write_devices
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import AnalysisSettings, KafkaSettings, Settings, WorkerSettings
@@ -28,6 +29,7 @@ from streams.records.rows import Row
 from streams.records.topics import ANOMALIES, GROUP_BUCKETS, INSIGHTS, LABELS, READINGS
 from streams.records.types import (
     Anomaly,
+    Device,
     GroupBucket,
     Insight,
     Label,
@@ -142,6 +144,7 @@ async def test_insights_after_kills_are_those_of_an_undisturbed_run_and_the_page
             await ask(process, "/health/ready")
             process.kill()
         await others(settings, sensor_id)
+        await asyncio.to_thread(write_devices, settings, [Device(sensor_id, 1.0, "Boiler 1", "hall 7")])
         process.start()
         await until_consumed(as_worker(settings), [process])
         await pages_tell(process, sensor_id)
@@ -256,6 +259,13 @@ async def pages_tell(process: AnalysisProcess, sensor_id: str) -> None:
     assert len(following["rows"]) + 5 == 12 and following["next"] is None
     assert (await ask(process, "/api/overview"))["series"] == 12
     found = await ask(process, f"/api/series/{sensor_id}")
+    deadline = time.monotonic() + 60
+    while found["label"] != "Boiler 1, hall 7":
+        assert time.monotonic() < deadline, "the name is not shown"
+        await asyncio.sleep(0.5)
+        found = await ask(process, f"/api/series/{sensor_id}")
+    rows = (await ask(process, f"/api/series?prefix={sensor_id}"))["rows"]
+    assert {each["label"] for each in rows} == {"Boiler 1, hall 7"}
     assert set(found["series"]) == {"temperature", "battery"}
     series = found["series"]["temperature"]
     assert len(series["history"]["means"]) >= 24 * DAYS - 2

@@ -1,8 +1,9 @@
 """What the live worker emitted is what a replay recomputes, byte for byte, whatever happened to the worker."""
 
 import asyncio
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from click.testing import CliRunner
@@ -16,7 +17,17 @@ from bridges.process.settings import KafkaSettings, Settings
 from bridges.replay.verifying import Verification
 from bridges.sources import Selection
 from bridges.sources.kafka_source import Log
-from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
+from streams.alarms.acting import action_of
+from streams.records.alarm_records import Alarm
+from streams.records.topics import (
+    ACTIONS,
+    AGGREGATES,
+    ALARM_INPUTS,
+    ALARMS,
+    ANOMALIES,
+    LATE_READINGS,
+    READINGS,
+)
 from streams.records.types import Aggregate, Anomaly, decode_as, encode
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.worker_process import WorkerProcess, until_consumed
@@ -26,6 +37,8 @@ DETECTION: Any = {
     "high": 34.5, "deadband": 1.0, "severity": "critical", "rise_per_hour": 2000.0, "rate_seconds": 20.0,
 }  # fmt: skip
 STEPS = 700
+
+T = TypeVar("T")
 
 
 async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Settings, dict[str, str]]:
@@ -49,10 +62,12 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
     workers = [WorkerProcess(variables, folder, f"worker-{number}") for number in range(2)]
     try:
         workers[0].start()
+        await asyncio.to_thread(plan_work, settings)
         for part in range(10):
             size = len(records) // 10 + 1
             await asyncio.to_thread(send, settings, records[part * size : (part + 1) * size])
             await asyncio.sleep(0.5)  # spread over the workers' lives: what is tested does not depend on it
+            await asyncio.to_thread(act, settings, EPOCH + part * STEPS)
             if part in (2, 6):
                 workers[0].kill()
                 workers[part // 6].start()
@@ -78,6 +93,13 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
         assert verified.by_topic[settings.topic(name)].matched > 10, f"the log must give {name} to compare"
     assert verified.unreadable > 0, "the log must have unreadable records"
     causes = await asyncio.to_thread(causes_told, settings)
+    alarms = await asyncio.to_thread(read_all, settings, ALARMS.name, Alarm)
+    assert {each.event for each in alarms} >= {
+        "raised", "again", "returned", "shelved", "restored", "acknowledged",
+    }  # fmt: skip
+    assert {each.state for each in alarms} >= {"suppressed", "shelved", "unacknowledged", "normal"}
+    compared = verified.by_topic[settings.topic(ALARMS.name)]
+    assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
     assert {"limit", "rate"} < causes, f"limits and detectors must both have been compared: {causes}"
     in_processes = await asyncio.to_thread(Verification.plan(settings, Selection()).run, 2)
     assert in_processes == verified
@@ -130,14 +152,61 @@ async def weir(*arguments: str):
 
 def causes_told(settings: Settings) -> set[str]:
     """Read what raised the anomalies that were emitted live."""
-    topic = settings.topic(ANOMALIES.name)
+    return {each.cause for each in read_all(settings, ANOMALIES.name, Anomaly)}
+
+
+def read_all(settings: Settings, name: str, kind: type[T]) -> list[T]:
+    """Read all records of a topic."""
+    topic = settings.topic(name)
     with Log(settings) as log:
-        return {
-            decode_as(Anomaly, message.value()).cause
+        return [
+            decode_as(kind, message.value())
             for partition in log.partitions_of(topic)
             for messages in log.read(topic, partition, *log.ends(topic, partition))
             for message in messages
-        }
+        ]
+
+
+def act(settings: Settings, at: float) -> None:
+    """Do what people do, at some time of the recorded day."""
+    actions = [
+        action_of("acknowledge", at=at, by="Ada", sensor_id=f"sensor-{number:03}") for number in range(10)
+    ]
+    actions += [
+        action_of("shelve", at=at, by="Ada", sensor_id=f"sensor-{number:03}", until=at + 600)
+        for number in range(10, 20)
+    ]
+    actions += [
+        action_of("unshelve", at=at + 1, by="Ada", sensor_id=f"sensor-{number:03}")
+        for number in range(15, 20)
+    ]
+    producer = Producer({**librdkafka_options(settings), "partitioner": "murmur2"})
+    topic = settings.topic(ACTIONS.name)
+    for action in actions:
+        producer.produce(topic, encode(action), action.sensor_id.encode())
+    assert producer.flush(30) == 0
+
+
+def plan_work(settings: Settings) -> None:
+    """Plan work for ten sensors, and wait until the worker knows of it."""
+    work = action_of(
+        "planned_work",
+        at=EPOCH,
+        by="Ada",
+        sensors="sensor-02*",
+        start=EPOCH,
+        until=EPOCH + 5000,
+        why="new valves",
+    )
+    producer = Producer(librdkafka_options(settings))
+    for partition in range(settings.kafka.partitions):
+        producer.produce(settings.topic(ACTIONS.name), encode(work), b"", partition)
+    assert producer.flush(30) == 0
+    topic, deadline = settings.topic(ALARM_INPUTS.name), time.monotonic() + 90
+    with Log(settings) as log:
+        while not all(log.ends(topic, partition)[1] for partition in range(settings.kafka.partitions)):
+            assert time.monotonic() < deadline, "the worker has not taken the actions"
+            time.sleep(0.2)
 
 
 def append(settings: Settings, name: str, value: bytes) -> None:

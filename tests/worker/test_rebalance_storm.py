@@ -27,7 +27,7 @@ from tests.support.readings_log import bad_day
 PARTITIONS = 2
 READINGS = 100_000  # at most; the storm ends before
 REBALANCES = 6
-SEEDS = int(os.environ.get("WEIR_TEST_STORM_SEEDS", "8"))
+SEEDS = int(os.environ.get("WEIR_TEST_STORM_SEEDS", "4"))
 
 
 async def test_the_lane_gives_the_results_of_an_undisturbed_run_through_every_storm(tmp_path: Path) -> None:

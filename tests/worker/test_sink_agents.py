@@ -60,6 +60,7 @@ class Place:
             "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "4",
             "WEIR_WORKER__FETCH_RECORDS": "500",
             "WEIR_WINDOWS__GRACE_SECONDS": "0",
+            "WEIR_DETECTION__SERIES": '{"probe/*": {"high": 80, "severity": "critical"}}',
             "WEIR_WEB__PEER_SECRET": secrets.token_hex(8),  # the workers believe each other by it
             "WEIR_LOG_FORMAT": "json",
         }
@@ -214,7 +215,7 @@ def test_results_reach_their_collections_and_quality_compares_them_with_labels(p
     place.publish(Label("probe", "level", MOMENT + 398, MOMENT + 410, "spike"), topic=LABELS.name)
     place.publish(*calm, *spike, *end, Reading("probe", MOMENT + 300, {"level": 1.0}))
     probe = {"metadata.sensor_id": "probe"}
-    for collection, least in (("aggregates", 6), ("anomalies", 1), ("labels", 1), ("late_readings", 1)):
+    for collection, least in (("aggregates", 7), ("anomalies", 1), ("labels", 1), ("late_readings", 1)):
         place.until(
             lambda collection=collection, least=least: (  # type: ignore[misc]
                 place.database[collection].count_documents(probe) >= least
@@ -225,6 +226,46 @@ def test_results_reach_their_collections_and_quality_compares_them_with_labels(p
     assert status == 200
     assert (quality["labels"], quality["found"], quality["recall"]) == (1, 1, 1.0)
     assert quality["by_kind"] == {"spike": {"labels": 1, "found": 1}}
+
+
+def test_the_history_of_a_series_comes_from_mongodb(place: Place) -> None:
+    worker = place.workers[0]
+    path = f"/api/history?sensor=probe&quantity=level&from={MOMENT:.0f}&to={MOMENT + 480:.0f}&points="
+    status, found = place.get(worker, path + "20")
+    assert (status, found["step_seconds"]) == (200, 60.0)
+    assert found["columns"] == ["at", "count", "mean", "deviation", "min", "max"]
+    assert [(point[0] - MOMENT, point[1]) for point in found["points"][:6]] == [
+        (60 * n, 60) for n in range(6)
+    ]
+    assert found["points"][6][5] == 90.0, "the spike"
+    assert [each["raised_at"] >= MOMENT + 398 for each in found["anomalies"]] == [True] * len(
+        found["anomalies"]
+    )
+    assert found["anomalies"]
+    _, coarse = place.get(worker, path + "4")
+    assert (coarse["step_seconds"], coarse["points"][0][1]) == (300.0, 300)
+    assert place.get(worker, "/api/history?sensor=nobody&quantity=level")[1]["points"] == []
+
+
+def test_a_limit_is_tried_on_a_series_over_what_mongodb_has(place: Place) -> None:
+    worker = place.workers[0]
+    path = f"/api/rules/try?sensor=probe&quantity=level&from={MOMENT:.0f}&to={MOMENT + 480:.0f}&points=20&"
+    status, found = place.get(worker, path + "high=50")
+    assert (status, found["limits"]) == (200, {"high": 50.0, "severity": "warning"})
+    assert (found["alarms"], found["raises"]) == (1, 1), "the spike"
+    assert 360 <= found["anomalies"][0]["raised_at"] - MOMENT < 420, "true to its window"
+    assert found["anomalies"][0]["value"] == 90.0
+    assert found["exact"] is False and "windows of 60 s" in found["why_not_exact"][0]
+    assert found["points"] == place.get(worker, path.replace("rules/try", "history"))[1]["points"]
+    # The rule in force for this series allows up to 80: it was crossed, too.
+    assert found["in_force"]["limits"] == {"high": 80.0, "severity": "critical"}
+    assert found["in_force"]["alarms"] == 1
+    assert place.get(worker, path + "high=50&minutes=30")[1]["alarms"] == 0
+    assert place.get(worker, path + "high=95")[1]["alarms"] == 0
+    nobody = place.get(worker, path.replace("probe", "nobody") + "high=50")[1]
+    assert (nobody["alarms"], nobody["points"], nobody["in_force"]["limits"]) == (0, [], {})
+    limits = place.get(worker, "/api/sensors/probe")[1]["limits"]
+    assert limits == {"level": {"rule": "probe/*", "high": 80.0, "severity": "critical"}}
 
 
 def test_the_views_show_what_is_live(place: Place) -> None:
@@ -261,6 +302,20 @@ def test_the_views_show_what_is_live(place: Place) -> None:
         ("/api/sensors?limit=0", 400, "limit must be a number from 1 to 1000"),
         ("/api/sensors?limit=many", 400, "got 'many'"),
         ("/api/quality?tolerance=-1", 400, "tolerance"),
+        ("/api/history?sensor=s0", 400, "quantity must be given"),
+        ("/api/history?sensor=s0&quantity=t&points=1", 400, "points must be a number from 2 to 5000"),
+        ("/api/history?sensor=s0&quantity=t&from=yesterday", 400, "from: time must be ISO 8601"),
+        ("/api/history?sensor=s0&quantity=t&from=1e300", 400, "from: "),
+        ("/api/rules/try?sensor=s0&high=1", 400, "quantity must be given"),
+        ("/api/rules/try?sensor=s0&quantity=t", 400, "low or high must be given"),
+        ("/api/rules/try?sensor=s0&quantity=t&high=warm", 400, "high must be a number"),
+        ("/api/rules/try?sensor=s0&quantity=t&high=1&low=2", 400, "low must be less than high"),
+        ("/api/rules/try?sensor=s0&quantity=t&high=1&minutes=-1", 400, "minutes must be a number from 0"),
+        (
+            "/api/history?sensor=s0&quantity=t&from=2026-10-02&to=2026-10-01",
+            400,
+            "got 2026-10-02T00:00:00.000Z and 20",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_answered_says_why(place: Place, path: str, status: int, says: str) -> None:
@@ -294,7 +349,10 @@ def test_metrics_have_the_lag_and_the_sink_s_counts(place: Place) -> None:
 def test_faust_s_own_pages_of_tables_show_rows_and_the_assignment(place: Place) -> None:
     worker = place.workers[0]
     status, listed = place.get(worker, "/table/")
-    assert (status, [each["name"] for each in listed]) == (200, ["windows", "models"])
+    assert (status, [each["name"] for each in listed]) == (
+        200,
+        ["windows", "models", "taken_actions", "alarms"],
+    )
     assert all("rows by key" in each["help"] for each in listed)
     sensor = place.get(worker, "/api/sensors?limit=1")[1]["rows"][0]["key"]
     for table in ("windows", "models"):
@@ -447,3 +505,27 @@ def test_what_a_sink_gives_back_in_a_rebalance_is_not_passed_over(
     place.until(lambda: "sink.gave_back" in first.log.read_text(), "the sink gives back what it holds")
     os.kill(server.pid, signal.SIGCONT)  # what comes after it is written at once
     place.until(lambda: place.count("sensors") == 20_100, "everything")
+
+
+def test_a_day_that_a_logger_uploads_after_its_newest_reading_stands_whole_in_mongodb(place: Place) -> None:
+    day = [Reading("logger", MOMENT + 60.0 * minute, {"level": float(minute % 50)}) for minute in range(1440)]
+    again = [Reading("logger", each.collected_at + 30, {"level": 7.0}) for each in day[::30]]
+    newest = Reading("logger", MOMENT + 86_400 + 3600, {"level": 99.0})
+    place.publish(newest, *day, *again, *day[:100])  # the last are repetitions
+
+    def tick_and_count() -> bool:
+        place.publish(*(Tick(time.time() + 3600) for _ in range(16)))  # some for each partition
+        whole = list(place.database["aggregates"].find({"metadata.sensor_id": "logger"}, {"count": 1}))
+        return len(whole) == 1441 and sum(each["count"] for each in whole) >= 1 + 1440 + 48
+
+    place.until(tick_and_count, "the logger's windows, whole")
+    for whole in place.database["aggregates"].find({"metadata.sensor_id": "logger"}):
+        start, end = whole["start"].timestamp(), whole["end"].timestamp()
+        inside = [each.values["level"] for each in (newest, *day, *again) if start <= each.collected_at < end]
+        assert (whole["count"], whole["min"], whole["max"]) == (len(inside), min(inside), max(inside))
+        assert whole["mean"] == pytest.approx(sum(inside) / len(inside))
+        assert not whole.get("unchecked")
+    (windows,) = (worker["windows"] for worker in place.get(place.workers[0], "/api/ledger")[1]["workers"])
+    assert (windows["values_duplicate"] >= 100, windows["values_supplemented"] >= 1488) == (True, True), (
+        windows
+    )

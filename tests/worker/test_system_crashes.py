@@ -16,7 +16,7 @@ from tests.support.stored import differences, documents_of
 from tests.support.whole_system import Day, Servers, System, Undisturbed, freeze
 from tests.support.worker_process import WorkerProcess, until_consumed
 
-SCHEDULES = int(os.environ.get("WEIR_TEST_SYSTEM_SCHEDULES", "6"))
+SCHEDULES = int(os.environ.get("WEIR_TEST_SYSTEM_SCHEDULES", "4"))
 FIRST = int(os.environ.get("WEIR_TEST_FIRST_SCHEDULE", "0"))
 AT_ONCE = 2
 SESSION_SECONDS = 2.0

@@ -6,21 +6,18 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
-import pymongo
 import pytest
 from pydantic import SecretStr
 
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
 from streams.records.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
-from streams.records.versions import Document
 from tests.support.readings_log import RESULT_TOPICS, bad_day, read, undisturbed, write
-from tests.support.stored import Documents, differences, documents_of, prepare_database
+from tests.support.stored import StoredDocuments, documents_of, prepare_database
 from tests.support.worker_process import WorkerProcess, until_consumed, until_ready
 
-SCHEDULES = int(os.environ.get("WEIR_TEST_SCHEDULES", "30"))
+SCHEDULES = int(os.environ.get("WEIR_TEST_SCHEDULES", "10"))
 AT_ONCE = 3
 SESSION_SECONDS = 2.0
 
@@ -126,28 +123,19 @@ async def _differences(settings: Settings, workers: list[WorkerProcess], after: 
     if letters != set(log.all(DEAD_LETTERS.name)):
         lines.append(f"dead letters after {after}: {len(letters)} of {len(log.all(DEAD_LETTERS.name))}")
     wanted = dict(documents_of(topic, log.all(topic)) for topic in (READINGS.name, *RESULT_TOPICS))
-    with pymongo.MongoClient[Document](settings.mongo.uri.get_secret_value(), tz_aware=True) as client:
-        database = client[settings.mongo.database]
-        await _until_stored(database, wanted, workers)
-        for worker in workers:
-            if worker.running:
-                await asyncio.to_thread(worker.stop)
-        lines += differences(database, wanted, after)
-        client.drop_database(settings.mongo.database)
+    stored = StoredDocuments(settings)
+    await stored.until(wanted, lambda: _start(workers), seconds=60)
+    for worker in workers:
+        if worker.running:
+            await asyncio.to_thread(worker.stop)
+    lines += await stored.differences(wanted, after)
+    await stored.end()
     return lines
 
 
-async def _until_stored(
-    database: Any, wanted: dict[str, Documents], workers: list[WorkerProcess], seconds: float = 60
-) -> None:
-    """Wait until as many documents are there as have to come; what is missing then the comparison tells."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(
-        database[name].count_documents({}) < len(documents) for name, documents in wanted.items()
-    ):
-        for worker in workers:
-            worker.start()
-        await asyncio.sleep(0.2)
+def _start(workers: list[WorkerProcess]) -> None:
+    for worker in workers:
+        worker.start()
 
 
 async def _write_slowly(

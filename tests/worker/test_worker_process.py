@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,62 @@ async def test_a_second_signal_ends_a_worker_at_once(
     finally:
         worker.kill()
         kafka.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_still_prepares_ends_at_once_when_told_to(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and answers nothing
+        settings = {"WEIR_KAFKA__BROKERS": f"127.0.0.1:{silent.getsockname()[1]}"}
+        worker = WorkerProcess(settings, tmp_path, "one")
+        try:
+            worker.start()
+            silent.settimeout(60)
+            kept, _ = silent.accept()
+            with kept:
+                time.sleep(0.2)
+                worker.signal(number)
+                assert worker.wait(5) == 128 + number, worker.tail()
+            assert "Traceback" not in worker.log.read_text()
+        finally:
+            worker.kill()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 0.8, 1.5])
+def test_a_worker_that_is_not_ready_yet_ends_cleanly_when_told_to(
+    kafka: str, topic_prefix: str, tmp_path: Path, seconds: float
+) -> None:
+    settings = {
+        "WEIR_KAFKA__BROKERS": kafka,
+        "WEIR_KAFKA__NAMESPACE": topic_prefix,
+        "WEIR_WORKER__SINKS": "false",
+    }
+    worker = WorkerProcess(settings, tmp_path, "one")
+    try:
+        worker.start()
+        deadline = time.monotonic() + 180
+        while "Starting..." not in worker.log.read_text(errors="replace"):
+            assert worker.running, worker.tail()
+            assert time.monotonic() < deadline, worker.tail()
+            time.sleep(0.02)
+        time.sleep(seconds)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(STOP_SECONDS + 6) == 0, worker.tail()
+        assert "Traceback" not in worker.log.read_text(errors="replace")
+        # The leader of a new group may not know the changelogs yet: a worker says so, and is started again.
+        while '"ready":true' not in health(worker):
+            assert time.monotonic() < deadline, worker.tail()
+            worker.start()
+            time.sleep(0.2)
+    finally:
+        worker.kill()
+
+
+def health(worker: WorkerProcess) -> str:
+    """Return what a worker says of itself; empty if it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/health/ready", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""

@@ -15,7 +15,7 @@ from bridges.process.written import private_folder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agents.cli.demo_watch import Reckoning
+    from agents.cli.demo_watch import DemoLedger
     from streams.signals import Totals
 
 MARKER = "made-by-weir-demo"
@@ -83,14 +83,14 @@ def demo(
     context = simulator.make_context("simulator", [*PROFILES[profile].sensor_arguments, *further])
     scenario = scenario_of(context.params, settings.simulator)
     sent = scenario.totals()
-    reckoning = watching.Reckoning(data, sent, slack=1 / scenario.rate)
-    guarded = watching.Guarded(reckoning)
+    ledger = watching.DemoLedger(data, sent, slack=1 / scenario.rate)
+    guarded = watching.Guarded(ledger)
     began = time.monotonic()
     run_stack(settings, plan, console, beside=guarded)
     if guarded.error:
         raise guarded.error
-    summarise(console, reckoning, sent, time.monotonic() - began)
-    sys.exit(EXIT_CODES[reckoning.ending])
+    summarise(console, ledger, sent, time.monotonic() - began)
+    sys.exit(EXIT_CODES[ledger.ending])
 
 
 def begin_anew(data: Path) -> None:
@@ -117,12 +117,12 @@ def begin_anew(data: Path) -> None:
     (data / MARKER).touch()
 
 
-def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", seconds: float) -> None:
+def summarise(console: "Console", ledger: "DemoLedger", sent: "Totals", seconds: float) -> None:
     """Print what was sent, where it is now, and what was found.
 
     Args:
         console: Where to.
-        reckoning: What was found, and how the demo ended.
+        ledger: What was found, and how the demo ended.
         sent: What the simulator published.
         seconds: How long all of it took.
     """
@@ -130,7 +130,7 @@ def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", second
 
     from agents.cli.demo_ending import Ending, sentence_of
 
-    how = reckoning.ending
+    how = ledger.ending
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
@@ -145,18 +145,18 @@ def summarise(console: "Console", reckoning: "Reckoning", sent: "Totals", second
         table.add_column(column, justify="right")
     for column in ("", "of which"):
         table.add_column(column)
-    for entry in reckoning.entries:
+    for entry in ledger.entries:
         not_yet = entry.found < entry.expected and how in (Ending.STOPPED, Ending.UNFINISHED)
         verdict = "ok" if entry.balances else "not yet" if not_yet else "WRONG"
         table.add_row(entry.what, f"{entry.expected:,}", f"{entry.found:,}", verdict, entry.note)
-    if reckoning.entries:
+    if ledger.entries:
         console.print(table)
-    if found := reckoning.findings:
+    if found := ledger.findings:
         kinds = ", ".join(f"{kind} {hits} of {known}" for kind, (hits, known) in found.by_kind.items())
         say(
             f"\nanomalies: {found.raised:,} raised; {found.found} of {found.known} known ones found ({kinds});"
         )
         say(f"           {found.unknown} raised where nothing is known")
-    if killed := ", ".join(f"{name} ({count})" for name, count in reckoning.restarts.items() if count):
+    if killed := ", ".join(f"{name} ({count})" for name, count in ledger.restarts.items() if count):
         say(f"started again: {killed}")
-    say(sentence_of(how, reckoning.entries))
+    say(sentence_of(how, ledger.entries))

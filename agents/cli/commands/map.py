@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agents.cli.near_group import NearGroup
+
 if TYPE_CHECKING:
     from bridges.maps.suggesting import Suggestion
     from bridges.maps.trying import Sample
@@ -24,7 +26,7 @@ Examples:
 """
 
 
-@click.group(name="map", epilog=_EXAMPLES)
+@click.group(cls=NearGroup, name="map", epilog=_EXAMPLES)
 def map() -> None:  # noqa: A001 - the command's name
     """Show what the maps in force make of messages, check maps, and find out what a broker's topics need.
 
@@ -32,6 +34,7 @@ def map() -> None:  # noqa: A001 - the command's name
     """
 
 
+_ORIGINS = {"OWN": " (own)", "INSTALLED": " (of an installed package)", "BUILT_IN": ""}
 _MAP = click.option(
     "--map", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A map file of one's own, before all others. May be given several times.",
@@ -46,8 +49,8 @@ def list_() -> None:
 
     maps = maps_in_force(all_settings.load())
     by_name: dict[str, list[str]] = {}
-    for rule, own in maps.rules:
-        name = f"{rule.map_name}{' (own)' if own else ''}"
+    for rule, origin in maps.rules:
+        name = f"{rule.map_name}{_ORIGINS[origin.name]}"
         topics = by_name.setdefault(name, [])
         if rule.rule.what == "readings":
             topics += [template.text for template in rule.templates if template.text not in topics]
@@ -149,23 +152,32 @@ Examples:
 def check(files: tuple[Path, ...], file: Path | None) -> None:
     """Check map files: mistakes, topics that other maps read, what they would change. Without files: those in force.
 
+    It also tells the fingerprint of the maps in force, which each reading has in its header `maps`.
+
     The exit code is 1 if something must be mended, and 2 if a file is no map.
     """
     from bridges.maps import trying
     from bridges.maps.map_files import maps_in_force, read_map
     from bridges.process import settings as all_settings
+    from streams.payloads.in_force import Origin
     from streams.payloads.maps.checking import remarks
 
     settings = all_settings.load()
     given = [read_map(each) for each in files]
     before, after = maps_in_force(settings), maps_in_force(settings, *given)
     names = {each.name for each in given}
-    looked_at = [rule for rule, own in after.rules if rule.map_name in names or (not given and own)]
+    looked_at = [
+        rule
+        for rule, origin in after.rules
+        if rule.map_name in names or (not given and origin is not Origin.BUILT_IN)
+    ]
     others = [rule for rule, _ in after.rules if rule not in looked_at]
     found = remarks(looked_at, others)
     for remark in found:
         click.echo(f"{'mend' if remark.wrong else 'know'}: {remark.map}, rule {remark.rule}: {remark.text}")
     click.echo(f"{len(looked_at)} rules of {len({rule.map_name for rule in looked_at})} maps looked at")
+    then = f", with these {after.fingerprint.hex()}" if given else ""
+    click.echo(f"maps in force: {before.fingerprint.hex()}{then}")
     if file is not None:
         changed = 0
         for message in trying.messages_of(file, time.time()):

@@ -5,10 +5,11 @@ import click
 _EXAMPLES = """
 \b
 Examples:
-  weir reset                    says what it would do
-  weir reset --yes              does it: tables anew, results emitted again
-  weir reset --results --yes    deletes the old results first: after a change of windows or detection
-  weir reset --analysis --yes   has model analysis learn everything anew
+  weir reset                         says what it would do
+  weir reset --yes                   does it: tables anew, results emitted again
+  weir reset --results --yes         deletes the old results first: after a change of windows or detection
+  weir reset --table windows --yes   only this table: what the others hold stays
+  weir reset --analysis --yes        has model analysis learn everything anew
 """
 
 
@@ -19,8 +20,9 @@ Examples:
     help="Delete its results first, on Kafka and MongoDB; the plan names and counts them.",
 )
 @click.option("--analysis", is_flag=True, help="Of model analysis instead of the worker.")
+@click.option("--table", "tables", multiple=True, help="Only this table, and results made of it alone.")
 @click.option("--yes", is_flag=True, help="Do it. Without this, only say what would be done.")
-def reset(results: bool, analysis: bool, yes: bool) -> None:
+def reset(results: bool, analysis: bool, tables: tuple[str, ...], yes: bool) -> None:
     """Reset offsets, changelogs and local state, so that the next worker builds everything anew from `readings`.
 
     Workers must be stopped. Readings, labels and dead letters are never touched.
@@ -28,7 +30,7 @@ def reset(results: bool, analysis: bool, yes: bool) -> None:
     from agents.rebuilding import Reset
     from bridges.process import settings as all_settings
 
-    plan = Reset.plan(all_settings.load(), results=results, analysis=analysis)
+    plan = Reset.plan(all_settings.load(), results=results, analysis=analysis, tables=tables)
     for number, line in enumerate(plan.describe(), start=1):
         click.echo(f"{number}. {line}")
     if not yes:

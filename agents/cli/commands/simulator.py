@@ -24,6 +24,7 @@ Examples:
   weir simulator --faults spike,shift:0.02          spikes, and 2 % of all readings shifted
   weir simulator --for 1d --speed 1440              the last day in a minute: it ends at the present
   weir simulator --recorded waterflow --speed max   recorded data, as fast as the broker takes it
+  weir simulator --as zigbee2mqtt --sensors 5       thermometers as Zigbee2MQTT publishes them
   weir simulator --csv hall.csv --once              the readings of a file, with their own event times
 """
 
@@ -74,7 +75,7 @@ def scenario_of(choices: Mapping[str, Any], defaults: "SimulatorSettings") -> "S
         return default if choices[name] is None else choices[name]
 
     recorded = choices["recorded"] or choices["csv"]
-    taken = ("start", "seconds", "once", "calm", "recorded", "csv", "labels")
+    taken = ("dialect", "start", "seconds", "once", "calm", "recorded", "csv", "labels")
     return Scenario(
         sensors=chosen("sensors", 0 if recorded else defaults.sensors),
         rate=chosen("rate", defaults.rate),
@@ -93,6 +94,13 @@ def scenario_of(choices: Mapping[str, Any], defaults: "SimulatorSettings") -> "S
 @click.option("--then", type=Speed(), help="Speed after the recorded data has ended.")
 @click.option(
     "--faults", help="kind or kind:share, comma separated, or all. See docs/reference/simulator.md."
+)
+@click.option(
+    "--as",
+    "dialect",
+    type=click.Choice(["zigbee2mqtt", "tasmota", "shelly", "sparkplug"]),
+    callback=lambda _context, _option, chosen: chosen or "",  # a default must be one of the choices, too
+    help="Publish as devices of that system do, not in Weir's own form.",
 )
 @click.option("--seed", type=int, help="Same seed, same readings and faults.")
 @click.option("--calm", type=click.IntRange(min=0), default=0, help="Readings without faults at the start.")

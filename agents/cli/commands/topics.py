@@ -6,20 +6,29 @@ _EXAMPLES = """
 \b
 Examples:
   weir topics
+  WEIR_KAFKA__PARTITIONS=8 weir topics --grow
   WEIR_KAFKA__PARTITIONS=12 WEIR_KAFKA__REPLICATION=3 WEIR_KAFKA__BROKERS=kafka:9092 weir topics
 """
 
 
 @click.command(epilog=_EXAMPLES)
-def topics() -> None:
+@click.option(
+    "--grow",
+    is_flag=True,
+    help="Give every topic, changelogs too, WEIR_KAFKA__PARTITIONS partitions; nothing may be running.",
+)
+def topics(grow: bool) -> None:
     """Create the Kafka topics that are missing, and check the partitions of those that exist.
 
     The worker does so, too, when it starts; this is for a deployment that wants them there before anything else runs.
     """
     from bridges.kafka.clients import ensure_topics, topic_configs
+    from bridges.kafka.growing import grow_topics
     from bridges.process import settings as all_settings
 
     settings = all_settings.load()
+    for topic, (was, now) in grow_topics(settings).items() if grow else ():
+        click.echo(f"{topic}: {was} partitions, now {now}")
     ensure_topics(settings)
     for topic, values in topic_configs(settings).items():
         config = " ".join(f"{name}={value}" for name, value in values.items())

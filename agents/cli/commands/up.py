@@ -63,8 +63,10 @@ class PartPort(click.ParamType):
 
         part, _, port = str(value).partition("=")
         part = FORMER_NAMES.get(part, part)
-        if part not in PARTS or not port.isdecimal() or not 0 < int(port) < 65536:
-            self.fail(f"expected PART=PORT such as kafka=9192, got {value!r}", param, ctx)
+        if part not in PARTS:
+            self.fail(f"expected PART=PORT, with a part of {', '.join(PARTS)}, got {value!r}", param, ctx)
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            self.fail(f"expected PART=PORT such as kafka=9192, up to 65535, got {value!r}", param, ctx)
         return part, int(port)
 
 

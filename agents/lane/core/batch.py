@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from streams.errors import InputError
+from streams.errors import InputError, WeirError
 from streams.records.types import Reading, Tick, decode_reading, decode_readings
 
 
@@ -54,6 +54,28 @@ class Batch:
         A batch that waits for a checkpoint then costs as good as no memory.
         """
         self.records = self.records[-1:]
+        self.__dict__.pop("decoded", None)
+
+    @property
+    def is_released(self) -> bool:
+        """Tell whether not all of its records are here any more."""
+        return len(self.records) < self._count
+
+    def reload(self, records: Sequence[KafkaRecord]) -> None:
+        """Take the records back that were let go of.
+
+        Args:
+            records: As they were read again.
+
+        Raises:
+            WeirError: If they are not as many as they were: the log does not have them any more.
+        """
+        if len(records) != self._count:
+            raise WeirError(
+                f"{self.topic}-{self.partition}: expected {self._count} records from {self.start} to {self.end}, "
+                f"got {len(records)}: the log does not have all of them any more"
+            )
+        self.records = records
         self.__dict__.pop("decoded", None)
 
     @property

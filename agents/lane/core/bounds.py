@@ -77,6 +77,9 @@ BATCH_BYTES: Final = 512 * KIB
 The broker's own limit (``message.max.bytes``) is 1 MiB.
 """
 
+LARGEST_RESULT: Final = BATCH_BYTES - KIB
+"""Most bytes of a result with its key: a batch of one record has 80 bytes around it. A row may be larger, in parts."""
+
 LARGEST_REQUEST: Final = 4 * MIB
 """Most bytes of one request of a writer: the batches of several topics go together."""
 

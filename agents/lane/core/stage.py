@@ -45,11 +45,13 @@ class Writes(Generic[O]):
         kind: Its entry in the catalogue: topic, key and encoding.
         records: Those of an outcome, in order.
         keyed_anew: They go to the partition of their key, not to that of what they were made of.
+        awaited: Somebody waits for them: batches are applied as they come, and such a record makes its checkpoint.
     """
 
     kind: RecordType[Any]
     records: Callable[[O], Iterable[Any]]
     keyed_anew: bool = False
+    awaited: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Stage(Generic[P, R, S, O]):
     sets_aside: bool = False
     release: bool = False
 
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether somebody waits for something that it writes."""
+        return any(writes.awaited for writes in self.writes)
+
 
 def decoded_as(kind: RecordType[M]) -> Callable[[Batch], tuple[list[tuple[int, M]], list[Unreadable]]]:
     """Return what reads a batch whose records are all of one type: offset and content of each."""
@@ -100,4 +107,4 @@ def decoded_as(kind: RecordType[M]) -> Callable[[Batch], tuple[list[tuple[int, M
 
 
 def count_nothing(counts: Counts, outcome: object, applied: Applied) -> None:
-    """Count nothing: for a stage whose work shows elsewhere."""
+    """Count nothing: for a stage whose work shows elsewhere. Arguments: as `Stage.count`."""

@@ -12,13 +12,27 @@ Rows of partitions that stay through a rebalance stay as well, since the checkpo
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Set
+from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
-from agents.lane.core.batch import Batch
-from agents.lane.core.changelog import POLICY_KEY, KeyValue, RowForm, TopicPartition, mark_key
+import msgspec
+from msgspec.structs import replace
+
+from agents.lane.core.batch import KafkaRecord
+from agents.lane.core.bounds import APPLIED_TOGETHER
+from agents.lane.core.changelog import (
+    POLICY_KEY,
+    KeyValue,
+    Restored,
+    RowForm,
+    TopicPartition,
+    mark_key,
+)
 from agents.lane.core.held import Event, Held, Pending
 from agents.lane.core.positions import Answer, Positions
-from streams.errors import WeirError
+from streams.errors import ConfigurationError, WeirError
+from streams.records.claims import CLAIM_KEY, Claim, Imprint, Loss
+from streams.records.doubt import Doubt
 from streams.records.rows import Row
 
 S = TypeVar("S")
@@ -36,8 +50,11 @@ class WriteBehindState(Generic[S]):
         source: Name of the topic that it is made of.
         changelog: Name of its changelog topic.
         form: How rows are written and come back.
-        apply: Applies a batch to the rows: see `Held`.
+        apply: Applies a batch to the rows of a state, ``apply(state, batch)``: see `Held`; with ``count=False`` where
+            it was counted before.
         release: Let go of each batch's records once applied; only if no other agent reads them.
+        together: Records that wait at most before all that wait are applied.
+        reset: The command that resets the application.
     """
 
     def __init__(
@@ -46,30 +63,69 @@ class WriteBehindState(Generic[S]):
         source: str,
         changelog: str,
         form: RowForm[S],
-        apply: Callable[["WriteBehindState[S]", Batch], Mapping[str, Row[S]]],
+        apply: Callable[..., Mapping[str, Row[S]]],
         *,
         release: bool = False,
+        together: int = APPLIED_TOGETHER,
+        reset: str = "weir reset",
     ) -> None:
         self.name = name
+        self._rebuild = f"{reset} --table {name}"
         self.source = source
         self.changelog = changelog
         self.rows: dict[int, dict[str, Row[S]]] = defaultdict(dict)
         self.owned: set[int] = set()
         """Partitions whose rows are here, as far as their changelogs have them."""
-        self.held: Held[S] = Held(lambda batch: apply(self, batch), release=release)
+        self.held: Held[S] = Held(lambda batch: apply(self, batch), together=together, release=release)
+        self.doubted: dict[int, Doubt] = {}
+        """Partitions in which a batch could not be applied: records are applied one at a time."""
+        self.releases = release
+        self._apply = apply
         self._form = form
         self._positions = Positions[int]()
+        self.claims: dict[int, Claim | None] = {}
+        """What the rows of each partition say of their log; ``None`` where the changelog holds nothing."""
+        self._newest: dict[int, KafkaRecord] = {}  # applied, or held, since the claim was written
         self._set_aside: dict[int, int] = {}
         self._policy_due: set[int] = set()  # partitions that have been taken over, and nothing written since
 
-    def begin_at(self, partition: int, offset: int) -> None:
-        """Note from where a partition that has just been taken over is read.
+    def resume(self, partition: int, offset: int, topic_id: str = "") -> None:
+        """Note from where a partition that has just been taken over is read, and of which topic it is.
 
         Without it a loss of the very first batch could not be seen. What is known already stays: the log is read again
         from a committed offset, which is older, and what the rows contain is skipped.
+
+        Args:
+            partition: The partition.
+            offset: The offset that comes next.
+            topic_id: Kafka's id of the topic; empty if it is not known.
         """
         if self._positions.at(partition) is None:
             self._positions.expect(partition, offset)
+        if topic_id:
+            self.claims[partition] = replace(self.claim_of(partition), topic_id=topic_id)
+
+    @property
+    def policy(self) -> str:
+        """Return what of the settings shapes a row, in words; empty if nothing does."""
+        return self._form.policy
+
+    def reached(self, partition: int) -> int | None:
+        """Return up to where (exclusive) a partition is in the rows, what waits to be applied included."""
+        place = self._positions.at(partition)
+        return None if place is None else max(place.next, self.claim_of(partition).next)
+
+    def claim_of(self, partition: int) -> Claim:
+        """Return what the rows of a partition say of their log; an empty claim while they say nothing."""
+        return self.claims.get(partition) or Claim()
+
+    def lose(self, partition: int, lost: Loss) -> None:
+        """Note what the log has lost before it could be read: the next batch begins after it."""
+        place = self._positions.at(partition)
+        if place is None or place.next < lost.end:
+            self._positions.expect(partition, lost.end)
+        claim = self.claim_of(partition)
+        self.claims[partition] = replace(claim, lost=(*claim.lost, lost))
 
     def put(self, event: Event) -> None:
         """Hold a batch until it is applied, at the latest at the next checkpoint.
@@ -84,6 +140,8 @@ class WriteBehindState(Generic[S]):
                 f"{batch.topic}-{batch.partition}: the batch starts at {batch.start}, "
                 f"{self.name} has reached {offer.known}"
             )
+        if batch.end > offer.known:
+            self._newest[batch.partition] = batch.records[-1]
         self.held.put(event)
 
     def results(self, target: TopicPartition, partition: int, records: Iterable[KeyValue]) -> None:
@@ -111,13 +169,78 @@ class WriteBehindState(Generic[S]):
 
     def _rows_to_write(self, partition: int) -> dict[TopicPartition, list[KeyValue]]:
         changed = self.held.changed.get(partition, {})
-        records = [record for sensor, row in changed.items() for record in self._form.records(sensor, row)]
+        records = self._form.records(changed)
         if partition in self._policy_due and self._form.policy:
             self._policy_due.discard(partition)
             records.append((POLICY_KEY, self._form.policy.encode()))
         if partition in self.held.marked:
             records.append((mark_key(partition), str(self._set_aside[partition]).encode()))
+        self.claims[partition] = self._claim(partition)
+        records.append((CLAIM_KEY, msgspec.json.encode(self.claims[partition])))
         return {(self.changelog, partition): records}
+
+    def _claim(self, partition: int) -> Claim:
+        """Return what the rows say of their log with all that is held applied."""
+        claim = self.claim_of(partition)
+        place, newest = self._positions.at(partition), self._newest.pop(partition, None)
+        if place is None or newest is None or place.next <= claim.next:
+            return claim  # the log is being read again: the rows contain more than that
+        return replace(claim, next=place.next, newest=Imprint.of(newest))
+
+    def check(self, key: str, row: Row[S]) -> None:
+        """Make sure that a row can be written, and read back: what is wrong with it raises."""
+        self._form.records({key: deepcopy(row)})  # of a copy: it notes what is written
+        self._form.read_back(key, row)
+
+    def settle(self, partition: int, place: str, failure: Exception | None) -> None:
+        """Note whether a record of a partition in doubt was applied.
+
+        Args:
+            partition: The partition.
+            place: Of the record.
+            failure: Why it was not.
+
+        Raises:
+            TooManyFailedError: If so many were not that it cannot be the records.
+        """
+        doubt = self.doubted.get(partition)
+        if doubt is None:
+            return
+        if failure is not None:
+            doubt.failed(place, failure)
+        elif doubt.succeeded():
+            del self.doubted[partition]
+
+    def take_back(self, partition: int, recovered: dict[bytes, bytes], doubt: Doubt) -> None:
+        """Give a partition the rows of its last checkpoint; its records are in doubt from now on.
+
+        Args:
+            partition: The partition; what is held of it has been withdrawn.
+            recovered: The newest value of each key of its changelog; emptied.
+            doubt: Counts the failures.
+
+        Raises:
+            ConfigurationError: As `take_over`.
+        """
+        self.rows[partition].clear()
+        self._set_aside.pop(partition, None)
+        self._policy_due.add(partition)
+        self.doubted[partition] = doubt
+        self._restore(partition, recovered)
+
+    def apply_again(self, event: Event, *, count: bool) -> None:
+        """Apply a batch that was withdrawn, and hold it again.
+
+        Args:
+            event: The batch.
+            count: Whether it has not been counted yet.
+
+        Raises:
+            TooManyFailedError: As `settle`.
+        """
+        self.held.put_again(event, self._apply(self, event.value, count=count))
+        if self.releases:
+            event.value.release()
 
     def as_values(self, row: Row[S]) -> Any:
         """Return the state of a row as the plain values that are written of it."""
@@ -127,12 +250,18 @@ class WriteBehindState(Generic[S]):
         """Note that rows of other partitions are somebody else's now: they have to be read back before they count."""
         self.owned &= partitions
 
-    def take_over(self, owned: Set[int], recovered: Mapping[int, dict[bytes, bytes]]) -> None:
+    def take_over(
+        self,
+        owned: Set[int],
+        recovered: Mapping[int, dict[bytes, bytes]],
+        offsets: Mapping[int, Mapping[bytes, int]] | None = None,
+    ) -> None:
         """Turn what recovery has read into rows; drop the rows of partitions that are no longer this worker's.
 
         Args:
             owned: The partitions that are.
             recovered: By partition, the newest value of each key of the changelog that was read; emptied.
+            offsets: Where these stand, to be named if one cannot be read.
 
         Raises:
             WeirError: If something is not durable: a row that has it would be taken for one that is.
@@ -142,13 +271,28 @@ class WriteBehindState(Generic[S]):
             raise WeirError(
                 f"{self.name}: recovery has begun with effects that no checkpoint has made durable"
             )
-        self.owned = set(owned)
+        kept, self.owned = self.owned, set(owned)
         self._policy_due = set(owned)
-        for memory in (self.rows, self._set_aside):
+        for memory in (self.rows, self._set_aside, self.claims, self.doubted):
             for partition in memory.keys() - owned:
                 del memory[partition]
         self._positions.clear()
+        self._newest.clear()
         for partition in sorted(owned):
-            mark = self._form.restore(recovered.get(partition, {}), partition, self.rows[partition])
-            if mark is not None:
-                self._set_aside[partition] = mark
+            found = self._restore(partition, recovered.get(partition, {}), (offsets or {}).get(partition))
+            if partition not in kept:
+                self.claims[partition] = found.claim
+            elif found.claim is not None and found.claim.next > self.claim_of(partition).next:
+                # Another worker had it for a while, whose rows have come, too.
+                self.claims[partition] = found.claim
+
+    def _restore(
+        self, partition: int, recovered: dict[bytes, bytes], offsets: Mapping[bytes, int] | None = None
+    ) -> Restored:
+        try:
+            found = self._form.restore(recovered, partition, self.rows[partition], self._rebuild, offsets)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"the table {self.name} cannot be continued: {error}") from None
+        if found.mark is not None:
+            self._set_aside[partition] = found.mark
+        return found

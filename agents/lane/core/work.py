@@ -1,15 +1,26 @@
-"""A stage at work on one batch: its outcome becomes results and counts."""
+"""A stage at work on one batch: its outcome becomes results and counts.
+
+    batch ──▶ read ──▶ run (changes rows) ──▶ encode ──▶ what is held until the checkpoint
+
+Whatever can fail comes before anything is held. If it does, rows may be half changed: the lane takes them back, and
+`agents.lane.core.careful` finds the record that is to blame.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
 
 from agents.counts import Applied, Counts
 from agents.lane.core.batch import Batch, Unreadable
-from agents.lane.core.stage import Stage, StageOutcome
+from agents.lane.core.bounds import LARGEST_RESULT
+from agents.lane.core.changelog import KeyValue, TopicPartition
+from agents.lane.core.stage import Stage, StageOutcome, Writes
 from agents.lane.core.state import WriteBehindState
+from streams.errors import WeirError
 from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_kafka
 from streams.records.record_type import TopicSpec
@@ -39,41 +50,146 @@ class Surroundings:
     counts: Counts
 
 
-def work_of(
-    stage: Stage[P, R, S, O], around: Surroundings
-) -> Callable[[WriteBehindState[S], Batch], Mapping[str, Row[S]]]:
-    """Return what applies a batch to the rows of a stage's state, and returns those that changed."""
-    # Once for each result: what `RecordType.key` and `RecordType.encode` do, without the calls.
-    targets = [
-        (around.topic(writes.kind.topic), attrgetter(writes.kind.key_field), writes)
-        for writes in stage.writes
-    ]
+@dataclass(slots=True)
+class Effects(Generic[O]):
+    """What is to be held of a batch that was applied.
 
-    def work(state: WriteBehindState[S], batch: Batch) -> Mapping[str, Row[S]]:
-        begun = perf_counter()
-        partition = batch.partition
+    Args:
+        outcome: What came of it.
+        results: Records by topic and partition, in order.
+        letters: Dead letters with their keys.
+        unreadable: How many records could not be read.
+        awaited: Somebody waits for one of the results.
+    """
+
+    outcome: O
+    results: list[tuple[TopicPartition, list[KeyValue]]]
+    letters: list[tuple[bytes, DeadLetter]]
+    unreadable: int
+    awaited: bool
+
+
+class StageWork(Generic[P, R, S, O]):
+    """A stage in its application.
+
+    Args:
+        stage: The stage.
+        around: The application.
+    """
+
+    def __init__(self, stage: Stage[P, R, S, O], around: Surroundings) -> None:
+        self.stage = stage
+        self.around = around
+        self.dead_letters = around.topic(LETTERS.topic)
+        # Once for each result: what `RecordType.key` and `RecordType.encode` do, without the calls.
+        self._targets = [
+            (around.topic(writes.kind.topic), attrgetter(writes.kind.key_field), writes)
+            for writes in stage.writes
+            if writes.kind is not LETTERS
+        ]
+        self._refused: list[Writes[O]] = [writes for writes in stage.writes if writes.kind is LETTERS]
+
+    def effects(self, rows: dict[str, Row[S]], batch: Batch, contained: int = 0) -> Effects[O]:
+        """Apply a batch to rows, and encode what is to be held of it.
+
+        Args:
+            rows: Of the batch's partition; half changed if this fails.
+            batch: The batch.
+            contained: Up to where (exclusive) the rows contain the log, where it is read again after a crash. Each row
+                knows that of itself, too, but not one that has left.
+        """
+        stage, partition = self.stage, batch.partition
         readable, unreadable = stage.read(batch)
-        outcome = stage.run(stage.plan, state.rows[partition], readable)
-        for topic, key_of, writes in targets:
-            records = [(key_of(record).encode(), encode(record)) for record in writes.records(outcome)]
-            if not writes.keyed_anew:
-                state.results((topic, partition), partition, records)
-                continue
+        if batch.start < contained:
+            known = list(readable)
+            news: Any = [each for each in known if cast(Any, each)[0] >= contained]
+            if stage.sets_aside:
+                self.around.counts.readings_skipped += len(known) - len(news)
+            readable, unreadable = news, [each for each in unreadable if each.record.offset >= contained]
+        outcome = stage.run(stage.plan, rows, readable)
+        results: list[tuple[TopicPartition, list[KeyValue]]] = []
+        awaited = False
+        for topic, key_of, writes in self._targets:
+            records: list[KeyValue] = [
+                (key_of(record).encode(), encode(record)) for record in writes.records(outcome)
+            ]
             for key, value in records:
-                state.results((topic, around.partition(key)), partition, [(key, value)])
-        if stage.sets_aside:
-            _set_aside(state, batch, unreadable, around.topic(LETTERS.topic))
-        stage.count(around.counts, outcome, Applied(len(unreadable), perf_counter() - begun))
-        return outcome.changed
+                _check_size(topic, key, value)
+            awaited |= writes.awaited and bool(records)
+            if writes.keyed_anew:
+                results += [((topic, self.around.partition(record[0])), [record]) for record in records]
+            elif records:
+                results.append(((topic, partition), records))
+        return Effects(outcome, results, self._letters(batch, outcome, unreadable), len(unreadable), awaited)
 
-    return work
+    def hold(
+        self, state: WriteBehindState[S], batch: Batch, effects: Effects[O], seconds: float | None
+    ) -> None:
+        """Hold the effects of a batch until the next checkpoint.
+
+        Args:
+            state: Whose rows have it.
+            batch: The batch.
+            effects: What came of it.
+            seconds: How long it took; ``None``: it was counted before.
+        """
+        partition = batch.partition
+        for target, records in effects.results:
+            state.results(target, partition, records)
+        state.held.awaited |= effects.awaited
+        for key, letter in effects.letters:
+            self.set_aside(state, partition, key, letter)
+        if seconds is not None:
+            self.stage.count(self.around.counts, effects.outcome, Applied(effects.unreadable, seconds))
+
+    def set_aside(self, state: WriteBehindState[S], partition: int, key: bytes, letter: DeadLetter) -> bool:
+        """Hold a dead letter, unless the same was written before a crash; tells whether it is held.
+
+        Args:
+            state: Remembers up to where records are set aside.
+            partition: The source partition.
+            key: The letter's key.
+            letter: It has the offset of the record that it is about.
+        """
+        first = state.set_aside(partition, letter.offset or 0)
+        if first:
+            state.results((self.dead_letters, partition), partition, [(key, LETTERS.encode(letter))])
+        return first
+
+    def _letters(
+        self, batch: Batch, outcome: O, unreadable: list[Unreadable]
+    ) -> list[tuple[bytes, DeadLetter]]:
+        """Return the dead letters of a batch by offset: the mark of what is set aside goes by it."""
+        letters = [
+            (LETTERS.key(letter) or b"", msgspec.structs.replace(letter, partition=batch.partition))
+            for writes in self._refused
+            for letter in writes.records(outcome)
+        ]
+        if self.stage.sets_aside:
+            key = batch.topic.encode()
+            letters += [
+                (key, from_kafka(batch.topic, batch.partition, record, error)) for record, error in unreadable
+            ]
+        if len(letters) > 1:
+            letters.sort(key=lambda each: each[1].offset or 0)
+        return letters
+
+    def apply(self, state: WriteBehindState[S], batch: Batch) -> Mapping[str, Row[S]]:
+        """Apply a batch to the rows of a state, hold its effects, and return the rows that changed."""
+        begun = perf_counter()
+        contained = state.claim_of(batch.partition).next
+        effects = self.effects(state.rows[batch.partition], batch, contained)
+        self.hold(state, batch, effects, perf_counter() - begun)
+        return effects.outcome.changed
 
 
-def _set_aside(
-    state: WriteBehindState[S], batch: Batch, unreadable: list[Unreadable], dead_letters: str
-) -> None:
-    for record, error in unreadable:
-        if state.set_aside(batch.partition, record.offset):  # not read again after a crash
-            letter = from_kafka(batch.topic, batch.partition, record, error)
-            written = (batch.topic.encode(), LETTERS.encode(letter))
-            state.results((dead_letters, batch.partition), batch.partition, [written])
+def _check_size(topic: str, key: Any, value: Any) -> None:
+    """Refuse a result that no record can hold.
+
+    Raises:
+        WeirError: With topic and sizes.
+    """
+    if len(value) + len(key) > LARGEST_RESULT:
+        raise WeirError(
+            f"a record for {topic} must have at most {LARGEST_RESULT} bytes, got {len(value)} with a key of {len(key)}"
+        )

@@ -26,7 +26,10 @@ from agents.lane.core.positions import Answer, Place, Positions
 from agents.lane.faust.buffer import Fetched, Records
 from agents.lane.faust.thread import CommittedConsumerThread
 from agents.lane.faust.waiting import ended
+from agents.lane.resuming import Resuming
+from bridges.kafka.topic_ids import Described
 from bridges.process.logs import get_logger
+from streams.errors import ConfigurationError
 
 log = get_logger(__name__)
 
@@ -52,11 +55,15 @@ class Keeper(Protocol):
     async def own(self, assigned: Iterable[TP]) -> None:
         """Take partitions over from their former owner."""
 
+    def recovery_begins(self, changelogs: Iterable[TP]) -> None:
+        """Note which changelogs are being read from now on."""
+
     async def where_recovery_begins(self, logs: Beginnings, offsets: Mapping[TP, int]) -> dict[TP, int]:
         """Return from where changelogs are to be read."""
 
-    def begin_at(self, offsets: Mapping[TP, int]) -> None:
-        """Note from where source partitions are read."""
+    @property
+    def resuming(self) -> Resuming:
+        """Return what it knows of the logs it reads."""
 
     async def hand_over(self) -> None:
         """Make durable what is held, before partitions are given away."""
@@ -76,6 +83,7 @@ class BatchConsumer(driver.Consumer):
         self._positions = Positions[TP]()
         self._frontier = Frontier[TP]()
         self._pressure_dropped = asyncio.Event()
+        self._not_confirmed: set[TP] = set()  # whose newest commit has failed
 
     @property
     def fetch_wait_seconds(self) -> float:
@@ -84,6 +92,10 @@ class BatchConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> CommittedConsumerThread:
         return CommittedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def position_now(self, tp: TP) -> int | None:
+        """Return the offset that is fetched next, without asking the thread that fetches; ``None``: not known."""
+        return self._thread.position_now(tp)
 
     # -- batched -------------------------------------------------------------------------------------------------
 
@@ -110,7 +122,9 @@ class BatchConsumer(driver.Consumer):
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             acking = tp.topic in self.app.topics.acking_topics  # not of a changelog
             batched = tp.topic in self.batched_topics
-            for message in self._messages(tp, fetched, start, end):
+            if acking:
+                fetched, start = await self._new_of(tp, fetched, start, end)
+            for message in self._messages(tp, fetched, start, end) if fetched else ():
                 if not self.flow_active or not self._positions.stands_at(tp, place):
                     return
                 if acking or batched:
@@ -121,6 +135,18 @@ class BatchConsumer(driver.Consumer):
                     self._frontier.hand_on(tp, message)
                 yield tp, message
             place.next = end  # of the fetch's own place: after a seek meanwhile there is another
+
+    async def _new_of(self, tp: TP, fetched: Records, start: int, end: int) -> tuple[Records, int]:
+        """Return what of a fetch is new, and where that begins; whoever reads another log is stopped."""
+        resuming = self.lane.resuming
+        try:
+            if fetched[0].offset != start:
+                start = await resuming.began_later(self, tp, start, fetched[0].offset)
+            new = resuming.new_of(tp, fetched, start, end)
+        except ConfigurationError as error:
+            await self.app.crash(error)
+            return [], start
+        return (fetched, start) if new == start else ([each for each in fetched if each.offset >= new], new)
 
     async def _seek_back(self, tp: TP, place: Place | None) -> None:
         """Discard a fetch that does not continue where it should, and fetch again from there."""
@@ -168,11 +194,24 @@ class BatchConsumer(driver.Consumer):
 
     # -- safe ----------------------------------------------------------------------------------------------------
 
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit offsets, and remember for which of them Kafka has not confirmed it.
+
+        Faust notes them as committed either way, and would never commit them again.
+        """
+        did_commit = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if did_commit:
+            self._not_confirmed -= offsets.keys()
+        else:
+            self._not_confirmed |= offsets.keys()
+        return did_commit
+
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, with the flow stopped until Faust has cleared the stream queues."""
         if self.flow_active:
             self.stop_flow()
-        before = dict(self._committed_offset)
+        before = {tp: old for tp, old in self._committed_offset.items() if tp not in self._not_confirmed}
+        self._not_confirmed.clear()
         await super().perform_seek()
         for tp, old in before.items():
             new = self._committed_offset[tp]
@@ -181,14 +220,29 @@ class BatchConsumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek the source partitions, and expect their next records from there."""
-        offsets = await super().seek_to_committed()
+        thread = self._thread
+        try:
+            found = await self.lane.resuming.where(self, await thread.committed_offsets())
+        except ConfigurationError as error:
+            await self.app.crash(error)
+            raise
+        read_from = {tp: each.read_from for tp, each in found.items()}
+        await thread.seek_sources(read_from)
         self._frontier.clear()
-        self._expect(offsets)
-        self.lane.begin_at(offsets)
-        return offsets
+        self._expect(read_from)
+        return {tp: each.position for tp, each in found.items()}
+
+    async def describe_topics(self, topics: Iterable[str]) -> Mapping[str, Described]:
+        """Return id and number of partitions of those topics that exist."""
+        return await self._thread.describe_topics(topics)
+
+    async def first_time(self, tp: TP) -> int | None:
+        """Return Kafka's timestamp (ms) of the oldest record of a partition; ``None`` if there is none."""
+        return await self._thread.first_time(tp)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Seek partitions (the changelogs of a recovery), and expect their next records from there."""
+        self.lane.recovery_begins(partitions)
         partitions = await self.lane.where_recovery_begins(self, partitions)
         await super().seek_wait(partitions)
         self._expect(partitions)
@@ -200,6 +254,7 @@ class BatchConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Make durable what is held and commit it, before Faust forgets the acknowledgements."""
         if revoked and not self.should_stop:
+            self.lane.close()  # what came after this checkpoint would be acknowledged, and committed by nobody
             await self._checkpoint_and_commit()
         self._positions.clear()
         self._frontier.forget(revoked)
@@ -235,5 +290,11 @@ class BatchConsumer(driver.Consumer):
             return
         # Offsets that are not committed are read again, and known: nobody may wait long for a broker that does not
         # answer, or for a consumer thread that has stopped.
-        if not await ended(self.commit(), COMMIT_SECONDS):
+        if not await ended(self._commit_acknowledged(), COMMIT_SECONDS):
             log.warning("offsets.not_committed", seconds=COMMIT_SECONDS)
+
+    async def _commit_acknowledged(self) -> None:
+        """Commit all that is acknowledged: Faust's own waits for one that is under way, and then does nothing."""
+        while await self.maybe_wait_for_commit_to_finish():
+            pass
+        await self.commit()

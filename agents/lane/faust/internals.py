@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
+from aiokafka.protocol.group import LeaveGroupRequest
 from faust.app.base import App
 from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
@@ -30,6 +33,7 @@ RELIED_ON: Final[dict[type, dict[str, str]]] = {
         "_wait_next_records": "6218e1969a636b3f",
         "ack": "5fcf41cf45153475",
         "commit": "a354437baaa08bf8",
+        "maybe_wait_for_commit_to_finish": "d687f63a0b5ef0c5",
         "_commit_tps": "a20e230b05ae8b15",
         "_filter_committable_offsets": "dc5e9baf5d994485",
         "_commit_offsets": "1a69799041188441",
@@ -105,6 +109,28 @@ RELIED_ON: Final[dict[type, dict[str, str]]] = {
     PartitionRecords: {
         "_unpack_records": "b803e6d46480732c",
         "_consumer_record": "e668541600b047ab",
+    },
+    # How a leader assigns, what becomes of errors of the group, and how a member leaves.
+    GroupCoordinator: {
+        "fetch_committed_offsets": "6c049c7379165952",
+        "__init__": "9e729f077efc4f3a",
+        "_perform_assignment": "a5cf61fa97320199",
+        "_get_metadata_snapshot": "c7730c10381def07",
+        "_push_error_to_user": "743ff515bd7e2e38",
+        "check_errors": "ba6ca51ad34838d9",
+        "_send_req": "fa4b12e914ce9fcf",
+        "_maybe_leave_group": "016cd88a16e6c4b5",
+    },
+    CoordinatorGroupRebalance: {
+        "_on_join_leader": "c57a3e85197dcc20",
+        "_send_sync_group_request": "7429ca078ddf9bb7",
+    },
+    AIOKafkaClient: {
+        "force_metadata_update": "cb7befef21c8f3f9",
+        "_md_synchronizer": "e0421bffa9a7735a",
+    },
+    LeaveGroupRequest: {
+        "__init__": "faebeec4a6cedc84",
     },
     # Where a partition stands, and in which assignment.
     Assignment: {

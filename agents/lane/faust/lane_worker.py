@@ -31,15 +31,33 @@ class LaneWorker(faust.Worker):
     """Faust's worker, which prepares before it runs and ends within a stated time."""
 
     app: "LaneApp"
+    _refusal: ConfigurationError | None = None
 
     def execute_from_commandline(self) -> NoReturn:
         """Run until told to stop; what prevents it from the start is one sentence on standard error."""
+        for number in (signal.SIGINT, signal.SIGTERM):  # until Faust has its own: nothing is held yet
+            signal.signal(number, lambda number, _: _end(128 + number))
         try:
             _apart(self.app.prepare)
         except WeirError as error:
-            print(f"Error: {error}", file=sys.stderr)
-            raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
+            _told(error)
+        self.app.refuse_by = self._refuse
         super().execute_from_commandline()
+
+    def _refuse(self, error: ConfigurationError) -> None:
+        """Stop, and end with what an operator must change."""
+        if self._refusal is None:  # each partition says the same
+            self._refusal = error
+            self._schedule_shutdown(signal.SIGTERM)
+
+    def _shutdown_loop(self) -> None:
+        """End the loop; what made the application stop is told in its own words if Weir raised it."""
+        try:
+            super()._shutdown_loop()
+        except WeirError as error:
+            _told(error)
+        if self._refusal is not None:
+            _told(self._refusal)
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:
@@ -49,6 +67,12 @@ class LaneWorker(faust.Worker):
         watchdog.daemon = True
         watchdog.start()
         super()._schedule_shutdown(signal)
+
+
+def _told(error: WeirError) -> NoReturn:
+    """End with a sentence: exit code 2 if an operator must change something, otherwise 1."""
+    print(f"Error: {error}", file=sys.stderr)
+    raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
 
 
 def _give_up() -> None:

@@ -32,6 +32,7 @@ class _Recovered(Store[bytes, bytes]):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.by_partition: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self.offsets: dict[int, dict[bytes, int]] = defaultdict(dict)
         self.positions = Positions[int](unknown=0)
         self.failure: Exception | None = None
 
@@ -53,11 +54,16 @@ class _Recovered(Store[bytes, bytes]):
         offer = self.positions.offer(partition, fetched.start, fetched.end)
         if offer.answer is Answer.HOLE:
             raise WeirError(f"partition {partition} was read up to {offer.known}, then from {fetched.start}")
-        known, newest = offer.known, self.by_partition[partition]
+        known, newest, offsets = offer.known, self.by_partition[partition], self.offsets[partition]
         for record in fetched.records:
-            # Older ones are here, or were; the lane writes none without key or value.
-            if record.offset >= known and record.key is not None and record.value is not None:
+            if record.offset < known or record.key is None:
+                continue  # older ones are here, or were
+            if record.value is None:  # its row has left
+                newest.pop(record.key, None)
+                offsets.pop(record.key, None)
+            else:
                 newest[record.key] = record.value
+                offsets[record.key] = record.offset
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Leave everything where it is: the state takes what it owns."""
@@ -109,8 +115,8 @@ class RecoveryTable(Table[bytes, bytes]):
         """Note up to where (exclusive) the rows of a partition are here, or where its log begins."""
         cast(_Recovered, self.data).positions.expect(partition, offset)
 
-    def take_recovered(self) -> dict[int, dict[bytes, bytes]]:
-        """Return the newest value of each key, by partition, and keep nothing of it.
+    def take_recovered(self) -> tuple[dict[int, dict[bytes, bytes]], dict[int, dict[bytes, int]]]:
+        """Return the newest value of each key, by partition, and where it stands; keep nothing of it.
 
         Raises:
             WeirError: If anything could not be taken over, or is missing: the rows would be incomplete.
@@ -118,5 +124,6 @@ class RecoveryTable(Table[bytes, bytes]):
         store = cast(_Recovered, self.data)
         if store.failure is not None:
             raise WeirError(f"the changelog of {self.name} could not be read back: {store.failure}")
-        found, store.by_partition = store.by_partition, defaultdict(dict)
+        found = store.by_partition, store.offsets
+        store.by_partition, store.offsets = defaultdict(dict), defaultdict(dict)
         return found

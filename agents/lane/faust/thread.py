@@ -5,20 +5,26 @@ only in a mode of its own that is not used here; so it is set here, and read bac
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from agents.lane.core.bounds import FETCH_BYTES
 from agents.lane.core.positions import Positions
 from agents.lane.faust.buffer import AsRead, Fetched
+from agents.lane.faust.coordinator import assign_only_what_is_known
 from agents.lane.faust.internals import Wanted, check_started
 from agents.lane.faust.waiting import ended
+from bridges.kafka.topic_ids import Described, describe_topics
 from bridges.process.logs import get_logger
+from streams.records.claims import Committed
 
 if TYPE_CHECKING:
     from agents.lane.faust.consumer import BatchConsumer
@@ -27,6 +33,9 @@ log = get_logger(__name__)
 
 LEAVE_SECONDS = 8.0
 GOODBYE_SECONDS = 5.0
+DESCRIBED_SECONDS = 10.0
+"""So long Kafka is asked for topics, as aiokafka asks by itself for offsets."""
+LISTEN_SECONDS = 2.0
 
 
 class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
@@ -53,7 +62,7 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         return round(self._batch_consumer.fetch_wait_seconds * 1000)
 
     async def on_start(self) -> None:
-        """Start the consumer, with a buffer of our own.
+        """Start the consumer, with a buffer of our own, and a leader's care for what it assigns.
 
         Raises:
             ConfigurationError: If aiokafka has not taken over what was set.
@@ -62,6 +71,19 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer, buffer = self._ensure_consumer(), AsRead(self._batch_consumer.batched_topics)
         consumer._fetcher._records = buffer
         check_started(consumer, Wanted(buffer, FETCH_BYTES, self._fetch_wait_ms))
+        assign_only_what_is_known(consumer)
+
+    @Service.task
+    async def _hear_of_the_group(self) -> None:
+        """Stop the worker when aiokafka has given up its group: it waits until somebody asks, and Faust does not."""
+        while not self.should_stop:
+            await self.sleep(LISTEN_SECONDS)
+            try:
+                self._ensure_consumer()._coordinator.check_errors()
+            except Exception as error:
+                log.error("group.given_up", error=repr(error))
+                asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
+                return
 
     async def on_thread_stop(self) -> None:
         """Leave the group; within a bounded time, since all that matters is durable by now.
@@ -93,23 +115,52 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
                 spans[tp] = (self._positions.moved(tp, end, since=state), end)
         return Fetched(records, spans)
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek every source partition to its committed offset, or to its beginning if it has none.
+    def position_now(self, tp: TP) -> int | None:
+        """Return the offset that is fetched next, for any thread; ``None`` if it is not known."""
+        state = None if self._consumer is None else self._state_of(self._consumer, tp)
+        return None if state is None else cast("int | None", state._position)
 
-        Returns:
-            Where each of them stands now.
-        """
-        return await self.call_thread(self._seek_to_committed)  # type: ignore[no-any-return]
+    async def committed_offsets(self) -> dict[TP, Committed | None]:
+        """Return where the group stands in each source partition of the assignment."""
+        return await self.call_thread(self._committed_offsets)  # type: ignore[no-any-return]
 
-    async def _seek_to_committed(self) -> dict[TP, int]:
+    async def _committed_offsets(self) -> dict[TP, Committed | None]:
         consumer = self._ensure_consumer()
         sources = [tp for tp in consumer.assignment() if tp.topic in self.app.topics.acking_topics]
-        offsets = dict(zip(sources, await asyncio.gather(*map(consumer.committed, sources)), strict=True))
-        if fresh := [tp for tp, offset in offsets.items() if offset is None]:
-            offsets |= await consumer.beginning_offsets(fresh)
+        # `AIOKafkaConsumer.committed` keeps the note to itself.
+        found = await consumer._coordinator.fetch_committed_offsets(sources)
+        return {TP(*tp): Committed(*found[tp]) if tp in found else None for tp in sources}
+
+    async def seek_sources(self, offsets: Mapping[TP, int]) -> None:
+        """Seek source partitions."""
+        await self.call_thread(self._seek_sources, offsets)
+
+    async def _seek_sources(self, offsets: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
         for tp, offset in offsets.items():
             self._seek_now(consumer, tp, offset)
-        return offsets
+
+    async def describe_topics(self, topics: Iterable[str]) -> dict[str, Described]:
+        """Return id and number of partitions of those topics that exist."""
+        return await self.call_thread(self._describe_topics, list(topics))  # type: ignore[no-any-return]
+
+    async def _describe_topics(self, topics: list[str]) -> dict[str, Described]:
+        client, deadline = self._ensure_consumer()._client, monotonic() + DESCRIBED_SECONDS
+        while True:
+            try:
+                return await describe_topics(client, topics)
+            except KafkaError as error:  # a connection that broke is made anew by the next request
+                if not error.retriable or monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)
+
+    async def first_time(self, tp: TP) -> int | None:
+        """Return Kafka's timestamp (ms) of the oldest record of a partition; ``None`` if there is none."""
+        return await self.call_thread(self._first_time, tp)  # type: ignore[no-any-return]
+
+    async def _first_time(self, tp: TP) -> int | None:
+        found = (await self._ensure_consumer().offsets_for_times({tp: 0})).get(tp)
+        return None if found is None else found.timestamp
 
     async def leave(self) -> None:
         """Leave the group for good, which a static member does not by itself.

@@ -1,4 +1,4 @@
-"""TailWatch: eight residuals of a series, each judged by its own streaming tail. Weir's default detector.
+"""TailWatch: nine residuals of a series, all but two judged by a streaming tail of their own. Weir's default detector.
 
 A reading is surprising when it lies far out in a tail of something that is usually small:
 
@@ -10,6 +10,8 @@ A reading is surprising when it lies far out in a tail of something that is usua
     spread    short-term standard deviation (upper tail only)    bursts of noise
     flat      how long the value stands still                    a stuck sensor
     step      value - the last one, on the scale of its steps    steps and spikes that are small beside the weather
+    drift     distance from the daily profile: mean of half a    slow drift, that every tail would get used to
+              day - that of a week, on the scale it usually has
 
 Each of the first five has an upper and a lower tail. A tail is a streaming quantile q, beyond which the ``TAIL`` most
 extreme share of readings lies, and the mean logarithmic excess e over it (Hill 1975, "A simple general approach to
@@ -24,8 +26,8 @@ Incidents are learned with restraint: means, scales and profile take a deviation
 so that an incident does not become normal at once, and `accept` makes a lasting one normal when the verdict says so.
 
 The hot path is unrolled: it is the one function that every reading of every series goes through, and a loop over the
-residuals takes twice the time. What happens seldom is in `tailwatch_tails` and `tailwatch_warm_up`, what it tells in
-`tailwatch_view`, the state and its bytes in `tailwatch_state` and `tailwatch_layout`, every rate in
+residuals takes twice the time. What happens seldom is in `tailwatch_tails`, `tailwatch_drift` and `tailwatch_warm_up`,
+what it tells in `tailwatch_view`, the state and its bytes in `tailwatch_state` and `tailwatch_layout`, every rate in
 `tailwatch_numbers`.
 """
 
@@ -51,12 +53,13 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
 from streams.detectors.tailwatch.tailwatch_tails import KNOWN
 from streams.detectors.tailwatch.tailwatch_view import View
 
+_MID_KEPT: Final = 1.0 - MID_RATE
 _DOWN: Final = 5.0 * QUANTILE_RATE * TAIL
 _SPREAD_DOWN: Final = 10.0 * QUANTILE_RATE * 2.0 * TAIL
 
 
 class TailWatch(View):
-    """Score readings by how far they lie in the tails of eight residuals.
+    """Score readings by how far they lie in the tails of nine residuals.
 
     Args:
         warm_up: Readings before the first score; their tails are the first estimate.
@@ -79,18 +82,20 @@ class TailWatch(View):
             self._warm(value, time)
             return 0.0
         s = self._s
-        if time >= s[BIN_END]:
+        numbers = unpack_numbers(s)
+        if time >= numbers[BIN_END]:
             self._turn(time)
+            numbers = unpack_numbers(s)
         self._n = n = self._n + 1
         best = 0.0
         (
             fast, mid, short, slow, variance, previous, total, total_abs, count, run, changes, interval, last,
             jump_sunk, jump_scale, spike_sunk, spike_scale, level_sunk, level_scale,
             shift_sunk, shift_scale, season_sunk, season_scale, spread_sunk, spread_scale,
-            finest, longest, steps, _, _, centre, factor,
+            finest, longest, steps, _, _, centre, drifted, factor,
             jump_upper, jump_lower, spike_upper, spike_lower, level_upper, level_lower,
             shift_upper, shift_lower, season_upper, season_lower, spread_upper,
-        ) = unpack_numbers(s)  # fmt: skip
+        ) = numbers  # fmt: skip
 
         gap = time - last
         if gap > 8.0 * interval:
@@ -116,10 +121,9 @@ class TailWatch(View):
                 finest = step
 
         square = step * step
-        leap = 0.0
-        calm = steps
+        leap = calm = 0.0
         if square > LEAP_SQUARE * steps:
-            leap = step
+            leap, calm = step, steps
             square = LEAP_SQUARE * (steps if steps > finest * finest else finest * finest)
             if square > step * step:
                 square = step * step
@@ -136,7 +140,7 @@ class TailWatch(View):
         square = jump * jump
         if square > 25.0 * variance + finest * finest:
             square = 25.0 * variance + finest * finest
-        variance += MID_RATE * ((1.0 - MID_RATE) * square - variance)
+        variance += MID_RATE * (_MID_KEPT * square - variance)
         spread = sqrt(variance)
 
         off = value - centre
@@ -213,5 +217,7 @@ class TailWatch(View):
         for tail, deviation, scale in hits:
             best = self._exceed(tail, deviation, scale, best)
         if leap != 0.0:
-            return self._temper(best, self._leap(leap, calm), time, n)
-        return self._temper(best, 0.0, time, n) if best > KNOWN else 0.0
+            best = self._temper(best, self._leap(leap, calm), time, n)
+        else:
+            best = self._temper(best, 0.0, time, n) if best > KNOWN else 0.0
+        return best if best >= drifted else self._drifting(drifted)

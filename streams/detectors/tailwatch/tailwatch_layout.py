@@ -13,7 +13,7 @@ FAST, MID, SHORT, SLOW, VARIANCE, PREVIOUS = range(6)
 SUM, SUM_ABS, COUNT, RUN, CHANGES, INTERVAL, LAST = range(6, 13)
 SUNK: Final = 13  # for each residual: decay so far, scale
 SCALE: Final = SUNK + 1
-STEP, LONGEST, STEPS, BEFORE, BIN_END, CENTRE, FACTOR = range(SUNK + 12, SUNK + 19)
+STEP, LONGEST, STEPS, BEFORE, BIN_END, CENTRE, DRIFTED, FACTOR = range(SUNK + 12, SUNK + 20)
 CHANGING: Final = BIN_END
 QUANTILES: Final = FACTOR + 1  # for each tail: quantile + decay
 NOISE, ORIGIN = range(QUANTILES + 11, QUANTILES + 13)
@@ -26,19 +26,22 @@ USUAL: Final = 22  # what is usual by time of day, relative to the origin
 STRAY: Final = USUAL + BINS  # mean absolute deviation from it
 LEAPS: Final = STRAY + BINS  # leaps of late, fading
 LEAP_EXCESS: Final = LEAPS + 1  # the sum of their logarithmic excesses, fading alike
+# Of the distance from the profile, hour by hour: its mean of half a day and of a week, how far these two usually lie
+# apart, and how far an hour lies from the week.
+COURSE, WEEK, APART, STRAYING = range(LEAP_EXCESS + 1, LEAP_EXCESS + 5)
 VISITS: Final = 11  # readings in each tail; from here on visits to each bin of the profile
-LEAP_AT: Final = 11  # in `_latest`, after the tails: number of the last leap
+LEAP_AT, HOURS = range(11, 13)  # in `_latest`, after the tails: number of the last leap; bins in the course
 
-CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat", "step")
-JUMP, SPIKE, LEVEL, SHIFT, SEASON, SPREAD, FLAT, LEAP = range(8)
+CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat", "step", "drift")
+JUMP, SPIKE, LEVEL, SHIFT, SEASON, SPREAD, FLAT, LEAP, DRIFT = range(9)
 
-VERSION: Final = 3
+VERSION: Final = 4
 HEAD: Final = Struct("<BbbxI")  # version, bin, cause, readings
 FEW: Final = 16  # readings of a warm-up that are written as changes
 TIMES: Final = 8 * 2
 NUMBERS: Final = 8 * SIZE
-FLOATS: Final = 4 * (LEAP_EXCESS + 1)
-LATEST: Final = 4 * (LEAP_AT + 1)
+FLOATS: Final = 4 * (STRAYING + 1)
+LATEST: Final = 4 * (HOURS + 1)
 COUNTS: Final = VISITS + BINS
 unpack_numbers = Struct(f"{NOISE}d").unpack_from
 pack_numbers = Struct(f"{CHANGING}d").pack_into

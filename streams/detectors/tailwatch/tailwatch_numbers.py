@@ -99,6 +99,29 @@ LEAP_PRIOR_COUNT: Final = 20.0
 LEAP_CLUSTER: Final = 0.4
 """Weight of a leap within two readings of the last one: a spike goes up and down."""
 
+COURSE_RATE: Final = 1.0 / 12.0
+"""Learning rates of the distance from the profile, per hour: of half a day, ..."""
+WEEK_RATE: Final = 1.0 / 168.0
+"""... and of a week."""
+COURSE_SCALE_RATE: Final = 0.002
+"""How slowly is learned what is usual of them, per hour: three weeks."""
+COURSE_FROM: Final = 24
+"""Until so many hours everything is learned whole; later ..."""
+COURSE_CLIP: Final = 15.0
+"""... an hour up to so many times how far hours usually stray, ..."""
+STRAYING_CLIP: Final = 4.0
+"""... its straying up to so many times, ..."""
+APART_CLIP: Final = 3.0
+"""... and how far half a day and a week lie apart up to so many times the usual."""
+APART_LEAST: Final = 0.3
+"""What is usual is at least so many strayings of an hour: of independent hours it is 0.2."""
+DRIFT_FROM: Final = 120
+"""Drift is judged after so many hours (beside the two days in which the profile is learned)."""
+DRIFT_SLOPE: Final = 8.0
+"""Calibrated surprise of a drift of u times the usual is DRIFT_SLOPE ln u - ..."""
+DRIFT_OFFSET: Final = 8.0
+"""... DRIFT_OFFSET."""
+
 STRAY_FACTOR: Final = 4.0
 """A value of the warm-up strays if it lies so many times farther off than the others do."""
 STRAY_SHARE: Final = 50

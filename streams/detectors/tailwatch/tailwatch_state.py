@@ -87,7 +87,8 @@ class TailState(Detector):
             self._kept = self._n
             return None
         if self._values is None:
-            return self._head() + self._s[:CHANGING].tobytes()
+            head = HEAD.pack(VERSION, self._where, self._cause, self._n)
+            return b"".join((head, self._s[:CHANGING]))
         return b"".join((self._head(), self._s, self._gaps[kept:], self._values[kept:]))
 
     def apply_changes(self, data: bytes) -> None:
@@ -134,9 +135,7 @@ class TailState(Detector):
         try:
             version, self._where, self._cause, self._n = HEAD.unpack_from(data)
             if version != VERSION:
-                raise ValueError(
-                    f"state of version {version}, this is {VERSION}: rebuild the table with `weir reset`"
-                )
+                raise ValueError(f"state of version {version}, this is {VERSION}")
             self._kept = self._n
             at = HEAD.size
             if self._n < self.warm_up:

@@ -1,6 +1,6 @@
 """What of a TailWatch happens seldom: a deviation in a tail, a leap, a standstill, and what they are worth."""
 
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 from typing import Final
 
 from streams.detectors.base import MAX_NATS
@@ -100,7 +100,8 @@ class Tails(TailState):
             quantile = 0.0
         usual = quantile if quantile > s[STEP] else s[STEP]
         excess = log(deviation / usual) if deviation > usual > 0.0 else 0.0
-        mean = self._floats[tail]
+        floats = self._floats
+        mean = floats[tail]
         if mean < EXCESS_FLOOR:
             mean = EXCESS_FLOOR
         elif mean > EXCESS_CEILING:
@@ -117,14 +118,17 @@ class Tails(TailState):
         count = self._counts[tail]
         if count < 255:
             self._counts[tail] = count + 1
-        shape_rate = max(SHAPE_RATE, 1.0 / (count + 2))
-        if self._n > self._latest[tail] + 1:
-            self._floats[tail] += TAIL_RATE * (excess - self._floats[tail])
-            self._floats[tail + SHAPE] += shape_rate * (excess - self._floats[tail + SHAPE])
-        else:
-            self._floats[tail] += TAIL_CLUSTER * TAIL_RATE * (excess - self._floats[tail])
-            self._floats[tail + SHAPE] += SHAPE_CLUSTER * shape_rate * (excess - self._floats[tail + SHAPE])
-        self._latest[tail] = self._n
+        shape_rate = 1.0 / (count + 2)
+        if shape_rate < SHAPE_RATE:
+            shape_rate = SHAPE_RATE
+        rate = TAIL_RATE
+        latest, n = self._latest, self._n
+        if n <= latest[tail] + 1:
+            rate *= TAIL_CLUSTER
+            shape_rate *= SHAPE_CLUSTER
+        floats[tail] += rate * (excess - floats[tail])
+        floats[tail + SHAPE] += shape_rate * (excess - floats[tail + SHAPE])
+        latest[tail] = n
         if nats > best:
             self._cause = tail
             return nats
@@ -206,20 +210,28 @@ class Tails(TailState):
             time, n: Event time and number of the reading.
         """
         self._kept = 0
-        alike = (leap + OFFSET) / SLOPE if leap else 0.0  # what a tail's surprise would be
-        if self._recurrence is not None:
-            discount = self._recurrence.discount(max(nats, alike), time)
+        claim = log(CLAIM * n)
+        if leap:
+            alike = (leap + OFFSET) / SLOPE  # what a tail's surprise would be
+            discount = self._discount(max(nats, alike), time)
             nats -= discount
             alike -= discount
-        claim = log(CLAIM * n)
-        nats = SLOPE * min(nats, claim + 0.5 * (nats - claim)) - OFFSET
-        leap = SLOPE * min(alike, claim + 0.5 * (alike - claim)) - OFFSET
+            leap = SLOPE * min(alike, claim + 0.5 * (alike - claim)) - OFFSET
+        else:
+            nats -= self._discount(nats, time)
+            leap = -inf
+        if nats > claim:
+            nats = claim + 0.5 * (nats - claim)
+        nats = SLOPE * nats - OFFSET
         if nats > STRONG:
             nats = STRONG + (nats - STRONG) * self._steepness(self._cause)
         if leap > nats:
             self._cause = 2 * LEAP + (self._s[PREVIOUS] < self._s[BEFORE])
             nats = leap
         return nats if nats > 0.0 else 0.0
+
+    def _discount(self, nats: float, time: float) -> float:
+        return 0.0 if self._recurrence is None else self._recurrence.discount(nats, time)
 
     def _steepness(self, tail: int) -> float:
         """Return how far a tail's surprise beyond `STRONG` can be believed."""

@@ -7,6 +7,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     BEFORE,
     CAUSES,
     CENTRE,
+    DRIFT,
     FACTOR,
     FAST,
     FLAT,
@@ -24,6 +25,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     STRAY,
     SUNK,
     USUAL,
+    WEEK,
 )
 from streams.detectors.tailwatch.tailwatch_numbers import (
     CLAIM,
@@ -110,6 +112,10 @@ class View(WarmUp):
             )
             lower = expected - self._reach(2 * residual + 1, nats)
             upper = expected + self._reach(2 * residual, nats)
+        elif residual == DRIFT:
+            expected = s[CENTRE] + self._floats[WEEK]
+            reach = self._drift_reach(nats)
+            lower, upper = expected - reach, expected + reach
         elif residual == FLAT:
             direction = "flat"
         return Expectation(expected, lower, upper, direction, CAUSES[residual])
@@ -152,10 +158,14 @@ class View(WarmUp):
         if self._values is not None:
             return
         s = self._s
-        shift = s[FAST] - s[SLOW]
-        for at in range(USUAL, STRAY):
-            self._floats[at] += shift
         self._kept = 0
-        s[CENTRE] += shift
-        s[SHORT] = s[SLOW] = s[MID] = s[FAST]
+        if self.away:
+            self._accept_course()
+        else:
+            shift = s[FAST] - s[SLOW]
+            for at in range(USUAL, STRAY):
+                self._floats[at] += shift
+            s[CENTRE] += shift
+            s[SHORT] = s[SLOW] = s[MID] = s[FAST]
+        self._begin_course()
         s[LONGEST] = max(s[LONGEST], s[RUN])

@@ -4,6 +4,7 @@ from array import array
 from math import exp, inf, log, sqrt
 
 from streams.detectors.recurrence import Recurrence
+from streams.detectors.tailwatch.tailwatch_drift import Course
 from streams.detectors.tailwatch.tailwatch_layout import (
     BEFORE,
     BIN_END,
@@ -59,7 +60,6 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     STRAY_SHARE,
     TAIL,
 )
-from streams.detectors.tailwatch.tailwatch_tails import Tails
 
 
 def without_strays(values: "array[float]") -> "array[float]":
@@ -94,7 +94,7 @@ def usual_interval(gaps: "array[int]") -> float:
     return between[min((len(between) + 1) // 2, len(between) - 1)] / 1000.0 if between else 1.0
 
 
-class WarmUp(Tails):
+class WarmUp(Course):
     """Estimate everything from the first readings; later learn what is usual at each hour of the day."""
 
     __slots__ = ()
@@ -119,7 +119,9 @@ class WarmUp(Tails):
             noise = s[SUM_ABS] / s[COUNT]
             if visits > 1:
                 limit = PROFILE_CLIP * max(s[NOISE], self._floats[STRAY + old])
-                mean_off = max(-limit, min(mean_off, limit))
+                clipped = max(-limit, min(mean_off, limit))
+                self._follow(clipped if self._course_is_young else mean_off)
+                mean_off = clipped
                 noise = min(noise, limit)
             usual = s[CENTRE] + mean_off
             rate = max(1.0 / (visits + 1), PROFILE_RATE)

@@ -17,8 +17,8 @@ from streams.payloads.formats.json import utf8
 _MAX_LINES = 10_000
 _FLAGS = {"t": True, "true": True, "f": False, "false": False}
 # Up to a space or comma that is neither escaped nor within a text in quotes.
-_SPLIT_SPACE = re.compile(r'((?:[^\\" ]|\\.|"(?:[^"\\]|\\.)*"|\\)+)')
-_SPLIT_COMMA = re.compile(r'((?:[^\\",]|\\.|"(?:[^"\\]|\\.)*"|\\)+)')
+_SPLIT_SPACE = re.compile(r'((?:[^\\" ]|\\.|"(?:[^"\\]|\\.)*+"|\\)++)')
+_SPLIT_COMMA = re.compile(r'((?:[^\\",]|\\.|"(?:[^"\\]|\\.)*+"|\\)++)')
 _EQUALS = re.compile(r"(?<!\\)=")
 _ESCAPED = re.compile(r"\\([,= \"\\])")
 _INTEGER = re.compile(r"(-?\d{1,20})[iu]", re.ASCII)
@@ -27,8 +27,10 @@ _INTEGER = re.compile(r"(-?\d{1,20})[iu]", re.ASCII)
 def read_influx(payload: bytes) -> list[Any]:
     """Read lines as objects with ``name``, ``tags``, ``fields`` and, where there is one, ``time`` (nanoseconds).
 
+    Each line is judged alone: behind those that can be read stands an `InputError` for each that cannot.
+
     Raises:
-        InputError: ``bad_format`` naming the line, ``missing_value``, ``too_large``, ``not_utf8``.
+        InputError: ``bad_format`` if no line can be read, ``missing_value``, ``too_large``, ``not_utf8``.
 
     >>> read_influx(b"w,site=roof t=21.5,n=3i 1795149960000000000")
     [{'name': 'w', 'tags': {'site': 'roof'}, 'fields': {'t': 21.5, 'n': 3}, 'time': 1795149960000000000}]
@@ -36,10 +38,17 @@ def read_influx(payload: bytes) -> list[Any]:
     lines = utf8(payload).splitlines()
     if len(lines) > _MAX_LINES:
         raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_LINES} lines, got {len(lines)}")
-    found = [_line(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    found: list[Any] = []
+    wrong: list[InputError] = []
+    for line in lines:
+        if line.strip() and not line.lstrip().startswith("#"):
+            try:
+                found.append(_line(line.strip()))
+            except InputError as error:
+                wrong.append(error)
     if not found:
-        raise InputError(Reason.MISSING_VALUE, "payload must have a line")
-    return found
+        raise wrong[0] if wrong else InputError(Reason.MISSING_VALUE, "payload must have a line")
+    return [*found, *wrong]
 
 
 def _line(line: str) -> dict[str, Any]:

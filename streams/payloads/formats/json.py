@@ -1,10 +1,14 @@
 """JSON as devices send it: with a byte order mark, with NULs at the end, one object after another, with bare NaN.
 
+    {"t": 21.5, "h": --, "p": , "a": .5, "b": 3C,}        "--", "", ".5" and "3C": each of its field, which names it
+
 What is JSON is read by msgspec; only what is not is looked at again.
 """
 
+import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
@@ -16,11 +20,17 @@ _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 _BOM = b"\xef\xbb\xbf"
 _MAX_DOCUMENTS = 10_000
 _SPACE = " \t\r\n\x1e,\0"  # between texts: RFC 7464 has a record separator, and some devices a comma
-# A text as it is, or what some libraries write where there is no number.
+# A text as it is. Never given back, and also taken where its end is missing: what is hostile is looked at once.
+_TEXT = r'"(?:[^"\\]|\\.)*+"?'
+# What some libraries write where there is no number.
 _BARE = re.compile(
-    r'"(?:[^"\\]|\\.)*"|(?<![\w.])[-+]?(?:nan|inf(?:inity)?|n/a|none|undefined|null)(?![\w.])', re.IGNORECASE
+    rf"{_TEXT}|(?<![\w.])[-+]?(?:nan|inf(?:inity)?|n/a|none|undefined|null)(?![\w.])",
+    re.IGNORECASE | re.DOTALL,
 )
-_PYTHON = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.])(?:True|False)(?![\w.])')
+# What stands behind the colon of a field, up to where the next may begin; and a comma behind the last.
+_FIELD = re.compile(rf"{_TEXT}|:([^\"\[\]{{}},]*+)|,(?=\s*+[\]}}])", re.DOTALL)
+_SCALAR = re.compile(r"-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][+-]?\d++)?|true|false|null", re.ASCII)
+_PYTHON = re.compile(rf"{_TEXT}|(?<![\w.])(?:True|False)(?![\w.])", re.DOTALL)
 
 
 def read_json(payload: bytes) -> list[Any]:
@@ -40,6 +50,40 @@ def read_json(payload: bytes) -> list[Any]:
         return _again(payload)
 
 
+def read_json_lines(payload: bytes) -> list[Any]:
+    """Read JSON texts as `read_json`; of objects one a line, a line that is broken or cut is judged alone.
+
+    Behind the objects stands an `InputError` for each line that is none. The first line must be an object by itself:
+    JSON that is broken and written over several lines is not taken apart.
+
+    Raises:
+        InputError: As `read_json`.
+
+    >>> [str(each)[:8] for each in read_json_lines(b'{"a": 1}\\n{"a": 2}\\n{"a"')]
+    ["{'a': 1}", "{'a': 2}", 'not_json']
+    """
+    try:
+        return read_json(payload)
+    except InputError as error:
+        if error.reason is not Reason.NOT_JSON:
+            raise
+        lines = [line for line in payload.split(b"\n") if line.strip()]
+        if len(lines) < 2 or len(lines) > _MAX_DOCUMENTS:
+            raise
+        found: list[Any] = []
+        wrong: list[InputError] = []
+        for line in lines:
+            try:
+                texts = read_json(line)
+            except InputError as broken:
+                wrong.append(broken)
+            else:
+                found += texts
+            if not found or type(found[0]) is not dict:
+                raise
+        return [*found, *wrong]
+
+
 def _again(payload: bytes) -> list[Any]:
     text = utf8(payload)
     if not text.strip(_SPACE):
@@ -47,12 +91,14 @@ def _again(payload: bytes) -> list[Any]:
     try:
         return _several(text)
     except JSONDecodeError as first:
-        try:
-            return _several(_PYTHON.sub(_lower, _BARE.sub(_quoted, text)))
-        except (JSONDecodeError, RecursionError, ValueError):
-            raise InputError(
-                Reason.NOT_JSON, f"payload must be JSON, got {shown(payload)} ({first.msg} at {first.pos})"
-            ) from None
+        mended = _PYTHON.sub(_lower, _BARE.sub(_quoted, text))
+        with suppress(ValueError, RecursionError):
+            return _several(mended)
+        with suppress(ValueError, RecursionError):
+            return _several(_FIELD.sub(_as_text, mended))
+        raise InputError(
+            Reason.NOT_JSON, f"payload must be JSON, got {shown(payload)} ({first.msg} at {first.pos})"
+        ) from None
     except RecursionError:
         raise _too_deep(payload) from None
     except ValueError as error:  # an integer of more than 4,300 digits
@@ -84,6 +130,18 @@ _decoder = JSONDecoder(parse_constant=_nothing)
 def _quoted(found: re.Match[str]) -> str:
     text = found[0]
     return text if text.startswith('"') else '"' + text + '"'
+
+
+def _as_text(found: re.Match[str]) -> str:
+    """Put what is no JSON, where a field's value belongs, into quotes: it is refused, or read, by its field's name."""
+    written = found[1]
+    if written is None:
+        return "" if found[0] == "," else found[0]
+    plain = written.strip()
+    followed_by = found.string[found.end() : found.end() + 1]
+    if followed_by not in (",", "}") or _SCALAR.fullmatch(plain):
+        return found[0]
+    return f":{json.dumps(plain)}"
 
 
 def _lower(found: re.Match[str]) -> str:

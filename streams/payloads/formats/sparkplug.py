@@ -5,6 +5,7 @@ B v1.0 Payloads"), so that no compiler of ``.proto`` files is needed. What is le
 over by Protocol Buffers itself.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -23,11 +24,10 @@ _METRIC = {
 }  # fmt: skip
 _PAYLOAD = {"timestamp": (1, _U64), "seq": (3, _U64), "uuid": (4, _TEXT), "body": (5, _BYTES)}
 _MAX_METRICS = 10_000
-# Data types whose numbers are signed but stand in an unsigned field: bits of each.
-_SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}
+SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}
+"""Data types whose numbers are signed but stand in an unsigned field: bits of each."""
 
-
-Metric = tuple[str, int | None, int | None, Any]
+Metric = tuple[str, int | None, int | None, Any, int | None]
 
 
 def _describe() -> Any:
@@ -63,8 +63,8 @@ def payload_class() -> Any:
 def read_sparkplug(payload: bytes) -> list[Any]:
     """Read a payload as an object with ``timestamp``, ``seq`` and ``metrics``.
 
-    A metric has a name (perhaps empty), an alias or ``None``, a time in milliseconds or ``None``, and a value, which is
-    ``None`` if it is null.
+    A metric has a name (perhaps empty), an alias or ``None``, a time in milliseconds or ``None``, a value, which is
+    ``None`` if it is null, and a data type or ``None``: data leave it out, and the birth knows it.
 
     Raises:
         InputError: ``bad_format`` or ``too_large``.
@@ -81,36 +81,50 @@ def read_sparkplug(payload: bytes) -> list[Any]:
         ) from None
     if len(message.metrics) > _MAX_METRICS:
         raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_METRICS} metrics")
-    found: dict[str, Any] = {"metrics": [_metric(metric) for metric in message.metrics]}
+    found: dict[str, Any] = {"metrics": _metrics(message.metrics)}
     for name in ("timestamp", "seq"):
         if message.HasField(name):
             found[name] = getattr(message, name)
     return [found]
 
 
-def _metric(metric: Any) -> Metric:
-    # Fields by name: to ask for all that are set, with their descriptors, takes four times as long.
-    return (
-        metric.name,
-        metric.alias if metric.HasField("alias") else None,
-        metric.timestamp or None,
-        None if metric.is_null else _value(metric),
-    )
+def _metrics(metrics: Iterable[Any]) -> list[Metric]:
+    found: list[Metric] = []
+    for metric in metrics:
+        datatype = metric.datatype or None
+        # What is most common first, by name: to ask which of the values it is takes four times as long as to read one,
+        # and for all fields that are set, with their descriptors, longer than everything else.
+        if metric.is_null:
+            value = None
+        elif not (value := metric.double_value) and not (value := _single(metric.float_value)):
+            value = _other_value(metric, datatype)
+        # 0 is an alias as any other, and what stands for none.
+        alias = metric.alias or (0 if metric.HasField("alias") else None)
+        found.append((metric.name, alias, metric.timestamp or None, value, datatype))
+    return found
 
 
-def _value(metric: Any) -> Any:
+def _single(value: float) -> float:
+    """Return what was meant: 6.1 in 32 bits is 6.099999904632568 in 64; the shortest decimal gives the same 32 bits."""
+    return float(f"{value:.7g}") if value else value
+
+
+def _other_value(metric: Any, datatype: int | None) -> Any:
     field = metric.WhichOneof("value")
     if field is None:
         return None
     value = getattr(metric, field)
-    if field == "float_value":
-        # 6.1 in 32 bits is 6.099999904632568 in 64: the shortest decimal that gives the same 32 bits is what was meant.
-        return float(f"{value:.7g}")
-    if field not in ("int_value", "long_value"):
-        return value
-    bits = _SIGNED.get(metric.datatype)
+    return signed(value, datatype) if field in ("int_value", "long_value") else value
+
+
+def signed(value: int, datatype: int | None) -> int:
+    """Return the number that an unsigned field stands for; what has no signed data type is taken as it is.
+
+    >>> signed(4294967284, 3), signed(4294967284, 7), signed(244, 1)
+    (-12, 4294967284, -12)
+    """
+    bits = SIGNED.get(datatype or 0)
     if bits is None:
-        # Without a data type, which data may leave out, four bytes are taken as they are.
         return value
     # Clients extend the sign to 32 or 64 bits, or do not.
     value &= (1 << bits) - 1

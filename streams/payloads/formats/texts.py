@@ -4,7 +4,7 @@ import csv
 from typing import Any
 
 from streams.errors import InputError, Reason, shown
-from streams.payloads.formats.json import read_json, utf8
+from streams.payloads.formats.json import read_json_lines, utf8
 
 _MAX_LINES = 10_000
 
@@ -16,9 +16,9 @@ def read_auto(payload: bytes) -> list[Any]:
     ([{'a': 1}], ['21.5'], ['ON'])
     """
     if payload[:1] in (b"{", b"["):
-        return read_json(payload)
+        return read_json_lines(payload)
     begin = payload[:16].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return read_json(payload) if begin in (b"{", b"[", b'"') else read_value(payload)
+    return read_json_lines(payload) if begin in (b"{", b"[", b'"') else read_value(payload)
 
 
 def read_value(payload: bytes) -> list[Any]:

@@ -1,74 +1,109 @@
-"""Sparkplug B births: which metric an alias stands for, as the edge node last said.
+"""Sparkplug B births: which metric an alias stands for, and which are signed, as the edge node last said.
 
-    NBIRTH  {name: "Motor/Speed", alias: 5, value: 1480}     names every alias of the node, and forgets the old ones
-    DBIRTH  ...                                              those of one device; aliases are unique within the node
-    DDATA   {alias: 5, value: 1512}                          becomes Motor/Speed
+    NBIRTH  {name: "Motor/Speed", alias: 5, Int32, value: 1480}  names every alias of the node, and forgets the old ones
+    DBIRTH  ...                                                  those of one device; aliases are unique within the node
+    DDATA   {alias: 5, value: 4294967284}                        becomes Motor/Speed, -12
 
-They are kept in the memory of who reads, at most `MAX_ALIASES`; nodes heard last stay. After a restart data of a
-node is refused by name until its next birth.
+Data leave data types out, too (specification 3.0.0, 6.4.6), and a negative integer stands in an unsigned field: without
+its birth, -12 is 4294967284.
+
+All is kept in the memory of who reads, at most `MAX_ALIASES`; nodes heard last stay. Each birth becomes a record, so
+that who starts anew knows what was said before: by the order of their ingest times, since a node's birth forgets
+those of its devices.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from streams.payloads.formats.sparkplug import Metric
+import msgspec
+
+from streams.payloads.formats.sparkplug import SIGNED, Metric, signed
+from streams.records.types import Birth
 
 MAX_ALIASES = 200_000
 _OF_NODE, _OF_DEVICE = "N", "D"
 
 
+class _Node(msgspec.Struct):
+    """What an edge node's births said: names by alias, and signed data types by device and name."""
+
+    aliases: dict[int, str] = {}
+    types: dict[str, dict[str, int]] = {}
+
+    def size(self) -> int:
+        """Count what is kept: nodes and devices that name nothing, too, since there may be any number of them."""
+        return 1 + len(self.aliases) + len(self.types) + sum(map(len, self.types.values()))
+
+
+_UNBORN = _Node()
+
+
 class Births:
-    """The aliases of every edge node heard."""
+    """The births of every edge node heard."""
 
     def __init__(self) -> None:
-        self._nodes: OrderedDict[tuple[str, str], dict[int, str]] = OrderedDict()
-        self._aliases = 0
+        self._nodes: OrderedDict[tuple[str, str], _Node] = OrderedDict()
+        self._size = 0
 
-    def learn(self, group: str, node: str, kind: str, metrics: Sequence[Metric]) -> None:
-        """Remember the aliases of a birth.
+    def learn(self, names: Mapping[str, str], metrics: Sequence[Metric], at: float) -> Birth | None:
+        """Remember what a birth says, and return it as a record; ``None`` if it is none.
 
         Args:
-            group, node: The edge node.
-            kind: ``N`` for a birth of the node, ``D`` for one of a device; anything else is no birth.
+            names: Levels of the topic: ``group``, ``node``, ``device`` where it has one, and ``kind``: ``N`` for a
+                birth of the node, ``D`` for one of a device; anything else is no birth.
             metrics: What its payload holds.
+            at: When it came (seconds since the Unix epoch).
         """
-        if kind not in (_OF_NODE, _OF_DEVICE):
-            return
-        key = (group, node)
-        if kind == _OF_NODE:
-            self._aliases -= len(self._nodes.pop(key, ()))
-        known = self._nodes.setdefault(key, {})
-        self._nodes.move_to_end(key)
-        before = len(known)
-        for name, alias, _, _ in metrics:
-            if name and alias is not None:
-                known[alias] = name
-        self._aliases += len(known) - before
-        while self._aliases > MAX_ALIASES:
-            self._aliases -= len(self._nodes.popitem(last=False)[1])
+        if names.get("kind") not in (_OF_NODE, _OF_DEVICE):
+            return None
+        levels = [names[level] for level in ("group", "node", "device") if level in names]
+        aliases = {alias: name for name, alias, _, _, _ in metrics if name and alias is not None}
+        types = {name: datatype for name, _, _, _, datatype in metrics if name and datatype in SIGNED}
+        birth = Birth("/".join(levels), at, aliases, types)
+        self._take(birth)
+        return birth
 
-    def parts(self, group: str, node: str, metrics: Sequence[Metric]) -> tuple[list[Any], list[int | None]]:
+    def restore(self, births: Iterable[Birth]) -> None:
+        """Remember the births of before, in whatever order they come; of one moment, the node's is the first."""
+        for birth in sorted(births, key=lambda each: (each.at, each.source.count("/"))):
+            self._take(birth)
+
+    def _take(self, birth: Birth) -> None:
+        group, node, *device = birth.source.split("/", 2)
+        key = (group, node)
+        before = self._nodes.pop(key, None)
+        if before is not None:
+            self._size -= before.size()
+        known = self._nodes[key] = before if before is not None and device else _Node()
+        known.aliases.update(birth.aliases)
+        known.types["".join(device)] = birth.types
+        self._size += known.size()
+        while self._size > MAX_ALIASES:
+            self._size -= self._nodes.popitem(last=False)[1].size()
+
+    def parts(
+        self, names: Mapping[str, str], metrics: Sequence[Metric]
+    ) -> tuple[list[Any], list[int | None]]:
         """Return metrics by name, those of one time together, and the aliases that no birth has named.
 
         Args:
-            group, node: The edge node.
+            names: Levels of the topic: ``group``, ``node``, and ``device`` where it has one.
             metrics: What a payload holds.
         """
-        known = self._nodes.get((group, node), {})
+        known = self._nodes.get((names.get("group", ""), names.get("node", "")), _UNBORN)
+        named, types = known.aliases, known.types.get(names.get("device", ""), {})
         found: dict[tuple[int | None, int], dict[str, Any]] = {}
         unborn: list[int | None] = []
         values: dict[str, Any] = {}
         last: int | None = -1
-        for name, alias, time, value in metrics:
-            if not name and alias is not None:
-                name = known.get(alias, "")
-            if not name:
+        for name, alias, time, value, datatype in metrics:
+            if not name and (alias is None or not (name := named.get(alias, ""))):
                 unborn.append(alias)
                 continue
             if time != last or name in values:
                 last, again = time, 0
                 while name in (values := found.setdefault((time, again), {})):
                     again += 1
-            values[name] = value
+            values[name] = signed(value, types.get(name)) if type(value) is int and not datatype else value
         return [{"timestamp": time, "values": values} for (time, _), values in found.items()], unborn

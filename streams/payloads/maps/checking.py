@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from streams.payloads.maps.compiled import CompiledRule
-from streams.payloads.maps.template import Template
+from streams.payloads.maps.template import Template, meet
 
 
 class Remark(msgspec.Struct, frozen=True, gc=False):
@@ -96,14 +96,4 @@ def overlap(left: Template, right: Template) -> bool:
     >>> overlap(compile_template("a/{b}/c"), compile_template("{x}/y/#"))
     True
     """
-    return any(_meet(one.split("/"), other.split("/")) for one in left.filters for other in right.filters)
-
-
-def _meet(left: list[str], right: list[str]) -> bool:
-    for one, other in zip(left, right, strict=False):
-        if one == "#" or other == "#":
-            return True
-        if one not in ("+", other) and other != "+":
-            return False
-    rest = left[len(right) :] or right[len(left) :]
-    return rest in ([], ["#"])
+    return any(meet(one, other) for one in left.filters for other in right.filters)

@@ -1,5 +1,6 @@
 """The event time of a part of a message: the first time it has, or none (then it is its arrival)."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from streams.payloads.maps.paths import MISSING, Path, compile_path
 
 Follow = Callable[[Path], Any]
 _USUAL = len("2024-09-09T14:01")
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 
 
 class Clock:
@@ -92,13 +95,10 @@ def _number(text: str) -> int | float | None:
     if len(text) > 32:
         return None
     plain = text.strip()
-    if plain.lstrip("+-").isdecimal() and plain.isascii():
+    if _WHOLE.fullmatch(plain):
         # 20261120T044600 has a letter; 14 digits alone would be a date as easily as a number.
         return None if len(plain) == 14 and plain.startswith(("19", "20")) else int(plain)
-    try:
-        return float(plain) if plain.replace(".", "", 1).lstrip("+-").isdecimal() else None
-    except ValueError:
-        return None
+    return float(plain) if _DECIMAL.fullmatch(plain) else None
 
 
 def _formatted(text: str, form: str) -> datetime:

@@ -7,6 +7,7 @@ What is wrong with one field is noted with its path, and the others go on; what 
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,24 +18,25 @@ from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import Zone
 from streams.payloads.formats.binary import Layout, read_cbor, read_msgpack
 from streams.payloads.formats.influx import read_influx
-from streams.payloads.formats.json import read_json
+from streams.payloads.formats.json import read_json_lines
+from streams.payloads.formats.own import Reader
 from streams.payloads.formats.senml import read_senml
 from streams.payloads.formats.sparkplug import read_sparkplug
 from streams.payloads.formats.texts import read_auto, read_csv, read_value
 from streams.payloads.maps.clocks import Clock
-from streams.payloads.maps.decoded import Decoded, Passed, Presence, Refused
+from streams.payloads.maps.decoded import Decoded, Passed, PresenceWord, Refused
 from streams.payloads.maps.embedded import unpack, unpack_bytes
 from streams.payloads.maps.gathering import Gatherer, Notes
 from streams.payloads.maps.merging import Merged
-from streams.payloads.maps.model import Rule, texts
+from streams.payloads.maps.model import FORMATS, Rule, texts
 from streams.payloads.maps.paths import MISSING, Path, Reached, around, compile_path, find, get, shown_way
 from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
 from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
-from streams.payloads.maps.words import presence_of
+from streams.payloads.maps.words import State, presence_of, word_of
 
-_READERS: Mapping[str, Callable[[bytes], list[Any]]] = {
-    "auto": read_auto, "json": read_json, "value": read_value, "influx": read_influx, "senml": read_senml,
+_READERS: Mapping[str, Reader] = {
+    "auto": read_auto, "json": read_json_lines, "value": read_value, "influx": read_influx, "senml": read_senml,
     "cbor": read_cbor, "msgpack": read_msgpack, "sparkplug": read_sparkplug,
 }  # fmt: skip
 
@@ -68,12 +70,15 @@ class CompiledRule:
         rule: The rule.
         map_name: Name of the map it is of.
         zone: Of local times, where the rule names none.
+        decoders: Formats that installed packages bring.
 
     Raises:
         ConfigurationError: If something in the rule cannot be understood, or contradicts something else.
     """
 
-    def __init__(self, rule: Rule, map_name: str, zone: Zone) -> None:
+    def __init__(
+        self, rule: Rule, map_name: str, zone: Zone, decoders: Mapping[str, Reader] = MappingProxyType({})
+    ) -> None:
         self.rule = rule
         self.map_name = map_name
         self.templates: list[Template] = [compile_template(text) for text in texts(rule.topic)]
@@ -91,16 +96,22 @@ class CompiledRule:
         self._embedded = [compile_path(text) for text in rule.embedded]
         self._spreads = [Spread(series) for series in rule.series]
         self._sequence = compile_path(rule.sequence) if rule.sequence else None
+        self._gateway = compile_name(rule.gateway, names, "gateway", many) if rule.gateway else None
+        self._session = compile_path(rule.session) if rule.session else None
+        self._words = {word.lower(): value for word, value in rule.words.items()}
         self._gatherer = Gatherer(rule, self._not_values())
         self._bytes_at = compile_path(rule.bytes_at)
         self._layout = self._compiled_layout()
-        self._read_bytes = self._reader()
+        self._read_bytes = self._reader(decoders)
 
     def sensor_of(self, names: Mapping[str, str]) -> str | None:
         """Return the sensor's id if the levels of the topic alone decide it."""
-        if not self._sensors or not self._sensors[0].of_topic:
-            return None
-        return named_sensor(self._sensors[0], names, lambda _: MISSING, self.rule.joint)
+        for template in self._sensors:
+            if not template.of_topic:
+                return None
+            if found := named_sensor(template, names, lambda _: MISSING, self.rule.joint):
+                return found
+        return None
 
     def can_name(self, template: Template) -> bool:
         """Whether topics of a template can fill in one of the templates of the sensor's id."""
@@ -141,7 +152,7 @@ class CompiledRule:
             return None
         return Layout([(f.name, f.type, f.at, f.big_endian, f.bits, f.absent) for f in self.rule.bytes])
 
-    def _reader(self) -> Callable[[bytes], list[Any]]:
+    def _reader(self, decoders: Mapping[str, Reader]) -> Reader:
         rule = self.rule
         if rule.format == "csv":
             return lambda payload: read_csv(payload, rule.csv.columns, rule.csv.separator)
@@ -149,29 +160,47 @@ class CompiledRule:
             if self._layout is None:
                 raise ConfigurationError("bytes must describe at least one field where format is bytes")
             return self._layout.read
-        return _READERS[rule.format]
+        if (found := _READERS.get(rule.format) or decoders.get(rule.format)) is not None:
+            return found
+        raise ConfigurationError(
+            f"format must be one of {', '.join(FORMATS)}, or a decoder of an installed package "
+            f"({', '.join(sorted(decoders)) or 'there is none'}), got {shown(rule.format)}; see `weir plugin list`"
+        )
 
-    def documents(self, payload: bytes) -> list[Any]:
+    def documents(self, payload: bytes, read: dict[Reader, list[Any]]) -> list[Any]:
         """Read the bytes, and the texts in them that are JSON or bytes themselves.
+
+        Args:
+            payload: The bytes.
+            read: What other rules have read of them, by format: for whoever changes nothing in it.
 
         Raises:
             InputError: If they are not of the rule's format.
         """
+        if not self._embedded and not self.rule.bytes_at:
+            if (found := read.get(self._read_bytes)) is None:
+                found = read[self._read_bytes] = self._read_bytes(payload)
+            return found
         found = self._read_bytes(payload)
         if self._embedded:
-            found = [unpack(document, self._embedded) for document in found]
+            found = [each if isinstance(each, InputError) else unpack(each, self._embedded) for each in found]
         if self._layout is not None and self.rule.bytes_at:
             found = [unpack_bytes(each, self._bytes_at, self._layout, self.rule.bytes_as) for each in found]
         return found
+
+    @property
+    def decides(self) -> bool:
+        """Whether what it cannot read is no other rule's: its topics are of presence alone."""
+        return self.rule.what == "presence" and self.rule.unknown_words == "refuse"
 
     def fits(self, documents: list[Any]) -> bool:
         """Whether the first document has the rule's shape and every path of ``when`` leads to something in it."""
         first = documents[0]
         if self.rule.shape != "any" and _shape(first) != self.rule.shape:
             return False
-        if self.rule.what == "presence" and not self.rule.state and presence_of(first, self._value) is None:
+        if self.rule.what == "presence" and not self.decides and self._state(first) is None:
             return False
-        return all(next(find(path, first), None) is not None for path in self._when)
+        return not self._when or all(next(find(path, first), None) is not None for path in self._when)
 
     def read(self, documents: list[Any], came: Came) -> Decoded:
         """Make of a message's documents what the rule says.
@@ -183,14 +212,16 @@ class CompiledRule:
             case "nothing":
                 return Decoded(self.map_name, ignored=[Passed("", "the map passes over this topic")])
             case "refuse":
-                why = "the map refuses this topic"
-                return Decoded(self.map_name, refused=[Refused("", Reason.UNKNOWN_TOPIC, why)])
+                return Decoded(self.map_name, refused=[Refused("", Reason(self.rule.reason), self.rule.why)])
             case "presence":
                 return self._presence(documents, came)
         notes = Notes(wanted=came.explain)
         merged = Merged(came.arrivals, came.ingest_time)
         for document in documents:
-            self._document(document, came, notes, merged)
+            if isinstance(document, InputError):
+                notes.refuse((), document)
+            else:
+                self._document(document, came, notes, merged)
         found = merged.readings()
         presence = self._presence(documents, came).presence if self.rule.state else []
         outcome = Decoded(self.map_name, found, presence, notes.ignored, notes.refused)
@@ -233,7 +264,7 @@ class CompiledRule:
         try:
             values: dict[str, float] = {}
             self._gather(place, names, follow, values, notes)
-            spread = [spread for spread in self._spreads if spread.is_in(follow)]
+            spread = [each for each in self._spreads if each.is_in(follow)] if self._spreads else ()
             if not values and not spread:
                 return
             sensor = came.sensor or self._sensor(names, follow)
@@ -288,17 +319,41 @@ class CompiledRule:
         value = follow(self._sequence)
         return value if type(value) is int and 0 <= value < 2**63 else None
 
+    def _state(self, document: Any) -> State | None:
+        return self.rule.state or presence_of(word_of(document, self._value), self._words)
+
     def _presence(self, documents: list[Any], came: Came) -> Decoded:
+        """Say what a message says of presence; one without a word of it cannot be read."""
         document = documents[0] if documents else None
-        state = self.rule.state or presence_of(document, self._value)
+        if isinstance(document, InputError):
+            raise document
+        state = self._state(document)
         if state is None:
-            return Decoded(self.map_name, ignored=[Passed("", f"no word of presence: {shown(document)}")])
+            why = f"presence must be a word such as online or offline, got {shown(document)}"
+            return Decoded(self.map_name, refused=[Refused("", Reason.BAD_VALUE, why)])
 
         def follow(path: Path) -> Any:
             return get(path, document)
 
-        found = Presence(came.sensor or self._sensor(came.names, follow), state, came.ingest_time)
-        return Decoded(self.map_name, presence=[found])
+        word = PresenceWord(
+            came.sensor or self._sensor(came.names, follow),
+            state,
+            came.ingest_time,
+            word_of(document, self._value) or "",
+            "" if self._gateway is None else named_sensor(self._gateway, came.names, follow) or "",
+            self._number_at(self._session, document),
+        )
+        return Decoded(self.map_name, presence=[word])
+
+    def _number_at(self, path: Path | None, document: Any) -> int | None:
+        found = next(find(path, document), None) if path is not None else None
+        return found.value if found is not None and type(found.value) is int and found.value >= 0 else None
+
+    def withdrawn(self, came: Came) -> Decoded:
+        """Say what an empty message on a topic of presence says: the retained word is cleared."""
+        if came.sensor is None:
+            return Decoded(self.map_name, ignored=[Passed("", "empty: it clears a retained message")])
+        return Decoded(self.map_name, presence=[PresenceWord(came.sensor, "withdrawn", came.ingest_time)])
 
 
 def _by_way(place: Reached) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from streams.errors import Reason
-from streams.records.types import Reading
+from streams.records.types import Birth, Reading
 
 Clock = Literal["device", "arrival"]
 
@@ -23,18 +23,24 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     clock: Clock
 
 
-class Presence(msgspec.Struct, frozen=True, gc=False):
+class PresenceWord(msgspec.Struct, frozen=True, gc=False):
     """What a device, its gateway or the broker (by a last will) says of a device's being there.
 
     Args:
         sensor_id: The device.
-        state: ``online`` or ``offline``.
+        state: ``online`` or ``offline``; ``withdrawn`` if a retained word was cleared: nothing is said any more.
         at: When it came (seconds since the Unix epoch).
+        said: The word, as it came.
+        gateway: The id of what the device is reached by: when that goes, the device goes with it.
+        session: Number of the connection that it is about, where the form has one: an older one's end says nothing.
     """
 
     sensor_id: str
-    state: Literal["online", "offline"]
+    state: Literal["online", "offline", "withdrawn"]
     at: float
+    said: str = ""
+    gateway: str = ""
+    session: int | None = None
 
 
 class Passed(msgspec.Struct, frozen=True, gc=False):
@@ -63,10 +69,12 @@ class Decoded(msgspec.Struct, gc=False):
 
     Args:
         map: Name of the map that read it; empty when there is none.
+        births: Names that it gave to aliases.
     """
 
     map: str
     readings: list[Found] = []
-    presence: list[Presence] = []
+    presence: list[PresenceWord] = []
     ignored: list[Passed] = []
     refused: list[Refused] = []
+    births: list[Birth] = []

@@ -24,14 +24,19 @@ MAX_FILE_BYTES = 262_144
 _MAX_RULES = 200
 
 Texts = str | list[str]
-Format = Literal["auto", "json", "value", "csv", "influx", "senml", "cbor", "msgpack", "sparkplug", "bytes"]
+FORMATS = ("auto", "json", "value", "csv", "influx", "senml", "cbor", "msgpack", "sparkplug", "bytes")
+"""The formats that Weir reads; installed packages may bring others."""
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+"""What a map, or a decoder, may be called."""
 Others = Literal["all", "ignore", "refuse"]
 Unit = Literal["auto", "s", "ms", "us", "ns"]
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a map file: a name that does not exist in it is an error."""
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A table of a map file: a name that does not exist in it is an error.
+
+    What a map leaves out is not written either: a later field with a default changes no map's fingerprint.
+    """
 
 
 class TimeField(_Part, frozen=True):
@@ -136,7 +141,8 @@ class Rule(_Part, frozen=True):
             more levels), ``{a,b}`` (one of these).
         what: ``readings``; ``presence``: a word says whether a device is there; ``nothing``: passed over;
             ``refuse``: a dead letter.
-        format: How bytes become values.
+        reason, why: Of that dead letter: what is wrong with such a message, and the remedy.
+        format: How bytes become values: one of `FORMATS`, or the name of a decoder that an installed package brings.
         when: Paths that must all be there; otherwise the next rule is asked.
         shape: What the payload must be; otherwise the next rule is asked.
         sensor: Templates of the sensor's id out of names of levels ``{sensor}`` and paths ``{.a.b}``, ``{$.a.b}``;
@@ -166,6 +172,10 @@ class Rule(_Part, frozen=True):
         sequence: Path of the device's own counter.
         decimal: As in `Field`, for all.
         state: What a message says of its device's presence, whatever it holds.
+        unknown_words: Of a presence topic: what becomes of a word that says nothing of presence, a dead letter or the
+            next rule's.
+        gateway: Template of the id of what the device is reached by: when that goes, the device goes with it.
+        session: Path of the number of the connection that a word of presence is about.
         once_within: Seconds within which the same values of the same sensor on another topic are the same reading:
             heard by two gateways, or published twice.
         subscribe: Whether the bridge asks for these topics; otherwise the rule reads what comes anyway.
@@ -173,7 +183,9 @@ class Rule(_Part, frozen=True):
 
     topic: Texts
     what: Literal["readings", "presence", "nothing", "refuse"] = "readings"
-    format: Format = "auto"
+    reason: Literal["unknown_topic", "bad_sensor_id"] = "unknown_topic"
+    why: Annotated[str, msgspec.Meta(max_length=500)] = "the map refuses this topic"
+    format: str = "auto"
     when: list[str] = []
     shape: Literal["any", "object", "array", "value"] = "any"
     sensor: Texts = "{sensor}"
@@ -201,6 +213,9 @@ class Rule(_Part, frozen=True):
     decimal: Literal[".", ","] = "."
     words: dict[str, float] = {}
     state: Literal["", "online", "offline"] = ""
+    unknown_words: Literal["refuse", "next"] = "refuse"
+    gateway: str = ""
+    session: str = ""
     once_within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     subscribe: bool = True
 
@@ -243,7 +258,7 @@ def parse_map(text: str, where: str = "map") -> Map:
         raise ConfigurationError(f"{where}: a map must be TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{where}: {error}; see docs/reference/maps.md") from None
-    if not _NAME.fullmatch(found.name):
+    if not NAME.fullmatch(found.name):
         raise ConfigurationError(
             f"{where}: name must be lower-case letters, digits and -, got {found.name[:80]!r}"
         )

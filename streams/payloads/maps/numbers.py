@@ -33,7 +33,7 @@ ABSENT = frozenset({
 """Words for *not measured*, in lower case."""
 
 _NUMBER = re.compile(
-    r"([+-]?(?:\d{1,30}(?:[.,]\d{0,30})?|[.,]\d{1,30})(?:[eE][+-]?\d{1,3})?)(\s*[^\d\s.,:;/+-][^\d\s.,:;]{0,11}[23²³]?)?",
+    r"([+-]?(?:\d{1,30}(?:[.,]\d{0,30})?|[.,]\d{1,30})(?:[eE][+-]?\d{1,3})?)(?![eE]\Z)(\s*[^\d\s.,:;/+-][^\d\s.,:;]{0,11}[23²³]?)?",
     re.ASCII,
 )
 _ZERO_FIRST = re.compile(r"[+-]?0\d", re.ASCII)

@@ -64,19 +64,16 @@ class Path(msgspec.Struct, frozen=True, gc=False):
     Args:
         text: As it was written.
         steps: Its steps.
+        plain: Whether it leads to at most one place.
         root: Whether it begins at the root of the payload.
         up: How many objects above the part it begins.
     """
 
     text: str
     steps: tuple[Step, ...]
+    plain: bool
     root: bool = False
     up: int = 0
-
-    @property
-    def plain(self) -> bool:
-        """Whether it leads to at most one place."""
-        return all(step.key is not None or step.index is not None for step in self.steps)
 
 
 def compile_path(text: str) -> Path:
@@ -102,7 +99,8 @@ def compile_path(text: str) -> Path:
                 raise ConfigurationError(f"path {text[:120]!r} must not end in a dot")
     if sum(step.any == "deep" for step in steps) > 1:
         raise ConfigurationError(f"path {text[:120]!r} must have ** at most once")
-    return Path(text, tuple(steps), root, up)
+    plain = all(step.key is not None or step.index is not None for step in steps)
+    return Path(text, tuple(steps), plain, root, up)
 
 
 def _step(found: re.Match[str], text: str) -> Step:

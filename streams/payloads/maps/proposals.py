@@ -46,11 +46,12 @@ class TopicGroup(msgspec.Struct, frozen=True, gc=False):
     map_text: str
 
 
-def propose(messages: Iterable[Unread]) -> list[TopicGroup]:
+def propose(messages: Iterable[Unread], first: int = 1) -> list[TopicGroup]:
     """TopicGroup messages by the shape of their topics and payloads, and write a map for each group.
 
     Args:
         messages: What nothing reads.
+        first: Number of the first map that is proposed.
 
     Returns:
         The groups, the largest first.
@@ -59,7 +60,7 @@ def propose(messages: Iterable[Unread]) -> list[TopicGroup]:
     for message in messages:
         levels = message.topic.split("/")
         found[len(levels), *levels[:_FIRST_LEVELS], _signature(message.payload)].append(message)
-    groups = [_group(number, same) for number, same in enumerate(found.values(), 1)]
+    groups = [_group(number, same) for number, same in enumerate(found.values(), first)]
     return sorted(groups, key=lambda group: (-len(group.messages), group.template))
 
 

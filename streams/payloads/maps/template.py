@@ -132,6 +132,22 @@ def covers(filter_: str, other: str) -> bool:
     return len(mine) == len(theirs)
 
 
+def meet(filter_: str, other: str) -> bool:
+    """Whether there are topics that both MQTT filters bring.
+
+    >>> meet("+/status", "shop/+"), meet("tele/#", "tele"), meet("a/+/c", "a/b")
+    (True, True, False)
+    """
+    mine, theirs = filter_.split("/"), other.split("/")
+    for one, another in zip(mine, theirs, strict=False):
+        if "#" in (one, another):
+            return True
+        if one != another and "+" not in (one, another):
+            return False
+    longer = mine[len(theirs) :] or theirs[len(mine) :]
+    return not longer or longer == ["#"]
+
+
 def union(filters: list[str]) -> list[str]:
     """Leave out filters that another covers: a broker may send a message once for each filter that fits."""
     found: list[str] = []

@@ -1,11 +1,26 @@
 """Words for a device's being there or not."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from streams.payloads.maps.paths import MISSING, Path, get
 
 _ONLINE = frozenset(
-    {"online", "connected", "ready", "true", "1", "on", "up", "alive", "available", "yes", "running", "init"}
+    {
+        "online",
+        "connected",
+        "ready",
+        "true",
+        "1",
+        "on",
+        "up",
+        "alive",
+        "available",
+        "yes",
+        "running",
+        "init",
+        "alert",
+    }
 )
 _OFFLINE = frozenset({
     "offline", "disconnected", "lost", "false", "0", "off", "down", "dead", "unavailable", "no", "stopped", "sleeping",
@@ -24,29 +39,41 @@ _FIELDS = (
 )
 
 State = Literal["online", "offline"]
+_LONGEST = 64
 
 
-def presence_of(document: Any, path: Path) -> State | None:
-    """Return what a message says of a device's presence; ``None`` if it says nothing of it.
+def word_of(document: Any, path: Path) -> str | None:
+    """Return the word that a message says of a device's presence; ``None`` if it holds none.
 
     Args:
         document: A word, or an object with a word.
         path: Where the word stands, if a map says so; otherwise the usual fields are looked at.
-
-    >>> from streams.payloads.maps.paths import compile_path
-    >>> presence_of("Online", compile_path("")), presence_of({"state": "offline"}, compile_path(""))
-    ('online', 'offline')
     """
     value = get(path, document) if path.steps else document
     if type(value) is dict:
         value = next((value[name] for name in _FIELDS if name in value), MISSING)
     if type(value) is bool:
-        return "online" if value else "offline"
+        return "true" if value else "false"
     if type(value) in (int, float):
         value = str(value)
-    if type(value) is not str:
+    return value.strip()[:_LONGEST] if type(value) is str else None
+
+
+def presence_of(word: str | None, words: Mapping[str, float]) -> State | None:
+    """Return what a word says of a device's presence; ``None`` if it says nothing of it.
+
+    Args:
+        word: The word.
+        words: Words of a map's own, in lower case: 0 is offline, any other number online.
+
+    >>> presence_of("Online", {}), presence_of("lost", {}), presence_of("asleep", {"asleep": 1}), presence_of("?", {})
+    ('online', 'offline', 'online', None)
+    """
+    if word is None:
         return None
-    word = value.strip().lower()
+    word = word.lower()
+    if word in words:
+        return "online" if words[word] else "offline"
     if word in _ONLINE or word.endswith("/online"):
         return "online"
     return "offline" if word in _OFFLINE else None

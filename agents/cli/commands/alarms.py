@@ -1,0 +1,274 @@
+"""``weir alarms``: what stands, what was done about it, and what you do."""
+
+import getpass
+import json
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agents.cli.near_group import NearGroup
+from agents.cli.time_option import EventTime
+
+if TYPE_CHECKING:
+    from bridges.alarms.alarm_log import AlarmLog
+    from bridges.process.settings import Settings
+    from streams.records.alarm_records import Alarm
+    from streams.records.types import Device
+
+_EXAMPLES = """
+\b
+Examples:
+  weir alarms list                                      what stands, the worst first
+  weir alarms show 66deff                               one alarm, all that happened, and who was told
+  weir alarms ack 66deff                                I have seen it
+  weir alarms shelve 66deff --for 2h --why "pump is out"
+  weir alarms label 66deff no_fault
+  weir alarms plan 'boiler-*' --from 2026-12-01T06:00 --to 2026-12-01T18:00 --why "new valves"
+  weir alarms follow --json                             changes as they come, for programs
+  weir alarms test-notify                               does each target answer?
+"""
+_JSON = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
+_BY = click.option("--by", default=getpass.getuser, show_default="your user name", help="Who does it.")
+_WHY = click.option("--why", default="", help="The reason; it is kept with it.")
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
+_FOLLOW_SECONDS = 0.5
+
+
+class Span(click.ParamType):
+    """A length of time: ``30m``, ``2h``, ``1d``."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        text = str(value)
+        try:
+            seconds = float(text[:-1]) * _UNITS[text[-1:]]
+        except (ValueError, KeyError):
+            seconds = -1.0
+        if not 0 < seconds < 10 * 365 * 86_400:
+            self.fail(f"expected a time such as 30m, 2h or 1d, got {text!r}", param, ctx)
+        return seconds
+
+
+@click.group(cls=NearGroup, epilog=_EXAMPLES)
+def alarms() -> None:
+    """Show alarms, and answer them: each answer is a record in the log, with who, when and why.
+
+    An alarm may be named by the beginning of its id.
+    """
+
+
+def _settings() -> "Settings":
+    from bridges.process.settings import load
+
+    return load()
+
+
+def _read(settings: "Settings") -> "AlarmLog":
+    from bridges.alarms.alarm_log import AlarmLog
+
+    log = AlarmLog(settings)
+    try:
+        log.read()
+    finally:
+        log.close()
+    return log
+
+
+def _devices(settings: "Settings") -> "dict[str, Device]":
+    """Return what is known of sensors; an alarm is shown without its name rather than not at all."""
+    from bridges.devices.device_registry import devices_on_kafka
+    from streams.errors import TransientError
+
+    try:
+        return devices_on_kafka(settings)
+    except TransientError as error:
+        click.echo(f"without names: {error}", err=True)
+        return {}
+
+
+@alarms.command("list")
+@click.option("--all", "all_of_them", is_flag=True, help="Those that are over, too.")
+@_JSON
+def list_alarms(all_of_them: bool, as_json: bool) -> None:
+    """List what stands: the worst first, of these the newest."""
+    settings = _settings()
+    found = list(_read(settings).newest(all_of_them=all_of_them))
+    devices = _devices(settings) if found else {}
+    for alarm in found:
+        device = devices.get(alarm.sensor_id)
+        _say(alarm, as_json, label=device.label if device else "")
+    if not found and not as_json:
+        click.echo("no alarm stands" if not all_of_them else "there has been no alarm")
+
+
+@alarms.command()
+@click.argument("alarm")
+@_JSON
+def show(alarm: str, as_json: bool) -> None:
+    """Show one alarm: all that happened, and who was told."""
+    log = _read(_settings())
+    for change in log.changes[log.find(alarm).id]:
+        _say(change, as_json, log)
+
+
+@alarms.command()
+@_JSON
+def follow(as_json: bool) -> None:
+    """Show changes as they come, until Ctrl-C."""
+    from bridges.alarms.alarm_log import AlarmLog
+    from streams.errors import TransientError
+
+    begun = False
+    log = AlarmLog(_settings(), lambda change: _say(change, as_json) if begun else None)
+    try:
+        log.read()
+        begun = True
+        while True:
+            time.sleep(_FOLLOW_SECONDS)
+            try:
+                log.read()
+            except TransientError as error:
+                click.echo(str(error), err=True)
+    finally:
+        log.close()
+
+
+def _say(change: "Alarm", as_json: bool, log: "AlarmLog | None" = None, label: str = "") -> None:
+    from streams.alarms.templates import as_plain
+    from streams.alarms.wording import alarm_sentence
+    from streams.signals.wire import iso
+
+    told = [] if log is None else log.told_of(change)
+    if as_json:
+        notifications = {} if log is None else {"notifications": [_plain(each) for each in told]}
+        click.echo(json.dumps({**as_plain(change, label), **notifications}, ensure_ascii=False))
+        return
+    who = f" by {change.by}" if change.by else ""
+    why = f": {change.why}" if change.why else ""
+    targets = "".join(f" [{each.target}: {each.outcome}]" for each in told)
+    click.echo(
+        f"{change.id} {iso(change.changed_at)} {change.severity:8} {change.state:14} "
+        f"{alarm_sentence(change, label)} ({change.event}{who}{why}){targets}"
+    )
+
+
+def _plain(record: Any) -> Any:
+    import msgspec
+
+    return msgspec.to_builtins(record)
+
+
+# -- what people do ----------------------------------------------------------------------------------------------------
+
+
+def _act(kind: str, **told: Any) -> None:
+    from bridges.alarms.action_writer import write_action
+    from streams.alarms.acting import action_of
+    from streams.errors import ConfigurationError, InputError
+
+    settings = _settings()
+    if told.get("alarm"):
+        found = _read(settings).find(told["alarm"])
+        told |= {"alarm": found.id, "sensor_id": found.sensor_id}
+    try:
+        action = action_of(kind, at=round(time.time(), 3), **told)
+    except InputError as error:
+        raise ConfigurationError(error.detail) from None
+    write_action(settings, action)
+    click.echo(f"{kind}: action {action.id} is in the log")
+
+
+def _one_of(alarm: str, sensor: str) -> None:
+    if bool(alarm) == bool(sensor):
+        raise click.UsageError("name an alarm, or a sensor with --sensor")
+
+
+@alarms.command()
+@click.argument("alarm")
+@_BY
+@_WHY
+def ack(alarm: str, by: str, why: str) -> None:
+    """Acknowledge an alarm: somebody has seen it."""
+    _act("acknowledge", alarm=alarm, by=by, why=why)
+
+
+@alarms.command()
+@click.argument("alarm")
+@click.argument("text")
+@_BY
+def comment(alarm: str, text: str, by: str) -> None:
+    """Say something about an alarm."""
+    _act("comment", alarm=alarm, by=by, why=text)
+
+
+@alarms.command()
+@click.argument("alarm", required=False, default="")
+@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@click.option("--for", "seconds", type=Span(), required=True, help="For so long: 30m, 2h, 1d.")
+@_BY
+@_WHY
+def shelve(alarm: str, sensor: str, seconds: float, by: str, why: str) -> None:
+    """Tell nobody for a while: of an alarm (its series and kind), or of a sensor."""
+    _one_of(alarm, sensor)
+    until = round(time.time() + seconds, 3)
+    _act("shelve", alarm=alarm, sensor_id=sensor, until=until, by=by, why=why)
+
+
+@alarms.command()
+@click.argument("alarm", required=False, default="")
+@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@_BY
+def unshelve(alarm: str, sensor: str, by: str) -> None:
+    """End shelving: what still stands is told."""
+    _one_of(alarm, sensor)
+    _act("unshelve", alarm=alarm, sensor_id=sensor, by=by)
+
+
+@alarms.command()
+@click.argument("alarm")
+@click.argument("kind", type=click.Choice(["fault", "no_fault"]))
+@_BY
+@_WHY
+def label(alarm: str, kind: str, by: str, why: str) -> None:
+    """Say whether an alarm was right: a fault is also a label to tune detection by."""
+    _act(kind, alarm=alarm, by=by, why=why)
+
+
+@alarms.command()
+@click.argument("sensors")
+@click.option("--from", "start", type=EventTime(), required=True, help="When the work begins.")
+@click.option("--to", "until", type=EventTime(), required=True, help="When it ends.")
+@click.option("--why", required=True, help="What is done.")
+@_BY
+def plan(sensors: str, start: float, until: float, why: str, by: str) -> None:
+    """Plan work: nobody is told of alarms of these sensors (a pattern) that are raised meanwhile."""
+    _act("planned_work", sensors=sensors, start=start, until=until, by=by, why=why)
+
+
+@alarms.command()
+@click.argument("action")
+@_BY
+@_WHY
+def withdraw(action: str, by: str, why: str) -> None:
+    """Withdraw planned work, by the id of its action: it is off, or over early."""
+    _act("withdraw", action=action, by=by, why=why)
+
+
+@alarms.command("test-notify")
+@click.argument("targets", nargs=-1)
+@click.pass_context
+def test_notify(ctx: click.Context, targets: tuple[str, ...]) -> None:
+    """Tell each target (or those that are named) of an alarm that is none, and that it is gone again."""
+    from bridges.notify.trying_out import try_out
+
+    failed = False
+    for name, wrong, took in try_out(_settings(), targets):
+        failed = failed or bool(wrong)
+        click.echo(
+            f"{name}: {wrong or 'told'} ({timedelta(seconds=took) / timedelta(milliseconds=1):.0f} ms)"
+        )
+    ctx.exit(1 if failed else 0)

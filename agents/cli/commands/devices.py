@@ -1,0 +1,151 @@
+"""``weir devices``: what people call sensors, where they are, what they belong to, and whether they are there."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agents.cli.near_group import NearGroup
+
+if TYPE_CHECKING:
+    from streams.records.types import Device
+
+_EXAMPLES = """
+\b
+Examples:
+  weir devices import devices.csv
+  weir devices list --place 'hall 7'
+  weir devices list --state disconnected,silent
+  weir devices export devices.toml
+"""
+
+
+@click.group(cls=NearGroup, epilog=_EXAMPLES)
+def devices() -> None:
+    """Keep the registry of devices: names, places, units. Alarms and notifications show them.
+
+    The newest that was said of a sensor counts; the log has it on the topic `devices`.
+    """
+
+
+@devices.command(
+    name="import",
+    epilog="\b\nExamples:\n  weir devices import devices.csv\n  weir devices import --from mqtt --dry-run",
+)
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--from", "sources", type=click.Choice(["mqtt", "births"]), multiple=True,
+    help="Take what is announced: by MQTT (zigbee2mqtt, Home Assistant discovery, Tasmota, Homie, ChirpStack), or in "
+    "births of Sparkplug. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True,
+    help="How long to listen to MQTT.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+def import_(file: Path | None, sources: tuple[str, ...], seconds: float, dry_run: bool) -> None:
+    """Take over what a CSV or TOML file says of sensors, or what devices announce; others stay as they are.
+
+    All of the file counts, or, if something in it cannot be read, nothing. What a line leaves out is not known any
+    more. Columns of CSV: sensor_id, name, place, machine, group, interval (seconds), and unit:QUANTITY.
+
+    What is announced fills in what nobody has said: names and units that are there stay.
+    """
+    from bridges.devices.device_registry import devices_on_kafka, write_devices
+    from bridges.process import settings as all_settings
+
+    if (file is None) == (not sources):
+        raise click.UsageError("give a file, or --from")
+    settings = all_settings.load()
+    known = devices_on_kafka(settings)
+    if file is not None:
+        from bridges.devices.device_files import read_devices
+
+        given = read_devices(file, time.time())
+    else:
+        from bridges.devices.announcements import announced_devices
+
+        given = announced_devices(settings, sources, seconds, known)
+    new = [each for each in given if each.sensor_id not in known]
+    changed = [each for each in given if each.sensor_id in known and _differ(each, known[each.sensor_id])]
+    if not dry_run:
+        write_devices(settings, [*new, *changed])
+    same = len(given) - len(new) - len(changed)
+    click.echo(f"{len(new):,} new, {len(changed):,} changed, {same:,} as they were")
+
+
+def _differ(left: "Device", right: "Device") -> bool:
+    import msgspec
+
+    return msgspec.structs.replace(left, at=right.at) != right
+
+
+@devices.command(epilog="\b\nExample:\n  weir devices export devices.csv")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export(file: Path) -> None:
+    """Write all devices into a CSV or TOML file, as `import` reads them."""
+    from bridges.devices.device_files import devices_as_csv, devices_as_toml
+    from bridges.devices.device_registry import devices_on_kafka
+    from bridges.process import settings as all_settings
+    from bridges.process.written import write_whole
+    from streams.errors import ConfigurationError
+
+    forms = {".csv": devices_as_csv, ".toml": devices_as_toml}
+    if (write := forms.get(file.suffix.lower())) is None:
+        raise ConfigurationError(f"{file}: devices must be .csv or .toml, got {file.suffix!r}")
+    found = devices_on_kafka(all_settings.load())
+    write_whole(file, write(found.values()).encode())
+    click.echo(f"{len(found):,} devices written to {file}")
+
+
+@devices.command(
+    name="list",
+    epilog="\b\nExamples:\n  weir devices list --group boilers --json\n  weir devices list --state disconnected,silent",
+)
+@click.option("--place", default="", help="Only those at this place.")
+@click.option("--machine", default="", help="Only those of this machine.")
+@click.option("--group", default="", help="Only those of this group.")
+@click.option(
+    "--state", "states", default="", help="Only those: disconnected, silent, late, online, unknown."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
+def list_(place: str, machine: str, group: str, states: str, as_json: bool) -> None:
+    """List devices by id, with whether they are there, since when and why.
+
+    The worker knows which sensors are silent. If it does not answer, the registry and what topics say of presence are
+    read from Kafka, and that is said.
+    """
+    from bridges.devices.device_listing import devices_as_told
+    from bridges.process import settings as all_settings
+
+    where = {"place": place, "machine": machine, "group": group}
+    found = devices_as_told(all_settings.load(), where, [each for each in states.split(",") if each])
+    if found.problem:
+        click.echo(f"{found.problem}: which sensors are silent or late is not known", err=True)
+    for each in found.rows:
+        click.echo(json.dumps(each, ensure_ascii=False) if as_json else _line(each))
+    if not found.rows and not as_json:
+        click.echo("no such devices" if states or any(where.values()) else _NONE)
+
+
+_NONE = "no devices: weir devices import takes them from a file"
+
+
+def _line(device: dict[str, Any]) -> str:
+    label = ", ".join(part for part in (device["name"], device["place"]) if part)
+    parts = [label, *(f"{what} {text}" for what in ("machine", "group") if (text := device[what]))]
+    parts += [f"each {device['interval']:g} s"] if device["interval"] else []
+    parts += [f"{quantity} in {unit}" for quantity, unit in sorted(device["units"].items())]
+    parts += [_presence(device)] if device["state"] != "unknown" or device["reason"] else []
+    return f"{device['sensor_id']}: {'; '.join(part for part in parts if part)}"
+
+
+def _presence(device: dict[str, Any]) -> str:
+    from datetime import UTC, datetime
+
+    since = device["since"]
+    when = "" if since is None else f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    why = f" ({device['reason']})" if device["reason"] else ""
+    return f"{device['state']}{when}{why}"

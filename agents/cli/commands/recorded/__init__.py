@@ -1,0 +1,1 @@
+"""Commands over readings that are recorded, or series that are labelled."""

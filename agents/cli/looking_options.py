@@ -1,0 +1,31 @@
+"""What the commands that look share: where a local stack is, and JSON for programs."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def looking_options(command: F) -> F:
+    """Add ``--data`` and ``--json``; while a local stack runs on that folder, its addresses are used."""
+
+    @wraps(command)
+    def at_the_local_stack(*args: Any, data: Path, **named: Any) -> Any:
+        from bridges.stack.environment import local_environment
+
+        with local_environment(data):
+            return command(*args, **named)
+
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object."),
+        click.option(
+            "--data", type=click.Path(file_okay=False, path_type=Path), default=Path(".weir"), show_default=True,
+            help="Data folder of `weir up`: while it runs, its addresses are used where the settings name none.",
+        ),
+    ):  # fmt: skip
+        at_the_local_stack = option(at_the_local_stack)
+    return at_the_local_stack  # type: ignore[return-value]

@@ -1,0 +1,107 @@
+"""The pages of alarms on the worker's web server: what stands, and what people do about it."""
+
+import time
+from importlib.resources import files
+from typing import TYPE_CHECKING, cast
+
+from aiohttp import web
+from faust.web import Request, Response, View
+
+from agents.web.peers import Answers, ask_all
+from agents.web.posting import read_posted
+from agents.web.queries import BadRequest, Json, answer, is_local, read_number
+from bridges.alarms.action_writer import partitions_of
+from streams.alarms.acting import action_of
+from streams.alarms.alarm_rules import SEVERITIES
+from streams.alarms.inhibiting import AlarmState
+from streams.alarms.raising import PARTITION
+from streams.alarms.templates import as_plain
+from streams.errors import InputError
+from streams.records.alarm_records import Action, Alarm
+from streams.records.catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
+    from agents.views.worker_pages import WorkerPages
+    from agents.web.routes import Pages
+
+_MOST_SHOWN = 1000
+_ACTIONS = CATALOGUE.of(Action)
+_FIELDS = frozenset(Action.__struct_fields__) - {"id", "at"}
+
+
+async def show_alarms(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+    """Show the alarms to people."""
+    page = files("agents.views").joinpath("alarms.html").read_text(encoding="utf-8")
+    return view.html(page, headers={"Cache-Control": "no-cache"})
+
+
+async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+    """List what stands, over all workers: the worst first, of these the newest."""
+    limit = int(read_number(request.query, "limit", 200, least=1, greatest=_MOST_SHOWN))
+    label = cast("WorkerPages", pages).watch.devices.label
+    own = sorted((as_plain(each, label(each.sensor_id)) for each in open_alarms(pages.app)), key=_worst_first)
+    answers = Answers() if is_local(request.query) else await _others(pages.app, limit)
+    found = [*own[:limit], *(each for part in answers.found.values() for each in part["alarms"])]
+    total = len(own) + sum(part["open"] for part in answers.found.values())
+    return answer(
+        view,
+        {
+            "alarms": sorted(found, key=_worst_first)[:limit],
+            "open": total,
+            "workers": 1 + len(answers.found),
+            "missing": answers.missing,
+        },
+    )
+
+
+async def _others(app: "WorkerApp", limit: int) -> Answers:
+    return await ask_all(app, "/api/alarms", {"limit": str(limit)})
+
+
+def _worst_first(alarm: Json) -> tuple[int, float, str]:
+    return -SEVERITIES.index(alarm["severity"]), -alarm["raised_at"], alarm["id"]
+
+
+def open_alarms(app: "WorkerApp") -> list[Alarm]:
+    """Return the alarms of this worker's partitions that are not over."""
+    if app.alarms is None:
+        return []
+    owned = app.owned_partitions() & app.alarms.rows.keys()
+    return [
+        alarm
+        for partition in owned
+        for key, row in app.alarms.rows[partition].items()
+        if key != PARTITION
+        for alarm in row.state.alarms.values()
+        if alarm.state != AlarmState.NORMAL
+    ]
+
+
+async def act(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+    """Put what a person does into the log; it takes effect with the next two checkpoints, which do not wait."""
+    app = pages.app
+    posted = await read_posted(cast("web.Request", request), app.settings)
+    if strange := sorted(posted.keys() - _FIELDS):
+        raise BadRequest(f"no such field: {strange[0]!r}; there are {', '.join(sorted(_FIELDS))}")
+    action = _action_of(posted)
+    topic, key = app.name_of(_ACTIONS.topic), _ACTIONS.key(action)
+    await app.plain_writer.write(
+        ((topic, each), (key, _ACTIONS.encode(action)))
+        for each in partitions_of(action, app.settings.kafka.partitions)
+    )
+    return answer(view, {"action": action.id}, status=202)
+
+
+def _action_of(posted: Json) -> Action:
+    try:
+        texts = {name: posted[name] for name in posted.keys() - {"start", "until"}}
+        if wrong := [name for name, text in texts.items() if not isinstance(text, str)]:
+            raise BadRequest(f"{wrong[0]} must be text")
+        times = {name: float(posted[name]) for name in ("start", "until") if posted.get(name) is not None}
+        told = {"kind": "", "by": "", **texts}
+        return action_of(told.pop("kind"), at=round(time.time(), 3), by=told.pop("by"), **told, **times)
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"start and until must be seconds since the Unix epoch: {error}") from None
+    except InputError as error:
+        raise BadRequest(error.detail) from None

@@ -1,0 +1,213 @@
+"""Which devices there are and whether they are there, of this worker's partitions: looked at every few seconds.
+
+    devices, presence (Kafka) ──▶ what people and topics say of them ──┬──▶ told: state, since when, why
+    windows (rows) ──▶ when each last sent something, its usual gap ───┘
+
+It is looked at in small parts, so that no page and no batch waits for it; what is asked for is of the last look.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from heapq import nsmallest
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from agents.views.live import Page
+from agents.web.queries import Json, Listing
+from bridges.devices.device_presence import PRESENCE, take_presence
+from bridges.devices.device_registry import DEVICES, take_device
+from bridges.kafka.topic_reader import TopicReader
+from bridges.process import metrics
+from bridges.process.logs import get_logger
+from streams.device_states import (
+    LEAST_LATE_SECONDS,
+    DeviceState,
+    Whereabouts,
+    as_registered,
+    count_states,
+    is_called,
+    stands_in,
+    told_of,
+    told_of_by_topics,
+    usual_gap,
+)
+from streams.records.identity import event_seconds
+from streams.records.types import Device, Presence
+
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
+    from streams.records.rows import Row
+    from streams.windows.sensor_windows import SensorWindows
+
+log = get_logger(__name__)
+
+LOOK_SECONDS = 5.0
+_READ_SECONDS = 2.0
+_PART = 500
+# A look may take so large a share of the time.
+_SHARE = 0.05
+_ANYWHERE: Mapping[str, str] = MappingProxyType({})
+
+
+class DeviceWatch:
+    """The devices of this worker.
+
+    Args:
+        app: The Faust application.
+
+    Attributes:
+        devices: What people say of each sensor, of all partitions.
+        told: What is told of each device of the worker's partitions, as of the last look.
+        log_ms: The newest ingest time that this worker knows of: the log's time.
+    """
+
+    def __init__(self, app: "WorkerApp") -> None:
+        self._app = app
+        self._reader = TopicReader(app.settings, [DEVICES.topic, PRESENCE.topic])
+        self.devices: dict[str, Device] = {}
+        self._presence: dict[str, Presence] = {}
+        self._arrivals: dict[str, tuple[int, int]] = {}
+        self._next_look = 0.0
+        self._looking: asyncio.Task[None] | None = None
+        self.told: dict[str, Whereabouts] = {}
+        self.log_ms = 0
+
+    def look_if_due(self) -> None:
+        """Begin to look at all devices, if it is time to and pages are served; nobody waits for it."""
+        busy = self._looking is not None and not self._looking.done()
+        if (
+            busy
+            or time.monotonic() < self._next_look
+            or self._app.rebalancing
+            or not self._app.conf.web_enabled
+        ):
+            return
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        began = time.monotonic()
+        self._next_look = began + LOOK_SECONDS
+        try:
+            await asyncio.to_thread(self._reader.read, self._take, _READ_SECONDS)
+            working = time.monotonic()
+            self.told = await self._all()
+            now = time.monotonic()
+            self._next_look = max(self._next_look, now + (now - working) / _SHARE)
+        except Exception as error:
+            # Pages go on showing what was told last; the next look may succeed.
+            log.error("devices.not_looked_at", error=repr(error))
+
+    def _take(self, topic: str, message: Any) -> None:
+        value = message.value() or b""
+        if topic == DEVICES.topic.name:
+            take_device(self.devices, value)
+        else:
+            take_presence(self._presence, value)
+
+    async def _all(self) -> dict[str, Whereabouts]:
+        rows = self._rows()
+        # After a start nothing may have gone by yet: the newest arrival is what is known of the log's time.
+        self.log_ms = max(self.log_ms, max((row.state.ingest_ms for row in rows.values()), default=0))
+        told: dict[str, Whereabouts] = {}
+        for number, sensor_id in enumerate(sorted({*rows, *self._without_rows(rows)})):
+            told[sensor_id] = self._told(sensor_id, rows.get(sensor_id))
+            if number % _PART == _PART - 1:
+                await asyncio.sleep(0)
+        self._arrivals = {sensor_id: seen for sensor_id, seen in self._arrivals.items() if sensor_id in rows}
+        return told
+
+    def _rows(self) -> "dict[str, Row[SensorWindows]]":
+        state, owned = self._app.windows, self._app.owned_partitions()
+        if state is None:
+            return {}
+        return {key: row for partition in owned for key, row in state.rows.get(partition, {}).items()}
+
+    def _without_rows(self, rows: Iterable[str]) -> list[str]:
+        """Return devices of the worker's partitions that have sent no reading, or none for long."""
+        owned = self._app.owned_partitions()
+        others = ({*self.devices} | told_of_by_topics(self._presence)) - set(rows)
+        return [sensor_id for sensor_id in others if self._app.partition_of(sensor_id.encode()) in owned]
+
+    def _told(self, sensor_id: str, row: "Row[SensorWindows] | None") -> Whereabouts:
+        presence, device = self._presence.get(sensor_id), self.devices.get(sensor_id)
+        if row is None or not row.state.ingest_ms:
+            return told_of(presence, None, None, 0.0)
+        arrived, longest = self._arrivals.get(sensor_id, (0, 0))
+        ms = row.state.ingest_ms
+        if ms > arrived:
+            longest = max(longest, ms - arrived) if arrived else 0
+            self._arrivals[sensor_id] = (ms, longest)
+        last, now = event_seconds(ms), event_seconds(self.log_ms)
+        usual: float | None = None
+        if now - last > LEAST_LATE_SECONDS:  # otherwise nothing can be late
+            usual = None if device is None else device.interval
+            if usual is None and (gap := usual_gap(row.state)) is not None:
+                usual = max(gap, longest / 1000)
+        return told_of(presence, last, usual, now)
+
+    # -- what is asked ---------------------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, int]:
+        """Count the devices of this worker by state."""
+        return count_states(self.told)
+
+    def label(self, sensor_id: str) -> str:
+        """Return name and place of a sensor; empty if it has none."""
+        device = self.devices.get(sensor_id)
+        return device.label if device else ""
+
+    def page(
+        self,
+        listing: Listing,
+        *,
+        find: str = "",
+        states: Iterable[str] = (),
+        where: Mapping[str, str] = _ANYWHERE,
+    ) -> Page:
+        """List devices by id.
+
+        Args:
+            listing: Which part.
+            find: Only those whose id begins so, or whose name, place, machine or group holds it.
+            states: Only those in one of these states; empty: in any.
+            where: Only those whose ``place``, ``machine`` or ``group`` is that, where it is not empty.
+        """
+        wanted = frozenset(states)
+        prefix, after, limit = listing
+
+        def is_meant(key: str, told: Whereabouts) -> bool:
+            return (
+                key > after
+                and key.startswith(prefix)
+                and (not wanted or told.state in wanted)
+                and (not find or self.is_found(key, find))
+                and stands_in(self.devices.get(key), where)
+            )
+
+        keys = nsmallest(limit + 1, (key for key, told in self.told.items() if is_meant(key, told)))
+        return Page([(key, self.describe(key)) for key in keys[:limit]], more=len(keys) > limit)
+
+    def is_found(self, sensor_id: str, text: str) -> bool:
+        """Tell whether an id begins so, or the sensor's name, place, machine or group holds it."""
+        return sensor_id.startswith(text) or is_called(self.devices.get(sensor_id), text)
+
+    def unit(self, sensor_id: str, quantity: str) -> str:
+        """Return the unit of a quantity; empty if nobody has said it."""
+        device = self.devices.get(sensor_id)
+        return device.units.get(quantity, "") if device else ""
+
+    def describe(self, sensor_id: str) -> Json:
+        """Say what is known of a device, and whether it is there."""
+        device, told = self.devices.get(sensor_id), self.told.get(sensor_id, _NOT_LOOKED_AT)
+        return {**msgspec.to_builtins(told), **as_registered(device)}
+
+    def refresh_gauges(self) -> None:
+        """Bring the counts of the metrics up to date."""
+        for state, count in self.counts().items():
+            metrics.DEVICES.labels(state).set(count)
+
+
+_NOT_LOOKED_AT = Whereabouts(DeviceState.UNKNOWN, None, "not looked at yet")

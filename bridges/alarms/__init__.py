@@ -1,0 +1,5 @@
+"""Alarms as their log has them, and what people do about them, for those who stand outside the worker.
+
+alarm_log.py      the newest record of each alarm
+action_writer.py  an action into the log
+"""

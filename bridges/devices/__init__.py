@@ -1,0 +1,1 @@
+"""The registry of devices: what people call a sensor, where it is, what it belongs to."""

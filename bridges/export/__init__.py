@@ -1,0 +1,1 @@
+"""What MongoDB holds, as files: by day and sensor, exact, with a manifest that balances."""

@@ -1,0 +1,1 @@
+"""What can be seen of a system that runs, from outside: its conditions, and where one reading stands."""

@@ -1,0 +1,115 @@
+"""Run limits over a source, in several processes if wanted: the same outcome for any number of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bridges.process.parallel import Done, Progress, in_processes
+from bridges.sources.source import Source, check_found
+from streams.alarms.alarm_rules import AlarmRules
+from streams.backtest.configuration import Configuration
+from streams.backtest.outcome import Outcome
+from streams.detection.detection_config import DetectionPlan
+from streams.rules.limit_trial import LimitTrial, TrialResults
+from streams.rules.rule_set import limits_alone
+from streams.rules.seen import SeenSeries, sensors_seen
+
+
+@dataclass(frozen=True)
+class RulesRun:
+    """What to run.
+
+    Args:
+        source: Recorded readings.
+        before, after: The settings in force, and with the rules.
+        alarms: What the settings say of alarms.
+        tick_seconds: How far apart ticks are.
+    """
+
+    source: Source
+    before: Configuration
+    after: Configuration
+    alarms: AlarmRules
+    tick_seconds: float
+
+    def run(self, processes: int = 1, progress: Progress | None = None) -> "RulesOutcome":
+        """Run it.
+
+        Args:
+            processes: At most so many; each takes some of the source's partitions.
+            progress: Told how far it is.
+
+        Raises:
+            NothingToRead: If nothing was selected.
+        """
+        outcome = RulesOutcome()
+        source = self.source
+        for part in in_processes(_run_rules, self, source.partitions, source.total, processes, progress):
+            outcome.merge(part)
+        check_found(source, outcome.read.sensors)
+        return outcome
+
+
+@dataclass
+class RulesOutcome:
+    """What came of it.
+
+    Args:
+        seen: What was read.
+        before, after: What came of the limits in force, and of those with the rules.
+        read: The sensors, and what could not be read, as a backtest tells them.
+    """
+
+    seen: SeenSeries = field(default_factory=SeenSeries)
+    before: TrialResults = field(default_factory=TrialResults)
+    after: TrialResults = field(default_factory=TrialResults)
+    read: Outcome = field(default_factory=Outcome)
+
+    def merge(self, other: "RulesOutcome") -> None:
+        """Add what came of other partitions; no sensor stands in two."""
+        self.seen.merge(other.seen)
+        self.before.merge(other.before)
+        self.after.merge(other.after)
+        self.read.merge(other.read)
+
+
+def limits_only(configuration: Configuration) -> Configuration:
+    """Return a configuration with nothing but its limits."""
+    return Configuration(configuration.name, configuration.windows, limits_alone(configuration.detection))
+
+
+def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> RulesOutcome:
+    outcome = RulesOutcome()
+    plans = [limits_only(each).plan() for each in (run.before, run.after)]
+    trials = [LimitTrial(plan, run.alarms, run.tick_seconds) for plan in plans]
+    # Without any limit in force there is nothing that they could have raised.
+    at_work = trials if _has_limits(plans[0]) else trials[1:]
+    for chunk in run.source.read(partitions):
+        for where, detail in chunk.unreadable:
+            outcome.read.note_unreadable(where, detail)
+        if chunk.records:
+            outcome.seen.apply(chunk.records)
+            for trial in at_work:
+                trial.apply(chunk.partition, chunk.records)
+        progress(chunk.done)
+    outcome.before, outcome.after = (trial.results(outcome.seen.by_series) for trial in trials)
+    outcome.read.sensors = sensors_seen(outcome.seen.by_series)
+    return outcome
+
+
+def _has_limits(plan: DetectionPlan) -> bool:
+    return any(each.limits is not None for each in (plan.default, *plan.patterns.values()))
+
+
+def why_not_exact(source: Source, *, allow_missing: bool) -> list[str]:
+    """Say why the worker may have raised something else on these readings; nothing if it would not.
+
+    Args:
+        source: What is read.
+        allow_missing: Whether a range may be read of which retention has deleted the beginning.
+    """
+    reasons = []
+    if source.describe()["kind"] == "mongo":
+        reasons.append("MongoDB gives readings by event time: those that came late count as if they had not")
+    if allow_missing:
+        reasons.append("of the beginning of the range retention may have deleted some")
+    return reasons

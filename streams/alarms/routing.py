@@ -1,0 +1,76 @@
+"""Which change of an alarm is told to whom, and how many changes are one message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import time
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from typing import Final
+
+from streams.alarms.alarm_rules import SEVERITIES
+from streams.records.alarm_records import Alarm
+
+RAISED_EVENTS: Final = frozenset({"raised", "restored"})
+"""Changes after which an alarm stands that has to be told."""
+IDS_OF_A_RECORD: Final = 500
+"""Changes of a group that one notification record names."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRoute:
+    """Which alarms are told to a target.
+
+    Args:
+        severity: The least that is told.
+        sensors: Patterns of sensor ids.
+        events: ``raised`` and ``returned``, or one of them.
+        quiet: Between these times of the day only critical alarms are told; may run past midnight.
+    """
+
+    severity: str
+    sensors: tuple[str, ...]
+    events: frozenset[str]
+    quiet: tuple[time, time] | None
+
+    def why_not(self, alarm: Alarm, at: time) -> str:
+        """Say why a change is not told to it; empty if it is.
+
+        Args:
+            alarm: The change.
+            at: Time of the day, where the target is.
+
+        >>> night = AlarmRoute("warning", ("*",), frozenset({"raised"}), (time(22), time(6)))
+        >>> [night.is_quiet(time(hour)) for hour in (21, 22, 5, 6)]
+        [False, True, True, False]
+        """
+        if alarm.quiet:
+            return alarm.quiet
+        if ("raised" if alarm.event in RAISED_EVENTS else alarm.event) not in self.events:
+            return "event"
+        if SEVERITIES.index(alarm.severity) < SEVERITIES.index(self.severity):
+            return "severity"
+        if not any(fnmatchcase(alarm.sensor_id, each) for each in self.sensors):
+            return "sensor"
+        return "quiet_hours" if self.is_quiet(at) and alarm.severity != "critical" else ""
+
+    def is_quiet(self, at: time) -> bool:
+        """Tell whether a time of the day lies in the quiet hours."""
+        if self.quiet is None:
+            return False
+        since, until = self.quiet
+        return since <= at < until if since <= until else at >= since or at < until
+
+
+def change_id(alarm: Alarm) -> str:
+    """Return what tells a change from all others."""
+    return f"{alarm.id}/{alarm.number}"
+
+
+def message_id(alarms: Sequence[Alarm]) -> str:
+    """Return the idempotency key of a message: of one change its own, of many a digest."""
+    if len(alarms) == 1:
+        return f"{alarms[0].id}-{alarms[0].number}"
+    digest = blake2b(digest_size=12, person=b"weir.message")
+    for alarm in alarms:
+        digest.update(change_id(alarm).encode() + b"\0")
+    return f"{digest.hexdigest()}-{len(alarms)}"

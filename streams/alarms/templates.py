@@ -1,0 +1,206 @@
+"""How a message about alarms is written for those who are told: plain values, to be sent as JSON.
+
+    slack, teams, ntfy   one message for people: the first alarms listed, the others counted
+    webhook              for programs: every change with all its fields, so many in a message
+    alertmanager         the same, as alerts of its own
+    pagerduty            an event for each alarm listed, with the alarm's id as the key, and one for the others
+
+So 10,000 alarms at once are a bounded number of messages of bounded size.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from streams.alarms.routing import RAISED_EVENTS, message_id
+from streams.alarms.wording import alarm_sentence, title_of
+from streams.records.alarm_records import Alarm
+from streams.signals.wire import iso
+
+Labels = Callable[[str], str]
+Message = tuple[Sequence[Alarm], Any]
+"""What a message is about, and what JSON holds of it."""
+
+BATCH: Final = 100
+"""Changes in one message for programs."""
+# An Alertmanager takes an alert for over when it has not been told of it again for a while, unless it says until when.
+_YEAR_SECONDS: Final = 365 * 86_400.0
+_SUMMARY_CHARACTERS: Final = 1000  # PagerDuty takes 1024
+_WORST: Final = ("critical", "warning", "info")
+_SIGNS: Final = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
+_OVER: Final = "🟢"
+
+
+def no_labels(_: str) -> str:
+    """Know no sensor by another name than its id."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a template is given.
+
+    Args:
+        alarms: Changes, in order; at least one.
+        listed: How many a message for people lists.
+        key: The routing key of PagerDuty, or the topic of ntfy.
+        labels: What people call a sensor, by its id; empty where it has no name.
+    """
+
+    alarms: Sequence[Alarm]
+    listed: int
+    key: str = ""
+    labels: Labels = no_labels
+
+    def title_of(self, alarm: Alarm) -> str:
+        """Name an alarm in a few words."""
+        return title_of(alarm, self.labels(alarm.sensor_id))
+
+    def sentence(self, alarm: Alarm) -> str:
+        """Say what is known of an alarm."""
+        return alarm_sentence(alarm, self.labels(alarm.sensor_id))
+
+    def plain(self, alarm: Alarm) -> dict[str, Any]:
+        """Return an alarm as plain values."""
+        return as_plain(alarm, self.labels(alarm.sensor_id))
+
+    @property
+    def severity(self) -> str:
+        """The worst of those that stand; ``info`` if none does."""
+        standing = {each.severity for each in self.alarms if each.event in RAISED_EVENTS}
+        return next((each for each in _WORST if each in standing), "info")
+
+    def title(self) -> str:
+        """Say in one line how many of what there are."""
+        if len(self.alarms) == 1:
+            alarm = self.alarms[0]
+            return f"{_word(alarm)}: {self.title_of(alarm)}"
+        raised = Counter(each.severity for each in self.alarms if each.event in RAISED_EVENTS)
+        returned = sum(each.event == "returned" for each in self.alarms)
+        parts = [f"{raised[each]:,} {each}" for each in _WORST if raised[each]]
+        parts += [f"{returned:,} back to normal"] if returned else []
+        return f"{len(self.alarms):,} changes of alarms: {', '.join(parts)}"
+
+    def lines(self) -> list[str]:
+        """Return a line for each alarm that is listed, and one that counts the others."""
+        shown = [f"{_sign(each)} {self.sentence(each)}" for each in self.alarms[: self.listed]]
+        others = len(self.alarms) - len(shown)
+        return [*shown, f"… and {others:,} more"] if others else shown
+
+
+def _word(alarm: Alarm) -> str:
+    return alarm.severity if alarm.event in RAISED_EVENTS else "back to normal"
+
+
+def _sign(alarm: Alarm) -> str:
+    return _SIGNS[alarm.severity] if alarm.event in RAISED_EVENTS else _OVER
+
+
+def as_plain(alarm: Alarm, label: str = "") -> dict[str, Any]:
+    """Return an alarm as plain values, all of them, with a sentence for people.
+
+    Args:
+        alarm: Any of its records.
+        label: What people call the sensor.
+    """
+    # A record leaves out what has its default; whoever reads a message may ask for any field.
+    return {
+        **msgspec.structs.asdict(alarm),
+        "title": title_of(alarm, label),
+        "summary": alarm_sentence(alarm, label),
+    }
+
+
+def _webhook(told: Told) -> Iterator[Message]:
+    for part in _batches(told.alarms):
+        yield part, {"version": 1, "id": message_id(part), "alarms": [told.plain(each) for each in part]}
+
+
+def _slack(told: Told) -> Iterator[Message]:
+    text = "\n".join([f"*{_escaped(told.title())}*", *map(_escaped, told.lines())])
+    yield told.alarms, {"text": text}
+
+
+def _escaped(text: str) -> str:
+    # Slack reads <!channel> and <@user> in what a sensor is called, too.
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _teams(told: Told) -> Iterator[Message]:
+    blocks = [{"type": "TextBlock", "text": told.title(), "weight": "Bolder", "wrap": True}]
+    blocks += [{"type": "TextBlock", "text": line, "wrap": True} for line in told.lines()]
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": blocks}
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    yield told.alarms, {"type": "message", "attachments": [attachment]}
+
+
+def _ntfy(told: Told) -> Iterator[Message]:
+    priorities = {"critical": 5, "warning": 4, "info": 3}
+    body = {
+        "topic": told.key,
+        "title": told.title(),
+        "message": "\n".join(told.lines()),
+        "priority": priorities[told.severity],
+        "tags": ["weir", told.severity],
+    }
+    yield told.alarms, body
+
+
+def _alertmanager(told: Told) -> Iterator[Message]:
+    for part in _batches(told.alarms):
+        yield part, [_alert(told, each) for each in part]
+
+
+def _alert(told: Told, alarm: Alarm) -> Any:
+    stands = alarm.event in RAISED_EVENTS
+    labels = {
+        "alertname": f"weir_{alarm.kind}", "sensor": alarm.sensor_id, "quantity": alarm.quantity,
+        "severity": alarm.severity, "alarm": alarm.id,
+    }  # fmt: skip
+    return {
+        "labels": labels,
+        "annotations": {"summary": told.title_of(alarm), "description": told.sentence(alarm)},
+        "startsAt": iso(alarm.raised_at),
+        "endsAt": iso(alarm.changed_at + _YEAR_SECONDS if stands else alarm.changed_at),
+    }
+
+
+def _pagerduty(told: Told) -> Iterator[Message]:
+    for alarm in told.alarms[: told.listed]:
+        yield [alarm], _event(told, [alarm], told.sentence(alarm))
+    if others := told.alarms[told.listed :]:
+        yield others, _event(told, others, replace(told, alarms=others).title())
+
+
+def _event(told: Told, alarms: Sequence[Alarm], summary: str) -> Any:
+    first = alarms[0]
+    stands = any(each.event in RAISED_EVENTS for each in alarms)
+    event = {
+        "routing_key": told.key,
+        "event_action": "trigger" if stands else "resolve",
+        "dedup_key": first.id if len(alarms) == 1 else message_id(alarms),
+    }
+    payload = {
+        "summary": summary[:_SUMMARY_CHARACTERS], "source": first.sensor_id, "component": first.quantity,
+        "severity": Told(alarms, told.listed).severity, "timestamp": iso(first.raised_at),
+        "custom_details": {"alarms": len(alarms), "first": told.plain(first)},
+    }  # fmt: skip
+    return {**event, "payload": payload}
+
+
+def _batches(alarms: Sequence[Alarm]) -> Iterator[Sequence[Alarm]]:
+    return (alarms[begin : begin + BATCH] for begin in range(0, len(alarms), BATCH))
+
+
+TEMPLATES: Final[Mapping[str, Callable[[Told], Iterator[Message]]]] = {
+    "webhook": _webhook,
+    "slack": _slack,
+    "teams": _teams,
+    "pagerduty": _pagerduty,
+    "alertmanager": _alertmanager,
+    "ntfy": _ntfy,
+}
+"""How each format of the settings is written: the messages of a group, in order."""

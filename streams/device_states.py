@@ -1,0 +1,178 @@
+"""Which devices are there: from what their topics say, and from when they last sent something.
+
+    disconnected   its topic says so, and nothing has come from it since
+    silent         nothing for five times its usual gap, at least five minutes
+    late           nothing for twice its usual gap, at least a minute
+    online         what it sends comes as usual, or nothing is known that speaks against it
+    unknown        the registry has it, and nothing has ever come
+
+The *usual gap* is the interval that the registry says; else the longest of the newest gaps between its readings (event
+times), or between two arrivals, if that is longer: some devices send what they have gathered once an hour. All is
+counted in the log's own time, so that no device is silent because the bridge is.
+
+It is computed where somebody asks: nothing that is measured depends on it, and nobody is alarmed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, Final
+
+from streams.analysis.findings import duration
+from streams.errors import ConfigurationError
+from streams.records.types import Device, Presence
+from streams.windows.sensor_windows import SensorWindows
+
+LATE_FACTOR: Final = 2.0
+SILENT_FACTOR: Final = 5.0
+LEAST_LATE_SECONDS: Final = 60.0
+LEAST_SILENT_SECONDS: Final = 300.0
+_GAPS = 31
+_FEWEST_GAPS = 8
+
+
+class DeviceState(StrEnum):
+    """Whether a device is there, the worst first."""
+
+    DISCONNECTED = "disconnected"
+    SILENT = "silent"
+    LATE = "late"
+    ONLINE = "online"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What is told of a device's presence.
+
+    Args:
+        state: Whether it is there.
+        since: Since when (seconds since the Unix epoch, ingest time); ``None``: it is not known.
+        reason: Why that is said, for people.
+        last: When the last reading came; ``None``: none has.
+    """
+
+    state: DeviceState
+    since: float | None = None
+    reason: str = ""
+    last: float | None = None
+
+
+def usual_gap(windows: SensorWindows) -> float | None:
+    """Return the longest of the newest gaps between a sensor's readings in seconds; ``None`` if there are too few.
+
+    Of quantities that come in messages of their own, the one that comes most often counts.
+    """
+    found: list[int] = []
+    for seen in (windows.compound, *windows.series.values()):
+        newest = () if seen is None else seen.times[-_GAPS - 1 :]
+        gaps = [after - before for before, after in pairwise(newest) if after > before]
+        if len(gaps) >= _FEWEST_GAPS:
+            found.append(max(gaps))
+    return min(found) / 1000 if found else None
+
+
+def told_of(presence: Presence | None, last: float | None, usual: float | None, now: float) -> Whereabouts:
+    """Say whether a device is there.
+
+    Args:
+        presence: What its topics said last.
+        last: When its last reading came; ``None``: none has.
+        usual: Its usual gap in seconds; ``None``: it is not known.
+        now: The log's time.
+
+    >>> told_of(None, 1000.0, 60.0, 1420.0).reason
+    'nothing for 7 min, usually every 60 s at the latest'
+    """
+    if presence is not None and presence.state == "disconnected" and (last is None or last <= presence.since):
+        latest = ", at the latest then" if presence.retained else ""
+        return Whereabouts(DeviceState.DISCONNECTED, presence.since, f"{_said(presence)}{latest}", last)
+    if last is not None and usual is not None:
+        gone = now - last
+        reason = f"nothing for {duration(gone)}, usually every {duration(usual)} at the latest"
+        if gone > max(LEAST_SILENT_SECONDS, SILENT_FACTOR * usual):
+            return Whereabouts(DeviceState.SILENT, last, reason, last)
+        if gone > max(LEAST_LATE_SECONDS, LATE_FACTOR * usual):
+            return Whereabouts(DeviceState.LATE, last, reason, last)
+    if presence is not None and presence.state == "online":
+        return Whereabouts(DeviceState.ONLINE, presence.since, _said(presence), last)
+    if last is not None:
+        after = presence is not None and presence.state == "disconnected"
+        return Whereabouts(
+            DeviceState.ONLINE, None, "it sends, although its topic says otherwise" if after else "", last
+        )
+    return Whereabouts(DeviceState.UNKNOWN, None, "nothing has come from it")
+
+
+def _said(presence: Presence) -> str:
+    return presence.reason if presence.reason == presence.topic else f"{presence.topic}: {presence.reason}"
+
+
+def count_states(told: Mapping[str, Whereabouts]) -> dict[str, int]:
+    """Count devices by state.
+
+    >>> count_states({"a": Whereabouts(DeviceState.LATE)})["late"]
+    1
+    """
+    counts = dict.fromkeys(map(str, DeviceState), 0)
+    for each in told.values():
+        counts[each.state] += 1
+    return counts
+
+
+def is_called(device: Device | None, text: str) -> bool:
+    """Tell whether a device's name, place, machine or group holds a text, in whatever case.
+
+    >>> is_called(Device("b-1", 0.0, "Boiler 1", "hall 7"), "HALL")
+    True
+    """
+    if device is None:
+        return False
+    wanted = text.casefold()
+    return any(
+        wanted in each.casefold() for each in (device.name, device.place, device.machine, device.group)
+    )
+
+
+def stands_in(device: Device | None, where: Mapping[str, str]) -> bool:
+    """Tell whether a device is at a place, of a machine or of a group.
+
+    Args:
+        device: What people say of it.
+        where: ``place``, ``machine``, ``group``: what each has to be; what is empty may be anything.
+
+    >>> stands_in(Device("b-1", 0.0, "Boiler 1", "hall 7"), {"place": "hall 7", "group": ""}), stands_in(None, {})
+    (True, True)
+    """
+    return all(
+        not text or (device is not None and getattr(device, name) == text) for name, text in where.items()
+    )
+
+
+def told_of_by_topics(presence: Mapping[str, Presence]) -> set[str]:
+    """Return the devices of whose presence something is said."""
+    return {sensor_id for sensor_id, each in list(presence.items()) if each.state != "withdrawn"}
+
+
+def check_states(states: Iterable[str]) -> None:
+    """Refuse what is no state.
+
+    Raises:
+        ConfigurationError: With those that there are.
+    """
+    if strange := sorted(set(states) - set(DeviceState)):
+        raise ConfigurationError(f"state must be of {', '.join(DeviceState)}, got {strange[0]!r}")
+
+
+def as_registered(device: Device | None) -> dict[str, Any]:
+    """Return what people say of a device, as plain values; empty where nothing is known."""
+    known = device or Device("", 0.0)
+    return {
+        "name": known.name,
+        "place": known.place,
+        "machine": known.machine,
+        "group": known.group,
+        "units": dict(known.units),
+        "interval": known.interval,
+    }

@@ -1,0 +1,177 @@
+"""Limits and alarms at work on recorded readings: the functions of the worker's own stages, and what came of them.
+
+    records of a partition ──▶ detect ──▶ inputs_of_detection ──▶ raise_alarms ──▶ told
+                                  └──▶ raised, cleared ──▶ time in alarm, intervals
+
+Nobody acknowledges, shelves or plans anything here: alarms are what they would be if nobody were there.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from streams.alarms.alarm_rules import AlarmRules
+from streams.alarms.inputs import inputs_of_detection
+from streams.alarms.raising import AlarmOutcome, SensorAlarms, raise_alarms
+from streams.backtest.intervals import Intervals, Series
+from streams.backtest.runs import LogRecord
+from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.detection_config import DetectionPlan
+from streams.records.rows import Row
+from streams.records.types import Anomaly
+from streams.rules.seen import SeriesSeen
+
+FLOOD_SECONDS: Final = 600.0
+"""Alarms are counted by so much time, to find the worst of it."""
+MOST_KEPT: Final = 10_000
+"""Intervals of a partition that are kept, to be compared and drawn; those that come after are only counted."""
+
+
+class SeriesLoad(msgspec.Struct):
+    """What the limits of one series asked of people.
+
+    Args:
+        told: How often somebody would have been told that an alarm stands.
+        raised: Anomalies raised: several that lie close together are one alarm.
+        seconds, longest: Time in which one was open or several, and the longest stretch of it.
+        still_open: Whether one was open at the end.
+        open_now, since: Causes of those that are open, and since when there are any.
+    """
+
+    told: int = 0
+    raised: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    still_open: bool = False
+    open_now: set[str] = set()
+    since: float = 0.0
+
+    def take(self, change: Anomaly) -> None:
+        """Take a change in an anomaly's life, in the order of the log."""
+        if change.state == "raised":
+            self.raised += 1
+            if not self.open_now:
+                self.since = change.raised_at
+            # A sensor that was silent for long begins anew: what was open is raised again, and was never cleared.
+            self.open_now.add(change.cause)
+        else:
+            self.open_now.discard(change.cause)
+            if not self.open_now:
+                self._add(change.changed_at)
+
+    def end(self, last: float) -> None:
+        """Take the end of the readings."""
+        if self.open_now:
+            self.still_open, self.open_now = True, set()
+            self._add(last)
+
+    def _add(self, until: float) -> None:
+        span = max(0.0, until - self.since)
+        self.seconds += span
+        self.longest = max(self.longest, span)
+
+
+def most_asked_first(series: Iterable[Series], loads: Mapping[Series, SeriesLoad]) -> list[Series]:
+    """Order series by what their limits asked of people: most alarms first, then most time in alarm.
+
+    Args:
+        series: The series.
+        loads: Of those that raised anything.
+    """
+    nothing = SeriesLoad()
+
+    def rank(each: Series) -> tuple[int, float, Series]:
+        load = loads.get(each, nothing)
+        return -load.told, -load.seconds, each
+
+    return sorted(series, key=rank)
+
+
+@dataclass(slots=True)
+class TrialResults:
+    """What came of a trial; plain, so that processes can hand it over.
+
+    Args:
+        loads: By series, of those that raised anything.
+        intervals: Of anomalies, as far as they are kept.
+        not_kept: How many more there were.
+        told_at: How often somebody would have been told, by `FLOOD_SECONDS` of event time.
+    """
+
+    loads: dict[Series, SeriesLoad] = field(default_factory=dict)
+    intervals: Intervals = field(default_factory=Intervals)
+    not_kept: int = 0
+    told_at: Counter[int] = field(default_factory=Counter)
+
+    def merge(self, other: "TrialResults") -> None:
+        """Add what came of other sensors."""
+        self.loads |= other.loads
+        self.intervals.by_series |= other.intervals.by_series
+        self.not_kept += other.not_kept
+        self.told_at += other.told_at
+
+
+class LimitTrial:
+    """One set of limits over the records of any partitions.
+
+    Args:
+        plan: The limits, without detectors (`streams.rules.rule_set.limits_alone`).
+        alarms: What the settings say of alarms.
+        tick_seconds: How far apart ticks are.
+    """
+
+    def __init__(self, plan: DetectionPlan, alarms: AlarmRules, tick_seconds: float) -> None:
+        self._plan = plan
+        self._alarms = alarms
+        self._tick_seconds = tick_seconds
+        self._models: dict[int, dict[str, Row[SensorModels]]] = defaultdict(dict)
+        self._rows: dict[int, dict[str, Row[SensorAlarms]]] = defaultdict(dict)
+        self._inputs: Counter[int] = Counter()
+        self._kept: dict[int, set[str]] = defaultdict(set)
+        self._results = TrialResults()
+
+    def apply(self, partition: int, records: Sequence[LogRecord]) -> None:
+        """Apply records of one partition, in offset order."""
+        outcome = DetectionOutcome()
+        detect(self._plan, self._models[partition], records, outcome)
+        for change in outcome.anomalies:
+            self._load(change.sensor_id, change.quantity).take(change)
+            self._keep(partition, change)
+        if outcome.in_order:
+            self._raise(partition, outcome)
+
+    def _load(self, sensor_id: str, quantity: str) -> SeriesLoad:
+        return self._results.loads.setdefault((sensor_id, quantity), SeriesLoad())
+
+    def _keep(self, partition: int, change: Anomaly) -> None:
+        kept = self._kept[partition]
+        if change.id not in kept:
+            if len(kept) >= MOST_KEPT:
+                self._results.not_kept += change.state == "raised"
+                return
+            kept.add(change.id)
+        self._results.intervals.add(change)
+
+    def _raise(self, partition: int, outcome: DetectionOutcome) -> None:
+        begun = self._inputs[partition]
+        inputs = list(enumerate(inputs_of_detection(outcome.in_order, self._tick_seconds), begun))
+        self._inputs[partition] += len(inputs)
+        alarms = AlarmOutcome()
+        raise_alarms(self._alarms, self._rows[partition], inputs, alarms)
+        for alarm in alarms.alarms:
+            if alarm.event == "raised" and not alarm.quiet:
+                self._load(alarm.sensor_id, alarm.quantity).told += 1
+                self._results.told_at[int(alarm.changed_at // FLOOD_SECONDS)] += 1
+
+    def results(self, seen: Mapping[Series, SeriesSeen]) -> TrialResults:
+        """Return the results; the readings have ended.
+
+        Args:
+            seen: What was read of each series.
+        """
+        for series, load in self._results.loads.items():
+            load.end(seen[series].last)
+        return self._results

@@ -1,0 +1,145 @@
+"""What somebody should know before rules are saved: a rule that can do nothing, one that never rests.
+
+An *error* is a rule that cannot be meant so; a *note* is for who reads it.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Final, NamedTuple
+
+from streams.alarms.wording import in_digits
+from streams.backtest.intervals import Series
+from streams.detection.limits import LimitRules
+from streams.rules.limit_trial import SeriesLoad
+from streams.rules.rule_set import OTHERS, LimitRule, RuleReach
+from streams.rules.seen import SeriesSeen
+
+ERROR: Final = "error"
+NOTE: Final = "note"
+NearNames = Callable[[str, Collection[str]], str]
+"""Returns a question that names what is near a name that does not exist; empty if nothing is."""
+
+_MOST_NAMES: Final = 20_000
+_MUCH: Final = 0.5
+
+
+class RuleRemark(NamedTuple):
+    """Something to be said of a rule.
+
+    Args:
+        rule: Its name.
+        level: `ERROR` or `NOTE`.
+        kind: What, in a word, for programs.
+        text: For people.
+    """
+
+    rule: str
+    level: str
+    kind: str
+    text: str
+
+
+def remarks_of(
+    rule: LimitRule,
+    reach: RuleReach,
+    seen: Mapping[Series, SeriesSeen],
+    loads: Mapping[Series, SeriesLoad],
+    near: NearNames,
+) -> Iterator[RuleRemark]:
+    """Say what is to be known of a rule.
+
+    Args:
+        rule: The rule.
+        reach: The series that it takes.
+        seen: All series that were read.
+        loads: What the limits of each asked of people.
+        near: Finds near names.
+    """
+    if rule.limits is None:
+        yield RuleRemark(rule.name, ERROR, "no_limit", "it sets no limit: nothing can cross it")
+    if not reach.series:
+        yield _out_of_reach(rule, reach, seen, near)
+        return
+    if reach.taken:
+        takers = ", ".join(f"{name} ({count:,})" for name, count in sorted(reach.taken.items()))
+        yield RuleRemark(
+            rule.name, NOTE, "partly_taken", f"a rule before it takes some of its series: {takers}"
+        )
+    if rule.limits is not None:
+        yield from _of_what_it_did(rule.name, rule.limits, reach.series, seen, loads)
+
+
+def _out_of_reach(
+    rule: LimitRule, reach: RuleReach, seen: Mapping[Series, SeriesSeen], near: NearNames
+) -> RuleRemark:
+    if reach.taken:
+        takers = ", ".join(sorted(reach.taken))
+        count = sum(reach.taken.values())
+        text = f"a rule before it takes all {count:,} series that it matches ({takers}): put it before that"
+        return RuleRemark(rule.name, ERROR, "all_taken", text)
+    if rule.name == OTHERS:
+        return RuleRemark(rule.name, ERROR, "matches_nothing", "every series that was read has another rule")
+    return RuleRemark(
+        rule.name,
+        ERROR,
+        "matches_nothing",
+        f"it matches no series that was read{_why(rule.name, seen, near)}",
+    )
+
+
+def _why(pattern: str, seen: Mapping[Series, SeriesSeen], near: NearNames) -> str:
+    """Say which half of a pattern matches nothing, and what is near it."""
+    sensors = sorted({sensor_id for sensor_id, _ in seen})
+    quantities = sorted({quantity for _, quantity in seen})
+    of_sensors, slash, of_quantities = pattern.rpartition("/")
+    if not slash:
+        return f": a pattern is of a series, SENSOR/QUANTITY.{near(pattern, _few(sensors))}"
+    matched = [each for each in sensors if fnmatchcase(each, of_sensors)]
+    if not matched:
+        return f": no sensor matches {of_sensors}.{near(of_sensors, _few(sensors))}"
+    if not any(fnmatchcase(each, of_quantities) for each in quantities):
+        return f": no quantity matches {of_quantities}.{near(of_quantities, _few(quantities))}"
+    own = set(matched)
+    has = sorted({quantity for sensor_id, quantity in seen if sensor_id in own})
+    return f": sensors that match {of_sensors} have {', '.join(has[:5])}"
+
+
+def _few(names: Sequence[str]) -> list[str]:
+    return list(islice(names, _MOST_NAMES))
+
+
+def _of_what_it_did(
+    name: str,
+    limits: LimitRules,
+    series: Sequence[Series],
+    seen: Mapping[Series, SeriesSeen],
+    loads: Mapping[Series, SeriesLoad],
+) -> Iterator[RuleRemark]:
+    own = [loads[each] for each in series if each in loads]
+    if not any(load.raised for load in own):
+        yield RuleRemark(
+            name, NOTE, "never", f"it would never have raised anything{_how_near(limits, series, seen)}"
+        )
+        return
+    watched = sum(seen[each].last - seen[each].first for each in series)
+    share = sum(load.seconds for load in own) / watched if watched > 0 else 0.0
+    if share > _MUCH:
+        text = (
+            f"its series are in alarm {100 * share:.0f} % of the time: the limit lies where they usually are"
+        )
+        yield RuleRemark(name, NOTE, "mostly_in_alarm", text)
+    raised, told = sum(load.raised for load in own), sum(load.told for load in own)
+    if told and raised > 10 * told:
+        text = f"{raised:,} raises in {told:,} alarms: it flaps; a deadband or a delay would make them few"
+        yield RuleRemark(name, NOTE, "flaps", text)
+
+
+def _how_near(limits: LimitRules, series: Sequence[Series], seen: Mapping[Series, SeriesSeen]) -> str:
+    """Say between which values the series lay: how far a limit that nothing crossed is away."""
+    lowest = min(seen[each].lowest for each in series)
+    highest = max(seen[each].highest for each in series)
+    text = f": values were {in_digits(lowest)} to {in_digits(highest)}"
+    if limits.delay_seconds and (lowest < limits.low or highest > limits.high):
+        return f"{text}, beyond it, but never for {limits.delay_seconds:g} s"
+    return text

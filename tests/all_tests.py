@@ -1,0 +1,81 @@
+"""All tests, in three processes at once: ``make test``. Some compute, some wait for servers; a machine does both.
+
+    computing   unit tests, doctests, workers in virtual time
+    services    the edges against real servers, contracts, journeys
+    workers     worker processes through crashes, rebalances and upgrades
+
+Each process starts servers of its own. What a group says comes line by line, behind its name; the exit code is 1 if
+one of them fails. Coverage is counted over all three, and held to its floor at the end.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock, Thread
+from types import MappingProxyType
+
+ROOT = Path(__file__).parents[1]
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "computing": ("tests/unit", "tests/simulation", "streams", "bridges"),
+        "services": ("tests/services", "tests/contracts", "tests/journeys"),
+        "workers": ("tests/worker",),
+    }
+)
+NOT_TESTS = frozenset({"benchmarks", "cases", "containers", "rows", "support"})
+_said = Lock()
+
+
+def ungrouped() -> set[str]:
+    """Return the folders of tests that no group runs."""
+    folders = {f"tests/{each.name}" for each in (ROOT / "tests").iterdir() if each.is_dir()}
+    ignored = {f"tests/{name}" for name in (*NOT_TESTS, "__pycache__")}
+    return folders - ignored - {folder for group in GROUPS.values() for folder in group}
+
+
+def _say(group: str, line: str) -> None:
+    with _said:
+        print(f"{group:>9} | {line}", flush=True)
+
+
+def _coverage(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "coverage", *arguments]
+
+
+def _run(group: str, codes: dict[str, int]) -> None:
+    began = time.monotonic()
+    command = _coverage("run", "--parallel-mode", "-m", "pytest", *GROUPS[group])
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            _say(group, line.rstrip("\n"))
+    codes[group] = process.returncode
+    _say(group, f"ended with {process.returncode} after {time.monotonic() - began:.0f} s")
+
+
+def main() -> int:
+    """Run all groups, then the floor of coverage; return the exit code."""
+    if missing := ungrouped():
+        print(f"no group runs {', '.join(sorted(missing))}: put it into one in {__file__}", file=sys.stderr)
+        return 2
+    subprocess.run(_coverage("erase"), cwd=ROOT, check=True)
+    codes: dict[str, int] = {}
+    threads = [Thread(target=_run, args=(group, codes)) for group in GROUPS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed := [group for group in GROUPS if codes.get(group) != 0]:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    subprocess.run(_coverage("combine", "--quiet"), cwd=ROOT, check=True)
+    print("percent of lines and branches that ran in these processes:", flush=True)
+    return subprocess.run(_coverage("report", "--format=total"), cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

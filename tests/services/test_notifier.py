@@ -1,0 +1,328 @@
+"""The notifier beside real receivers: each alarm is told at least once, in order, whatever happens to either."""
+
+import hmac
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from bridges.kafka.clients import ensure_topics
+from bridges.notify.notify_service import Notifier
+from bridges.notify.outlets import NotNowError
+from bridges.process.settings import Settings
+from bridges.sources.kafka_source import Log
+from streams.alarms.routing import change_id
+from streams.records.alarm_records import Alarm, Notification
+from streams.records.topics import NOTIFICATIONS
+from streams.records.types import decode_as
+from tests.support.alarm_records import alarm, returned, write_alarms
+from tests.support.receivers import Behaviour, WebReceiver, mail_receiver, web_receiver
+from tests.support.worker_process import environment
+
+QUICK = {"wait_seconds": 0.2, "group_seconds": 0.2, "timeout_seconds": 1.0}
+
+
+@pytest.fixture
+def hook() -> Iterator[WebReceiver]:
+    with web_receiver() as receiver:
+        yield receiver
+
+
+def settings_of(
+    kafka: str, namespace: str, *, mqtt: tuple[str, int] | None = None, **targets: Any
+) -> Settings:
+    """Make settings with targets, and their topics."""
+    settings = Settings.model_validate(
+        {
+            "kafka": {"brokers": kafka, "namespace": namespace, "partitions": 4},
+            "notify": {
+                "targets": {name: {**QUICK, **each} for name, each in targets.items()},
+                "retry_max_seconds": 1.0,
+            },
+            "mqtt": {"host": mqtt[0], "port": mqtt[1]} if mqtt else {},
+        }
+    )
+    ensure_topics(settings)
+    return settings
+
+
+def webhook(receiver: WebReceiver, **told: Any) -> dict[str, Any]:
+    return {"format": "webhook", "url": receiver.url, **told}
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Notifier]:
+    """Run a notifier in this process, from when it has begun."""
+    notifier = Notifier(settings)
+    thread = Thread(target=notifier.run, daemon=True)
+    thread.start()
+    try:
+        until(lambda: not notifier.why_not_ready())
+        yield notifier
+    finally:
+        notifier.stopped.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def until(told: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not told():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def notifications(settings: Settings) -> list[Notification]:
+    """Read what has been recorded."""
+    topic = settings.topic(NOTIFICATIONS.name)
+    with Log(settings) as log:
+        return [
+            decode_as(Notification, message.value())
+            for partition in log.partitions_of(topic)
+            for messages in log.read(topic, partition, *log.ends(topic, partition))
+            for message in messages
+        ]
+
+
+def balance(notifier: Notifier, name: str) -> dict[str, Any]:
+    ledger = notifier.ledger()
+    assert ledger["balanced"], ledger
+    found: dict[str, Any] = ledger["targets"][name]
+    return found
+
+
+def test_an_alarm_is_told_once_with_its_id_signed_and_recorded(
+    kafka: str, topic_prefix: str, hook: WebReceiver
+) -> None:
+    settings = settings_of(kafka, topic_prefix, ops=webhook(hook, secret="s3cret", token="t0ken"))
+    with running(settings) as notifier:
+        raised = alarm()
+        write_alarms(settings, [raised])
+        until(lambda: balance(notifier, "ops")["told"] == 1)
+    (request,) = hook.received
+    assert request.headers["idempotency-key"] == f"{raised.id}-1"
+    assert request.headers["authorization"] == "Bearer t0ken"
+    signed = request.headers["x-weir-timestamp"].encode() + b"." + request.body
+    assert request.headers["x-weir-signature"] == f"sha256={hmac.new(b's3cret', signed, sha256).hexdigest()}"
+    (record,) = notifications(settings)
+    assert (record.target, record.outcome, record.alarms) == ("ops", "told", [change_id(raised)])
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        [Behaviour(500), Behaviour(503)],
+        [Behaviour(0)],
+        [Behaviour(200, seconds=3.0)],
+        [Behaviour(401), Behaviour(404), Behaviour(302, {"Location": "/elsewhere"})],
+    ],
+    ids=["fails", "hangs up", "hangs", "does not know us"],
+)
+def test_a_target_that_fails_is_told_again_until_it_takes_it_and_what_came_meanwhile_in_order(
+    kafka: str, topic_prefix: str, hook: WebReceiver, trouble: list[Behaviour]
+) -> None:
+    settings = settings_of(kafka, topic_prefix, ops=webhook(hook))
+    raised = alarm()
+    changes = [raised, returned(raised), returned(raised, number=3, event="raised", state="unacknowledged")]
+    with running(settings) as notifier:
+        hook.next += trouble
+        write_alarms(settings, changes[:1])
+        until(lambda: hook.received)
+        write_alarms(settings, changes[1:])
+        until(lambda: balance(notifier, "ops")["told"] == 3)
+        assert balance(notifier, "ops")["failing"] == ""
+    assert hook.alarms() == [change_id(each) for each in changes]
+    assert {each.path for each in hook.received} == {"/hook"}, "a redirect is not followed"
+    keys = [each.headers["idempotency-key"] for each in hook.received[: len(trouble) + 1]]
+    assert keys == [f"{raised.id}-1"] * (len(trouble) + 1), "the same message has the same key"
+    assert max(each.attempts for each in notifications(settings)) == len(trouble) + 1
+
+
+def test_a_target_that_says_when_is_not_asked_before(
+    kafka: str, topic_prefix: str, hook: WebReceiver
+) -> None:
+    settings = settings_of(kafka, topic_prefix, ops=webhook(hook))
+    with running(settings):
+        hook.next.append(Behaviour(429, {"Retry-After": "3"}))
+        write_alarms(settings, [alarm()])
+        until(lambda: hook.taken)
+    first, second = hook.received
+    assert second.at - first.at >= 3
+    assert NotNowError("", 3).seconds == 3
+
+
+def test_what_a_target_refuses_for_good_is_recorded_counted_and_passed(
+    kafka: str, topic_prefix: str, hook: WebReceiver
+) -> None:
+    settings = settings_of(kafka, topic_prefix, ops=webhook(hook))
+    with running(settings) as notifier:
+        hook.next.append(Behaviour(400))
+        write_alarms(settings, [alarm(1)])
+        until(lambda: balance(notifier, "ops")["failed"] == 1)
+        write_alarms(settings, [alarm(2)])
+        until(lambda: balance(notifier, "ops")["told"] == 1)
+    failed, told = sorted(notifications(settings), key=lambda each: each.at)
+    assert (failed.outcome, failed.alarms) == ("failed", [change_id(alarm(1))])
+    assert failed.detail.startswith("400")
+    assert told.alarms == [change_id(alarm(2))]
+
+
+def test_a_target_that_is_away_holds_up_no_other(kafka: str, topic_prefix: str, hook: WebReceiver) -> None:
+    with web_receiver() as dead:
+        dead.usual = Behaviour(503)
+        settings = settings_of(kafka, topic_prefix, dead=webhook(dead), well=webhook(hook))
+        with running(settings) as notifier:
+            write_alarms(settings, [alarm(number) for number in range(20)])
+            until(lambda: balance(notifier, "well")["told"] == 20)
+            until(lambda: balance(notifier, "dead")["failing"].startswith("503"))
+            assert balance(notifier, "dead")["told"] == 0
+            dead.usual = Behaviour()
+            until(lambda: balance(notifier, "dead")["told"] == 20)
+
+
+def test_ten_thousand_alarms_at_once_are_few_messages_and_each_is_accounted_for(
+    kafka: str, topic_prefix: str, hook: WebReceiver
+) -> None:
+    with web_receiver() as chat:
+        settings = settings_of(
+            kafka, topic_prefix,
+            ops=webhook(hook, severity="warning"), chat={"format": "slack", "url": chat.url},
+        )  # fmt: skip
+        alarms = [
+            alarm(number, severity="info" if number % 10 == 0 else "warning") for number in range(10_000)
+        ]
+        with running(settings) as notifier:
+            write_alarms(settings, alarms)
+            until(lambda: balance(notifier, "ops")["told"] == 9000, 180)
+            until(lambda: balance(notifier, "chat")["told"] == 10_000, 180)
+            assert balance(notifier, "ops")["passed_over"] == {"severity": 1000}
+        assert sorted(hook.alarms()) == sorted(
+            change_id(each) for each in alarms if each.severity == "warning"
+        )
+        assert len(hook.taken) < 200
+        assert len(chat.taken) < 20
+        assert all(len(each.body) < 5000 for each in chat.taken)
+    by_outcome: dict[tuple[str, str], int] = {}
+    for each in notifications(settings):
+        key = (each.target, each.outcome)
+        by_outcome[key] = by_outcome.get(key, 0) + len(each.alarms)
+    assert by_outcome == {("ops", "told"): 9000, ("ops", "passed_over"): 1000, ("chat", "told"): 10_000}
+
+
+def test_a_mail_is_sent_and_a_recipient_that_is_refused_for_now_gets_it_later(
+    kafka: str, topic_prefix: str
+) -> None:
+    with mail_receiver() as post:
+        post.refusals.append("450 try later")
+        mail = {
+            "format": "smtp", "host": "127.0.0.1", "port": post.port, "security": "none",
+            "sender": "weir@plant.example", "recipients": "ada@plant.example",
+        }  # fmt: skip
+        settings = settings_of(kafka, topic_prefix, ops=mail)
+        with running(settings) as notifier:
+            write_alarms(settings, [alarm()])
+            until(lambda: balance(notifier, "ops")["told"] == 1)
+            post.refusals.append("550 nobody of that name")
+            write_alarms(settings, [alarm(1)])
+            until(lambda: balance(notifier, "ops")["failed"] == 1)
+    (text,) = post.mails
+    assert "Subject: [Weir] warning: plant:7:boiler-0 pressure is beyond its limit" in text
+    assert f"Message-ID: <{alarm().id}-1@weir>" in text
+
+
+@pytest.mark.timeout(240)
+def test_a_notifier_that_is_killed_again_and_again_tells_each_alarm_and_none_that_is_not_in_the_log(
+    kafka: str, topic_prefix: str, hook: WebReceiver, tmp_path: Path
+) -> None:
+    settings = settings_of(kafka, topic_prefix, ops=webhook(hook))
+    variables = environment(
+        {
+            "WEIR_KAFKA__BROKERS": kafka,
+            "WEIR_KAFKA__NAMESPACE": topic_prefix,
+            "WEIR_NOTIFY__METRICS_PORT": "0",
+            "WEIR_NOTIFY__TARGETS": json.dumps({"ops": webhook(hook, **QUICK)}),
+        }
+    )
+
+    def start() -> subprocess.Popen[bytes]:
+        with (tmp_path / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "agents", "notify"], env=variables, stdout=log, stderr=log
+            )
+
+    with running(settings):
+        pass  # the target's place in the log is known from now on: what comes is for it
+    written: list[Alarm] = []
+    process = start()
+    try:
+        for cycle in range(4):
+            new = [alarm(1000 * cycle + number) for number in range(300)]
+            written += new
+            write_alarms(settings, new)
+            before = len(hook.received)
+            until(lambda: len(hook.received) > before, 60)  # noqa: B023
+            process.send_signal(signal.SIGKILL)  # after a message has left, before or after its commit
+            process.wait(10)
+            process = start()
+        wanted = {change_id(each) for each in written}
+        until(lambda: set(hook.alarms()) >= wanted, 90)
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert set(hook.alarms()) == wanted
+    assert len(hook.alarms()) < 3 * len(wanted), "what was committed is not told again"
+
+
+def test_a_series_is_shown_on_mqtt_while_an_alarm_of_it_is_open_and_home_assistant_finds_it(
+    kafka: str, topic_prefix: str, unique_name: str, mqtt: tuple[str, int]
+) -> None:
+    prefix = f"{unique_name}/alarms"
+    target = {"format": "mqtt", "prefix": prefix, "home_assistant": f"{unique_name}/ha", "wait_seconds": 0.0}
+    settings = settings_of(kafka, topic_prefix, mqtt=mqtt, house=target)
+    limit, found = alarm(), alarm(kind="anomaly", id="1" * 24, severity="critical")
+    topic = f"{prefix}/plant:7/boiler-0/pressure"
+    with running(settings) as notifier:
+        write_alarms(settings, [limit, found])
+        until(lambda: balance(notifier, "house")["told"] == 2)
+        shown = retained(mqtt, f"{unique_name}/#")
+        assert json.loads(shown[topic])["severity"] == "critical", "the worst of both"
+        (discovery,) = (json.loads(body) for name, body in shown.items() if name != topic)
+        assert (discovery["state_topic"], discovery["device"]["name"]) == (topic, "plant:7:boiler-0")
+        write_alarms(settings, [returned(found)])
+        until(lambda: balance(notifier, "house")["told"] == 3)
+        assert json.loads(retained(mqtt, topic)[topic])["kind"] == "limit"
+    with running(settings) as notifier:  # another process, which knows from the log what is open
+        write_alarms(settings, [returned(limit, quiet="person")])
+        until(lambda: balance(notifier, "house")["told"] == 1)
+        assert retained(mqtt, topic) == {}
+
+
+def retained(mqtt: tuple[str, int], topics: str) -> dict[str, bytes]:
+    """Return what a broker keeps, by topic."""
+    found: dict[str, bytes] = {}
+
+    def received(_client: Any, _data: Any, message: Any) -> None:
+        found[message.topic] = message.payload
+
+    def connected(*_: Any) -> None:
+        client.subscribe(topics, 1)
+
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.on_message, client.on_connect = received, connected
+    client.connect(*mqtt)
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        client.loop(0.1)
+    client.disconnect()
+    return found

@@ -1,0 +1,114 @@
+"""What metrics of Sparkplug B are called, and which are signed, however the births of before are read back."""
+
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridges.maps.map_files import built_in
+from streams.payloads.formats.sparkplug import payload_class
+from streams.payloads.in_force import MapsInForce
+from streams.payloads.maps import births
+from streams.payloads.maps.births import MAX_ALIASES, Births
+from streams.payloads.maps.decoded import Found
+from streams.records.types import Birth, Presence, Reading, decode_as
+
+OF_NODE = Birth("mill/line", 10.0, {1: "Load"})
+OF_DEVICE = Birth("mill/line/saw", 10.0, {2: "Speed"})
+OF_NODE_BEFORE = Birth("mill/line", 9.0, {1: "Old", 3: "Gone"})
+
+
+@pytest.mark.parametrize("births", list(permutations((OF_NODE, OF_DEVICE, OF_NODE_BEFORE))))
+def test_births_of_one_moment_are_those_of_a_node_and_then_of_its_devices(births: tuple[Birth, ...]) -> None:
+    known = Births()
+    known.restore(births)
+    metrics = [("", alias, None, 1.0, None) for alias in (1, 2, 3)]
+    parts, unborn = known.parts({"group": "mill", "node": "line", "device": "saw"}, metrics)
+    assert [part["values"] for part in parts] == [{"Load": 1.0, "Speed": 1.0}]
+    assert unborn == [3]
+
+
+def sparkplug(*metrics: dict[str, Any]) -> bytes:
+    payload = payload_class()(timestamp=1_790_000_000_000, seq=1)
+    for metric in metrics:
+        payload.metrics.add(**metric)
+    written: bytes = payload.SerializeToString()
+    return written
+
+
+def values_of(maps: MapsInForce, topic: str, *metrics: dict[str, Any]) -> dict[str, float]:
+    items = maps.decode(topic.encode(), sparkplug(*metrics), 1_790_000_040.0, retained=False)
+    [reading] = [
+        item.reading if isinstance(item, Found) else item
+        for item in items
+        if not isinstance(item, Birth | Presence)
+    ]
+    assert isinstance(reading, Reading)
+    return reading.values
+
+
+SIGNED = [
+    ({"datatype": 1, "int_value": 244}, {"int_value": 244}),
+    ({"datatype": 2, "int_value": 65_524}, {"int_value": 0xFFFFFFF4}),
+    ({"datatype": 3, "int_value": 0xFFFFFFF4}, {"int_value": 0xFFFFFFF4}),
+    ({"datatype": 4, "long_value": 2**64 - 12}, {"long_value": 2**64 - 12}),
+]
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["by alias", "by name"])
+@pytest.mark.parametrize(("born", "data"), SIGNED)
+def test_negative_integers_of_data_have_the_type_of_their_birth(
+    born: dict[str, Any], data: dict[str, Any], named: bool
+) -> None:
+    maps, who = MapsInForce([], built_in()), {"name": "Level"} if named else {"alias": 7}
+    birth = {"name": "Level"} if named else {"name": "Level", "alias": 7}
+    other = {**birth, "datatype": 7} if named else {"name": "Level", "alias": 8, "datatype": 7}
+    values_of(maps, "spBv1.0/mill/DBIRTH/line/saw", {**birth, **born})
+    values_of(maps, "spBv1.0/mill/DBIRTH/line/drill", {**other, "int_value": 1})
+    assert values_of(maps, "spBv1.0/mill/DDATA/line/saw", {**who, **data}) == {"Level": -12.0}
+    unsigned = {"name": "Level"} if named else {"alias": 8}
+    large = values_of(maps, "spBv1.0/mill/DDATA/line/drill", {**unsigned, "int_value": 0xFFFFFFF4})
+    assert large == {"Level": 4294967284.0}
+
+
+def test_a_device_that_is_born_again_with_another_type_has_that() -> None:
+    maps = MapsInForce([], built_in())
+    for datatype, value in ((3, -12.0), (7, 4294967284.0), (3, -12.0)):
+        born = {"name": "Level", "alias": 7, "datatype": datatype, "int_value": 1}
+        values_of(maps, "spBv1.0/mill/DBIRTH/line/saw", born)
+        assert values_of(maps, "spBv1.0/mill/DDATA/line/saw", {"alias": 7, "int_value": 0xFFFFFFF4}) == {
+            "Level": value
+        }
+
+
+def test_types_are_known_after_a_restart_and_records_of_before_have_none() -> None:
+    born = decode_as(Birth, msgspec.json.encode(Birth("mill/line/saw", 10.0, {7: "Level"}, {"Level": 3})))
+    before = decode_as(Birth, b'{"source":"mill/line/drill","at":9.0,"aliases":{"8":"Level"}}')
+    maps = MapsInForce([], built_in())
+    maps.births.restore([born, before])
+    assert values_of(maps, "spBv1.0/mill/DDATA/line/saw", {"alias": 7, "int_value": 0xFFFFFFF4}) == {
+        "Level": -12.0
+    }
+    assert values_of(maps, "spBv1.0/mill/DDATA/line/drill", {"alias": 8, "int_value": 5}) == {"Level": 5.0}
+
+
+def test_births_that_name_nothing_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(births, "MAX_ALIASES", 100)
+    known = Births()
+    known.restore([Birth(f"mill/{number}", float(number), {}) for number in range(1000)])
+    known.restore([Birth(f"mill/line/{number}", 1000.0 + number, {}) for number in range(1000)])
+    assert len(known._nodes) <= 100
+    assert sum(len(node.types) for node in known._nodes.values()) <= 100
+
+
+def test_nodes_beyond_the_bound_are_forgotten_the_longest_unheard_first() -> None:
+    known, many = Births(), MAX_ALIASES // 2
+    for number in range(3):
+        names = {f"m{metric}": 3 for metric in range(many // 2)}
+        known.restore([Birth(f"mill/{number}", float(number), dict(enumerate(names)), names)])
+    known.restore([Birth("mill/1", 4.0, {0: "m0"}, {"m0": 3})])
+    unborn = [
+        known.parts({"group": "mill", "node": str(node)}, [("", 0, None, 1, None)])[1] for node in range(3)
+    ]
+    assert unborn == [[0], [], []]

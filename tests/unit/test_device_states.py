@@ -1,0 +1,99 @@
+"""Whether a device is there: what its topics say, against when it last sent something."""
+
+import msgspec
+import pytest
+
+from streams.device_states import DeviceState, count_states, is_called, told_of, usual_gap
+from streams.records.types import Device, Presence
+from streams.windows.policy import WindowPolicy
+from streams.windows.sensor_windows import SensorWindows
+
+T = 1_790_000_000.0
+GONE = Presence("plug", "disconnected", T, "Offline", "tele/plug/LWT")
+THERE = msgspec.structs.replace(GONE, state="online", reason="Online")
+POLICY = WindowPolicy.of(size=60.0, grace=0.0, idle=60.0)
+
+
+@pytest.mark.parametrize(
+    ("presence", "last", "usual", "now", "state", "since"),
+    [
+        (GONE, T - 5, 10.0, T + 9000, DeviceState.DISCONNECTED, T),
+        (GONE, None, None, T + 9000, DeviceState.DISCONNECTED, T),
+        # A will that is kept, and a birth that is not: the topic says Offline for ever, and the device sends.
+        (GONE, T + 100, 10.0, T + 110, DeviceState.ONLINE, None),
+        # And then it has gone indeed: the broker said nothing of it a second time.
+        (GONE, T + 100, 10.0, T + 9000, DeviceState.SILENT, T + 100),
+        # A broker that restarted, a device that said good-bye: the topic says Online for ever.
+        (THERE, T + 100, 10.0, T + 401, DeviceState.SILENT, T + 100),
+        (THERE, T + 100, 10.0, T + 400, DeviceState.LATE, T + 100),
+        (THERE, T + 100, 10.0, T + 160, DeviceState.ONLINE, T),
+        (THERE, None, None, T + 9000, DeviceState.ONLINE, T),
+        (None, T, 3600.0, T + 7200, DeviceState.ONLINE, None),
+        (None, T, 3600.0, T + 7201, DeviceState.LATE, T),
+        (None, T, 3600.0, T + 18_001, DeviceState.SILENT, T),
+        # No word of presence is none of absence, and a gap that is not known is no silence.
+        (None, T, None, T + 90_000, DeviceState.ONLINE, None),
+        (None, None, None, T, DeviceState.UNKNOWN, None),
+        (msgspec.structs.replace(GONE, state="withdrawn"), None, None, T, DeviceState.UNKNOWN, None),
+    ],
+)
+def test_a_device_is_what_the_newest_sign_of_it_says(
+    presence: Presence | None,
+    last: float | None,
+    usual: float | None,
+    now: float,
+    state: DeviceState,
+    since: float | None,
+) -> None:
+    told = told_of(presence, last, usual, now)
+    assert (told.state, told.since, told.last) == (state, since, last)
+
+
+def test_the_reason_says_who_says_so_and_what_is_not_known() -> None:
+    assert told_of(GONE, None, None, T).reason == "tele/plug/LWT: Offline"
+    kept = msgspec.structs.replace(GONE, retained=True)
+    assert told_of(kept, None, None, T).reason == "tele/plug/LWT: Offline, at the latest then"
+    assert told_of(GONE, T + 1, 10.0, T + 2).reason == "it sends, although its topic says otherwise"
+    assert (
+        told_of(THERE, T, 600.0, T + 4000).reason
+        == "nothing for 66.7 min, usually every 10 min at the latest"
+    )
+
+
+def windows_of(*messages: tuple[float, dict[str, float]]) -> SensorWindows:
+    windows = SensorWindows()
+    for second, values in messages:
+        ms = round((T + second) * 1000)
+        windows.observe(POLICY, ms, None, values, ms)
+        windows.take_closed(POLICY)
+    return windows
+
+
+def test_the_usual_gap_is_the_longest_of_the_newest_ones() -> None:
+    steady = [(60.0 * number, {"t": 1.0}) for number in range(40)]
+    assert usual_gap(windows_of(*steady)) == 60.0
+    assert usual_gap(windows_of(*steady, (2640.0, {"t": 1.0}))) == 300.0
+    assert usual_gap(windows_of(*[(60.0 * number, {"t": 1.0, "h": 2.0}) for number in range(40)])) == 60.0
+    later = [(2640.0 + 60.0 * number, {"t": 1.0}) for number in range(40)]
+    assert usual_gap(windows_of(*steady, *later)) == 60.0, "a pause of long ago is forgotten"
+
+
+def test_few_readings_and_one_time_say_nothing_of_a_gap() -> None:
+    assert usual_gap(windows_of(*[(60.0 * number, {"t": 1.0}) for number in range(8)])) is None
+    assert usual_gap(windows_of(*[(0.0, {"t": float(number)}) for number in range(40)])) is None
+
+
+def test_of_quantities_that_come_apart_the_most_frequent_one_counts() -> None:
+    often = [(10.0 * number, {"power": 1.0}) for number in range(400)]
+    seldom = [(400.0 * number + 5, {"energy": 1.0}) for number in range(10)]
+    assert usual_gap(windows_of(*sorted([*often, *seldom], key=lambda each: each[0]))) == 10.0
+
+
+def test_every_state_is_counted_and_names_are_found_in_whatever_case() -> None:
+    assert count_states({"a": told_of(GONE, None, None, T), "b": told_of(THERE, None, None, T)}) == {
+        "disconnected": 1, "silent": 0, "late": 0, "online": 1, "unknown": 0,
+    }  # fmt: skip
+    device = Device("b-1", T, "Heizung Süd", "Halle 7", "Presse", "boilers")
+    found = [is_called(device, text) for text in ("süd", "HALLE", "presse", "boil", "nord")]
+    assert found == [True] * 4 + [False]
+    assert not is_called(None, "süd")

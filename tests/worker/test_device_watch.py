@@ -1,0 +1,239 @@
+"""Who is there and who is not: real workers tell it of the devices on a real Kafka, wherever it is asked."""
+
+import json
+import secrets
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from confluent_kafka import Producer
+
+from agents.cli import main
+from bridges.devices.device_registry import write_devices
+from bridges.kafka.clients import ensure_topics
+from bridges.process.settings import KafkaSettings, Settings
+from streams.records.identity import reading_id
+from streams.records.types import Anomaly, Device, Presence, Reading, Tick, encode
+from tests.support.worker_process import WorkerProcess
+
+
+class Plant:
+    """Devices on Kafka, and workers that look at them."""
+
+    def __init__(self, kafka: str, folder: Path) -> None:
+        self.name = f"t{secrets.token_hex(5)}"
+        self.settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{self.name}.", partitions=4))
+        ensure_topics(self.settings)
+        self.environment = {
+            "WEIR_KAFKA__BROKERS": kafka,
+            "WEIR_KAFKA__NAMESPACE": f"{self.name}.",
+            "WEIR_KAFKA__PARTITIONS": "4",
+            "WEIR_WORKER__SINKS": "false",
+            "WEIR_WORKER__CHECKPOINT_SECONDS": "0.2",
+            "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "6",
+            "WEIR_WEB__PEER_SECRET": secrets.token_hex(8),
+        }
+        self._folder = folder
+        self._producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2"})
+        self.workers: list[WorkerProcess] = []
+
+    def start(self) -> WorkerProcess:
+        """Start a worker."""
+        worker = WorkerProcess(self.environment, self._folder, f"worker-{len(self.workers)}")
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    def measured(self, sensor_id: str, every: float, until: float) -> None:
+        """Have readings of a sensor stand in the log, as they arrived."""
+        for number in range(40):
+            at = round(until - (39 - number) * every, 3)
+            reading = Reading(sensor_id, at, {"t": float(number)})
+            self._producer.produce(
+                self.settings.topic("readings"), encode(reading), sensor_id.encode(), timestamp=round(at * 1000),
+                headers=[("id", reading_id(sensor_id, at, reading.values, None))],
+            )  # fmt: skip
+        self._producer.flush(30)
+
+    def ticked(self, at: float) -> None:
+        """Have the log's time be that."""
+        for partition in range(4):
+            self._producer.produce(
+                self.settings.topic("readings"),
+                encode(Tick(at)),
+                partition=partition,
+                timestamp=round(at * 1000),
+            )
+        self._producer.flush(30)
+
+    def said(self, *records: Presence) -> None:
+        """Have changes of presence stand in the log."""
+        for record in records:
+            self._producer.produce(self.settings.topic("presence"), encode(record), record.sensor_id.encode())
+        self._producer.flush(30)
+
+    def put(self, topic: str, key: str, record: Anomaly) -> None:
+        """Write a record to a topic."""
+        self._producer.produce(self.settings.topic(topic), encode(record), key.encode())
+        self._producer.flush(30)
+
+    def text(self, path: str, worker: int = 0) -> str:
+        """Return a page of a worker."""
+        address = f"http://127.0.0.1:{self.workers[worker].port}{path}"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            body: bytes = answer.read()
+            return body.decode()
+
+    def get(self, path: str, worker: int = 0) -> dict[str, Any]:
+        """Return a page of a worker, in JSON."""
+        found: dict[str, Any] = json.loads(self.text(path, worker))
+        return found
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                if condition():
+                    return
+            except (OSError, KeyError):
+                pass
+            assert time.monotonic() < deadline, f"not {what}: {[each.tail() for each in self.workers]}"
+            time.sleep(0.2)
+
+    def weir(self, *arguments: str) -> Result:
+        """Run a command against the first worker."""
+        port = str(self.workers[0].port)
+        return CliRunner().invoke(main, list(arguments), env={**self.environment, "WEIR_WEB__PORT": port})
+
+
+@pytest.fixture
+def plant(kafka: str, tmp_path: Path) -> Iterator[Plant]:
+    found = Plant(kafka, tmp_path)
+    yield found
+    for worker in found.workers:
+        worker.kill()
+
+
+def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plant: Plant) -> None:
+    now = round(time.time(), 3)
+    plant.measured("quiet", 10.0, now - 4000)
+    plant.measured("steady", 10.0, now - 2)
+    plant.measured("stubborn", 10.0, now - 3)  # its topic says otherwise
+    plant.measured("hourly", 3600.0, now - 5000)
+    plant.measured("promised", 10.0, now - 4000)
+    plant.ticked(now)
+    plant.said(
+        Presence("plug", "disconnected", now - 50, "Offline", "tele/plug/LWT"),
+        Presence("stubborn", "disconnected", now - 5000, "Offline", "tele/stubborn/LWT", retained=True),
+        Presence("steady", "online", now - 900, "Online", "tele/steady/LWT"),
+        Presence("old", "withdrawn", now - 900, "", "tele/old/LWT"),
+    )
+    write_devices(
+        plant.settings,
+        [
+            Device("quiet", now, "Boiler 1", "hall 7"),
+            Device("promised", now, interval=3600.0),
+            Device("spare", now),
+        ],
+    )
+    plant.start()
+    plant.start()
+    wanted = {
+        "hourly": "online", "plug": "disconnected", "promised": "online", "quiet": "silent", "spare": "unknown",
+        "steady": "online", "stubborn": "online",
+    }  # fmt: skip
+
+    def states(worker: int) -> dict[str, str]:
+        return {row["key"]: row["state"] for row in plant.get("/api/devices", worker)["rows"]}
+
+    def as_wanted() -> bool:
+        plant.ticked(now)  # a worker that takes a partition over has seen nothing go by yet
+        return states(0) == states(1) == wanted
+
+    plant.until(as_wanted, "all devices told by both workers")
+    [silent] = plant.get("/api/devices?state=silent")["rows"]
+    assert (silent["since"], silent["name"], silent["place"]) == (now - 4000, "Boiler 1", "hall 7")
+    assert silent["reason"] == "nothing for 66.7 min, usually every 10 s at the latest"
+    [plug] = plant.get("/api/devices?state=disconnected", 1)["rows"]
+    assert (plug["since"], plug["reason"]) == (now - 50, "tele/plug/LWT: Offline")
+    assert [row["key"] for row in plant.get("/api/devices?find=BOILER")["rows"]] == ["quiet"]
+    assert [row["key"] for row in plant.get("/api/devices?find=st")["rows"]] == ["steady", "stubborn"]
+    first = plant.get("/api/devices?limit=2")
+    following = plant.get(f"/api/devices?limit=2&after={first['next']}")
+    assert [row["key"] for row in following["rows"]] == ["promised", "quiet"]
+
+    told = {each["name"]: each["text"] for each in plant.get("/api/overview")["conditions"]}
+    assert told["silent"] == "1 sensor is silent"
+    assert told["disconnected"] == "1 device is disconnected"
+    assert 'weir_devices{state="online"}' in plant.text("/metrics")
+
+    listed = plant.weir("devices", "list", "--state", "silent,disconnected")
+    assert listed.exit_code == 0, listed.output
+    plug_line, quiet_line = listed.output.splitlines()
+    assert plug_line.startswith("plug: disconnected since 20")
+    assert quiet_line.startswith("quiet: Boiler 1, hall 7; silent since 20")
+    [row] = plant.weir("devices", "list", "--place", "hall 7", "--json").output.splitlines()
+    found = json.loads(row)
+    assert (found["sensor_id"], found["state"], found["since"]) == ("quiet", "silent", now - 4000)
+    status = plant.weir("status", "--without", "analysis", "--json")
+    assert status.exit_code == 1
+    assert "1 sensor is silent" in [each["text"] for each in json.loads(status.output)["conditions"]]
+
+    plant.measured("quiet", 10.0, now + 5)
+    plant.ticked(now + 5)
+    plant.until(lambda: states(0)["quiet"] == "online", "back when it sends")
+
+
+def test_names_places_and_units_stand_beside_ids_and_are_found(plant: Plant) -> None:
+    now = round(time.time(), 3)
+    for sensor_id in ("0x17", "0x18"):
+        plant.measured(sensor_id, 10.0, now)
+    plant.ticked(now)
+    write_devices(plant.settings, [Device("0x17", now, "Freezer", "Keller", units={"t": "°C"})])
+    plant.start()
+    plant.start()
+
+    def rows(query: str, worker: int) -> list[tuple[str, str]]:
+        page = plant.get(f"/api/sensors?{query}", worker)
+        return [(row["key"], row["device"]["name"]) for row in page["rows"]]
+
+    for worker in (0, 1):
+        plant.until(partial(_is, rows, worker, [("0x17", "Freezer"), ("0x18", "")]), "both told")
+        assert rows("find=keller", worker) == rows("find=FREEZ", worker) == [("0x17", "Freezer")]
+        assert [key for key, _ in rows("find=0x1", worker)] == ["0x17", "0x18"]
+        assert rows("find=attic", worker) == []
+        device = plant.get("/api/sensors/0x17", worker)["device"]
+        assert (device["place"], device["units"], device["state"]) == ("Keller", {"t": "°C"}, "online")
+    # An anomaly and an alarm of a limit that the value has crossed, each with the name.
+    anomaly = Anomaly(
+        "0" * 24, "0x17", "t", "raised", now, now, 0.99, 9.0, 1.0, 0.0, 2.0, "above", "level", 500
+    )
+    plant.put("anomalies", anomaly.sensor_id, anomaly)
+    for worker in (0, 1):
+        plant.until(partial(_has_anomalies, plant, worker), "anomaly seen")
+        [told] = plant.get("/api/overview", worker)["anomalies"]
+        assert (told["sensor_id"], told["label"], told["unit"]) == ("0x17", "Freezer, Keller", "°C")
+
+
+def _is(
+    rows: Callable[[str, int], list[tuple[str, str]]], worker: int, wanted: list[tuple[str, str]]
+) -> bool:
+    return rows("", worker) == wanted
+
+
+def _has_anomalies(plant: Plant, worker: int) -> bool:
+    return bool(plant.get("/api/overview", worker)["anomalies"])
+
+
+def test_a_state_that_is_none_is_refused_with_those_that_are(plant: Plant) -> None:
+    plant.start()
+    plant.until(lambda: plant.get("/api/devices")["rows"] == [], "answered")
+    refused = plant.weir("devices", "list", "--state", "gone")
+    assert refused.exit_code == 2
+    assert "disconnected, silent, late, online, unknown, got 'gone'" in str(refused.output)

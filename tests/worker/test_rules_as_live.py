@@ -1,0 +1,110 @@
+"""`weir rules check` over the log tells the anomalies and alarms that a worker with these limits raises, to the id."""
+
+import asyncio
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agents.cli import main
+from bridges.kafka.clients import ensure_topics
+from bridges.process.settings import Settings, load
+from bridges.sources.kafka_source import Log
+from streams.detection.limits import LIMIT_CAUSES
+from streams.records.alarm_records import Alarm
+from streams.records.catalogue import CATALOGUE
+from streams.records.types import Anomaly, Reading, Tick, decode_as, encode
+from tests.support.recorded_day import EPOCH, Sent, send
+from tests.support.worker_process import WorkerProcess, until_ready
+from tests.worker.test_alarms_answered import until, variables_of
+
+LIMITS = {"boiler-*/temperature": {"high": 120, "deadband": 2, "delay_seconds": 60, "rise_per_hour": 60}}
+RULES = """
+[detection.series."boiler-*/temperature"]
+high = 120
+deadband = 2
+delay_seconds = 60
+rise_per_hour = 60
+"""
+SENSORS, MINUTES = 4, 600
+LAST = frozenset(f"boiler-last-{number}" for number in range(16))  # some in each partition
+
+
+def day() -> Iterator[Sent]:
+    """Sensors that swing over their limit and back, some readings late or twice, and a tick a minute."""
+    for minute in range(MINUTES):
+        now = EPOCH + 60.0 * minute
+        for sensor in range(SENSORS):
+            late = 300.0 if (minute + sensor) % 37 == 0 else 0.0
+            value = 110 + 14 * math.sin((minute + 40 * sensor) / 30) + 3 * math.sin(minute * 2.3)
+            reading = Reading(f"boiler-{sensor}", max(EPOCH, now - late), {"temperature": round(value, 2)})
+            record = Sent(f"boiler-{sensor}".encode(), encode(reading), round(now * 1000))
+            yield from [record] * (2 if minute % 50 == 9 else 1)
+        yield Sent(None, encode(Tick(now)), round(now * 1000))
+    for step, value in enumerate((100.0, 130.0, 130.0, 130.0)):
+        at = EPOCH + 60.0 * (MINUTES + step)
+        for name in sorted(LAST):
+            yield Sent(name.encode(), encode(Reading(name, at, {"temperature": value})), round(at * 1000))
+
+
+def found(settings: Settings, kind: type[Anomaly] | type[Alarm]) -> list[Anomaly | Alarm]:
+    topic = settings.topic(CATALOGUE.of(kind).topic.name)
+    with Log(settings) as log:
+        return [
+            decode_as(kind, message.value())
+            for partition in log.partitions_of(topic)
+            for messages in log.read(topic, partition, *log.ends(topic, partition))
+            for message in messages
+        ]
+
+
+@pytest.mark.timeout(300)
+async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
+    kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {
+        **variables_of(kafka, topic_prefix),
+        "WEIR_DETECTION__SERIES": json.dumps(LIMITS),
+        "WEIR_KAFKA__PARTITIONS": "2",
+    }
+    del variables["WEIR_DETECTION__HIGH"], variables["WEIR_DETECTION__SEVERITY"]
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    await asyncio.to_thread(ensure_topics, settings)
+    await asyncio.to_thread(send, settings, list(day()))
+    worker = WorkerProcess(variables, tmp_path, "rules")
+    try:
+        worker.start()
+        await until_ready([worker])
+        await until(
+            lambda: {each.sensor_id for each in found(settings, Alarm) if each.kind == "limit"} >= LAST
+        )
+        assert await asyncio.to_thread(worker.stop) == 0
+    finally:
+        worker.kill()
+    (tmp_path / "rules.toml").write_text(RULES)
+    monkeypatch.delenv("WEIR_DETECTION__SERIES")  # nothing is in force: everything appears
+    told = await asyncio.to_thread(
+        CliRunner().invoke, main, ["rules", "check", str(tmp_path / "rules.toml"), "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    data = json.loads(told.stdout)
+    live = [each for each in found(settings, Anomaly) if each.cause in LIMIT_CAUSES]
+    raised = {each.id for each in live if each.state == "raised"}
+    assert len(raised) > 50
+    assert {each.cause for each in live} == LIMIT_CAUSES
+    assert {each["id"] for each in data["appeared"]} == raised
+    assert {each["id"]: each.get("cleared_at") for each in data["appeared"]} == {
+        **{each.id: None for each in live}, **{each.id: each.cleared_at for each in live if each.cleared_at}
+    }  # fmt: skip
+    alarms = [
+        each
+        for each in found(settings, Alarm)
+        if each.event == "raised" and not each.quiet and each.kind in LIMIT_CAUSES
+    ]
+    assert data["load"]["alarms"] == data["rules"][0]["alarms"] == len(alarms)
+    assert data["exact"] is True
