@@ -94,12 +94,14 @@ def git(*arguments: str) -> bytes:
 def earlier(tmp_path: Path) -> Path:
     """A checkout of the newest commit whose rows of windows or of models have another layout than today's.
 
-    Where the history does not reach so far back, as in a shallow clone: today's code with models of the version before.
+    Where the history has none that knows single tables, as in a shallow clone: today's code with models of the version
+    before.
     """
     files = ("tests/rows/windows-*.json", "tests/rows/models-*.json")
     tree = tmp_path / "earlier"
     try:
         changed = git("log", "-1", "--diff-filter=A", "--format=%H", "--", *files).decode().strip()
+        git("cat-file", "-e", f"{changed}^:{FOLDER.relative_to(ROOT)}")  # it came with single tables
         packed = git("archive", f"{changed}^")
     except (OSError, subprocess.CalledProcessError):
         return one_version_back(tree)
