@@ -8,7 +8,7 @@ existing system: it is watched, not started.
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ def plan_parts(settings: Settings, plan: Plan) -> tuple[list[list[Part]], dict[s
     if "notify" in wanted and settings.notify.targets:
         readers.append(_notify(settings, plan, environment))
     sensors = [_sensor(plan, environment, servers, bridge)] if "simulator" in wanted else []
+    environment |= _other_ports(settings, readers)
     levels = [servers, readers, sensors]
     return [level for level in levels if level], environment
 
@@ -121,6 +122,22 @@ def _environment(servers: Sequence[Part]) -> dict[str, str]:
         elif isinstance(server, MongoServer):
             environment["WEIR_MONGO__URI_FILE"] = str(server.uri_file)
     return environment
+
+
+def _other_ports(settings: Settings, parts: Iterable[Part]) -> dict[str, str]:
+    """Return the variables that point programs at pages that are not where the settings say."""
+    pages = {
+        "worker": ("WEIR_WEB__PORT", settings.web.port),
+        "analysis": ("WEIR_ANALYSIS__PORT", settings.analysis.port),
+        "notify": ("WEIR_NOTIFY__METRICS_PORT", settings.notify.metrics_port),
+    }
+    found = {}
+    for part in parts:
+        variable, usual = pages.get(part.name, ("", 0))
+        _, _, port = part.address.rpartition(":")
+        if variable and port != str(usual):
+            found[variable] = port
+    return found
 
 
 def _bridge(settings: Settings, plan: Plan, environment: Mapping[str, str]) -> Part:

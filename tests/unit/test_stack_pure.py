@@ -144,6 +144,15 @@ def test_parts_start_servers_first_and_sensors_last(tmp_path: Path) -> None:
     assert len(set(addresses.values())) == 7
 
 
+def test_programs_beside_a_stack_are_pointed_at_pages_on_other_ports(tmp_path: Path) -> None:
+    usual = {"worker": Settings().web.port, "analysis": 8123}
+    _, variables = plan_parts(Settings(), Plan(tmp_path, ports=usual))
+    assert "WEIR_WEB__PORT" not in variables
+    assert variables["WEIR_ANALYSIS__PORT"] == "8123"
+    _, variables = plan_parts(Settings(), Plan(tmp_path, ("worker",), free_ports=True))
+    assert int(variables["WEIR_WEB__PORT"]) > 0
+
+
 def test_alarms_are_told_where_somebody_is_to_be_told(tmp_path: Path) -> None:
     targets = {"ops": {"format": "webhook", "url": "http://127.0.0.1:9/"}}
     settings = Settings.model_validate({"notify": {"targets": targets}})
