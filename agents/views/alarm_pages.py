@@ -1,5 +1,6 @@
 """The pages of alarms on the worker's web server: what stands, and what people do about it."""
 
+import asyncio
 import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
@@ -11,11 +12,15 @@ from agents.web.peers import Answers, ask_all
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, is_local, read_number
 from bridges.alarms.action_writer import partitions_of
+from bridges.alarms.incident_log import IncidentLog
+from bridges.process.logs import get_logger
 from streams.alarms.acting import action_of
 from streams.alarms.alarm_rules import SEVERITIES
+from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.alarms.raising import PARTITION
-from streams.alarms.templates import as_plain
+from streams.alarms.templates import Labels, as_plain
+from streams.alarms.wording import incident_sentence, incident_title
 from streams.errors import InputError
 from streams.records.alarm_records import Action, Alarm
 from streams.records.catalogue import CATALOGUE
@@ -25,9 +30,43 @@ if TYPE_CHECKING:
     from agents.views.worker_pages import WorkerPages
     from agents.web.routes import Pages
 
+log = get_logger(__name__)
+
 _MOST_SHOWN = 1000
+_LOOK_SECONDS = 2.0
+_LISTED = 5
 _ACTIONS = CATALOGUE.of(Action)
 _FIELDS = frozenset(Action.__struct_fields__) - {"id", "at"}
+
+
+class IncidentWatch:
+    """The incidents of all alarms in the log, looked at while somebody asks; nobody waits for it.
+
+    Args:
+        incidents: Finds them.
+    """
+
+    def __init__(self, incidents: IncidentLog) -> None:
+        self._incidents = incidents
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all alarms of the log had been read at the last look."""
+        return self._incidents.is_whole
+
+    def newest(self) -> tuple[Incident, ...]:
+        """Return those that stood at the last look, and begin the next one."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        return self._incidents.open
+
+    async def _look(self) -> None:
+        try:
+            await asyncio.to_thread(self._incidents.look, _LOOK_SECONDS)
+        except Exception as error:
+            # The page goes on showing what was found last; the next look may succeed.
+            log.error("incidents.not_looked_at", error=repr(error))
 
 
 async def show_alarms(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
@@ -39,20 +78,37 @@ async def show_alarms(pages: "Pages[WorkerApp]", view: View, request: Request) -
 async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
     """List what stands, over all workers: the worst first, of these the newest."""
     limit = int(read_number(request.query, "limit", 200, least=1, greatest=_MOST_SHOWN))
-    label = cast("WorkerPages", pages).watch.devices.label
+    worker = cast("WorkerPages", pages)
+    label = worker.watch.devices.label
     own = sorted((as_plain(each, label(each.sensor_id)) for each in open_alarms(pages.app)), key=_worst_first)
-    answers = Answers() if is_local(request.query) else await _others(pages.app, limit)
+    local = is_local(request.query)
+    answers = Answers() if local else await _others(pages.app, limit)
+    incidents = () if local else worker.incidents.newest()
     found = [*own[:limit], *(each for part in answers.found.values() for each in part["alarms"])]
     total = len(own) + sum(part["open"] for part in answers.found.values())
+    incident_of = {member.id: each.id for each in reversed(incidents) for member in each.members}
     return answer(
         view,
         {
-            "alarms": sorted(found, key=_worst_first)[:limit],
+            "alarms": [
+                {**each, "incident": incident_of.get(each["id"])}
+                for each in sorted(found, key=_worst_first)[:limit]
+            ],
+            "incidents_whole": not local and worker.incidents.is_whole,
+            "incidents": [_shown(each, label) for each in incidents[:limit]],
             "open": total,
             "workers": 1 + len(answers.found),
             "missing": answers.missing,
         },
     )
+
+
+def _shown(incident: Incident, label: Labels) -> Json:
+    return {
+        **incident.plain(),
+        "title": incident_title(incident),
+        "summary": incident_sentence(incident, label, _LISTED),
+    }
 
 
 async def _others(app: "WorkerApp", limit: int) -> Answers:

@@ -14,6 +14,7 @@ from agents.views.watch import Watch
 from agents.web.peers import Answers, ask_all
 from agents.web.queries import Json, Listing, answer, is_local, not_found, read_find, read_number
 from agents.web.routes import COMMON, Pages, Route
+from bridges.alarms.incident_log import IncidentLog
 from bridges.mongo.mongo_history import quality
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class WorkerPages(Pages["WorkerApp"]):
         super().__init__(app, ROUTES)
         self.watch = watch
         self.state = LiveState(app, watch.recent, watch.devices)
+        self.incidents = alarm_pages.IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.home = files("agents.views").joinpath("home.html").read_text(encoding="utf-8")
 
@@ -197,7 +199,13 @@ ROUTES = (
     Route(
         "/alarms", alarm_pages.show_alarms, "a page for people: what stands, to be acknowledged and shelved"
     ),
-    Route("/api/alarms", alarm_pages.list_open, "alarms that stand, the worst first", "?limit="),
+    Route(
+        "/api/alarms",
+        alarm_pages.list_open,
+        "alarms that stand, the worst first, and the [incidents](alarms.md#incidents) that are open, as of the last "
+        "time that somebody asked",
+        "?limit=",
+    ),
     Route(
         "/api/actions",
         alarm_pages.act,

@@ -1,5 +1,6 @@
 """Alarms as their log has them, and what people do about them, for those who stand outside the worker.
 
 alarm_log.py      the newest record of each alarm
+incident_log.py   which of them are one incident
 action_writer.py  an action into the log
 """

@@ -61,7 +61,7 @@ def write_devices(settings: Settings, devices: Iterable[Device]) -> None:
 
 
 class DeviceLabels:
-    """What people call a sensor, read again now and then; for several threads.
+    """What people say of a sensor, read again now and then; for several threads.
 
     While Kafka does not answer, names stay as they were: an alarm waits for one for seconds, and is told without.
 
@@ -79,6 +79,11 @@ class DeviceLabels:
 
     def label(self, sensor_id: str) -> str:
         """Return name and place of a sensor; empty if it has none."""
+        device = self.device(sensor_id)
+        return device.label if device else ""
+
+    def device(self, sensor_id: str) -> Device | None:
+        """Return what is known of a sensor."""
         with self._lock:
             if self._clock() >= self._due:
                 whole = self._reader.read(
@@ -86,8 +91,7 @@ class DeviceLabels:
                     _REFRESH_PATIENCE_SECONDS,
                 )
                 self._due = self._clock() + (_REFRESH_SECONDS if whole else _AGAIN_SECONDS)
-            device = self._devices.get(sensor_id)
-        return device.label if device else ""
+            return self._devices.get(sensor_id)
 
     def close(self) -> None:
         """Disconnect; whoever asks again connects again."""

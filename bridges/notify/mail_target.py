@@ -2,7 +2,7 @@
 
 import smtplib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
@@ -10,6 +10,7 @@ from functools import partial
 
 from bridges.notify.outlets import OutgoingMessage, RefusedError
 from bridges.process.notify_settings import MailTarget
+from streams.alarms.incidents import Incident
 from streams.alarms.routing import message_id
 from streams.alarms.templates import Labels, Told, no_labels
 from streams.errors import TransientError
@@ -32,9 +33,11 @@ class MailOutlet:
         self._listed = listed
         self._labels = labels
 
-    def prepare(self, alarms: Sequence[Alarm]) -> Sequence[OutgoingMessage]:
+    def prepare(
+        self, alarms: Sequence[Alarm], incidents: Mapping[str, Incident]
+    ) -> Sequence[OutgoingMessage]:
         """Return what sends the mail of a group."""
-        told = Told(alarms, self._listed, labels=self._labels)
+        told = Told(alarms, self._listed, labels=self._labels, incidents=incidents)
         mail = EmailMessage(policy=SMTP)
         mail["From"] = self._target.sender
         mail["To"] = ", ".join(self._target.recipients)

@@ -8,7 +8,7 @@ open again when it is back.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
@@ -19,6 +19,7 @@ from bridges.notify.outlets import OutgoingMessage
 from bridges.process.notify_settings import MqttTarget
 from bridges.process.settings import MqttSettings
 from streams.alarms.alarm_rules import SEVERITIES
+from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.alarms.templates import as_plain
 from streams.errors import ConfigurationError, TransientError
@@ -59,7 +60,9 @@ class MqttStateOutlet:
             if not kinds:
                 del self._open[series]
 
-    def prepare(self, alarms: Sequence[Alarm]) -> Sequence[OutgoingMessage]:
+    def prepare(
+        self, alarms: Sequence[Alarm], incidents: Mapping[str, Incident]
+    ) -> Sequence[OutgoingMessage]:
         """Return what publishes the state of all series that a group is about."""
         for alarm in alarms:
             self.known(alarm)

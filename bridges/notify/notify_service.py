@@ -56,7 +56,14 @@ class Notifier:
         self._labels = DeviceLabels(settings)
         labels = self._labels.label
         self.targets = [
-            TargetNotifier(settings, name, target, outlet_of(settings, name, target, labels), self.stopped)
+            TargetNotifier(
+                settings,
+                name,
+                target,
+                outlet_of(settings, name, target, labels),
+                self.stopped,
+                self._labels.device,
+            )
             for name, target in settings.notify.targets.items()
         ]
 

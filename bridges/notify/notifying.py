@@ -5,7 +5,8 @@
 A target has a consumer group of its own: one that is away holds up no other, and none holds up the worker. The offset
 is committed only after the target has taken the message, or has refused it for good and that is recorded. What a crash
 leaves uncommitted is told again, under the same id where it stands alone: a change that has been told to nobody is
-never passed. A target that is new begins with what comes from now on.
+never passed. A target that is new begins with what comes from now on. Of the last week a target reads what it has been
+told already, to know which incidents it knows of.
 """
 
 import time
@@ -18,6 +19,7 @@ from threading import Event, RLock
 from typing import Any
 
 from bridges.kafka.connecting import connect_reader, connect_writer
+from bridges.notify.beginning import ASK_SECONDS, offsets_since
 from bridges.notify.collecting import ChangeCollector, ChangeGroup
 from bridges.notify.outlets import NotNowError, RefusedError, TargetOutlet
 from bridges.process import metrics
@@ -25,6 +27,8 @@ from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.notify_settings import Target
 from bridges.process.settings import Settings
+from streams.alarms.incident_telling import REASON, IncidentTelling, Sifted
+from streams.alarms.incidents import DeviceOf, Incidents
 from streams.alarms.routing import IDS_OF_A_RECORD, change_id, message_id
 from streams.errors import InputError, TransientError
 from streams.records.alarm_records import Alarm, Notification
@@ -37,7 +41,8 @@ REFRESH_SECONDS = 10.0
 """How often a state that is shown is looked after while nothing changes."""
 SESSION_SECONDS = 10
 """After a kill, the next process waits so long for the partitions of the last one."""
-_ASK_SECONDS = 20.0
+KNOWN_SECONDS = 7 * 86_400.0
+"""An incident that began before is not known to a process that starts: the return of each of its members is told."""
 _ALARMS = CATALOGUE.of(Alarm)
 _NOTIFICATIONS = CATALOGUE.of(Notification)
 
@@ -60,11 +65,13 @@ class TargetNotifier:
         target: Its settings.
         outlet: What tells it.
         stopped: Set when it is to end.
+        device_of: What the registry knows of a sensor.
     """
 
     def __init__(
-        self, settings: Settings, name: str, target: Target, outlet: TargetOutlet, stopped: Event
-    ) -> None:
+        self, settings: Settings, name: str, target: Target, outlet: TargetOutlet, stopped: Event,
+        device_of: DeviceOf = lambda _: None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.counts = TargetCounts()
         self._counting = RLock()  # what is read, under way and told is looked at by other threads, as one
@@ -77,7 +84,11 @@ class TargetNotifier:
         self._stopped = stopped
         self._topic = settings.topic(_ALARMS.topic.name)
         self._collector = ChangeCollector(target.wait_seconds, target.group_seconds, self._why_not)
-        self._shown_before: dict[int, int] = {}
+        self._telling: IncidentTelling | None = None
+        if target.tells_incidents and not outlet.follows_all:
+            found = Incidents(settings.alarms.incidents(), device_of)
+            self._telling = IncidentTelling(found, self._route.wants)
+        self._known_before: dict[int, int] = {}
         self._backoff = Backoff(first=0.5, cap=settings.notify.retry_max_seconds)
         self._generation = 0
         self._refreshed_at = time.monotonic()
@@ -141,14 +152,23 @@ class TargetNotifier:
     def _take(self, message: Any) -> None:
         alarm = _read(message.value())
         partition, offset = message.partition(), message.offset()
-        if offset < self._shown_before.get(partition, 0):
+        if offset < self._known_before.get(partition, 0):
             if alarm is not None:
-                self._outlet.known(alarm)
+                self._know(alarm)
             return
+        if alarm is not None and self._telling is not None:
+            self._telling.take(alarm)
         metrics.NOTIFY_READ.labels(self.name).inc()
         with self._counting:
             self.counts.read += 1
             self._collector.add(partition, offset, alarm, time.monotonic())
+
+    def _know(self, alarm: Alarm) -> None:
+        """Take note of a change that was told before this process started."""
+        self._outlet.known(alarm)
+        if self._telling is not None:
+            at = datetime.fromtimestamp(alarm.changed_at, self._zone).time()
+            self._telling.take_before(alarm, wanted=not self._route.why_not(alarm, at))
 
     def _why_not(self, alarm: Alarm) -> str:
         # A state is of every change, told or not; routes say of which series.
@@ -170,21 +190,22 @@ class TargetNotifier:
         """Begin where it had come to; note that place at once if there is none, or a crash would lose it."""
         from confluent_kafka import TopicPartition
 
-        committed = consumer.committed(places, timeout=_ASK_SECONDS)
+        committed = consumer.committed(places, timeout=ASK_SECONDS)
         new = [each for each in committed if each.offset < 0]
-        ends = {each.partition: consumer.get_watermark_offsets(each, timeout=_ASK_SECONDS)[1] for each in new}
+        ends = {each.partition: consumer.get_watermark_offsets(each, timeout=ASK_SECONDS)[1] for each in new}
         if new:
             begun = [TopicPartition(self._topic, partition, end) for partition, end in ends.items()]
             consumer.commit(offsets=begun, asynchronous=False)
             log.info("target.begun", target=self.name, partitions=sorted(ends))
         begins = {each.partition: ends.get(each.partition, each.offset) for each in committed}
-        self._shown_before = begins if self._outlet.follows_all else {}
-        consumer.assign(
-            [
-                TopicPartition(self._topic, partition, 0 if self._outlet.follows_all else offset)
-                for partition, offset in begins.items()
-            ]
-        )
+        self._known_before = begins
+        reads = dict(begins)
+        if self._outlet.follows_all:
+            reads = dict.fromkeys(begins, 0)
+        elif self._telling is not None:  # a target that is new knows of nothing
+            told = {partition: offset for partition, offset in begins.items() if partition not in ends}
+            reads |= offsets_since(consumer, self._topic, told, time.time() - KNOWN_SECONDS)
+        consumer.assign([TopicPartition(self._topic, *each) for each in reads.items()])
         self.assigned |= begins.keys()
 
     def _on_revoke(self, consumer: Any, places: list[Any]) -> None:
@@ -202,7 +223,8 @@ class TargetNotifier:
 
     def _tell(self, group: ChangeGroup) -> None:
         generation = self._generation
-        messages = self._outlet.prepare(group.wanted) if group.wanted else ()
+        sifted = self._sift(group)
+        messages = self._outlet.prepare(sifted.told, sifted.incidents) if sifted.told else ()
         for message in messages:
             outcome, detail = "told", ""
             try:
@@ -219,7 +241,19 @@ class TargetNotifier:
         if self._flushed():
             self._commit(group)
             self._count_rest(group)
+            if self._telling is not None:
+                self._telling.done(sifted)
             self._collector.done(time.monotonic())
+
+    def _sift(self, group: ChangeGroup) -> Sifted:
+        """Pass over what of a group is told with an incident."""
+        if self._telling is None:
+            return Sifted(group.wanted)
+        sifted = self._telling.sift(group.wanted)
+        if sifted.passed:
+            group.wanted = sifted.told
+            group.passed[REASON] = [*group.passed.get(REASON, ()), *sifted.passed]
+        return sifted
 
     def _insist(self, send: Callable[[], None], generation: int) -> int:
         """Send a message until the target takes it; returns how often that was.
@@ -343,6 +377,7 @@ class TargetNotifier:
             "passed_over": outcomes,
             "under_way": under_way,
             "messages": self.counts.messages,
+            "in_no_incident": self._telling.left_out if self._telling is not None else 0,
             "failing": self.why_failing,
             "difference": difference,
         }

@@ -1,8 +1,9 @@
 """What tells a group of alarms, whatever the way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from streams.alarms.incidents import Incident
 from streams.errors import TransientError, WeirError
 from streams.records.alarm_records import Alarm
 
@@ -42,10 +43,13 @@ class TargetOutlet(Protocol):
     follows_all: bool
     """It shows a state: it follows every change from the beginning of the log, and is told of all that is new."""
 
-    def prepare(self, alarms: Sequence[Alarm]) -> Sequence[OutgoingMessage]:
+    def prepare(
+        self, alarms: Sequence[Alarm], incidents: Mapping[str, Incident]
+    ) -> Sequence[OutgoingMessage]:
         """Return the messages of a group, in order.
 
-        Sending one raises `TransientError` if it must be tried again, `RefusedError` if the target never takes it.
+        ``incidents`` has, by the id of a change, the incident that it is told as. Sending a message raises
+        `TransientError` if it must be tried again, `RefusedError` if the target never takes it.
         """
 
     def known(self, alarm: Alarm) -> None:

@@ -38,7 +38,7 @@ def try_out(settings: Settings, names: Sequence[str] = ()) -> Iterator[tuple[str
         outlet, begun, wrong = outlet_of(settings, name, targets[name]), time.monotonic(), ""
         try:
             for alarm in (raised, gone):
-                for message in outlet.prepare([alarm]):
+                for message in outlet.prepare([alarm], {}):
                     message.send()
         except WeirError as error:
             wrong = str(error)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bridges.notify.outlets import NotNowError, OutgoingMessage, RefusedError
 from bridges.process.notify_settings import WebTarget
+from streams.alarms.incidents import Incident
 from streams.alarms.routing import message_id
 from streams.alarms.templates import TEMPLATES, Labels, Told, no_labels
 from streams.errors import TransientError
@@ -51,13 +52,15 @@ class WebOutlet:
         self._labels = labels
         self._opener = urllib.request.build_opener(_NoRedirects)
 
-    def prepare(self, alarms: Sequence[Alarm]) -> Sequence[OutgoingMessage]:
+    def prepare(
+        self, alarms: Sequence[Alarm], incidents: Mapping[str, Incident]
+    ) -> Sequence[OutgoingMessage]:
         """Return what posts the messages of a group."""
         target = self._target
         url, key = target.url.get_secret_value(), target.token.get_secret_value()
         if target.format == "ntfy":
             url, _, key = url.rpartition("/")
-        messages = TEMPLATES[target.format](Told(alarms, self._listed, key, self._labels))
+        messages = TEMPLATES[target.format](Told(alarms, self._listed, key, self._labels, incidents))
         return [
             OutgoingMessage(about, partial(self._post, url, _encoded(body), message_id(about)))
             for about, body in messages

@@ -4,12 +4,14 @@ from typing import Annotated, Final
 
 from pydantic import Field, model_validator
 
-from bridges.process.section import CommaSeparated, CommaSeparatedPairs, Section
+from bridges.process.section import CommaSeparated, CommaSeparatedPairs, Count, Seconds, Section
 from streams.alarms.alarm_rules import AlarmRules
+from streams.alarms.incidents import IncidentRules
 from streams.errors import ConfigurationError
 from streams.records.room import Room
 
 _DEFAULT: Final = AlarmRules()
+_INCIDENTS: Final = IncidentRules()
 
 
 class AlarmSettings(Section):
@@ -26,10 +28,19 @@ class AlarmSettings(Section):
     unacknowledged: Annotated[frozenset[str], CommaSeparated] = _DEFAULT.unacknowledged
     """Severities that are over when they return, without anybody acknowledging them."""
 
+    incident_least: Count = _INCIDENTS.least
+    """So many series of a group that are raised together are one incident, and told as one."""
+    incident_seconds: Seconds = _INCIDENTS.within_seconds
+    """Together is within so long of the first, by event times."""
+    incident_by: Annotated[tuple[str, ...], CommaSeparated] = _INCIDENTS.by
+    """What makes sensors a group, the first that a sensor has: ``machine``, ``group``, ``place`` of the registry,
+    ``id`` (what is before its last colon), ``sensor`` (its own quantities). Empty: there are no incidents."""
+
     @model_validator(mode="after")
     def _are_rules(self) -> "AlarmSettings":
         try:
             self.rules()
+            self.incidents()
         except ConfigurationError as error:
             raise ValueError(str(error)) from None
         return self
@@ -40,4 +51,9 @@ class AlarmSettings(Section):
         Args:
             room: How many sensors have alarms, as for the windows.
         """
-        return AlarmRules(**self.model_dump(), room=room or _DEFAULT.room)
+        told = {name: value for name, value in self.model_dump().items() if not name.startswith("incident_")}
+        return AlarmRules(**told, room=room or _DEFAULT.room)
+
+    def incidents(self) -> IncidentRules:
+        """Make the rules of incidents."""
+        return IncidentRules(self.incident_least, self.incident_seconds, self.incident_by)

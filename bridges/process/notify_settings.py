@@ -38,6 +38,8 @@ class _Target(Section):
     """At most one message in so many seconds: what comes meanwhile is told in the next one."""
     timeout_seconds: Seconds = 10.0
     """How long the target may take to answer."""
+    incidents: bool = True
+    """Whether an incident is told as one, and its members are passed over; otherwise each alarm is told."""
 
     @model_validator(mode="after")
     def _is_a_route(self) -> Self:
@@ -49,6 +51,11 @@ class _Target(Section):
     def route(self) -> AlarmRoute:
         """Return which alarms are told to it, as a value."""
         return AlarmRoute(self.severity, self.sensors, frozenset(self.events), _hours(self.quiet_hours))
+
+    @property
+    def tells_incidents(self) -> bool:
+        """Whether incidents are told as one: what groups alarms itself is told of each."""
+        return self.incidents
 
     def place_in_time(self) -> ZoneInfo:
         """Return the time zone of the quiet hours."""
@@ -84,6 +91,11 @@ class WebTarget(_Target):
     """Signs each message: ``X-Weir-Signature`` is HMAC-SHA256 of time, dot, and body."""
     token: SecretStr = SecretStr("")
     """Sent as a bearer token; for ``pagerduty`` the routing key."""
+
+    @property
+    def tells_incidents(self) -> bool:
+        """As of the others; an Alertmanager groups by itself."""
+        return self.incidents and self.format != "alertmanager"
 
     @field_validator("url")
     @classmethod

@@ -53,6 +53,11 @@ class AlarmRoute:
             return "sensor"
         return "quiet_hours" if self.is_quiet(at) and alarm.severity != "critical" else ""
 
+    def wants(self, alarm: Alarm) -> bool:
+        """Tell whether alarms of that severity and sensor are told, whatever changes of them."""
+        severe = SEVERITIES.index(alarm.severity) >= SEVERITIES.index(self.severity)
+        return severe and any(fnmatchcase(alarm.sensor_id, each) for each in self.sensors)
+
     def is_quiet(self, at: time) -> bool:
         """Tell whether a time of the day lies in the quiet hours."""
         if self.quiet is None:

@@ -10,13 +10,14 @@ So 10,000 alarms at once are a bounded number of messages of bounded size.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 
-from streams.alarms.routing import RAISED_EVENTS, message_id
-from streams.alarms.wording import alarm_sentence, title_of
+from streams.alarms.incidents import Incident
+from streams.alarms.routing import RAISED_EVENTS, change_id, message_id
+from streams.alarms.wording import alarm_sentence, incident_sentence, incident_title, title_of
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
 
@@ -48,37 +49,59 @@ class Told:
         listed: How many a message for people lists.
         key: The routing key of PagerDuty, or the topic of ntfy.
         labels: What people call a sensor, by its id; empty where it has no name.
+        incidents: By the id of a change: the incident that it is told as.
     """
 
     alarms: Sequence[Alarm]
     listed: int
     key: str = ""
     labels: Labels = no_labels
+    incidents: Mapping[str, Incident] = field(default_factory=dict)
+
+    def incident(self, alarm: Alarm) -> Incident | None:
+        """Return the incident that a change is told as; ``None`` if it is told as itself."""
+        return self.incidents.get(change_id(alarm))
 
     def title_of(self, alarm: Alarm) -> str:
-        """Name an alarm in a few words."""
+        """Name an alarm, or its incident, in a few words."""
+        if (incident := self.incident(alarm)) is not None:
+            return incident_title(incident)
         return title_of(alarm, self.labels(alarm.sensor_id))
 
     def sentence(self, alarm: Alarm) -> str:
-        """Say what is known of an alarm."""
+        """Say what is known of an alarm, or of its incident."""
+        if (incident := self.incident(alarm)) is not None:
+            return incident_sentence(incident, self.labels, self.listed, stands=alarm.event in RAISED_EVENTS)
         return alarm_sentence(alarm, self.labels(alarm.sensor_id))
 
     def plain(self, alarm: Alarm) -> dict[str, Any]:
         """Return an alarm as plain values."""
-        return as_plain(alarm, self.labels(alarm.sensor_id))
+        incident = self.incident(alarm)
+        return {
+            **as_plain(alarm, self.labels(alarm.sensor_id)),
+            "title": self.title_of(alarm),
+            "summary": self.sentence(alarm),
+            "incident": None if incident is None else incident.plain(),
+        }
+
+    def severity_of(self, alarm: Alarm) -> str:
+        """How severe it is, or its incident."""
+        incident = self.incident(alarm)
+        return alarm.severity if incident is None else incident.severity
 
     @property
     def severity(self) -> str:
         """The worst of those that stand; ``info`` if none does."""
-        standing = {each.severity for each in self.alarms if each.event in RAISED_EVENTS}
+        standing = {self.severity_of(each) for each in self.alarms if each.event in RAISED_EVENTS}
         return next((each for each in _WORST if each in standing), "info")
 
     def title(self) -> str:
         """Say in one line how many of what there are."""
         if len(self.alarms) == 1:
             alarm = self.alarms[0]
-            return f"{_word(alarm)}: {self.title_of(alarm)}"
-        raised = Counter(each.severity for each in self.alarms if each.event in RAISED_EVENTS)
+            word = self.severity_of(alarm) if alarm.event in RAISED_EVENTS else "back to normal"
+            return f"{word}: {self.title_of(alarm)}"
+        raised = Counter(self.severity_of(each) for each in self.alarms if each.event in RAISED_EVENTS)
         returned = sum(each.event == "returned" for each in self.alarms)
         parts = [f"{raised[each]:,} {each}" for each in _WORST if raised[each]]
         parts += [f"{returned:,} back to normal"] if returned else []
@@ -86,17 +109,12 @@ class Told:
 
     def lines(self) -> list[str]:
         """Return a line for each alarm that is listed, and one that counts the others."""
-        shown = [f"{_sign(each)} {self.sentence(each)}" for each in self.alarms[: self.listed]]
+        shown = [f"{self._sign(each)} {self.sentence(each)}" for each in self.alarms[: self.listed]]
         others = len(self.alarms) - len(shown)
         return [*shown, f"… and {others:,} more"] if others else shown
 
-
-def _word(alarm: Alarm) -> str:
-    return alarm.severity if alarm.event in RAISED_EVENTS else "back to normal"
-
-
-def _sign(alarm: Alarm) -> str:
-    return _SIGNS[alarm.severity] if alarm.event in RAISED_EVENTS else _OVER
+    def _sign(self, alarm: Alarm) -> str:
+        return _SIGNS[self.severity_of(alarm)] if alarm.event in RAISED_EVENTS else _OVER
 
 
 def as_plain(alarm: Alarm, label: str = "") -> dict[str, Any]:
@@ -178,14 +196,16 @@ def _pagerduty(told: Told) -> Iterator[Message]:
 def _event(told: Told, alarms: Sequence[Alarm], summary: str) -> Any:
     first = alarms[0]
     stands = any(each.event in RAISED_EVENTS for each in alarms)
+    incident = told.incident(first)
     event = {
         "routing_key": told.key,
         "event_action": "trigger" if stands else "resolve",
-        "dedup_key": first.id if len(alarms) == 1 else message_id(alarms),
+        # An incident has the id of its first alarm: it goes on with that one's page.
+        "dedup_key": message_id(alarms) if len(alarms) > 1 else first.id if incident is None else incident.id,
     }
     payload = {
         "summary": summary[:_SUMMARY_CHARACTERS], "source": first.sensor_id, "component": first.quantity,
-        "severity": Told(alarms, told.listed).severity, "timestamp": iso(first.raised_at),
+        "severity": replace(told, alarms=alarms).severity, "timestamp": iso(first.raised_at),
         "custom_details": {"alarms": len(alarms), "first": told.plain(first)},
     }  # fmt: skip
     return {**event, "payload": payload}

@@ -1,9 +1,12 @@
-"""An alarm as a sentence, for people."""
+"""An alarm, or an incident, as a sentence, for people."""
 
+from collections.abc import Callable
 from typing import Final
 
+from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.records.alarm_records import Alarm
+from streams.signals.wire import iso
 
 _CAUSES: Final = {"anomaly": "is unusual", "limit": "is beyond its limit", "rate": "changes too fast"}
 
@@ -52,3 +55,37 @@ def in_digits(value: float) -> str:
     ('21.5', '1234570', '-0.00012')
     """
     return f"{value:.4g}" if abs(value) < 10_000 else f"{float(f'{value:.6g}'):.0f}"
+
+
+def incident_title(incident: Incident) -> str:
+    """Name an incident in a few words, with what its alarms have in common.
+
+    Args:
+        incident: Any.
+    """
+    return f"incident at {incident.group}: {len(incident.members):,} alarms"
+
+
+def incident_sentence(
+    incident: Incident, label: Callable[[str], str], listed: int, *, stands: bool | None = None
+) -> str:
+    """Say what is known of an incident: its first mover, when that was, and what followed.
+
+    Args:
+        incident: Any.
+        label: What people call a sensor, by its id.
+        listed: How many members are named.
+        stands: Whether it is told as one that stands; without, whether a member does.
+    """
+    first, *others = incident.members
+    parts = [
+        f"{incident_title(incident)} since {iso(incident.opened_at)},",
+        f"first {alarm_sentence(first, label(first.sensor_id))}",
+    ]
+    named = [f"{each.sensor_id} {each.quantity}" for each in others[: listed - 1]]
+    if more := len(others) - len(named):
+        named.append(f"{more:,} more")
+    parts.append(f"— then {', '.join(named)}")
+    if not (incident.is_open if stands is None else stands):
+        parts.append("— all back to normal")
+    return " ".join(parts)

@@ -17,6 +17,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from bridges.devices.device_registry import write_devices
 from bridges.kafka.clients import ensure_topics
 from bridges.notify.notify_service import Notifier
 from bridges.notify.outlets import NotNowError
@@ -25,12 +26,12 @@ from bridges.sources.kafka_source import Log
 from streams.alarms.routing import change_id
 from streams.records.alarm_records import Alarm, Notification
 from streams.records.topics import NOTIFICATIONS
-from streams.records.types import decode_as
-from tests.support.alarm_records import alarm, returned, write_alarms
+from streams.records.types import Device, decode_as
+from tests.support.alarm_records import T, alarm, returned, write_alarms
 from tests.support.receivers import Behaviour, WebReceiver, mail_receiver, web_receiver
 from tests.support.worker_process import environment
 
-QUICK = {"wait_seconds": 0.2, "group_seconds": 0.2, "timeout_seconds": 1.0}
+QUICK = {"wait_seconds": 0.2, "group_seconds": 0.2, "timeout_seconds": 1.0, "incidents": False}
 
 
 @pytest.fixture
@@ -194,10 +195,11 @@ def test_a_target_that_is_away_holds_up_no_other(kafka: str, topic_prefix: str, 
 def test_ten_thousand_alarms_at_once_are_few_messages_and_each_is_accounted_for(
     kafka: str, topic_prefix: str, hook: WebReceiver
 ) -> None:
-    with web_receiver() as chat:
+    with web_receiver() as chat, web_receiver() as people:
         settings = settings_of(
             kafka, topic_prefix,
             ops=webhook(hook, severity="warning"), chat={"format": "slack", "url": chat.url},
+            people={"format": "slack", "url": people.url, "incidents": True},
         )  # fmt: skip
         alarms = [
             alarm(number, severity="info" if number % 10 == 0 else "warning") for number in range(10_000)
@@ -206,6 +208,13 @@ def test_ten_thousand_alarms_at_once_are_few_messages_and_each_is_accounted_for(
             write_alarms(settings, alarms)
             until(lambda: balance(notifier, "ops")["told"] == 9000, 180)
             until(lambda: balance(notifier, "chat")["told"] == 10_000, 180)
+            until(lambda: balance(notifier, "people")["read"] == 10_000, 180)
+            until(lambda: balance(notifier, "people")["under_way"] == 0)
+            told = balance(notifier, "people")["told"]
+            assert balance(notifier, "people")["passed_over"] == {"incident": 10_000 - told}
+            assert told == len(people.taken) <= 3, (
+                "the first, that it is an incident, that it is worse than it was"
+            )
             assert balance(notifier, "ops")["passed_over"] == {"severity": 1000}
         assert sorted(hook.alarms()) == sorted(
             change_id(each) for each in alarms if each.severity == "warning"
@@ -217,7 +226,46 @@ def test_ten_thousand_alarms_at_once_are_few_messages_and_each_is_accounted_for(
     for each in notifications(settings):
         key = (each.target, each.outcome)
         by_outcome[key] = by_outcome.get(key, 0) + len(each.alarms)
-    assert by_outcome == {("ops", "told"): 9000, ("ops", "passed_over"): 1000, ("chat", "told"): 10_000}
+    assert by_outcome == {
+        ("ops", "told"): 9000, ("ops", "passed_over"): 1000, ("chat", "told"): 10_000,
+        ("people", "told"): told, ("people", "passed_over"): 10_000 - told,
+    }  # fmt: skip
+
+
+def test_twelve_sensors_with_one_cause_are_told_as_one_by_whoever_tells_and_what_has_another_cause_by_itself(
+    kafka: str, topic_prefix: str, hook: WebReceiver
+) -> None:
+    settings = settings_of(kafka, topic_prefix, ops=webhook(hook, incidents=True, wait_seconds=1.0))
+    write_devices(settings, [Device(f"press-{number}", 0.0, machine="press 4") for number in range(12)])
+    first, *others = (
+        alarm(number, sensor_id=f"press-{number}", raised_at=T + number, last_raised_at=T + number)
+        for number in range(12)
+    )
+    control = alarm(1, sensor_id="pump", id="1" * 24)
+    with running(settings) as notifier:
+        write_alarms(settings, [first])
+        until(lambda: balance(notifier, "ops")["told"] == 1)
+        write_alarms(settings, [*others[:7], control])
+        until(lambda: balance(notifier, "ops")["read"] == 9 and not balance(notifier, "ops")["under_way"])
+        assert balance(notifier, "ops")["passed_over"] == {"incident": 6}
+    with running(settings) as notifier:  # another process, which knows from the log what was told
+        write_alarms(settings, [*others[7:], *(returned(each) for each in (first, *others, control))])
+        until(lambda: balance(notifier, "ops")["read"] == 17 and not balance(notifier, "ops")["under_way"])
+        assert balance(notifier, "ops")["passed_over"]["incident"] >= 13
+    told = [each for request in hook.taken for each in json.loads(request.body)["alarms"]]
+    as_one = [each["incident"] for each in told if each["incident"] is not None]
+    assert {each["id"] for each in as_one} == {first.id}
+    assert [(each["state"], each["grouped_by"], each["group"]) for each in as_one] == [
+        ("open", "machine", "press 4"), ("closed", "machine", "press 4"),
+    ]  # fmt: skip
+    assert [(each["count"], each["members"][0]["sensor_id"]) for each in as_one] == [
+        (8, "press-0"),
+        (12, "press-0"),
+    ]
+    assert sum(each["sensor_id"] == "pump" for each in told) == 2
+    recorded = notifications(settings)
+    assert sum(len(each.alarms) for each in recorded) == 26, "every change is accounted for"
+    assert {each.detail for each in recorded} == {"", "incident"}
 
 
 def test_a_mail_is_sent_and_a_recipient_that_is_refused_for_now_gets_it_later(

@@ -106,7 +106,7 @@ def test_a_webhook_has_every_change_with_all_its_fields() -> None:
     )
     assert found[2]["alarms"][0]["sensor_id"] == f"plant:7:boiler-{2 * BATCH}"
     assert found[2]["alarms"][0]["value"] == 130.0
-    fields = {field.name for field in msgspec.structs.fields(Alarm)} | {"title", "summary"}
+    fields = {field.name for field in msgspec.structs.fields(Alarm)} | {"title", "summary", "incident"}
     assert all(each.keys() == fields for body in found for each in body["alarms"])
 
 
@@ -147,7 +147,7 @@ def test_an_alertmanager_is_told_that_it_stands_and_when_it_has_gone() -> None:
 
 def test_ntfy_gets_its_topic_from_the_address() -> None:
     outlet = WebOutlet(target(format="ntfy", url="https://ntfy.example/plant"), 10)
-    (message,) = outlet.prepare([alarm()])
+    (message,) = outlet.prepare([alarm()], {})
     assert isinstance(message.send, partial)
     url, body, _ = message.send.args
     assert url == "https://ntfy.example"

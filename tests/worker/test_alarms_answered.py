@@ -123,6 +123,7 @@ async def test_an_alarm_is_seen_answered_and_over(
         await shelved_until_its_time(plant)
         await said_to_be_right(plant)
         await planned(plant)
+        await of_one_cause(plant)
         assert await asyncio.to_thread(worker.stop) == 0
     finally:
         worker.kill()
@@ -215,6 +216,24 @@ async def planned(plant: Plant) -> None:
     action = told.split()[2]
     await weir("alarms", "withdraw", action, "--by", "Ada", "--why", "done early")
     await plant.until_states(b1="unacknowledged", b2="unacknowledged", c1="unacknowledged")
+
+
+async def of_one_cause(plant: Plant) -> None:
+    plant.read(130.0, "hall:1", "hall:2", "hall:3", "lake")
+    await until(lambda: [each["count"] for each in plant.ask("/api/alarms")["incidents"]] == [3])
+    answer = await asyncio.to_thread(plant.ask, "/api/alarms")
+    (incident,) = answer["incidents"]
+    members = {each["sensor_id"]: each["alarm"] for each in incident["members"]}
+    assert members.keys() == {"hall:1", "hall:2", "hall:3"}
+    assert (incident["group"], incident["grouped_by"], incident["standing"]) == ("hall", "id", 3)
+    part_of = {each["id"]: each["incident"] for each in answer["alarms"]}
+    assert {name for name, each in part_of.items() if each == incident["id"]} == set(members.values())
+    listed = (await weir("alarms", "list")).splitlines()
+    (heading,) = (
+        number for number, line in enumerate(listed) if "incident at sensors hall:*: 3 alarms" in line
+    )
+    assert {line.split()[0] for line in listed[heading + 1 : heading + 4]} == set(members.values())
+    assert f"{incident['id']} critical open" in await weir("alarms", "show", members["hall:2"])
 
 
 def count(settings: Settings, name: str) -> int:

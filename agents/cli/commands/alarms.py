@@ -3,6 +3,7 @@
 import getpass
 import json
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from agents.cli.time_option import EventTime
 if TYPE_CHECKING:
     from bridges.alarms.alarm_log import AlarmLog
     from bridges.process.settings import Settings
-    from streams.records.alarm_records import Alarm
+    from streams.alarms.incidents import Incident, Incidents, RaiseKey
+    from streams.records.alarm_records import Alarm, Notification
     from streams.records.types import Device
 
 _EXAMPLES = """
@@ -34,6 +36,7 @@ _BY = click.option("--by", default=getpass.getuser, show_default="your user name
 _WHY = click.option("--why", default="", help="The reason; it is kept with it.")
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _FOLLOW_SECONDS = 0.5
+_LISTED = 5
 
 
 class Span(click.ParamType):
@@ -96,11 +99,17 @@ def _devices(settings: "Settings") -> "dict[str, Device]":
 def list_alarms(all_of_them: bool, as_json: bool) -> None:
     """List what stands: the worst first, of these the newest."""
     settings = _settings()
-    found = list(_read(settings).newest(all_of_them=all_of_them))
+    log = _read(settings)
+    found = list(log.newest(all_of_them=all_of_them))
     devices = _devices(settings) if found else {}
-    for alarm in found:
-        device = devices.get(alarm.sensor_id)
-        _say(alarm, as_json, label=device.label if device else "")
+    incidents = _incidents(settings, log, devices)
+    for incident, members in _together(found, incidents):
+        if incident is not None and not as_json:
+            _say_incident(incident, devices)
+        for alarm in members:
+            device = devices.get(alarm.sensor_id)
+            click.echo("  " if incident is not None and not as_json else "", nl=False)
+            _say(alarm, as_json, label=device.label if device else "", incident=incident)
     if not found and not as_json:
         click.echo("no alarm stands" if not all_of_them else "there has been no alarm")
 
@@ -109,10 +118,58 @@ def list_alarms(all_of_them: bool, as_json: bool) -> None:
 @click.argument("alarm")
 @_JSON
 def show(alarm: str, as_json: bool) -> None:
-    """Show one alarm: all that happened, and who was told."""
-    log = _read(_settings())
-    for change in log.changes[log.find(alarm).id]:
-        _say(change, as_json, log)
+    """Show one alarm: all that happened, who was told, and the incident that it is part of."""
+    settings = _settings()
+    log = _read(settings)
+    changes = log.changes[log.find(alarm).id]
+    devices = _devices(settings)
+    incidents = _incidents(settings, log, devices)
+    incident = incidents.of(changes[-1])
+    for change in changes:
+        _say(change, as_json, log, incident=incident)
+    if incident is not None and not as_json:
+        _say_incident(incident, devices)
+        for member in incident.members:
+            device = devices.get(member.sensor_id)
+            click.echo("  ", nl=False)
+            _say(member, as_json, label=device.label if device else "")
+
+
+def _incidents(settings: "Settings", log: "AlarmLog", devices: "dict[str, Device]") -> "Incidents":
+    """Return the incidents of all alarms in the log."""
+    from streams.alarms.incidents import Incidents
+
+    incidents = Incidents(settings.alarms.incidents(), devices.get)
+    for changes in log.changes.values():
+        for change in changes:
+            incidents.take(change)
+    return incidents
+
+
+def _together(
+    found: "list[Alarm]", incidents: "Incidents"
+) -> "Iterator[tuple[Incident | None, list[Alarm]]]":
+    """Yield alarms in their order, the members of an incident with its first."""
+    members: dict[RaiseKey, list[Alarm]] = {}
+    for alarm in found:
+        if (incident := incidents.of(alarm)) is not None:
+            members.setdefault(incident.raises[0], []).append(alarm)
+    for alarm in found:
+        if (incident := incidents.of(alarm)) is None:
+            yield None, [alarm]
+        elif its := members.pop(incident.raises[0], None):
+            yield incident, its
+
+
+def _say_incident(incident: "Incident", devices: "dict[str, Device]") -> None:
+    from streams.alarms.wording import incident_sentence
+
+    def label(sensor_id: str) -> str:
+        device = devices.get(sensor_id)
+        return device.label if device else ""
+
+    state = "open" if incident.is_open else "closed"
+    click.echo(f"{incident.id} {incident.severity:8} {state:6} {incident_sentence(incident, label, _LISTED)}")
 
 
 @alarms.command()
@@ -137,7 +194,13 @@ def follow(as_json: bool) -> None:
         log.close()
 
 
-def _say(change: "Alarm", as_json: bool, log: "AlarmLog | None" = None, label: str = "") -> None:
+def _say(
+    change: "Alarm",
+    as_json: bool,
+    log: "AlarmLog | None" = None,
+    label: str = "",
+    incident: "Incident | None" = None,
+) -> None:
     from streams.alarms.templates import as_plain
     from streams.alarms.wording import alarm_sentence
     from streams.signals.wire import iso
@@ -145,15 +208,23 @@ def _say(change: "Alarm", as_json: bool, log: "AlarmLog | None" = None, label: s
     told = [] if log is None else log.told_of(change)
     if as_json:
         notifications = {} if log is None else {"notifications": [_plain(each) for each in told]}
-        click.echo(json.dumps({**as_plain(change, label), **notifications}, ensure_ascii=False))
+        part_of = None if incident is None else incident.plain()
+        if part_of is not None and log is None:
+            del part_of["members"]  # of a list each line has one of them
+        told_of = {**as_plain(change, label), "incident": part_of, **notifications}
+        click.echo(json.dumps(told_of, ensure_ascii=False))
         return
     who = f" by {change.by}" if change.by else ""
     why = f": {change.why}" if change.why else ""
-    targets = "".join(f" [{each.target}: {each.outcome}]" for each in told)
+    targets = "".join(f" [{each.target}: {_outcome(each)}]" for each in told)
     click.echo(
         f"{change.id} {iso(change.changed_at)} {change.severity:8} {change.state:14} "
         f"{alarm_sentence(change, label)} ({change.event}{who}{why}){targets}"
     )
+
+
+def _outcome(notification: "Notification") -> str:
+    return " ".join(filter(None, (notification.outcome, notification.detail)))
 
 
 def _plain(record: Any) -> Any:
