@@ -224,8 +224,8 @@ class Birth(msgspec.Struct, frozen=True, gc=False):
         source: ``group/node``, or ``group/node/device`` for the birth of a device.
         at: Ingest time.
         aliases: Alias -> name of the metric.
-        types: Name of the metric -> its data type, as Sparkplug numbers them; of those that are signed integers.
-            (Records of before have none.)
+        types: Name of the metric -> its data type, as Sparkplug numbers them; of those that are signed integers or
+            arrays of numbers, a template's members by their path. (Records of before have none.)
     """
 
     source: _BirthSource

@@ -23,7 +23,7 @@ from streams.alarms.routing import AlarmRoute, change_id, message_id
 from streams.alarms.templates import TEMPLATES, Told
 from streams.device_states import told_of
 from streams.errors import InputError
-from streams.payloads.formats.sparkplug import Metric
+from streams.payloads.formats.sparkplug import payload_class
 from streams.payloads.known_presence import KnownPresence
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.decoded import PresenceWord
@@ -208,8 +208,8 @@ def test_a_bridge_begins_with_whatever_births_and_presence_stand_on_kafka() -> N
     for birth in read:
         group, node, *device = birth.source.split("/", 2)
         names = {"group": group, "node": node, **({"device": device[0]} if device else {})}
-        metrics: list[Metric] = [("", alias, None, -(2**63), None) for alias in birth.aliases]
-        births.parts(names, [*metrics, ("t", None, None, 2**64, 3)])
+        metrics = [{"alias": alias, "long_value": 2**64 - 1} for alias in birth.aliases if 0 <= alias < 2**64]
+        births.parts(names, payload_class()(metrics=[*metrics, {"name": "t", "long_value": 2**63}]).metrics)
     said = [CATALOGUE.of(Presence).read(value) for value in values_of(CATALOGUE.of(Presence), 7)]
     presence.restore(said)
     for each in said:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from bridges.maps.map_files import built_in
+from streams.errors import Reason
 from streams.payloads.formats.sparkplug import payload_class
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps import births
@@ -23,7 +24,7 @@ OF_NODE_BEFORE = Birth("mill/line", 9.0, {1: "Old", 3: "Gone"})
 def test_births_of_one_moment_are_those_of_a_node_and_then_of_its_devices(births: tuple[Birth, ...]) -> None:
     known = Births()
     known.restore(births)
-    metrics = [("", alias, None, 1.0, None) for alias in (1, 2, 3)]
+    metrics = payload_class()(metrics=[{"alias": alias, "double_value": 1.0} for alias in (1, 2, 3)]).metrics
     parts, unborn = known.parts({"group": "mill", "node": "line", "device": "saw"}, metrics)
     assert [part["values"] for part in parts] == [{"Load": 1.0, "Speed": 1.0}]
     assert unborn == [3]
@@ -108,7 +109,60 @@ def test_nodes_beyond_the_bound_are_forgotten_the_longest_unheard_first() -> Non
         names = {f"m{metric}": 3 for metric in range(many // 2)}
         known.restore([Birth(f"mill/{number}", float(number), dict(enumerate(names)), names)])
     known.restore([Birth("mill/1", 4.0, {0: "m0"}, {"m0": 3})])
-    unborn = [
-        known.parts({"group": "mill", "node": str(node)}, [("", 0, None, 1, None)])[1] for node in range(3)
-    ]
+    metrics = payload_class()(metrics=[{"alias": 0, "int_value": 1}]).metrics
+    unborn = [known.parts({"group": "mill", "node": str(node)}, metrics)[1] for node in range(3)]
     assert unborn == [[0], [], []]
+
+
+def written(name: str, **value: Any) -> dict[str, Any]:
+    return {"name": name, "timestamp": 1_790_000_000_000, **value}
+
+
+def test_members_of_a_template_are_quantities_of_their_own_and_a_definition_is_none() -> None:
+    motor = {"metrics": [written("Speed", double_value=1480.0), written("On", boolean_value=True)]}
+    usual = {"metrics": [written("Speed", double_value=1.0)], "is_definition": True}
+    maps = MapsInForce([], built_in())
+    values = values_of(
+        maps, "spBv1.0/mill/DDATA/line/saw",
+        written("Motor", template_value=motor), written("_types_/Motor", template_value=usual),
+    )  # fmt: skip
+    assert values == {"Motor_Speed": 1480.0, "Motor_On": 1.0}
+
+
+def test_members_and_arrays_have_the_types_of_their_birth() -> None:
+    maps = MapsInForce([], built_in())
+    born = {"metrics": [{"name": "Level", "datatype": 3, "int_value": 1}]}
+    values_of(
+        maps, "spBv1.0/mill/DBIRTH/line/saw",
+        written("Tank", alias=1, template_value=born),
+        written("Wave", alias=2, datatype=23, bytes_value=bytes.fromhex("0100")),
+    )  # fmt: skip
+    data = {"metrics": [{"name": "Level", "int_value": 0xFFFFFFF4}]}
+    values = values_of(
+        maps, "spBv1.0/mill/DDATA/line/saw",
+        {"alias": 1, "template_value": data}, {"alias": 2, "bytes_value": bytes.fromhex("fffe0300")},
+    )  # fmt: skip
+    assert values == {"Tank_Level": -12.0, "Wave_0": -257.0, "Wave_1": 3.0}
+
+
+def test_a_data_set_of_several_rows_is_a_list_of_them() -> None:
+    rows = [
+        {"elements": [{"int_value": 0xFFFFFFFF}, {"string_value": "a"}]},
+        {"elements": [{"int_value": 2}]},
+    ]
+    table = {"columns": ["load", "who"], "types": [3, 12], "rows": rows}
+    values = values_of(
+        MapsInForce([], built_in()), "spBv1.0/mill/DDATA/line/saw", written("Shift", dataset_value=table)
+    )
+    assert values == {"Shift_0_load": -1.0, "Shift_1_load": 2.0}
+
+
+def test_templates_in_templates_without_an_end_are_refused() -> None:
+    deep: dict[str, Any] = written("x", double_value=1.0)
+    for _ in range(40):
+        deep = written("x", template_value={"metrics": [deep]})
+    outcome = MapsInForce([], built_in()).read(
+        b"spBv1.0/mill/DDATA/line/saw", sparkplug(deep), 1_790_000_040.0
+    )
+    assert outcome is not None
+    assert [each.reason for each in outcome.refused] == [Reason.TOO_DEEP]

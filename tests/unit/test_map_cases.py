@@ -105,6 +105,14 @@ ONE_OF_A_KIND = {
     "weewx": "its station",
     "kepware": "its agent; several have several topics, and names",
     "zigbee2mqtt:bridge": "its coordinator",
+    "gv2mqtt": "its gateway",
+    "dtu": "OpenDTU's gateway",
+    "inverter": "AhoyDTU's gateway",
+    "deye": "its inverter",
+    "solaredge": "its gateway",
+    "panasonic_heat_pump": "its heat pump",
+    "octoprint": "its printer",
+    "mosquitto": "the broker",
     "me": "ThingsBoard's device: which it is, the access token says, to its own server alone",
 }
 """Sensors that a topic does not name: there is one of them on a base topic, which retained states rely on, too."""

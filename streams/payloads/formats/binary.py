@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cbor2
@@ -93,13 +93,19 @@ class Layout:
     Args:
         fields: For each number: name, type (``u8`` to ``f64``), offset in bytes, byte order, bits (first and
             number) or ``None``, and the raw value that means *not measured* or ``None``.
+        marks: What must stand in the payload, or it is of another form: type, offset, byte order, raw value.
 
     Raises:
         ConfigurationError: If a field asks for bits that it does not have.
     """
 
-    def __init__(self, fields: list[tuple[str, str, int, bool, tuple[int, int] | None, int | None]]) -> None:
+    def __init__(
+        self,
+        fields: list[tuple[str, str, int, bool, tuple[int, int] | None, int | None]],
+        marks: Sequence[tuple[str, int, bool, int]] = (),
+    ) -> None:
         self._fields = fields
+        self._marks = marks
         for name, kind, _, _, bits, _ in fields:
             if bits is not None and not (
                 kind[0] == "u" and bits[0] >= 0 and bits[1] >= 1 and sum(bits) <= 8 * _WIDTHS[kind[1:]]
@@ -110,11 +116,20 @@ class Layout:
         """Read the numbers; those beyond the end of the payload are not there.
 
         Raises:
-            InputError: ``missing_value`` if the payload is too short for any of them.
+            InputError: ``bad_format`` if a mark is not there; ``missing_value`` if the payload is too short for any
+                number.
 
         >>> Layout([("t", "i16", 0, True, None, None)]).read(bytes.fromhex("ff38"))
         [{'t': -200}]
         """
+        for kind, at, big, wanted in self._marks:
+            if (
+                _number(payload[at : at + _WIDTHS[kind[1:]]].ljust(_WIDTHS[kind[1:]], b"\0"), kind, big)
+                != wanted
+            ):
+                raise InputError(
+                    Reason.BAD_FORMAT, f"payload must have {wanted} at byte {at}, got {shown(payload)}"
+                )
         found: dict[str, Any] = {}
         for name, kind, at, big, bits, absent in self._fields:
             piece = payload[at : at + _WIDTHS[kind[1:]]]

@@ -13,12 +13,12 @@ those of its devices.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from streams.payloads.formats.sparkplug import SIGNED, Metric, signed
+from streams.payloads.formats.sparkplug import by_name, declared
 from streams.records.types import Birth
 
 MAX_ALIASES = 200_000
@@ -46,7 +46,7 @@ class Births:
         self._nodes: OrderedDict[tuple[str, str], _Node] = OrderedDict()
         self._size = 0
 
-    def learn(self, names: Mapping[str, str], metrics: Sequence[Metric], at: float) -> Birth | None:
+    def learn(self, names: Mapping[str, str], metrics: Iterable[Any], at: float) -> Birth | None:
         """Remember what a birth says, and return it as a record; ``None`` if it is none.
 
         Args:
@@ -54,12 +54,14 @@ class Births:
                 birth of the node, ``D`` for one of a device; anything else is no birth.
             metrics: What its payload holds.
             at: When it came (seconds since the Unix epoch).
+
+        Raises:
+            InputError: ``bad_format`` if a text of theirs is not UTF-8.
         """
         if names.get("kind") not in (_OF_NODE, _OF_DEVICE):
             return None
         levels = [names[level] for level in ("group", "node", "device") if level in names]
-        aliases = {alias: name for name, alias, _, _, _ in metrics if name and alias is not None}
-        types = {name: datatype for name, _, _, _, datatype in metrics if name and datatype in SIGNED}
+        aliases, types = declared(metrics)
         birth = Birth("/".join(levels), at, aliases, types)
         self._take(birth)
         return birth
@@ -82,28 +84,15 @@ class Births:
         while self._size > MAX_ALIASES:
             self._size -= self._nodes.popitem(last=False)[1].size()
 
-    def parts(
-        self, names: Mapping[str, str], metrics: Sequence[Metric]
-    ) -> tuple[list[Any], list[int | None]]:
+    def parts(self, names: Mapping[str, str], metrics: Iterable[Any]) -> tuple[list[Any], list[int | None]]:
         """Return metrics by name, those of one time together, and the aliases that no birth has named.
 
         Args:
             names: Levels of the topic: ``group``, ``node``, and ``device`` where it has one.
             metrics: What a payload holds.
+
+        Raises:
+            InputError: ``bad_format`` if a text of theirs is not UTF-8.
         """
         known = self._nodes.get((names.get("group", ""), names.get("node", "")), _UNBORN)
-        named, types = known.aliases, known.types.get(names.get("device", ""), {})
-        found: dict[tuple[int | None, int], dict[str, Any]] = {}
-        unborn: list[int | None] = []
-        values: dict[str, Any] = {}
-        last: int | None = -1
-        for name, alias, time, value, datatype in metrics:
-            if not name and (alias is None or not (name := named.get(alias, ""))):
-                unborn.append(alias)
-                continue
-            if time != last or name in values:
-                last, again = time, 0
-                while name in (values := found.setdefault((time, again), {})):
-                    again += 1
-            values[name] = signed(value, types.get(name)) if type(value) is int and not datatype else value
-        return [{"timestamp": time, "values": values} for (time, _), values in found.items()], unborn
+        return by_name(metrics, known.aliases, known.types.get(names.get("device", ""), {}))

@@ -150,7 +150,14 @@ class CompiledRule:
     def _compiled_layout(self) -> Layout | None:
         if not self.rule.bytes:
             return None
-        return Layout([(f.name, f.type, f.at, f.big_endian, f.bits, f.absent) for f in self.rule.bytes])
+        return Layout(
+            [
+                (f.name, f.type, f.at, f.big_endian, f.bits, f.absent)
+                for f in self.rule.bytes
+                if f.equals is None
+            ],
+            [(f.type, f.at, f.big_endian, f.equals) for f in self.rule.bytes if f.equals is not None],
+        )
 
     def _reader(self, decoders: Mapping[str, Reader]) -> Reader:
         rule = self.rule

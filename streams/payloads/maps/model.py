@@ -110,6 +110,8 @@ class BytesField(_Part, frozen=True):
         big_endian: Byte order.
         bits: First bit (0 is the lowest) and number of bits, where only some of them count.
         absent: The raw value that means *not measured*.
+        equals: The raw value that must stand there: otherwise the bytes are of another form, and the next rule is
+            asked. The field itself is no quantity.
     """
 
     name: str
@@ -118,6 +120,7 @@ class BytesField(_Part, frozen=True):
     big_endian: bool = True
     bits: tuple[int, int] | None = None
     absent: int | None = None
+    equals: int | None = None
 
 
 class Csv(_Part, frozen=True):

@@ -4,6 +4,7 @@
     {base+}/sensor/{name}/state     one level or more
     shellies/{sensor}/relay/{n}
     {tele,stat}/+/STATE             one of these texts; any one level
+    {bus=knx,lox}/status/{sensor+}  one of these texts, named
     zigbee2mqtt/bridge/#            any levels, also none
 
 Of several templates that match a topic the most specific wins: level by level from the left a text comes before
@@ -17,7 +18,7 @@ import msgspec
 from streams.errors import ConfigurationError
 
 _CAPTURE = re.compile(r"\{([a-z][a-z0-9_]*)(\+)?\}", re.ASCII)
-_CHOICE = re.compile(r"\{([^{},]+(?:,[^{},]+)+)\}")
+_CHOICE = re.compile(r"\{(?:([a-z][a-z0-9_]*)=)?([^{},]+(?:,[^{},]+)+)\}", re.ASCII)
 _MAX_LEVELS = 32
 _TEXT, _MIXED, _ONE, _MANY = 3, 2, 1, 0
 
@@ -91,8 +92,9 @@ def _level(level: str, text: str) -> tuple[str, int, list[str], list[str]]:
             (f"(?P<{name}>.+)", _MANY, ["#"], [name]) if many else (f"(?P<{name}>[^/]+)", _ONE, ["+"], [name])
         )
     if found := _CHOICE.fullmatch(level):
-        choices = found[1].split(",")
-        return "(?:" + "|".join(map(re.escape, choices)) + ")", _TEXT, choices, []
+        name, choices = found[1] or "", found[2].split(",")
+        group = f"(?P<{name}>" if name else "(?:"
+        return group + "|".join(map(re.escape, choices)) + ")", _TEXT, choices, [name] if name else []
     pieces, names, at = [], [], 0
     for found in _CAPTURE.finditer(level):
         if found[2]:
