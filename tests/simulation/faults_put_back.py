@@ -262,7 +262,7 @@ def _what_sinks_take_during_the_checkpoint_is_not_waited_for(patch: Patch) -> No
 
 FAULTS = {
     "letters": FaultOfThePast(
-        "an unreadable record's dead letter is written again after a crash", _letters_written_again, 20
+        "an unreadable record's dead letter is written again after a crash", _letters_written_again, 20, 4
     ),
     "failed-checkpoint": FaultOfThePast(
         "a checkpoint that failed is followed by another before the worker has stopped",
@@ -281,6 +281,7 @@ FAULTS = {
         "partitions are taken that come without their changelogs",
         _partitions_without_changelogs_are_taken,
         80,
+        50,
     ),
     "read-on": FaultOfThePast(
         "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 6, 128
@@ -299,6 +300,7 @@ FAULTS = {
         "a static member is given its wrong assignment again at each start",
         _wrong_assignment_comes_again,
         60,
+        22,
     ),
     "unanswered": FaultOfThePast(
         "Kafka does not answer while tables are recovered, and the worker waits for ever",
@@ -329,7 +331,7 @@ FAULTS = {
     "not-fenced": FaultOfThePast(
         "transactional ids differ from worker to worker: nobody is fenced", _owners_are_not_fenced, 0
     ),
-    "uncommitted": FaultOfThePast("uncommitted records are read", _uncommitted_is_read, 25),
+    "uncommitted": FaultOfThePast("uncommitted records are read", _uncommitted_is_read, 25, 8),
     "unconfirmed": FaultOfThePast(
         "a commit of offsets that failed is noted as made, and never made again",
         _commits_that_fail_are_noted,
