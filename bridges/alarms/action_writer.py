@@ -1,5 +1,7 @@
 """Put what a person does into the log, where it takes effect."""
 
+from collections.abc import Iterable
+
 from bridges.kafka.confirmed_writing import write_confirmed
 from bridges.kafka.partitioning import partition_of
 from bridges.process.settings import Settings
@@ -10,17 +12,19 @@ _ACTIONS = CATALOGUE.of(Action)
 CONFIRM_SECONDS = 30.0
 
 
-def write_action(settings: Settings, action: Action) -> None:
-    """Write an action, and wait until Kafka has it.
+def write_actions(settings: Settings, actions: Iterable[Action]) -> None:
+    """Write actions, and wait until Kafka has them.
 
     Args:
         settings: Where Kafka is, and how many partitions topics have.
-        action: Made by `streams.alarms.acting.action_of`.
+        actions: Made by `streams.alarms.acting.action_of`.
 
     Raises:
-        TransientError: If Kafka does not confirm it: it may be there all the same, and may be done again.
+        TransientError: If Kafka does not confirm all: they may be there all the same, and may be done again.
     """
-    placed = ((action, each) for each in partitions_of(action, settings.kafka.partitions))
+    placed = (
+        (action, each) for action in actions for each in partitions_of(action, settings.kafka.partitions)
+    )
     write_confirmed(settings, _ACTIONS, placed, seconds=CONFIRM_SECONDS, remedy="do it again")
 
 

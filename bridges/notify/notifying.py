@@ -19,7 +19,7 @@ from threading import Event, RLock
 from typing import Any
 
 from bridges.kafka.connecting import connect_reader, connect_writer
-from bridges.notify.beginning import ASK_SECONDS, offsets_since
+from bridges.notify.beginning import ASK_SECONDS, offsets_since, time_of_day
 from bridges.notify.collecting import ChangeCollector, ChangeGroup
 from bridges.notify.outlets import NotNowError, RefusedError, TargetOutlet
 from bridges.process import metrics
@@ -167,7 +167,7 @@ class TargetNotifier:
         """Take note of a change that was told before this process started."""
         self._outlet.known(alarm)
         if self._telling is not None:
-            at = datetime.fromtimestamp(alarm.changed_at, self._zone).time()
+            at = time_of_day(alarm.changed_at, self._zone)
             self._telling.take_before(alarm, wanted=not self._route.why_not(alarm, at))
 
     def _why_not(self, alarm: Alarm) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -18,7 +19,10 @@ from msgspec import inspect
 from agents.rebuilding import stages_of
 from bridges.dead_letters.letters import Attempts, LetterCounts
 from bridges.mongo.write_outcome import UNSENDABLE
+from bridges.notify.beginning import time_of_day
 from bridges.process.settings import Settings
+from streams.alarms.incident_telling import IncidentTelling
+from streams.alarms.incidents import IncidentRules, Incidents
 from streams.alarms.routing import AlarmRoute, change_id, message_id
 from streams.alarms.templates import TEMPLATES, Told
 from streams.device_states import told_of
@@ -178,6 +182,22 @@ def test_whoever_tells_of_alarms_can_tell_each_that_can_be_read() -> None:
         for group in (*[[alarm] for alarm in alarms], alarms):
             for _, message in template(Told(group, listed=10)):
                 msgspec.json.encode(message)
+
+
+def test_any_alarm_is_in_an_incident_or_in_none_and_told_or_passed_over() -> None:
+    alarms = [CATALOGUE.of(Alarm).read(value) for value in values_of(CATALOGUE.of(Alarm), 8)]
+    telling = IncidentTelling(Incidents(IncidentRules(least=2)))
+    for number, alarm in enumerate(alarms):
+        if number < 50:
+            telling.take_before(alarm, wanted=not alarm.quiet)
+        telling.take(alarm)
+        time_of_day(alarm.changed_at, ZoneInfo("Pacific/Kiritimati"))
+    sifted = telling.sift(alarms)
+    assert len(sifted.told) + len(sifted.passed) == len(alarms)
+    telling.done(sifted)
+    for template in TEMPLATES.values():
+        for _, message in template(Told(sifted.told, 10, incidents=sifted.incidents)):
+            msgspec.json.encode(message)
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,10 @@ async def of_one_cause(plant: Plant) -> None:
     )
     assert {line.split()[0] for line in listed[heading + 1 : heading + 4]} == set(members.values())
     assert f"{incident['id']} critical open" in await weir("alarms", "show", members["hall:2"])
+    acknowledged = await weir("alarms", "ack", members["hall:2"], "--incident", "--by", "Ada")
+    assert len(acknowledged.splitlines()) == 3
+    others = dict.fromkeys(("b1", "b2", "c1", "lake"), "unacknowledged")
+    await plant.until_states(**others, **dict.fromkeys(members, "acknowledged"))
 
 
 def count(settings: Settings, name: str) -> int:

@@ -25,6 +25,7 @@ Examples:
   weir alarms list                                      what stands, the worst first
   weir alarms show 66deff                               one alarm, all that happened, and who was told
   weir alarms ack 66deff                                I have seen it
+  weir alarms ack 66deff --incident                     and all others of its incident
   weir alarms shelve 66deff --for 2h --why "pump is out"
   weir alarms label 66deff no_fault
   weir alarms plan 'boiler-*' --from 2026-12-01T06:00 --to 2026-12-01T18:00 --why "new valves"
@@ -237,20 +238,25 @@ def _plain(record: Any) -> Any:
 
 
 def _act(kind: str, **told: Any) -> None:
-    from bridges.alarms.action_writer import write_action
-    from streams.alarms.acting import action_of
-    from streams.errors import ConfigurationError, InputError
-
     settings = _settings()
     if told.get("alarm"):
         found = _read(settings).find(told["alarm"])
         told |= {"alarm": found.id, "sensor_id": found.sensor_id}
+    _write(settings, kind, [told])
+
+
+def _write(settings: "Settings", kind: str, done: list[dict[str, Any]]) -> None:
+    from bridges.alarms.action_writer import write_actions
+    from streams.alarms.acting import action_of
+    from streams.errors import ConfigurationError, InputError
+
     try:
-        action = action_of(kind, at=round(time.time(), 3), **told)
+        actions = [action_of(kind, at=round(time.time(), 3), **told) for told in done]
     except InputError as error:
         raise ConfigurationError(error.detail) from None
-    write_action(settings, action)
-    click.echo(f"{kind}: action {action.id} is in the log")
+    write_actions(settings, actions)
+    for action in actions:
+        click.echo(f"{kind}: action {action.id} is in the log")
 
 
 def _one_of(alarm: str, sensor: str) -> None:
@@ -260,11 +266,36 @@ def _one_of(alarm: str, sensor: str) -> None:
 
 @alarms.command()
 @click.argument("alarm")
+@click.option("--incident", is_flag=True, help="All of the incident that it is part of.")
 @_BY
 @_WHY
-def ack(alarm: str, by: str, why: str) -> None:
+def ack(alarm: str, incident: bool, by: str, why: str) -> None:
     """Acknowledge an alarm: somebody has seen it."""
-    _act("acknowledge", alarm=alarm, by=by, why=why)
+    if not incident:
+        _act("acknowledge", alarm=alarm, by=by, why=why)
+        return
+    settings = _settings()
+    log = _read(settings)
+    members = _members(settings, log, log.find(alarm))
+    _write(
+        settings,
+        "acknowledge",
+        [{"alarm": each.id, "sensor_id": each.sensor_id, "by": by, "why": why} for each in members],
+    )
+
+
+def _members(settings: "Settings", log: "AlarmLog", alarm: "Alarm") -> "list[Alarm]":
+    """Return the members of an alarm's incident that nobody has acknowledged."""
+    from streams.alarms.inhibiting import AlarmState
+    from streams.errors import ConfigurationError
+
+    incident = _incidents(settings, log, _devices(settings)).of(alarm)
+    if incident is None:
+        raise ConfigurationError(f"alarm {alarm.id} is part of no incident: see weir alarms list")
+    members = [each for each in incident.members if not each.acknowledged and each.state != AlarmState.NORMAL]
+    if not members:
+        raise ConfigurationError(f"all alarms of incident {incident.id} are acknowledged")
+    return members
 
 
 @alarms.command()
