@@ -14,9 +14,9 @@ from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse
 from streams.analysis.sensor import SensorAnalysis
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
-from streams.records.types import GroupBucket, Insight, Reading, Tick
+from streams.records.types import GroupBucket, Insight, Logged, Reading
 
-Numbered = tuple[int, int, Reading | Tick]
+Numbered = tuple[int, int, Logged]
 
 SERIES_ROWS: Final = RowForm(
     begin=lambda _: SensorAnalysis(),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bridges.process.parallel import Progress
     from bridges.process.settings import Settings
+    from bridges.replay.replaying import Replayed
     from bridges.sources import Selection, Source
     from streams.backtest.net import SetAside
 
@@ -189,6 +190,25 @@ def described(selection: "Selection") -> dict[str, Any]:
         "to": selection.until,
         "by": selection.by,
     }
+
+
+def published_text(done: "Replayed", namespace: str) -> str:
+    """Say what was published.
+
+    Args:
+        done: What was.
+        namespace: Where to.
+    """
+    return (
+        f"{done.readings - done.resumed:,} readings of {done.sensors:,} sensors published into {namespace}"
+        + (f"; {done.resumed:,} were there already" if done.resumed else "")
+        + (
+            f"; {done.rules_left_out:,} changes of rules left out, since partitions are others there: limits are those "
+            "of the settings"
+            if done.rules_left_out
+            else ""
+        )
+    )
 
 
 def show_set_aside(console: "Console", found: "SetAside") -> None:

@@ -11,12 +11,12 @@ from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
-from streams.records.types import Aggregate, DeadLetter, LateReading, Reading, Tick
+from streams.records.types import Aggregate, DeadLetter, LateReading, Logged, Reading
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
 
-Numbered = tuple[int, int, Reading | Tick]
+Numbered = tuple[int, int, Logged]
 
 WINDOW_ROWS: Final = RowForm(
     begin=lambda _: SensorWindows(),

@@ -17,13 +17,14 @@ from streams.detection.detecting import (
     models_from_state,
     models_to_state,
 )
+from streams.detection.log_rules import lay_over_all
 from streams.detection.series_model import DetectionPlan
 from streams.records.alarm_records import AlarmInput
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
-from streams.records.types import Anomaly, Reading, Tick
+from streams.records.types import Anomaly, Logged, Reading
 
-Numbered = tuple[int, int, Reading | Tick]
+Numbered = tuple[int, int, Logged]
 
 
 def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
@@ -34,6 +35,7 @@ def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
         from_state=partial(models_from_state, plan),
         changes=MODEL_CHANGES,
         version=5,
+        settle=lay_over_all,
     )
 
 

@@ -11,7 +11,7 @@ from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
 from agents.web.queries import Json
 from streams.records.identity import event_seconds
-from streams.records.rows import Row
+from streams.records.rows import Row, is_key
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows
 
@@ -68,7 +68,9 @@ class LiveState:
         if state is None:
             return None
         rows = {key: row for rows in self._owned(state) for key, row in rows.items()}
-        keys = nsmallest(limit + 1, (key for key in rows if key > after and key.startswith(prefix)))
+        keys = nsmallest(
+            limit + 1, (key for key in rows if key > after and key.startswith(prefix) and is_key(key))
+        )
         describe = self._describe[table]
         return Page(
             [
@@ -94,7 +96,10 @@ class LiveState:
         meant = (
             key
             for key in names
-            if key > after and key.startswith(prefix) and (not find or self._devices.is_found(key, find))
+            if key > after
+            and key.startswith(prefix)
+            and is_key(key)
+            and (not find or self._devices.is_found(key, find))
         )
         keys = nsmallest(limit + 1, meant)
         return Page([(key, self._summary(key)) for key in keys[:limit]], more=len(keys) > limit)

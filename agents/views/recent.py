@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from agents.web.queries import Json
-from streams.records.types import Anomaly, Reading, Tick
+from streams.records.types import Anomaly, Logged, Reading
 
 Point = tuple[float, dict[str, float]]
 
@@ -28,16 +28,16 @@ class Recent:
     def __init__(self) -> None:
         self._rings: OrderedDict[str, deque[Point]] = OrderedDict()
 
-    def observe(self, contents: Iterable[tuple[int, int, Reading | Tick]]) -> int:
-        """Take in the readings of a batch; returns how many ticks are among them."""
+    def observe(self, contents: Iterable[tuple[int, int, Logged]]) -> int:
+        """Take in the readings of a batch; returns how many others are among them: ticks as a rule."""
         rings = self._rings
         room = WATCHED_FROM_THE_START - len(rings)
         ticks = 0
         for _, _, record in contents:
-            if type(record) is Tick:
+            if type(record) is not Reading:
                 ticks += 1
                 continue
-            reading: Reading = record  # type: ignore[assignment]
+            reading: Reading = record
             ring = rings.get(reading.sensor_id)
             if ring is None:
                 if room <= 0:

@@ -10,7 +10,9 @@ from agents.views.history_pages import PATIENCE_SECONDS, AskedHistory
 from agents.views.store_asking import asked_store
 from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.mongo_history import windows_between
+from streams.detection.log_rules import PartitionRules, rules_of
 from streams.errors import ConfigurationError, InputError
+from streams.rules.rule_changes import in_section
 from streams.rules.rule_set import OTHERS
 from streams.rules.rules_report import described_limits
 from streams.rules.window_trial import WindowTrial, newest_first, told_load
@@ -48,9 +50,7 @@ async def try_rule(pages: "WorkerPages", view: View, request: Request) -> Respon
     slow = f"no answer within {PATIENCE_SECONDS:g} s: ask for a shorter range"
 
     def begin() -> _Together:
-        return _Together(
-            step, _trial(app, asked, detection), _trial(app, asked, app.settings.detection.given())
-        )
+        return _Together(step, _trial(app, asked, detection), _trial(app, asked, _detection_in_force(app)))
 
     try:
         check_windows(app.settings.windows.policy())
@@ -115,13 +115,32 @@ def limits_in_force(app: "WorkerApp", sensor_id: str, quantities: list[str]) -> 
 
     Args:
         app: The worker.
-        sensor_id, quantities: The series.
+        sensor_id, quantities: The series, of this worker.
     """
-    plan = app.settings.detection.plan()
+    plan, rules = app.settings.detection.plan(), applied_rules(app)
     found: Json = {}
     for quantity in quantities:
-        limits = plan.config_for(sensor_id, quantity).limits
-        if limits is not None:
+        applied = None if rules is None else rules.rule_of(sensor_id, quantity)
+        if rules is not None and applied is not None:
+            if applied[1] is None:
+                continue
+            change = rules.change
+            who = {"fingerprint": change.fingerprint, "at": change.at, "by": change.by, "why": change.why}
+            found[quantity] = {"rule": applied[0], **described_limits(applied[1]), "applied": who}
+        elif (limits := plan.config_for(sensor_id, quantity).limits) is not None:
             rule = plan.pattern_for(sensor_id, quantity) or OTHERS
             found[quantity] = {"rule": rule, **described_limits(limits)}
     return found
+
+
+def applied_rules(app: "WorkerApp") -> PartitionRules | None:
+    """Return the rules that were applied last, as far as this worker's partitions have come to them."""
+    if app.models is None:
+        return None
+    found = (rules_of(app.models.rows.get(partition, {})) for partition in app.owned_partitions())
+    return max((each for each in found if each is not None), key=lambda each: each.change.at, default=None)
+
+
+def _detection_in_force(app: "WorkerApp") -> Json:
+    rules = applied_rules(app)
+    return in_section([] if rules is None else rules.change.rules, app.settings.detection.given())

@@ -63,6 +63,9 @@ class WorkerPages(Pages["WorkerApp"]):
     async def sensor(self, view: View, request: Request, sensor_id: str) -> Response:
         """Describe one sensor, whichever worker has it."""
         found = self.state.sensor(sensor_id)
+        if found is not None:
+            quantities = list((found["detector"] or {"series": ()})["series"])
+            found = {**found, "limits": limits_in_force(self.app, sensor_id, quantities)}
         if found is None and not is_local(request.query):
             others = await ask_all(self.app, request.rel_url.raw_path)
             found = next(iter(others.found.values()), None)
@@ -72,8 +75,7 @@ class WorkerPages(Pages["WorkerApp"]):
         if found is None:
             return not_found(view, f"sensor: {sensor_id}")
         anomalies = self.watch.anomalies.newest(100, sensor_id)
-        limits = limits_in_force(self.app, sensor_id, list((found["detector"] or {"series": ()})["series"]))
-        return answer(view, {**found, "limits": limits, "anomalies": anomalies or found.get("anomalies", [])})
+        return answer(view, {**found, "anomalies": anomalies or found.get("anomalies", [])})
 
     async def tables(self, view: View, request: Request) -> Response:
         """List the names of the tables."""

@@ -93,6 +93,8 @@ class ReplayedLog:
         if isinstance(record, Tick):
             return
         detect(self._plan, state.models, entry, self.watched)
+        if not isinstance(record, Reading):
+            return
         late = windowed.supplemented - before[0]
         self._count(record, late, len(windowed.late) + windowed.left_out - before[1] - late)
 

@@ -56,7 +56,7 @@ _ANOMALY: Columns = {
     "state": ColumnKind.TEXT,
     **dict.fromkeys(("raised_at", "changed_at", "cleared_at"), ColumnKind.TIME),
     **dict.fromkeys(_BAND, ColumnKind.NUMBER),
-    **dict.fromkeys(("direction", "cause", "severity"), ColumnKind.TEXT),
+    **dict.fromkeys(("direction", "cause", "severity", "rule"), ColumnKind.TEXT),
     "seen": ColumnKind.WHOLE,
 }
 

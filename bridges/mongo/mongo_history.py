@@ -146,5 +146,6 @@ def _anomaly(document: Mapping[str, Any]) -> Anomaly:
         changed_at=document["changed_at"].timestamp(),
         cleared_at=None if cleared_at is None else cleared_at.timestamp(),
         severity=document.get("severity"),
+        rule=document.get("rule", ""),
         **{name: document[name] for name in same},
     )

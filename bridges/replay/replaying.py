@@ -5,16 +5,13 @@ worker there sees what the live one saw. Each record says in a header which sour
 interrupted goes on after the last one that arrived.
 """
 
-import shutil
 import struct
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bridges.backtest.backtesting import UnreadableRecords
 from bridges.kafka.clients import ensure_topics
@@ -22,6 +19,7 @@ from bridges.kafka.connecting import connect_writer
 from bridges.process.parallel import Progress
 from bridges.process.settings import Settings
 from bridges.replay.pacing import paced
+from bridges.replay.result_files import result_files
 from bridges.sources.kafka_source import KafkaSource, Log
 from bridges.sources.kept_headers import KeptHeaders
 from bridges.sources.source import Chunk, Source, check_found
@@ -32,7 +30,8 @@ from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import event_seconds, reading_id
 from streams.records.record_type import Catalogue
-from streams.records.types import HEADER_READING_ID, Reading, Tick, encode
+from streams.records.rule_records import RuleChange
+from streams.records.types import HEADER_READING_ID, Logged, Reading, Tick, encode
 
 HEADER_ORIGIN = "replayed"
 """Partition and offset of the record in its source, 4 and 8 bytes, big-endian."""
@@ -51,6 +50,7 @@ class Replayed:
         unreadable: Records passed over.
         unprocessable: Records in which windows or detection failed, set aside as the worker does.
         resumed: Readings that an earlier, interrupted replay had published already.
+        rules_left_out: Changes of rules that are not published, since partitions are others there.
     """
 
     readings: int
@@ -60,6 +60,7 @@ class Replayed:
     unreadable: int = 0
     resumed: int = 0
     unprocessable: SetAside = field(default_factory=SetAside)
+    rules_left_out: int = 0
 
 
 def recompute(
@@ -112,7 +113,7 @@ def _recompute(
 ) -> Replayed:
     counts: Counter[str] = Counter()
     coverage, unreadable = Coverage(), 0
-    with _result_files(folder, catalogue) as files:
+    with result_files(folder, catalogue) as files:
 
         def emit(partition: int, result: Result) -> None:
             kind = catalogue.of(type(result))
@@ -152,75 +153,6 @@ def _pass_over(chunk: Chunk, skip_unreadable: bool) -> int:
     return len(chunk.unreadable)
 
 
-class _ResultFiles:
-    """A file for each kind of result and partition; joined by partition at the end.
-
-    Args:
-        folder: Where they are.
-        names: Of the files when they are joined.
-    """
-
-    def __init__(self, folder: Path, names: Iterable[str]) -> None:
-        self._folder = folder
-        self._names = sorted(names)
-        self._files: dict[tuple[str, int], IO[bytes]] = {}
-
-    def write(self, name: str, partition: int, line: bytes) -> None:
-        """Append a line."""
-        file = self._files.get((name, partition))
-        if file is None:
-            file = self._files[name, partition] = (self._folder / f"{name}.{partition}").open("wb")
-        file.write(line + b"\n")
-
-    def join(self) -> list[Path]:
-        """Put the partitions of each kind into one file, in their order."""
-        self.close()
-        joined = []
-        for name in self._names:
-            whole = self._folder / name
-            with whole.open("wb") as out:
-                for _, partition in sorted(key for key in self._files if key[0] == name):
-                    with (self._folder / f"{name}.{partition}").open("rb") as part:
-                        shutil.copyfileobj(part, out)
-            joined.append(whole)
-        return joined
-
-    def close(self) -> None:
-        """Close all files."""
-        for file in self._files.values():
-            file.close()
-
-
-class _NoFiles(_ResultFiles):
-    """Writes nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(Path(), ())
-
-    def write(self, name: str, partition: int, line: bytes) -> None:
-        """Write nothing."""
-
-
-@contextmanager
-def _result_files(folder: Path | None, catalogue: Catalogue) -> Iterator[_ResultFiles]:
-    if folder is None:
-        yield _NoFiles()
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".replay-", dir=folder))
-    except OSError as error:
-        raise ConfigurationError(f"cannot write into {folder}: {error}") from None
-    files = _ResultFiles(work, (each.file for each in catalogue.recomputed))
-    try:
-        yield files
-        for whole in files.join():
-            whole.replace(folder / whole.name)
-    finally:
-        files.close()
-        shutil.rmtree(work, ignore_errors=True)
-
-
 # -- into another namespace ------------------------------------------------------------------------------------------
 
 
@@ -247,9 +179,9 @@ def publish(
     """
     if not target.kafka.namespace:
         raise ConfigurationError("refusing to publish into the live topics: the namespace is empty")
-    if isinstance(source, KafkaSource) and source.topic == target.topic(CATALOGUE.of(Reading).topic.name):
-        raise ConfigurationError(f"refusing to publish {source.topic} into itself")
     if isinstance(source, KafkaSource):
+        if source.topic == target.topic(CATALOGUE.of(Reading).topic.name):
+            raise ConfigurationError(f"refusing to publish {source.topic} into itself")
         source = replace(source, with_headers=True)
     ensure_topics(target)
     publisher = _Publisher(target, same_partitions=_same_partitions(source, target))
@@ -265,7 +197,10 @@ def publish(
     finally:
         publisher.flush()
     readings = sum(sensor.readings for sensor in coverage.sensors.values())
-    return Replayed(readings, coverage.ticks, len(coverage.sensors), {}, unreadable, publisher.resumed)
+    return Replayed(
+        readings, coverage.ticks, len(coverage.sensors), {}, unreadable, publisher.resumed, SetAside(),
+        len(publisher.rules_left_out),
+    )  # fmt: skip
 
 
 def _same_partitions(source: Source, target: Settings) -> bool:
@@ -285,6 +220,7 @@ class _Publisher:
 
         self.same_partitions = same_partitions
         self.resumed = 0
+        self.rules_left_out: set[str] = set()
         self._topic = target.topic(CATALOGUE.of(Reading).topic.name)
         self._partitions = list(range(target.kafka.partitions))
         self._partitioner: Any = DefaultPartitioner()
@@ -299,9 +235,11 @@ class _Publisher:
     def publish(self, chunk: Chunk) -> None:
         """Publish the records of a chunk that have not arrived yet."""
         for offset, ingest_ms, record in chunk.records:
-            if isinstance(record, Tick):
+            if not isinstance(record, Reading):
                 if self.same_partitions:
                     self._send(chunk.partition, (chunk.partition, offset), ingest_ms, None, record)
+                elif isinstance(record, RuleChange):
+                    self.rules_left_out.add(record.fingerprint)
             else:
                 self._last_ms = max(self._last_ms, ingest_ms)
                 partition = chunk.partition if self.same_partitions else self._partition_of(record.sensor_id)
@@ -329,10 +267,11 @@ class _Publisher:
         origin: tuple[int, int],
         ingest_ms: int,
         key: bytes | None,
-        record: Reading | Tick,
+        record: Logged,
         kept: KeptHeaders = (),
     ) -> None:
-        if origin[1] <= self._arrived.get((origin[0], partition), -1):
+        # -1 is the offset of rules that are in force from the beginning.
+        if origin[1] <= self._arrived.get((origin[0], partition), -2):
             self.resumed += isinstance(record, Reading)
             return
         headers: list[tuple[str, str | bytes | None]] = [(HEADER_ORIGIN, _ORIGIN.pack(*origin))]
@@ -384,8 +323,9 @@ def _arrived(
                 for message in messages:
                     origin = dict(message.headers() or []).get(HEADER_ORIGIN)
                     if origin is None:
+                        where = f"{topic}-{partition}"
                         raise ConfigurationError(
-                            f"{topic}-{partition} holds records that no replay wrote: choose another namespace"
+                            f"{where} holds records that no replay wrote: choose another namespace"
                         )
                     source, offset = _ORIGIN.unpack(origin)
                     arrived[source, partition] = offset

@@ -12,7 +12,7 @@ begin a window's length after that contain none of them, and no watermark of tha
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from math import inf
@@ -23,7 +23,8 @@ from bridges.kafka.connecting import connect_writer
 from bridges.process.parallel import Done, Furthest, Progress, in_processes
 from bridges.process.settings import Settings
 from bridges.replay.verifying_alarms import committed_inputs, verify_alarms
-from bridges.sources.kafka_source import KafkaSource, Log, OffsetRange
+from bridges.sources.kafka_source import KafkaSource, Log
+from bridges.sources.offset_range import OffsetRange
 from bridges.sources.source import Filter, Selection
 from streams.backtest.net import Doubts, SetAside
 from streams.backtest.runs import DetectionRun, Emit, WindowRun
@@ -96,7 +97,7 @@ class Verification:
             for partition, each in whole.ranges.items()
         }
         more = {partition: ranges[partition].end < each.end for partition, each in whole.ranges.items()}
-        source = KafkaSource(settings, Selection(), ranges, topic)
+        source = replace(whole, ranges=ranges)
         return cls(settings, selection, source, since, source.from_the_start, more, alarm_inputs=inputs)
 
     def compared(self) -> tuple[RecordType[Any], ...]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bridges.process.parallel import Done, Progress, in_processes
+from bridges.sources.kafka_source import KafkaSource
 from bridges.sources.source import Source, check_found
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.configuration import Configuration
@@ -79,10 +80,11 @@ def limits_only(configuration: Configuration) -> Configuration:
 
 def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> RulesOutcome:
     outcome = RulesOutcome()
-    plans = [limits_only(each).plan() for each in (run.before, run.after)]
+    # The file would take the place of all rules that were applied; those in force are followed.
+    plans = [limits_only(run.before).plan(), limits_only(run.after).plan(from_log=False)]
     trials = [LimitTrial(plan, run.alarms, run.tick_seconds) for plan in plans]
     # Without any limit in force there is nothing that they could have raised.
-    at_work = trials if _has_limits(plans[0]) else trials[1:]
+    at_work = trials if _has_limits(plans[0]) or _has_rules(run.source) else trials[1:]
     for chunk in run.source.read(partitions):
         for where, detail in chunk.unreadable:
             outcome.read.note_unreadable(where, detail)
@@ -98,6 +100,10 @@ def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> Rule
 
 def _has_limits(plan: DetectionPlan) -> bool:
     return any(each.limits is not None for each in (plan.default, *plan.patterns.values()))
+
+
+def _has_rules(source: Source) -> bool:
+    return isinstance(source, KafkaSource) and bool(source.history)
 
 
 def why_not_exact(source: Source, *, allow_missing: bool) -> list[str]:

@@ -1,11 +1,7 @@
 """Readings from Kafka, by a throwaway consumer: partitions are assigned, never subscribed; nothing is committed.
 
 The range of offsets of each partition is fixed when the source is opened, so that reading ends although the log grows.
-
-    log        low ......... begin =================== end ......... high   (at the time of opening)
-    by ingest              first >= since           first >= until
-    by event   begin: first record ingested at since - max_future_seconds (an event time may be ahead by so much)
-               end: high, since a reading may come any time after its event
+Which they are: `bridges.sources.offset_range`.
 """
 
 import time
@@ -18,11 +14,12 @@ from bridges.kafka.connecting import connect_reader
 from bridges.kafka.refusal import unreachable
 from bridges.process.settings import Settings
 from bridges.sources.kept_headers import kept_headers
+from bridges.sources.offset_range import OffsetRange, check_not_deleted, range_of
+from bridges.sources.rule_history import rule_history
 from bridges.sources.source import (
     CHUNK_RECORDS,
     Chunk,
     Filter,
-    NothingToRead,
     Selection,
     UnreadableEntry,
 )
@@ -30,27 +27,15 @@ from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.catalogue import CATALOGUE
 from streams.records.claims import Committed
 from streams.records.identity import event_ms, event_seconds
-from streams.records.types import Reading, Tick, decode_reading, decode_readings
+from streams.records.rule_records import RulesApplied
+from streams.records.types import Logged, Reading, decode_reading, decode_readings
+from streams.rules.rule_changes import in_force_before
 from streams.signals.wire import iso
 
 _TIMEOUT_SECONDS = 20.0
 _PATIENCE_SECONDS = 0.1
 _END_MS = 20
 _END = -1  # librdkafka's OFFSET_END: what it answers when no record is so young
-
-
-@dataclass(frozen=True, slots=True)
-class OffsetRange:
-    """What is read of one partition.
-
-    Args:
-        begin, end: Offsets, half-open.
-        low: The oldest offset that the log still held when it was asked.
-    """
-
-    begin: int
-    end: int
-    low: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +48,7 @@ class KafkaSource:
         ranges: Offsets of each partition.
         topic: Full name of the topic.
         with_headers: Whether headers of readings are wanted.
+        history: All changes of rules. Where reading begins after one, that comes first: as if it had been read.
     """
 
     settings: Settings
@@ -70,6 +56,7 @@ class KafkaSource:
     ranges: Mapping[int, OffsetRange]
     topic: str
     with_headers: bool = False
+    history: tuple[RulesApplied, ...] = ()
 
     @classmethod
     def open(
@@ -93,15 +80,17 @@ class KafkaSource:
             ConfigurationError: If the topic does not exist.
             NothingToRead: If the beginning of the range has been deleted.
         """
-        topic = topic or settings.topic(CATALOGUE.of(Reading).topic.name)
+        own = settings.topic(CATALOGUE.of(Reading).topic.name)
+        topic = topic or own
         with Log(settings) as log:
             ranges = {}
             for partition in log.partitions_of(topic):
                 low, high = log.ends(topic, partition)
-                ranges[partition] = _range(log, topic, partition, low, high, selection, settings)
+                ranges[partition] = range_of(log, topic, partition, low, high, selection, settings)
                 if not allow_missing:
-                    _check_not_deleted(log, topic, partition, low, high, selection)
-        return cls(settings, selection, ranges, topic)
+                    check_not_deleted(log, topic, partition, low, high, selection)
+        history = tuple(rule_history(settings)) if topic == own else ()
+        return cls(settings, selection, ranges, topic, history=history)
 
     @property
     def partitions(self) -> tuple[int, ...]:
@@ -145,6 +134,8 @@ class KafkaSource:
         """Read one partition from an offset to the end of its range."""
         end = self.ranges[partition].end
         wanted = Filter(self.selection)
+        if (change := in_force_before(self.history, partition, begin)) is not None:
+            yield Chunk(partition, [(change[0], 0, change[1])])
         with Log(self.settings) as log:
             at = begin
             for messages in log.read(self.topic, partition, begin, end):
@@ -169,7 +160,7 @@ def _key_wanted(key: bytes | None, wanted: Filter) -> bool:
 
 def _decode(
     messages: list[Any], topic: str, partition: int
-) -> tuple[list[tuple[int, int, Reading | Tick]], list[UnreadableEntry]]:
+) -> tuple[list[tuple[int, int, Logged]], list[UnreadableEntry]]:
     values = [message.value() for message in messages]
     contents = decode_readings(values)
     if contents is not None:
@@ -177,7 +168,7 @@ def _decode(
             (message.offset(), message.timestamp()[1], content)
             for message, content in zip(messages, contents, strict=True)
         ], []
-    records: list[tuple[int, int, Reading | Tick]] = []
+    records: list[tuple[int, int, Logged]] = []
     unreadable = []
     for message, value in zip(messages, values, strict=True):
         try:
@@ -185,45 +176,6 @@ def _decode(
         except InputError as error:
             unreadable.append(UnreadableEntry(f"{topic}-{partition}@{message.offset()}", error.detail))
     return records, unreadable
-
-
-def _range(
-    log: "Log", topic: str, partition: int, low: int, high: int, selection: Selection, settings: Settings
-) -> OffsetRange:
-    since, until = selection.since, selection.until
-    if selection.by == "offset":
-        begin = low if since is None else max(low, int(since))
-        return OffsetRange(begin, high if until is None else min(high, int(until)), low)
-    begin, end = low, high
-    if since is not None:
-        ahead = settings.bridge.max_future_seconds if selection.by == "event" else 0.0
-        begin = max(low, log.first_since(topic, partition, since - ahead, high))
-    if until is not None and selection.by == "ingest":
-        end = log.first_since(topic, partition, until, high)
-    return OffsetRange(begin, max(begin, end), low)
-
-
-def _check_not_deleted(
-    log: "Log", topic: str, partition: int, low: int, high: int, selection: Selection
-) -> None:
-    if low == 0 or selection.since is None:
-        return
-    if selection.by == "offset":
-        if selection.since < low:
-            raise NothingToRead(
-                f"{topic}-{partition} begins at offset {low}: retention has deleted {int(selection.since)} "
-                f"to {low - 1}; "
-                "begin later, or read what is left with --allow-missing"
-            )
-        return
-    oldest = log.time_at(topic, partition, low) if low < high else None
-    if oldest is None or oldest > selection.since:
-        left = "is empty" if oldest is None else f"now begins at {iso(oldest)}"
-        raise NothingToRead(
-            f"{topic}-{partition} {left}: retention has deleted the {low} records before, so what was asked for from "
-            f"{iso(selection.since)} is missing until then; begin later, use --source mongo, or read what is left "
-            "with --allow-missing"
-        )
 
 
 class Log:

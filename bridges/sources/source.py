@@ -18,7 +18,7 @@ from streams.backtest.runs import LogRecord
 from streams.errors import ConfigurationError, InputError, Reason, WeirError, shown
 from streams.payloads.addresses import check_quantity
 from streams.records.identity import event_ms
-from streams.records.types import Reading, Tick
+from streams.records.types import Logged, Reading, Tick
 from streams.signals.wire import iso
 
 VIRTUAL_PARTITIONS = 16
@@ -118,10 +118,12 @@ class Filter:
             )
         return answer
 
-    def wants(self, record: Reading | Tick) -> bool:
-        """Tell whether a record is selected; a tick counts by its own time."""
+    def wants(self, record: Logged) -> bool:
+        """Tell whether a record is selected; a tick counts by its own time, and a change of rules always."""
         if isinstance(record, Tick):
             return self.since <= record.tick_at < self.until
+        if not isinstance(record, Reading):
+            return True
         return self.since <= record.collected_at < self.until and self.wants_sensor(record.sensor_id)
 
 

@@ -59,6 +59,7 @@ def _measured(anomaly: Anomaly) -> dict[str, Any]:
         "lower": anomaly.lower,
         "upper": anomaly.upper,
         "direction": anomaly.direction,
+        "rule": anomaly.rule,
     }
 
 

@@ -12,7 +12,7 @@ from streams.analysis.sensor import ClosedBucket, SensorAnalysis
 from streams.records.identity import insight_id
 from streams.records.room import ENOUGH, Room
 from streams.records.rows import Row
-from streams.records.types import GroupBucket, Insight, Reading, Tick
+from streams.records.types import GroupBucket, Insight, Logged, Reading, Tick
 from streams.windows.window_config import WindowConfig
 
 _REMEMBERED = 32_768
@@ -72,7 +72,7 @@ class AnalysisOutcome:
 def analyse(
     plan: AnalysisPlan,
     rows: dict[str, Row[SensorAnalysis]],
-    records: Iterable[tuple[int, int, Reading | Tick]],
+    records: Iterable[tuple[int, int, Logged]],
     outcome: AnalysisOutcome,
 ) -> None:
     """Apply records of one partition, in offset order, to the rows of its sensors.
@@ -87,7 +87,9 @@ def analyse(
     closed: list[ClosedBucket] = []
     changed = outcome.changed
     for offset, ingest_ms, record in records:
-        if isinstance(record, Tick):
+        if not isinstance(record, Reading):
+            if not isinstance(record, Tick):
+                continue
             outcome.ticks += 1
             tick_ms = round(record.tick_at * 1000)
             _notice_stalled(rows, offset, tick_ms, outcome)

@@ -20,7 +20,7 @@ from streams.detection.detecting import to_anomaly
 from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
 from streams.detectors.base import MAX_NATS, Detector
 from streams.records.identity import event_ms
-from streams.records.types import Tick
+from streams.records.types import Reading
 
 _WINDOW = 6400
 _UNIT = 2.0**64
@@ -181,7 +181,7 @@ class BaselineRun:
     def apply(self, partition: int, records: Sequence[LogRecord]) -> None:
         """Apply records of one partition, in offset order."""
         for _, _, record in records:
-            if isinstance(record, Tick):
+            if not isinstance(record, Reading):
                 continue
             models = self._models[record.sensor_id]
             for quantity, value in record.values.items():

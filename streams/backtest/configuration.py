@@ -33,13 +33,16 @@ class Configuration:
         """
         return WindowConfig(**self.windows).policy()
 
-    def plan(self) -> DetectionPlan:
+    def plan(self, *, from_log: bool = True) -> DetectionPlan:
         """Make the detection plan.
+
+        Args:
+            from_log: Whether rules that stand in the log set limits, where they match.
 
         Raises:
             ConfigurationError: If the settings make none.
         """
-        return DetectionPlan(self.detection, WindowConfig(**self.windows).room)
+        return DetectionPlan(self.detection, WindowConfig(**self.windows).room, from_log=from_log)
 
     @property
     def windows_key(self) -> str:

@@ -24,7 +24,7 @@ from streams.detection.detecting import DetectionOutcome, SensorModels, detect
 from streams.detection.series_model import DetectionPlan
 from streams.records.apart import copied, rows_touched, take_back
 from streams.records.rows import Row
-from streams.records.types import Aggregate, Anomaly, LateReading, Reading, Tick, encode
+from streams.records.types import Aggregate, Anomaly, LateReading, Logged, Reading, Tick, encode
 from streams.windows.aggregation import AggregationOutcome, aggregate, close_all
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows
@@ -32,7 +32,7 @@ from streams.windows.sensor_windows import SensorWindows
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741
 
-LogRecord = tuple[int, int, Reading | Tick]
+LogRecord = tuple[int, int, Logged]
 """Offset, ingest time (ms) and content of a record of `readings`."""
 Result = Aggregate | LateReading | Anomaly
 Emit = Callable[[int, Result], None]
@@ -65,8 +65,8 @@ class Coverage:
         """Count records."""
         sensors = self.sensors
         for _, _, record in records:
-            if isinstance(record, Tick):
-                self.ticks += 1
+            if not isinstance(record, Reading):
+                self.ticks += isinstance(record, Tick)
                 continue
             at = record.collected_at
             sensor = sensors.get(record.sensor_id)
@@ -91,7 +91,7 @@ class RowTimes:
     def apply(self, records: Iterable[LogRecord]) -> None:
         """Note the event times of readings."""
         for _, _, record in records:
-            if isinstance(record, Tick):
+            if not isinstance(record, Reading):
                 continue
             for quantity in record.values:
                 series = (record.sensor_id, quantity)

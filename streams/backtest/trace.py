@@ -13,7 +13,7 @@ from streams.backtest.intervals import Series
 from streams.backtest.net import Doubts
 from streams.backtest.runs import DetectionRun, LogRecord
 from streams.detection.series_model import DetectionPlan
-from streams.records.types import Tick
+from streams.records.types import Reading, Tick
 
 _MOST_BINS = 2000
 _GAP_STEPS = 3
@@ -136,6 +136,8 @@ class TraceRun:
                 continue
             for run in self._runs:
                 run.apply(partition, [record])
+            if not isinstance(reading, Reading):
+                continue
             for quantity, value in reading.values.items():
                 trace = self._chosen.get((reading.sensor_id, quantity))
                 if trace is not None:

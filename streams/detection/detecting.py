@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.detection.limits import LIMIT_CAUSES
+from streams.detection.log_rules import RULES_ROW, PartitionRules, put_in_force, rules_of
 from streams.detection.series_model import DetectionPlan, SeriesModel
 from streams.detection.verdicts import AnomalyChange
 from streams.records.identity import anomaly_id
 from streams.records.rows import Changes, Row
-from streams.records.types import Anomaly, Reading, Tick
+from streams.records.rule_records import RuleChange
+from streams.records.types import Anomaly, Logged, Reading, Tick
 from streams.windows.event_clock import AHEAD_MS
 
 SensorModels = dict[str, SeriesModel]
@@ -43,7 +45,7 @@ class DetectionOutcome:
 def detect(
     plan: DetectionPlan,
     rows: dict[str, Row[SensorModels]],
-    records: Iterable[tuple[int, int, Reading | Tick]],
+    records: Iterable[tuple[int, int, Logged]],
     outcome: DetectionOutcome,
 ) -> None:
     """Apply records of one partition, in offset order, to the models of its sensors.
@@ -52,18 +54,18 @@ def detect(
         plan: How each series is watched.
         rows: The partition's rows by sensor id; new sensors are added.
         records: Offset, ingest time (ms) and content of each record; ticks are passed on,
-            and let go of sensors that are silent.
+            and let go of sensors that are silent; a change of rules is in force for what comes after it.
         outcome: Collects the results.
     """
     changed = outcome.changed
     for offset, ingest_ms, record in records:
-        if type(record) is Tick:  # `isinstance` asks the metaclass of structs
-            outcome.in_order.append(record.tick_at)
-            for silent, left in plan.room.take_silent(rows, offset, round(record.tick_at * 1000)):
-                changed[silent] = left
-                outcome.let_go += 1
+        if type(record) is not Reading:  # `isinstance` asks the metaclass of structs
+            if type(record) is Tick:
+                _pass_on(plan, rows, offset, record, outcome)
+            elif isinstance(record, RuleChange) and plan.from_log:
+                changed.update((key, rows[key]) for key in put_in_force(rows, offset, record))
             continue
-        reading: Reading = record  # type: ignore[assignment]
+        reading: Reading = record
         sensor_id = reading.sensor_id
         row = rows.get(sensor_id)
         if row is None:
@@ -88,11 +90,26 @@ def detect(
                     outcome.left_out += 1
                     continue
                 model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
+                if (rules := rules_of(rows)) is not None:
+                    rules.lay_over(sensor_id, quantity, model)
             changes = model.observe(event_time, value, reading, ahead)
             if changes:
                 anomalies = [to_anomaly(sensor_id, quantity, change) for change in changes]
                 outcome.anomalies += anomalies
                 outcome.in_order += anomalies
+
+
+def _pass_on(
+    plan: DetectionPlan,
+    rows: dict[str, Row[SensorModels]],
+    offset: int,
+    tick: Tick,
+    outcome: DetectionOutcome,
+) -> None:
+    outcome.in_order.append(tick.tick_at)
+    for silent, left in plan.room.take_silent(rows, offset, round(tick.tick_at * 1000)):
+        outcome.changed[silent] = left
+        outcome.let_go += 1
 
 
 def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
@@ -120,11 +137,14 @@ def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
         cause=change.cause,
         seen=change.seen,
         severity=change.severity,
+        rule=change.rule,
     )
 
 
 def models_to_state(models: SensorModels) -> list[tuple[str, bytes]]:
-    """Return a sensor's models as plain values."""
+    """Return a sensor's models as plain values, or the rules of the partition."""
+    if isinstance(models, PartitionRules):
+        return models.to_state()
     return [(quantity, model.to_bytes()) for quantity, model in models.items()]
 
 
@@ -139,6 +159,8 @@ def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> Sensor
     Raises:
         InputError: ``unreadable_record`` if the bytes are not a model's state.
     """
+    if sensor_id == RULES_ROW:
+        return PartitionRules.from_state(state)
     return {
         quantity: SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
         for quantity, data in state

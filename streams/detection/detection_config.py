@@ -17,11 +17,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from streams.detection.limits import LimitRules, Severity
+from streams.detection.limits import LimitRules
 from streams.detection.verdicts import Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
 from streams.records.room import Room
+from streams.records.rule_parts import Severity
 
 _WEEK = 7 * 86400.0
 _LIMITS = ("low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds")
@@ -126,7 +127,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             rate_seconds=self.rate_seconds,
             severity=self.severity,
         )
-        return limits if limits.of_values or limits.of_rate else None
+        return limits if limits.limits else None
 
     @cached_property
     def rules(self) -> Rules:
@@ -165,17 +166,21 @@ class DetectionPlan:
     120.0
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None, room: Room | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any] | None = None, room: Room | None = None, *, from_log: bool = True
+    ) -> None:
         """Read the plan from plain settings; ``patterns`` are the exceptions, in the order in which they count.
 
         Args:
             settings: Section ``detection``.
             room: How many sensors and quantities have models, as for the windows.
+            from_log: Whether rules that stand in the log set limits, where they match.
 
         Raises:
             ConfigurationError: If a name is unknown or a value is not acceptable.
         """
         self.room = room or Room()
+        self.from_log = from_log
         base = dict(settings or {})
         patterns: dict[str, Any] = base.pop("series", {})
         self.default = _read(base, "detection")

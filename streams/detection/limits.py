@@ -17,13 +17,12 @@ that sends nothing makes no step.
 """
 
 from math import inf
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from streams.detection.verdicts import AnomalyChange, ChangeKind
-
-Severity = Literal["info", "warning", "critical"]
+from streams.records.rule_parts import Severity
 
 LIMIT: Final = "limit"
 RATE: Final = "rate"
@@ -44,6 +43,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         fall, rise: Change an hour, at most: downwards (as a positive number), upwards.
         rate_seconds: Over how long, at least, that change is taken.
         severity: Told with each anomaly.
+        rule: Fingerprint of the change of rules that set them, told with each anomaly; empty: the settings did.
     """
 
     low: float = -inf
@@ -54,6 +54,12 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     rise: float = inf
     rate_seconds: float = 0.0
     severity: Severity = "warning"
+    rule: str = ""
+
+    @property
+    def limits(self) -> bool:
+        """Whether there is any limit."""
+        return self.of_values or self.of_rate
 
     @property
     def of_values(self) -> bool:
@@ -122,7 +128,8 @@ class _Band:
         excess = self._excess(signal)
         if excess > self.worst:
             self.worst = excess
-            self.change = self._describe(time, change.raised_at, told, change.seen)
+            described = self._describe(time, change.raised_at, told, change.seen)
+            self.change = msgspec.structs.replace(described, rule=change.rule)  # that which raised it
 
     def _clear(self, change: AnomalyChange, time: float) -> AnomalyChange:
         self.change, self.side = None, 0
@@ -135,11 +142,11 @@ class _Band:
             kind=ChangeKind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None, score=_SCORE,
             value=told.value, expected=None, lower=_finite(told.lower), upper=_finite(told.upper),
             direction="above" if self.side > 0 else "below", cause=self.cause, seen=seen, peak_at=time,
-            severity=self.rules.severity,
+            severity=self.rules.severity, rule=self.rules.rule,
         )  # fmt: skip
 
     def state(self) -> tuple[Any, ...]:
-        change = None if self.change is None else msgspec.structs.astuple(self.change)
+        change = None if self.change is None else self.change.plain()
         return self.side, self.since, self.worst, change
 
     def restore(self, state: Any) -> None:
@@ -169,6 +176,11 @@ class LimitWatch:
     def idle(self) -> bool:
         """Whether a value between ``low`` and ``high`` would change nothing: the caller may then skip `step`."""
         return self._band.idle and self._rate.idle and not self.rules.of_rate
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no limit, and nothing to be cleared of limits before: the series needs no watch."""
+        return not self.rules.limits and self._band.idle and self._rate.idle
 
     @property
     def open(self) -> tuple[AnomalyChange, ...]:

@@ -174,6 +174,8 @@ class SeriesModel:
         self._newest = newest
         idle = limits.idle
         changes = limits.step(time, value, self._detector.seen)
+        if limits.is_over:
+            self._limits = None
         self._attend()
         if not (idle and limits.idle):
             self._whole = True
@@ -184,6 +186,33 @@ class SeriesModel:
             return changes
         self.nats = nats = self._detector.surprise(value, time)
         return changes if nats < self._quiet else changes + self._judge(time, value, nats)
+
+    def limit_by(self, rules: LimitRules | None) -> bool:
+        """Judge by these limits from now on; what others have raised is cleared by the first value within these.
+
+        Args:
+            rules: What the series may do; ``None``: all.
+
+        Returns:
+            Whether its state is another now.
+        """
+        old = self._limits
+        if (None if old is None else old.rules) == rules:
+            return False
+        before = None if old is None else old.state()
+        self._limits = None if rules is None else LimitWatch(rules)
+        self._restore_limits(before)
+        if self._limits is not None and self._limits.is_over:
+            self._limits = None
+        self._attend()
+        changed = before is not None and (self._limits is None or self._limits.state() != before)
+        self._whole |= changed
+        return changed
+
+    @property
+    def limits(self) -> LimitRules | None:
+        """By what it is judged; ``None`` if it has no limits."""
+        return None if self._limits is None or not self._limits.rules.limits else self._limits.rules
 
     def _judge(self, time: float, value: float, nats: float) -> tuple[AnomalyChange, ...]:
         verdict = self._verdict
@@ -262,7 +291,7 @@ class SeriesModel:
         verdict = _encode(
             (
                 *self._verdict.state(), self._peak, *self._home,
-                None if change is None else msgspec.structs.astuple(change),
+                None if change is None else change.plain(),
                 None if self._limits is None else self._limits.state(),
                 self._marks_to_write(),
             )

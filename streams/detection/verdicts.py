@@ -20,7 +20,7 @@ it.
 from collections.abc import Sequence
 from enum import StrEnum
 from math import exp, inf, log
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -50,6 +50,7 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
         seen: Readings that the model had learned when the anomaly was raised.
         peak_at: Event time of the peak.
         severity: Of the limit; ``None`` for what the detector found.
+        rule: Fingerprint of the change of rules that set the limit; empty: the settings did, or there is none.
     """
 
     kind: str
@@ -66,6 +67,12 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
     seen: int
     peak_at: float
     severity: str | None = None
+    rule: str = ""
+
+    def plain(self) -> tuple[Any, ...]:
+        """Return it as plain values, for a row; without a rule as rows had it before there were any."""
+        values = msgspec.structs.astuple(self)
+        return values if self.rule else values[:-1]
 
 
 LEAST_NATS: Final = 5.3

@@ -86,6 +86,7 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         count: Raises so far; more than one is a series that flaps.
         anomaly: The anomaly of the last raise, by its id; ``last_raised_at``: when that was.
         value, expected, lower, upper, direction: Of that anomaly, at its peak.
+        rule: Fingerprint of the change of rules that set the limit; empty if the settings did, or there is none.
         cleared_at: When the anomaly ended; ``None`` while it is open.
         by, why: Of the person whose action made the change.
         action: The action that keeps it from being told, by its id; ``until``: up to then.
@@ -122,6 +123,7 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     until: Time | None = None
     label: str = ""
     assignee: str = ""
+    rule: str = ""
 
 
 class Notification(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -8,6 +8,7 @@ follow from the entry.
 from streams.records import documents
 from streams.records.alarm_records import Action, Alarm, AlarmInput, Notification
 from streams.records.record_type import DAY_MS, Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
+from streams.records.rule_records import RuleChange, RulesApplied
 from streams.records.types import (
     Aggregate,
     Anomaly,
@@ -26,7 +27,7 @@ from streams.records.types import (
 )
 from streams.records.versions import Versions
 
-_READINGS = TopicSpec("readings", "sensor id (none for a tick)", 30 * DAY_MS)
+_READINGS = TopicSpec("readings", "sensor id (none for a tick and a change of rules)", 30 * DAY_MS)
 
 CATALOGUE = Catalogue(
     (
@@ -53,6 +54,22 @@ CATALOGUE = Catalogue(
             identity=("tick_at",),
             event_time="tick_at",
             decode=decode_reading,
+        ),
+        RecordType(
+            kind=RuleChange,
+            topic=_READINGS,
+            word="changes of rules",
+            key_field="",
+            identity=("fingerprint",),
+            event_time="at",
+            decode=decode_reading,
+        ),
+        RecordType(
+            kind=RulesApplied,
+            topic=TopicSpec("rules", "none; all in partition 0", -1),
+            word="sets of rules",
+            key_field="",
+            identity=(),
         ),
         RecordType(
             kind=Aggregate,

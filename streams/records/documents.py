@@ -196,6 +196,8 @@ def anomaly_document(anomaly: Anomaly) -> Document:
         document[name] = getattr(anomaly, name)
     if anomaly.severity is not None:
         document["severity"] = anomaly.severity
+    if anomaly.rule:
+        document["rule"] = anomaly.rule
     return document
 
 

@@ -25,6 +25,7 @@ _DEAD_LETTER_PERSON = b"weir.deadletter"
 _INSIGHT_PERSON = b"weir.insight"
 _ALARM_PERSON = b"weir.alarm"
 _ACTION_PERSON = b"weir.action"
+_RULES_PERSON = b"weir.rules"
 _AGGREGATE_HASH = blake2b(digest_size=8, person=_AGGREGATE_PERSON)
 _SECONDS_MASK = 0xFFFF_FFFF
 # Drawn at random from the primes of 64 bits. Two texts of n bits have the same remainder with a chance of at most
@@ -165,6 +166,16 @@ def action_id(fields: Mapping[str, Any], at: float) -> bytes:
     """
     text = _canonical({name: value for name, value in fields.items() if name != "id"})
     return _head(at) + blake2b(text, digest_size=8, person=_ACTION_PERSON).digest()
+
+
+def rules_fingerprint(change: bytes, at: float) -> bytes:
+    """Derive the fingerprint of a change of rules from all that it says, and when it was made (seconds).
+
+    Args:
+        change: The encoded record, its fingerprint aside.
+        at: As in the record.
+    """
+    return _head(at) + blake2b(change, digest_size=8, person=_RULES_PERSON).digest()
 
 
 def insight_id(kind: str, sensor_id: str, quantity: str, at: float, state: str, about: str = "") -> bytes:

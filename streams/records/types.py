@@ -1,10 +1,10 @@
 """The records on Weir's topics, and their JSON encoding.
 
-All times are float seconds since the Unix epoch, exact to the millisecond. Ids are the hexadecimal text of
-the 12 bytes that `streams.records.identity` derives.
+Times are seconds since the Unix epoch, exact to the millisecond. Ids are the hexadecimal text of 12 derived bytes.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from streams.errors import InputError, Reason
 from streams.records.letter_parts import ReadPart, Redriven, Time
 from streams.records.room import LARGEST_LEARNED
 from streams.records.rows import LONGEST_ID
+from streams.records.rule_records import RuleChange
 
 LONGEST_QUANTITY: Final = 256
 """Characters of a quantity's name; the bridge admits 64."""
@@ -32,8 +33,7 @@ LATEST: Final = 253_402_300_799.0
 
 # Whoever may write to the log can write what the bridge would refuse: a time beyond the years of a Date, a counter
 # beyond 64 bits, a name that makes a result larger than a record may be. Each stopped a worker, again at each start.
-# (A NUL in a sensor's id: see `streams.records.rows`.)
-# A year less at either end: windows and deadlines around a time must be Dates, too.
+# (A NUL in an id: `streams.records.rows`.) A year less at either end: windows and deadlines around it are Dates, too.
 EventTime = Annotated[float, Meta(ge=-62_104_060_800, lt=253_370_764_800)]
 Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 SensorId = Annotated[str, Meta(max_length=LONGEST_ID)]
@@ -121,6 +121,7 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             crossed. A series can have an anomaly of each of these two open beside one of the detector.
         seen: Readings that the model had seen.
         severity: Of the limit, ``info``, ``warning`` or ``critical``; none for what the detector found.
+        rule: Fingerprint of the change of rules that set the limit; none if the settings did.
     """
 
     id: str
@@ -139,6 +140,7 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     seen: Counter
     cleared_at: Time | None = None
     severity: str | None = None
+    rule: str = ""
 
 
 class LateReading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -172,8 +174,7 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         payload: The original bytes (base64 in JSON), at most 256 KiB of them; ``detail`` says if there were more.
         partition, offset: Where it stands in Kafka, when it came from there.
         retained: Whether the MQTT broker had kept the message.
-        read: What was read of the same bytes, so that a redrive does not read it twice; ``None`` if that was more
-            than a letter has room for.
+        read: What was read of the same bytes, for no redrive to read it twice; ``None``: more than there is room for.
     """
 
     id: str
@@ -289,8 +290,7 @@ class Insight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that model analysis found about a sensor or one of its series.
 
     Args:
-        kind: One of `streams.analysis.findings.InsightKind`: ``profile``, ``forecast``, ``drift``, ``correlation``,
-            ``stalled``, ``stuck``, ``unit``, ``clock`` or ``gaps``.
+        kind: One of `streams.analysis.findings.InsightKind`.
         quantity: The quantity; empty if it is about the whole sensor.
         at: Event time to which it belongs (``stalled``: ingest time).
         state: ``raised`` and ``cleared`` for what has a duration, otherwise ``observed``.
@@ -323,9 +323,10 @@ class GroupBucket(msgspec.Struct, frozen=True, gc=False):
     deviation: _Deviation
 
 
-Record = Reading | Tick | Aggregate | Anomaly | LateReading | DeadLetter | Label | Insight | GroupBucket
+Logged = Reading | Tick | RuleChange  # what stands on `readings`
 
 T = TypeVar("T")
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 encode = msgspec.json.Encoder().encode
 
@@ -333,41 +334,41 @@ encode = msgspec.json.Encoder().encode
 _decode_reading = msgspec.json.Decoder(Reading).decode
 _LONGEST_TICK = 40  # bytes; {"tick_at":-1.7976931348623157e308} has 35, a reading without id and values 46
 _decode_tick = msgspec.json.Decoder(Tick).decode
+_decode_change = msgspec.json.Decoder(RuleChange).decode
 
 
-def decode_reading(value: bytes) -> Reading | Tick:
+def decode_reading(value: bytes) -> Logged:
     """Decode the value of a record on `readings`.
 
     Raises:
-        InputError: ``unreadable_record`` if it is neither a reading nor a tick.
+        InputError: ``unreadable_record`` if it is neither a reading nor a tick nor a change of rules.
 
     >>> decode_reading(encode(Tick(tick_at=5.0)))
     Tick(tick_at=5.0)
     """
     try:
         return _decode_long(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        try:
-            return _decode_tick(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise InputError(
-                Reason.UNREADABLE_RECORD,
-                f"expected a reading or a tick as JSON, got {value[:80]!r} ({error})",
-            ) from None
+    except _UNREADABLE as error:
+        for decode in (_decode_tick, _decode_change):
+            with suppress(*_UNREADABLE):
+                return decode(value)
+        raise InputError(
+            Reason.UNREADABLE_RECORD, f"expected a reading or a tick as JSON, got {value[:80]!r} ({error})"
+        ) from None
 
 
-def decode_readings(values: Sequence[bytes | None]) -> list[Reading | Tick] | None:
+def decode_readings(values: Sequence[bytes | None]) -> list[Logged] | None:
     """Decode the values of many records on `readings` at once: the fast way, all or nothing.
 
     Returns:
-        One reading or tick for each value, or ``None`` if any of them cannot be read: then decode one by one.
+        One reading or tick for each value, or ``None`` if any is another record, or none: then decode one by one.
     """
     try:
         return [
             _decode_reading(value) if _LONGEST_TICK < len(value) <= LONGEST_QUANTITY else _decode_other(value)  # type: ignore[arg-type]
             for value in values
         ]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+    except (*_UNREADABLE, TypeError):
         return None
 
 
@@ -393,7 +394,7 @@ def decode_as(kind: type[T], value: bytes) -> T:
     """
     try:
         return msgspec.json.decode(value, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise InputError(
             Reason.UNREADABLE_RECORD, f"expected {kind.__name__} as JSON, got {value[:80]!r} ({error})"
         ) from None

@@ -226,7 +226,9 @@ def described_limits(limits: LimitRules | None) -> Json:
         name: value
         for name, value in plain.items()
         if name == "severity"
-        or (value != defaults[name] and (not isinstance(value, float) or isfinite(value)))
+        or (
+            name != "rule" and (value != defaults[name] and (not isinstance(value, float) or isfinite(value)))
+        )
     }
     if not limits.of_rate:
         kept.pop("rate_seconds", None)

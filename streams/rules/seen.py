@@ -6,7 +6,7 @@ import msgspec
 
 from streams.backtest.intervals import Series
 from streams.backtest.runs import LogRecord, SensorCoverage
-from streams.records.types import Reading, Tick
+from streams.records.types import Reading
 
 
 class SeriesSeen(msgspec.Struct, gc=False):
@@ -30,9 +30,9 @@ class SeenSeries:
         """Count records."""
         by_series = self.by_series
         for _, _, record in records:
-            if type(record) is Tick:
+            if type(record) is not Reading:
                 continue
-            reading: Reading = record  # type: ignore[assignment]
+            reading: Reading = record
             self.readings += 1
             time, sensor_id = reading.collected_at, reading.sensor_id
             for quantity, value in reading.values.items():

@@ -34,6 +34,7 @@ from streams.payloads.maps.decoded import PresenceWord
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import RecordType
+from streams.records.rule_records import RuleChange
 from streams.records.types import Birth, DeadLetter, Presence, Reading, Redrive, Tick
 from tests.unit.test_net import MOMENT, AnyStage, Record, World
 
@@ -109,9 +110,9 @@ def drawn(kind: Any, draw: random.Random, name: str = "") -> Any:
 
 
 def values_of(kind: RecordType[Any], seed: int, count: int = RECORDS) -> Iterator[bytes]:
-    """Yield values that can be read as records of a type; of readings also ticks."""
+    """Yield values that can be read as records of a type; of readings also ticks and changes of rules."""
     draw = random.Random(f"{kind.kind.__name__} {seed}")
-    types = (Reading, Reading, Tick) if kind.kind is Reading else (kind.kind,)
+    types = (Reading, Reading, Tick, RuleChange) if kind.kind is Reading else (kind.kind,)
     found = 0
     for _ in range(2000 * count):
         value = msgspec.json.encode(drawn(draw.choice(types), draw))

@@ -16,7 +16,7 @@ from bridges.sources.label_source import labels_for, read_labels
 from bridges.sources.source import NothingToRead
 from streams.backtest.configuration import Configuration
 from streams.errors import ConfigurationError
-from streams.records.types import Reading, Tick
+from streams.records.types import Logged, Reading
 
 PLAIN = (Configuration("plain"),)
 CSV = """sensor_id,collected_at,temperature,humidity
@@ -26,7 +26,7 @@ pump-1,1790812860,5.5,41
 """
 
 
-def contents(path: Path, selection: Selection | None = None) -> list[Reading | Tick]:
+def contents(path: Path, selection: Selection | None = None) -> list[Logged]:
     source = open_source(str(path), Settings(), selection or Selection())
     return sorted(
         (record for chunk in source.read(source.partitions) for _, _, record in chunk.records), key=str

@@ -15,10 +15,12 @@ from bridges.kafka.clients import ensure_topics
 from bridges.kafka.options import librdkafka_options
 from bridges.process.settings import KafkaSettings, Settings
 from bridges.replay.verifying import Verification
+from bridges.rules.rule_writer import write_change
 from bridges.sources import Selection
-from bridges.sources.kafka_source import Log
+from bridges.sources.kafka_source import KafkaSource, Log
 from streams.alarms.acting import action_of
 from streams.records.alarm_records import Alarm
+from streams.records.rule_parts import AppliedRule
 from streams.records.topics import (
     ACTIONS,
     AGGREGATES,
@@ -29,6 +31,7 @@ from streams.records.topics import (
     READINGS,
 )
 from streams.records.types import Aggregate, Anomaly, decode_as, encode
+from streams.rules.rule_changes import change_to
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.worker_process import WorkerProcess, until_consumed
 
@@ -37,6 +40,18 @@ DETECTION: Any = {
     "high": 34.5, "deadband": 1.0, "severity": "critical", "rise_per_hour": 2000.0, "rate_seconds": 20.0,
 }  # fmt: skip
 STEPS = 700
+CHANGES = {
+    part: change_to(rules, at=EPOCH + part, by=by, why=f"part {part}")
+    for part, by, rules in (
+        (1, "Ada", [AppliedRule("sensor-01*/temperature", high=20.6, deadband=0.3)]),
+        (
+            7,
+            "Bob",
+            [AppliedRule("sensor-0[12]*/temperature", low=19.4, rise_per_hour=900.0, severity="info")],
+        ),
+    )
+}
+"""Rules that are applied while the workers run, by the part of the day before which they are."""
 
 T = TypeVar("T")
 
@@ -65,6 +80,8 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
         await asyncio.to_thread(plan_work, settings)
         for part in range(10):
             size = len(records) // 10 + 1
+            if part in CHANGES:
+                await asyncio.to_thread(write_change, settings, CHANGES[part])
             await asyncio.to_thread(send, settings, records[part * size : (part + 1) * size])
             await asyncio.sleep(0.5)  # spread over the workers' lives: what is tested does not depend on it
             await asyncio.to_thread(act, settings, EPOCH + part * STEPS)
@@ -92,7 +109,8 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     for name in (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name):
         assert verified.by_topic[settings.topic(name)].matched > 10, f"the log must give {name} to compare"
     assert verified.unreadable > 0, "the log must have unreadable records"
-    causes = await asyncio.to_thread(causes_told, settings)
+    anomalies = await asyncio.to_thread(read_all, settings, ANOMALIES.name, Anomaly)
+    causes = {each.cause for each in anomalies}
     alarms = await asyncio.to_thread(read_all, settings, ALARMS.name, Alarm)
     assert {each.event for each in alarms} >= {
         "raised", "again", "returned", "shelved", "restored", "acknowledged",
@@ -100,6 +118,8 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     assert {each.state for each in alarms} >= {"suppressed", "shelved", "unacknowledged", "normal"}
     compared = verified.by_topic[settings.topic(ALARMS.name)]
     assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
+    fingerprints = {each.fingerprint for each in CHANGES.values()}
+    assert {each.rule for each in alarms} == {each.rule for each in anomalies} == {"", *fingerprints}
     assert {"limit", "rate"} < causes, f"limits and detectors must both have been compared: {causes}"
     in_processes = await asyncio.to_thread(Verification.plan(settings, Selection()).run, 2)
     assert in_processes == verified
@@ -144,15 +164,14 @@ async def test_where_retention_has_deleted_the_beginning_only_windows_beyond_its
     assert not verified.whole.mismatches, verified.whole.shown[0]
     assert verified.by_topic[settings.topic(AGGREGATES.name)].matched > 10
     assert settings.topic(ANOMALIES.name) not in verified.by_topic
+    # What was applied where the beginning is gone is in force where reading begins: `rules` knows.
+    left = await asyncio.to_thread(KafkaSource.open, settings, Selection())
+    firsts = [next(iter(left.read([partition]))).records[0] for partition in left.partitions]
+    assert [record for _, _, record in firsts] == [CHANGES[1]] * 4
 
 
 async def weir(*arguments: str):
     return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
-
-
-def causes_told(settings: Settings) -> set[str]:
-    """Read what raised the anomalies that were emitted live."""
-    return {each.cause for each in read_all(settings, ANOMALIES.name, Anomaly)}
 
 
 def read_all(settings: Settings, name: str, kind: type[T]) -> list[T]:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from streams.errors import InputError, WeirError
-from streams.records.types import Reading, Tick, decode_reading, decode_readings
+from streams.records.types import Logged, decode_reading, decode_readings
 
 
 class KafkaRecord(Protocol):
@@ -84,7 +84,7 @@ class Batch:
         return self.records[-1].offset
 
     @cached_property
-    def decoded(self) -> tuple[list[tuple[int, int, Reading | Tick]], list[Unreadable]]:
+    def decoded(self) -> tuple[list[tuple[int, int, Logged]], list[Unreadable]]:
         """Offset, ingest time (ms) and content of each record of `readings`, and what cannot be read.
 
         Decoded once for all agents, when the first of them asks.
@@ -93,7 +93,7 @@ class Batch:
         values = decode_readings([record.value for record in records])
         if values is not None:
             return [(r.offset, r.timestamp, value) for r, value in zip(records, values, strict=True)], []
-        readable: list[tuple[int, int, Reading | Tick]] = []
+        readable: list[tuple[int, int, Logged]] = []
         unreadable: list[Unreadable] = []
         for record in records:
             try:
@@ -103,11 +103,11 @@ class Batch:
         return readable, unreadable
 
     @property
-    def contents(self) -> list[tuple[int, int, Reading | Tick]]:
+    def contents(self) -> list[tuple[int, int, Logged]]:
         """Return offset, ingest time (ms) and content of each record that can be read."""
         return self.decoded[0]
 
     @property
     def unreadable(self) -> list[Unreadable]:
-        """Return the records that are neither a reading nor a tick."""
+        """Return the records that are neither a reading nor a tick nor a change of rules."""
         return self.decoded[1]

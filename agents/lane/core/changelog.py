@@ -6,6 +6,7 @@
     sensor id + NUL      what has changed of it since                  (the newest of both make the row)
     ... + NUL "#N"       part N of either, where it is larger than a record may be  (`streams.records.large_values`)
     NUL "set-aside-N"    the last offset of partition N set aside
+    NUL "rules"          the rules in force, in the table of models      (`streams.detection.log_rules`)
     NUL "policy"         what shapes the rows, as the settings had it
     NUL "claim"          of which log the rows are, and how much of it they contain (`streams.records.claims`)
     NUL "owner"          nothing: a new owner's first record
@@ -77,6 +78,7 @@ class RowForm(Generic[S]):
         changes: How to write only what has changed of a state; ``None``: always the whole.
         policy: What of the settings shapes a row, in words: rows that were made with another are refused. Empty:
             nothing does, a row comes back with any settings.
+        settle: Brings rows that came back, of a whole partition, in line with each other.
         version: Of the layout of a state as plain values. Whoever changes that layout, or what it means, adds one, and
             records rows of it for `tests/unit/test_row_versions.py`.
     """
@@ -87,6 +89,7 @@ class RowForm(Generic[S]):
     changes: Changes[S] | None = None
     policy: str = ""
     version: int = FIRST_VERSION
+    settle: Callable[[dict[str, Row[S]]], object] | None = None
 
     def records(self, rows: Mapping[str, Row[S]]) -> list[KeyValue]:
         """Return the records of what is to be written of rows, by sensor: none is too large."""
@@ -166,6 +169,8 @@ class RowForm(Generic[S]):
                 rows[sensor_id] = row
         for key, value in changed if self.changes is not None else ():
             _read(key, lambda key=key, value=value: self._update(rows, key, value))  # type: ignore[misc]
+        if self.settle is not None:
+            self.settle(rows)
         return Restored(mark, claim)
 
     def _row(self, key: bytes, value: bytes) -> tuple[str, Row[S]]:

@@ -6,7 +6,13 @@ import click
 
 from agents.cli.commands.simulator import Speed
 from agents.cli.near_group import NearGroup
-from agents.cli.replay_options import ChosenReadings, progress_bar, reading_options, wide_console
+from agents.cli.replay_options import (
+    ChosenReadings,
+    progress_bar,
+    published_text,
+    reading_options,
+    wide_console,
+)
 
 _EXAMPLES = """
 \b
@@ -57,11 +63,7 @@ def start(
     console = wide_console()
     with progress_bar(f"readings for {name}") as progress:
         done = publish(found, one.settings, speed=speed, skip_unreadable=skip_unreadable, progress=progress)
-    console.print(
-        f"{done.readings - done.resumed:,} readings of {done.sensors:,} sensors published into {one.namespace}"
-        + (f"; {done.resumed:,} were there already" if done.resumed else ""),
-        highlight=False,
-    )
+    console.print(published_text(done, one.namespace), highlight=False)
     one.start_worker(sections)
     if not no_wait:
         with progress_bar(f"worker of {name}") as progress:

@@ -10,6 +10,7 @@ from agents.cli.replay_options import (
     NOT_MET,
     ChosenReadings,
     progress_bar,
+    published_text,
     reading_options,
     show_set_aside,
     wide_console,
@@ -119,11 +120,7 @@ def _publish(
     target = apart(settings, namespace)
     with progress_bar(f"into {namespace}") as progress:
         done = publish(source, target, speed=speed, skip_unreadable=skip_unreadable, progress=progress)
-    console.print(
-        f"{done.readings - done.resumed:,} readings of {done.sensors:,} sensors published into {namespace}"
-        + (f"; {done.resumed:,} were there already" if done.resumed else ""),
-        highlight=False,
-    )
+    console.print(published_text(done, namespace), highlight=False)
 
 
 def _verify(ctx: click.Context, settings: "Settings", selection: "Selection", processes: int) -> None:

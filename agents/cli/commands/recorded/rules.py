@@ -1,10 +1,11 @@
-"""``weir rules``: what would these limits have done, before they are saved?"""
+"""``weir rules``: what would these limits have done, and which are in force?"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agents.cli import applied_rules
 from agents.cli.near_group import NearGroup
 from agents.cli.replay_options import (
     NOT_MET,
@@ -29,6 +30,8 @@ Examples:
   weir rules check rules.toml --from -30d --budget 6 --operators 2
   weir rules check rules.toml --source hall.csv --labels labels.csv --plot rules.svg
   weir rules check rules.toml --source mongo --json              for programs
+  weir rules apply rules.toml --why "new valves since Monday"    in force from now on
+  weir rules list                                                who set which limit, when and why
 """
 _CHECK = """
 \b
@@ -39,7 +42,16 @@ nothing, or the budget is not kept.
 
 @click.group(cls=NearGroup, epilog=_EXAMPLES)
 def rules() -> None:
-    """Try limits over what was recorded, before they are saved."""
+    """Try limits over what was recorded, put them in force, and see who set which, when and why."""
+
+
+for _command in (
+    applied_rules.apply,
+    applied_rules.withdraw,
+    applied_rules.list_rules,
+    applied_rules.list_changes,
+):
+    rules.add_command(_command)
 
 
 @rules.command(epilog=_EXAMPLES + _CHECK)

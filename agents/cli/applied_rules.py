@@ -1,0 +1,185 @@
+"""``weir rules apply``, ``withdraw``, ``list``, ``history``: rules that stand in the log, with who, when and why."""
+
+import getpass
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridges.process.settings import Settings
+    from streams.records.rule_parts import AppliedRule
+from streams.records.rule_records import RuleChange, RulesApplied
+
+_EXAMPLES = """
+\b
+Examples:
+  weir rules apply rules.toml --why "new valves since Monday"
+  weir rules list                                      what is in force, who set it, when and why
+  weir rules history                                   all changes, the newest first
+  weir rules history 66deffa5 --json                   one of them: an anomaly names it as its rule
+  weir rules withdraw --why "settings have them now"
+"""
+_JSON = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+_BY = click.option("--by", default=getpass.getuser, show_default="your user name", help="Who does it.")
+_WHY = click.option("--why", required=True, help="The reason; it is kept with the rules, for ever.")
+
+
+def _settings() -> "Settings":
+    from bridges.process.settings import load
+
+    return load()
+
+
+def _history(settings: "Settings") -> "list[RulesApplied]":
+    from bridges.sources.rule_history import rule_history
+
+    return rule_history(settings)
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_WHY
+@_BY
+@_JSON
+def apply(file: Path, why: str, by: str, as_json: bool) -> None:
+    """Put the limits of FILE in force, instead of all that were applied before.
+
+    FILE is as for `weir rules check`. Its rules count before those of the settings, from one place on in each
+    partition of the readings: workers take them without a restart, and a replay takes them there, too. Each anomaly
+    and alarm of such a limit names the fingerprint that is told.
+    """
+    from bridges.rules.rule_files import read_rules
+    from streams.rules.rule_changes import rules_of_file
+
+    settings = _settings()
+    found = read_rules(file, settings)
+    if found.left_aside:
+        click.echo(f"left aside, being no limits: {', '.join(found.left_aside)}", err=True)
+    _change(settings, rules_of_file(found.rules, found.plan), by=by, why=why, as_json=as_json)
+
+
+@click.command(epilog=_EXAMPLES)
+@_WHY
+@_BY
+@_JSON
+def withdraw(why: str, by: str, as_json: bool) -> None:
+    """Take all rules that were applied out of force: the limits are those of the settings."""
+    _change(_settings(), [], by=by, why=why, as_json=as_json)
+
+
+def _change(
+    settings: "Settings", rules: "Sequence[AppliedRule]", *, by: str, why: str, as_json: bool
+) -> None:
+    from bridges.rules.rule_writer import write_change
+    from streams.rules.rule_changes import change_to, rules_difference, rules_now
+
+    change = change_to(rules, at=round(time.time(), 3), by=by, why=why)
+    before = rules_now(_history(settings))
+    differs = rules_difference(before, rules)
+    if not any(differs):
+        _echo(
+            {"applied": None, "rules": len(rules)},
+            as_json,
+            ["nothing changes: these rules are in force already"],
+        )
+        return
+    applied = write_change(settings, change)
+    lines = [
+        f"{change.fingerprint}: {len(rules):,} rules in force in {len(applied.offsets)} partitions of readings"
+    ]
+    lines += [f"  {what} {pattern}" for what, own in differs._asdict().items() for pattern in own]
+    offsets = {str(partition): offset for partition, offset in applied.offsets.items()}
+    _echo({**_told(change), "offsets": offsets, **differs._asdict()}, as_json, lines)
+
+
+@click.command("list", epilog=_EXAMPLES)
+@_JSON
+def list_rules(as_json: bool) -> None:
+    """List the rules in force in the order in which they count: those applied, then those of the settings."""
+    from streams.rules.rule_changes import rules_now, set_by
+
+    settings = _settings()
+    history = _history(settings)
+    found = [(rule, set_by(history, rule)) for rule in rules_now(history)]
+    in_settings = _of_settings(settings)
+    lines = [f"{_rule_text(rule)}\n    {_who(change)}" for rule, change in found if change is not None]
+    lines += [f"{pattern}: {text}\n    the settings" for pattern, text in in_settings.items()]
+    data = {
+        "fingerprint": history[-1].change.fingerprint if history else None,
+        "rules": [{**_plain(rule), "set_by": _said(change)} for rule, change in found if change is not None],
+        "settings": in_settings,
+    }
+    _echo(data, as_json, lines or ["no limit is in force"])
+
+
+@click.command("history", epilog=_EXAMPLES)
+@click.argument("fingerprint", default="")
+@_JSON
+def list_changes(fingerprint: str, as_json: bool) -> None:
+    """Show all changes of rules, the newest first; with the beginning of a FINGERPRINT that one, with its rules."""
+    from streams.errors import ConfigurationError
+
+    found = [each.change for each in _history(_settings()) if each.change.fingerprint.startswith(fingerprint)]
+    if fingerprint and not found:
+        raise ConfigurationError(f"no change of rules whose fingerprint begins with {fingerprint!r}")
+    lines = []
+    for change in reversed(found):
+        lines.append(f"{_who(change)}: {len(change.rules):,} rules")
+        lines += [f"  {_rule_text(rule)}" for rule in change.rules if fingerprint]
+    data = {"changes": [_told(change) for change in reversed(found)]}
+    _echo(data, as_json, lines or ["no rules have been applied"])
+
+
+def _echo(data: "dict[str, Any]", as_json: bool, lines: "list[str]") -> None:
+    import json
+
+    click.echo(json.dumps(data, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def _told(change: "RuleChange") -> "dict[str, Any]":
+    return {**_said(change), "rules": [_plain(rule) for rule in change.rules]}
+
+
+def _said(change: "RuleChange") -> "dict[str, Any]":
+    return {"fingerprint": change.fingerprint, "at": change.at, "by": change.by, "why": change.why}
+
+
+def _plain(rule: "AppliedRule") -> "dict[str, Any]":
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.to_builtins(rule)
+    return plain
+
+
+def _who(change: "RuleChange") -> str:
+    from streams.signals.wire import iso
+
+    return f"{change.fingerprint} {iso(change.at)[:19]}Z {change.by}: {change.why}"
+
+
+def _rule_text(rule: "AppliedRule") -> str:
+    from streams.detection.log_rules import rule_limits
+
+    return f"{rule.pattern}: {_limits_text(rule_limits(rule, ''))}"
+
+
+def _limits_text(limits: Any) -> str:
+    from agents.cli.rules_tables import limits_text
+    from streams.rules.rules_report import described_limits
+
+    return limits_text(described_limits(limits))
+
+
+def _of_settings(settings: "Settings") -> dict[str, str]:
+    """Return what the settings say of limits, in words, by pattern."""
+    from streams.rules.rule_set import OTHERS
+
+    plan = settings.detection.plan()
+    found = {pattern: config.limits for pattern, config in plan.patterns.items()} | {
+        OTHERS: plan.default.limits
+    }
+    return {pattern: _limits_text(limits) for pattern, limits in found.items() if limits is not None}

@@ -1,0 +1,147 @@
+"""Changes of rules: how one is made, which is in force where, and who set which limit.
+
+rules       C1              C2                 each with its offset in each partition of `readings`
+readings-0  ....C1..........C2......
+                    ^ in force here: C1
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.detection.detection_config import LIMIT_FIELDS, DetectionPlan
+from streams.errors import ConfigurationError
+from streams.records.identity import rules_fingerprint
+from streams.records.rule_parts import LONGEST_PATTERN, AppliedRule
+from streams.records.rule_records import MOST_RULES, RuleChange, RulesApplied
+from streams.rules.rule_set import OTHERS, LimitRule
+
+LONGEST_WORDS = 2000
+"""Characters of a reason; of a name a tenth."""
+
+
+def rules_of_file(found: Sequence[LimitRule], plan: DetectionPlan) -> list[AppliedRule]:
+    """Return the rules of a file as they stand in the log: whole, with what the settings in force say of limits.
+
+    Args:
+        found: In the order in which they count.
+        plan: What follows from the file and from the settings in force.
+
+    Raises:
+        ConfigurationError: If one is of all series without a pattern, or they are too many.
+    """
+    if any(rule.name == OTHERS for rule in found):
+        raise ConfigurationError(
+            "limits in [detection] itself are of all series that no pattern matches, which only settings can say: "
+            'put them under a pattern, such as [detection.series."*/temperature"]'
+        )
+    if len(found) > MOST_RULES:
+        raise ConfigurationError(f"at most {MOST_RULES:,} rules can be in force, got {len(found):,}")
+    if long := [rule.name for rule in found if len(rule.name) > LONGEST_PATTERN]:
+        raise ConfigurationError(
+            f"a pattern must have at most {LONGEST_PATTERN} characters, got {long[0][:80]}…"
+        )
+    configs = ((rule.name, plan.patterns[rule.name]) for rule in found)
+    return [
+        AppliedRule(name, **{field: getattr(config, field) for field in LIMIT_FIELDS})
+        for name, config in configs
+    ]
+
+
+def change_to(rules: Sequence[AppliedRule], *, at: float, by: str, why: str) -> RuleChange:
+    """Make the record of a change.
+
+    Args:
+        rules: All that are to be in force.
+        at: Seconds since the Unix epoch.
+        by, why: Who, and the reason.
+
+    Raises:
+        ConfigurationError: If nobody, or no reason, is given, or too much of it.
+
+    >>> change_to([AppliedRule("boiler-*/t", high=120.0)], at=1725890469.0, by="Ada", why="new valves").fingerprint
+    '66deffa5a43f0352cbb8f296'
+    """
+    for name, text, most in (("by", by, LONGEST_WORDS // 10), ("why", why, LONGEST_WORDS)):
+        if not 0 < len(text.strip()) <= most:
+            raise ConfigurationError(f"{name} must have 1 to {most:,} characters, got {len(text.strip()):,}")
+    change = RuleChange("", at, by.strip(), why.strip(), list(rules))
+    return msgspec.structs.replace(
+        change, fingerprint=rules_fingerprint(msgspec.json.encode(change), at).hex()
+    )
+
+
+def in_force_before(
+    history: Sequence[RulesApplied], partition: int, offset: int
+) -> tuple[int, RuleChange] | None:
+    """Return the change that is in force where a partition is begun to be read, and its offset there.
+
+    Args:
+        history: All changes, in their order.
+        partition: Of `readings`.
+        offset: Of the first record that is read.
+    """
+    places = ((each.offsets.get(partition, -1), each.change) for each in reversed(history))
+    return next((place for place in places if place[0] < offset), None)
+
+
+def rules_now(history: Sequence[RulesApplied]) -> list[AppliedRule]:
+    """Return the rules that were applied last."""
+    return history[-1].change.rules if history else []
+
+
+def set_by(history: Sequence[RulesApplied], rule: AppliedRule) -> RuleChange | None:
+    """Return the change since which a rule is as it is; ``None`` if it is not in force.
+
+    Args:
+        history: All changes, in their order.
+        rule: The rule.
+    """
+    since: RuleChange | None = None
+    for applied in reversed(history):
+        if rule not in applied.change.rules:
+            break
+        since = applied.change
+    return since
+
+
+def in_section(rules: Sequence[AppliedRule], detection: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay rules over a section ``detection``, as patterns that come before its own.
+
+    Args:
+        rules: That are in force.
+        detection: Of the settings.
+    """
+    own = {rule.pattern: {name: getattr(rule, name) for name in LIMIT_FIELDS} for rule in reversed(rules)}
+    first = {pattern: own[pattern] for pattern in reversed(own)}
+    others = {name: each for name, each in detection.get("series", {}).items() if name not in first}
+    return {**detection, "series": {**first, **others}}
+
+
+class RulesDifference(NamedTuple):
+    """What a change makes of the rules before it, by pattern."""
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+
+
+def rules_difference(before: Sequence[AppliedRule], after: Sequence[AppliedRule]) -> RulesDifference:
+    """Tell what differs between two sets of rules; one that only counts earlier or later than another is changed.
+
+    Args:
+        before, after: The sets.
+
+    >>> old, new = ([AppliedRule("a/*", low=low), AppliedRule(f"{name}/*")] for low, name in ((1.0, "b"), (2.0, "c")))
+    >>> rules_difference(old, new)
+    RulesDifference(added=['c/*'], changed=['a/*'], removed=['b/*'])
+    """
+    old, new = ({rule.pattern: rule for rule in rules} for rules in (before, after))
+    both = [pattern for pattern in new if pattern in old]
+    moved = both != [pattern for pattern in old if pattern in new]
+    return RulesDifference(
+        [pattern for pattern in new if pattern not in old],
+        [pattern for pattern in both if moved or new[pattern] != old[pattern]],
+        [pattern for pattern in old if pattern not in new],
+    )
