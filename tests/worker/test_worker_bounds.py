@@ -26,10 +26,10 @@ def record(reading: Reading) -> tuple[bytes | None, bytes]:
 
 
 def fast_and_inventive() -> Iterator[Reading]:
-    """150,000 readings of one sensor in fifty seconds, and sixty of another with ever new quantities."""
+    """150,000 readings of one sensor in fifty seconds, and thirty of another with ever new quantities."""
     for number in range(150_000):
         yield Reading("fast", EPOCH + number // 3 / 1000, {"t": float(number)})
-        if number % 2500 == 0:
+        if number % 5000 == 0:
             names = {f"q{number + each}": 1.0 for each in range(2000)}
             yield Reading("inventive", EPOCH + number / 10_000, {"t": 1.0, **names})
 
