@@ -16,6 +16,7 @@ from agents.stages import sink
 from agents.stages.aggregate import window_stage
 from agents.stages.alarm import alarm_stage
 from agents.stages.detect import model_stage
+from agents.stages.keep_history import keep_history
 from agents.stages.take_actions import action_stage
 from agents.views import show_views
 from bridges.process import logs
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> WorkerApp:
         app.alarms = app.add(alarm_stage(settings))
     if settings.worker.sinks:
         app.sinks = sink.store_records(app)
+        keep_history(app, app.sinks)
     show_views(app)
     return app
 

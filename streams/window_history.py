@@ -17,7 +17,7 @@ import msgspec
 
 from streams.errors import ConfigurationError
 from streams.records.identity import event_ms, event_seconds
-from streams.records.moments import Moments, merge_moments
+from streams.records.moments import merge_moments
 from streams.windows.policy import WindowPolicy
 
 MOST_POINTS: Final = 5000
@@ -54,6 +54,36 @@ class StoredWindow(msgspec.Struct, frozen=True, gc=False):
     variance: float
     min: float
     max: float
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """What is known of the values of one stretch of time; variance is that of a sample, 0 for one reading.
+
+    Args:
+        windows: How many windows it was made of.
+    """
+
+    count: int
+    mean: float
+    variance: float
+    min: float
+    max: float
+    windows: int = 1
+
+
+def merge_spans(one: Span, other: Span) -> Span:
+    """Return what is known of both together.
+
+    >>> merge_spans(Span(2, 1.0, 2.0, 0.0, 2.0), Span(1, 4.0, 0.0, 4.0, 4.0))
+    Span(count=3, mean=2.0, variance=4.0, min=0.0, max=4.0, windows=2)
+    """
+    count, mean, squares = merge_moments(
+        (one.count, one.mean, one.variance * (one.count - 1)),
+        (other.count, other.mean, other.variance * (other.count - 1)),
+    )
+    variance = min(squares / (count - 1), _LARGEST)
+    low, high = min(one.min, other.min), max(one.max, other.max)
+    return Span(count, mean, variance, low, high, one.windows + other.windows)
 
 
 def step_for(seconds: float, points: int, window: float) -> float:
@@ -93,7 +123,7 @@ def lies_beside(window: StoredWindow) -> bool:
 
 @dataclass(slots=True)
 class WindowHistory:
-    """Gathers windows into points, those of one series in order of their starts.
+    """Gathers windows, or spans of time that were made of windows, into points.
 
     Args:
         step: Length of a point in seconds.
@@ -102,25 +132,28 @@ class WindowHistory:
     step: float
     windows: int = 0
     """Windows that are in points."""
-    _points: dict[int, tuple[Moments, float, float]] = field(default_factory=dict)
+    _spans: dict[int, Span] = field(default_factory=dict)
 
     def add(self, window: StoredWindow) -> None:
         """Add a window, unless it lies over one that lies beside the others."""
-        if not lies_beside(window):
-            return
-        self.windows += 1
-        place = window.start_ms // event_ms(self.step)
-        moments = window.count, window.mean, window.variance * (window.count - 1)
-        known = self._points.get(place)
-        if known is None:
-            self._points[place] = moments, window.min, window.max
-            return
-        together, low, high = known
-        self._points[place] = merge_moments(together, moments), min(low, window.min), max(high, window.max)
+        if lies_beside(window):
+            span = Span(window.count, window.mean, window.variance, window.min, window.max)
+            self.add_span(window.start_ms, span)
+
+    def add_span(self, start_ms: int, span: Span) -> None:
+        """Add a span that is no longer than a point, by its start in milliseconds."""
+        self.windows += span.windows
+        place = start_ms // event_ms(self.step)
+        known = self._spans.get(place)
+        self._spans[place] = span if known is None else merge_spans(known, span)
+
+    def spans(self) -> Iterator[tuple[int, Span]]:
+        """Yield the points that hold readings, in order, each by its start in milliseconds."""
+        for place, span in sorted(self._spans.items()):
+            yield place * event_ms(self.step), span
 
     def points(self) -> Iterator[HistoryPoint]:
         """Yield the points that hold readings, in order."""
-        for place, ((count, mean, squares), low, high) in sorted(self._points.items()):
-            deviation = sqrt(min(squares / (count - 1), _LARGEST)) if count > 1 else 0.0
-            at = event_seconds(place * event_ms(self.step))
-            yield HistoryPoint(at, count, mean, deviation, low, high)
+        for start_ms, span in self.spans():
+            deviation = sqrt(span.variance)
+            yield HistoryPoint(event_seconds(start_ms), span.count, span.mean, deviation, span.min, span.max)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 import faust
+import msgspec
 from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
 from faust.streams import Stream
@@ -236,9 +237,9 @@ class LaneApp(faust.App):
         """Return the partition of a key, in every topic of ours."""
         return partition_of(key, self.settings.kafka.partitions)
 
-    def owned_partitions(self) -> set[int]:
-        """Return the partitions of `readings` that this application owns now."""
-        topic = self.name_of(CATALOGUE.of(Reading).topic)
+    def owned_partitions(self, kind: type[msgspec.Struct] = Reading) -> set[int]:
+        """Return the partitions of a type of record, of `readings` by default, that this application owns now."""
+        topic = self.name_of(CATALOGUE.of(kind).topic)
         assignment: set[TP] = self.consumer.assignment()
         return {tp.partition for tp in assignment if tp.topic == topic}
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from faust.types import TP
@@ -23,6 +24,7 @@ from agents.lane.core.bounds import OUTBOX_WRITES
 from agents.lane.core.continuity import Continuity
 from agents.lane.core.held import Event
 from agents.lane.lane_app import LaneApp
+from bridges.mongo.history_marks import HistoryMarks
 from bridges.mongo.mongo_client import connect
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.outbox import Outbox, Refused
@@ -36,7 +38,7 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_kafka, from_mongo, unprocessable
 from streams.records.doubt import Doubt
 from streams.records.record_type import Catalogue, RecordType
-from streams.records.types import HEADER_READING_ID, DeadLetter
+from streams.records.types import HEADER_READING_ID, Aggregate, DeadLetter
 from streams.records.versions import Document
 
 log = get_logger(__name__)
@@ -144,6 +146,7 @@ class CollectionSink:
         destination: The type of record, which says from which topic into which collection.
         prepared: Set when collections and indexes are there: a write before would create a collection of its own kind.
         positions: Where it is noted what MongoDB has.
+        marks: Where it is noted which hours have to be computed anew, if these are windows.
     """
 
     def __init__(
@@ -153,6 +156,7 @@ class CollectionSink:
         destination: RecordType[Any],
         prepared: asyncio.Event,
         positions: StoredPositions,
+        marks: HistoryMarks | None = None,
     ) -> None:
         self.app = app
         self.destination = destination
@@ -162,6 +166,7 @@ class CollectionSink:
         self._mongo = mongo
         self._prepared = prepared
         self._positions = positions
+        self._marks = marks
         settings = app.settings
         self._dead_letters = app.name_of(CATALOGUE.of(DeadLetter).topic)
         self._outbox_options: dict[str, Any] = {
@@ -245,6 +250,9 @@ class CollectionSink:
     async def _note(self, deliveries: Sequence[BatchDelivery]) -> None:
         """Note what MongoDB has, before it is committed: nobody can move the group's offsets unseen then."""
         resuming = self.app.lane.resuming
+        if self._marks is not None:
+            stored = [(each.batch.partition, each.documents) for each in deliveries]
+            await self._marks.mark(self.app.consumer_generation_id, stored, datetime.now(UTC))
         reached = {
             TP(each.batch.topic, each.batch.partition): each.batch.last_offset + 1 for each in deliveries
         }
@@ -282,9 +290,15 @@ class Sinks:
         self.mongo = MongoSink(connect(self._settings), self._settings)
         self._prepared = asyncio.Event()
         self.positions = StoredPositions(self.mongo, (app.name_of(each.topic) for each in catalogue.kept))
+        self.marks = HistoryMarks(self.mongo)
         self.collections = {
             destination.collection: CollectionSink(
-                app, self.mongo, destination, self._prepared, self.positions
+                app,
+                self.mongo,
+                destination,
+                self._prepared,
+                self.positions,
+                self.marks if destination.kind is Aggregate else None,
             )
             for destination in catalogue.kept
         }
@@ -297,6 +311,10 @@ class Sinks:
             await self._app.crash(error)
         else:
             self._prepared.set()
+
+    async def prepared(self) -> None:
+        """Wait until collections and indexes are there."""
+        await self._prepared.wait()
 
     def why_away(self) -> str:
         """Return why MongoDB takes nothing; an empty text when it does."""

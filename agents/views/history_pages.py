@@ -8,19 +8,21 @@ import msgspec
 from faust.web import Request, Response, View
 
 from agents.views.store_asking import asked_store
-from agents.web.queries import BadRequest, answer, read_number
-from bridges.mongo.mongo_history import anomalies_between, window_history
+from agents.web.queries import BadRequest, Json, answer, read_number
+from bridges.mongo.history_reading import AskedRange, FoundHistory, read_histories
+from bridges.mongo.mongo_history import alarms_between, anomalies_between
 from streams.errors import ConfigurationError, InputError
 from streams.payloads.event_times import read_event_time
 from streams.records.documents import date
 from streams.signals.wire import iso
-from streams.window_history import MOST_POINTS, HistoryPoint, check_windows, step_for
+from streams.window_history import MOST_POINTS, HistoryPoint, check_windows
 
 if TYPE_CHECKING:
     from agents.views.worker_pages import WorkerPages
 
 PATIENCE_SECONDS = 10.0
 DEFAULT_POINTS = 300
+MOST_SENSORS = 100
 _DAY = 86_400.0
 
 
@@ -63,35 +65,59 @@ def _time(query: Mapping[str, str], name: str, default: float) -> float:
         raise BadRequest(f"{name}: {error.detail}") from None
 
 
+def _told(found: FoundHistory) -> Json:
+    history = found.history
+    return {
+        "tier": found.tier.word,
+        "step_seconds": history.step,
+        "windows": history.windows,
+        "points": list(history.points()),
+    }
+
+
+def _sensors(request: Request) -> list[str]:
+    """Return the sensors that are asked for; a parameter may be given several times."""
+    sensors = list(dict.fromkeys(filter(None, request.rel_url.query.getall("sensor"))))
+    if len(sensors) > MOST_SENSORS:
+        raise BadRequest(f"sensor must be given at most {MOST_SENSORS} times, got {len(sensors)}")
+    return sensors
+
+
 async def history(pages: "WorkerPages", view: View, request: Request) -> Response:
-    """Return points of a series, and the anomalies that were open meanwhile."""
+    """Return points of series, and the anomalies and alarms that were open meanwhile."""
     app, asked = pages.app, AskedHistory.of(request.query)
     policy = app.settings.windows.policy()
     try:
         check_windows(policy)
     except ConfigurationError as error:
         raise BadRequest(str(error)) from None
-    step = step_for(asked.until - asked.since, asked.points, policy.size_ms / 1000)
-    series = (asked.sensor, asked.quantity)
+    series = _sensors(request), asked.quantity
+    window = policy.size_ms / 1000
     slow = f"no answer within {PATIENCE_SECONDS:g} s: ask for a shorter range"
     try:
         # What people look at must not hold up what flows: few at once, and not for long.
         async with asked_store(app, PATIENCE_SECONDS, slow) as mongo, pages.histories:
-            found = await window_history(mongo, series, asked.since, asked.until, step)
-            anomalies = await anomalies_between(mongo, series, asked.since, asked.until)
+            found = await read_histories(
+                mongo,
+                (
+                    AskedRange((each, asked.quantity), asked.since, asked.until, asked.points, window)
+                    for each in series[0]
+                ),
+            )
+            anomalies = await anomalies_between(mongo, *series, asked.since, asked.until)
+            alarms = await alarms_between(mongo, *series, asked.since, asked.until)
     except InputError as error:
         raise BadRequest(error.detail) from None
+    told = dict(zip(series[0], map(_told, found), strict=True))
     return answer(
         view,
         {
-            "sensor": asked.sensor,
+            **({"sensor": asked.sensor, **told[asked.sensor]} if len(told) == 1 else {"series": told}),
             "quantity": asked.quantity,
             "from": asked.since,
             "to": asked.until,
-            "step_seconds": step,
-            "windows": found.windows,
             "columns": HistoryPoint.__struct_fields__,
-            "points": list(found.points()),
             "anomalies": [msgspec.to_builtins(each) for each in anomalies],
+            "alarms": alarms,
         },
     )

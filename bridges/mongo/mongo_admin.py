@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bridges.mongo.history_marks import HISTORY
+from bridges.mongo.mongo_history import WINDOWS
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError, TransientError
 
@@ -41,15 +43,19 @@ def drop_collections(settings: Settings) -> list[str]:
 
 
 def count_documents(settings: Settings, names: Collection[str]) -> dict[str, int]:
-    """Return how many documents each of these collections holds."""
+    """Return how many documents each of these collections holds, and the history if it is made of one of them."""
     prefix = settings.mongo.collection_prefix
     with _database(settings) as database:
-        return {name: database[prefix + name].estimated_document_count() for name in names}
+        return {name: database[prefix + name].estimated_document_count() for name in _with_history(names)}
 
 
 def delete_documents(settings: Settings, names: Collection[str]) -> None:
-    """Delete all documents of these collections; indexes stay."""
+    """Delete all documents of these collections, and the history if it is made of one of them; indexes stay."""
     prefix = settings.mongo.collection_prefix
     with _database(settings) as database:
-        for name in names:
+        for name in _with_history(names):
             database[prefix + name].delete_many({})
+
+
+def _with_history(names: Collection[str]) -> list[str]:
+    return list(dict.fromkeys([*names, *([HISTORY] if WINDOWS in names else [])]))

@@ -1,19 +1,20 @@
 """Read results back from MongoDB, for the views."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from bridges.mongo.mongo_sink import MongoSink
 from streams.detection.quality import Quality, Series, judge
 from streams.errors import InputError, Reason
+from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import date
 from streams.records.identity import event_ms
 from streams.records.types import Aggregate, Anomaly, Label
 from streams.signals import DELIVERY_FAULTS
-from streams.window_history import StoredWindow, WindowHistory
+from streams.window_history import StoredWindow
 
 # Plenty for a page, and a bound on what a request can cost.
 MOST_ANOMALIES = 50_000
@@ -22,6 +23,8 @@ MOST_WINDOWS = 100_000
 MOST_SHOWN = 200
 """Anomalies that stand beside a history."""
 _ANOMALIES = CATALOGUE.of(Anomaly).collection
+_ALARMS = CATALOGUE.of(Alarm).collection
+WINDOWS = CATALOGUE.of(Aggregate).collection
 _WINDOW = ("start", "end", "count", "mean", "variance", "min", "max")
 
 
@@ -45,18 +48,6 @@ class TakesWindows(Protocol):
 W = TypeVar("W", bound=TakesWindows)
 
 
-async def window_history(
-    sink: MongoSink, series: Series, since: float, until: float, step: float
-) -> WindowHistory:
-    """Return the history of a series; waits while MongoDB is away.
-
-    Args:
-        sink, series, since, until: As for `windows_between`.
-        step: Length of a point in seconds.
-    """
-    return await windows_between(sink, series, since, until, lambda: WindowHistory(step))
-
-
 async def windows_between(
     sink: MongoSink, series: Series, since: float, until: float, begin: Callable[[], W]
 ) -> W:
@@ -71,46 +62,100 @@ async def windows_between(
     Raises:
         InputError: If that are too many windows.
     """
-    query = {**_about(series), "start": {"$gte": date(since), "$lt": date(until)}}
-    order = [(name, 1) for name in ("metadata.sensor_id", "metadata.quantity", "start")]  # that of the index
 
     async def ask() -> W:
         found = begin()
-        wanted = {"_id": 0, **dict.fromkeys(_WINDOW, 1)}
-        cursor = sink.collection(CATALOGUE.of(Aggregate).collection).find(query, wanted, batch_size=1000)
         read = 0
-        async for each in cursor.sort(order).limit(MOST_WINDOWS + 1):
+        async for window in each_window(sink, series, date(since), date(until), MOST_WINDOWS + 1):
             read += 1
-            start, end = (event_ms(each[name].timestamp()) for name in ("start", "end"))
-            found.add(StoredWindow(start, end, *(each[name] for name in _WINDOW[2:])))
+            found.add(window)
         if read > MOST_WINDOWS:
-            raise InputError(
-                Reason.TOO_MANY_ELEMENTS,
-                f"from and to must hold at most {MOST_WINDOWS:,} windows of a series: ask for less at once",
-            )
+            raise too_many_windows()
         return found
 
     return await sink.until_answered(ask)
 
 
-async def anomalies_between(sink: MongoSink, series: Series, since: float, until: float) -> list[Anomaly]:
-    """Return the anomalies of a series that were open in ``[since, until)``, newest first; `MOST_SHOWN` at most.
+async def each_window(
+    sink: MongoSink, series: Series, since: datetime, until: datetime, most: int = 0
+) -> AsyncIterator[StoredWindow]:
+    """Yield the windows of a series that begin in ``[since, until)``, by their starts.
 
     Args:
-        sink, series, since, until: As for `window_history`.
+        sink: Where MongoDB is; a failure is raised.
+        series: Sensor and quantity.
+        since, until: The range.
+        most: How many at most; 0 for all.
     """
-    still = [{"cleared_at": None}, {"cleared_at": {"$gte": date(since)}}]
-    query = {**_about(series), "raised_at": {"$lt": date(until)}, "$or": still}
+    query = {**about([series[0]], series[1]), "start": {"$gte": since, "$lt": until}}
+    order = [(name, 1) for name in ("metadata.sensor_id", "metadata.quantity", "start")]  # that of the index
+    wanted = {"_id": 0, **dict.fromkeys(_WINDOW, 1)}
+    cursor = sink.collection(WINDOWS).find(query, wanted, batch_size=1000)
+    async for each in cursor.sort(order).limit(most):
+        start, end = (event_ms(each[name].timestamp()) for name in ("start", "end"))
+        yield StoredWindow(start, end, *(each[name] for name in _WINDOW[2:]))
 
-    async def ask() -> list[Anomaly]:
-        cursor = sink.collection(_ANOMALIES).find(query).sort("raised_at", -1).limit(MOST_SHOWN)
-        return [_anomaly(each) async for each in cursor]
+
+def too_many_windows() -> InputError:
+    """Return what is said of a range that holds more windows than a page may read."""
+    return InputError(
+        Reason.TOO_MANY_ELEMENTS,
+        f"from and to must hold at most {MOST_WINDOWS:,} windows of a series: ask for less at once",
+    )
+
+
+async def anomalies_between(
+    sink: MongoSink, sensors: Sequence[str], quantity: str, since: float, until: float
+) -> list[Anomaly]:
+    """Return the anomalies of series that were open in ``[since, until)``, newest first; `MOST_SHOWN` at most.
+
+    Args:
+        sink: Where MongoDB is.
+        sensors, quantity: The series.
+        since, until: The range (seconds since the Unix epoch).
+    """
+    return [_anomaly(each) for each in await _open_between(sink, _ANOMALIES, sensors, quantity, since, until)]
+
+
+async def alarms_between(
+    sink: MongoSink, sensors: Sequence[str], quantity: str, since: float, until: float
+) -> list[dict[str, Any]]:
+    """Return the alarms of series that stood in ``[since, until)``, newest first, as plain values; not more either.
+
+    Args:
+        sink, sensors, quantity, since, until: As for `anomalies_between`.
+    """
+    found = await _open_between(sink, _ALARMS, sensors, quantity, since, until)
+    return [
+        {"id": each["_id"].binary.hex(), **each["metadata"]}
+        | {name: _plain(value) for name, value in each.items() if name not in ("_id", "metadata")}
+        for each in found
+    ]
+
+
+async def _open_between(
+    sink: MongoSink, collection: str, sensors: Sequence[str], quantity: str, since: float, until: float
+) -> list[dict[str, Any]]:
+    still = [{"cleared_at": None}, {"cleared_at": {"$gte": date(since)}}]
+    query = {**about(sensors, quantity), "raised_at": {"$lt": date(until)}, "$or": still}
+
+    async def ask() -> list[dict[str, Any]]:
+        cursor = sink.collection(collection).find(query).sort("raised_at", -1).limit(MOST_SHOWN)
+        return [each async for each in cursor]
 
     return await sink.until_answered(ask)
 
 
-def _about(series: Series) -> dict[str, Any]:
-    return {"metadata.sensor_id": series[0], "metadata.quantity": series[1]}
+def _plain(value: Any) -> Any:
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
+def about(sensors: Sequence[str], quantity: str) -> dict[str, Any]:
+    """Return the filter of what is about these series."""
+    return {
+        "metadata.sensor_id": sensors[0] if len(sensors) == 1 else {"$in": list(sensors)},
+        "metadata.quantity": quantity,
+    }
 
 
 async def quality(sink: MongoSink, tolerance_seconds: float) -> Quality:

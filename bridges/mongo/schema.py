@@ -9,6 +9,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import CollectionInvalid, OperationFailure
 
+from bridges.mongo.history_marks import HISTORY
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.process.logs import get_logger
 from bridges.process.settings import MongoSettings
@@ -23,6 +24,11 @@ Keys = list[tuple[str, int]]
 
 RAW = CATALOGUE.of(Reading).collection
 TTL_INDEX = "expires"
+HISTORY_INDEXES: list[Keys] = [
+    [("metadata.sensor_id", ASCENDING), ("metadata.quantity", ASCENDING), ("start", ASCENDING)],
+    [("due", ASCENDING)],
+    [("holds", ASCENDING), ("rolled", ASCENDING)],
+]
 DAY_SECONDS = 24 * 3600
 _NAMESPACE_EXISTS = 48
 
@@ -58,6 +64,7 @@ async def prepare(sink: MongoSink, settings: MongoSettings, catalogue: Catalogue
         await _prepare_raw(sink, settings)
         for name, indexes in indexes_of(catalogue).items():
             await _make_indexes(sink, name, indexes)
+        await _make_indexes(sink, HISTORY, HISTORY_INDEXES)
         await _set_ttl(sink, settings)
     except OperationFailure as error:
         raise ConfigurationError(

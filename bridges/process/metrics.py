@@ -113,6 +113,14 @@ SINK_NOT_KEPT = _counter("weir_sink_records_not_kept_total", "Ticks: read, not s
 SINK_RELEASED = _counter(
     "weir_sink_records_released_total", "Records given back unwritten in a rebalance.", "collection"
 )
+HISTORY_HOURS = _counter(
+    "weir_history_hours_total",
+    "Hours of a series computed from its windows; kept: not computed, since some of these were deleted for their age.",
+    "outcome",
+)
+HISTORY_WINDOWS_DELETED = _counter(
+    "weir_history_windows_deleted_total", "Windows deleted from MongoDB for their age; their hours stay."
+)
 SINK_RETRIES = _counter("weir_sink_write_retries_total", "Attempts that MongoDB did not answer, or not yet.")
 SINK_WRITE_SECONDS = _histogram(
     "weir_sink_write_seconds", "Writing one chunk to MongoDB, outages included.", "collection"

@@ -9,6 +9,9 @@ from bridges.process.host_names import Brokers, Host
 from bridges.process.section import CommaSeparated, Count, Port, Seconds, Section
 from streams.payloads.addresses import Prefix
 
+LEAST_WINDOWS_DAYS = 31
+"""The topic of windows keeps them for 30 days, and the audit looks for their documents."""
+
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 
@@ -133,5 +136,25 @@ class MongoSettings(Section):
     """How long a write that is not full waits for more documents."""
     ttl_days: float = Field(default=0, ge=0)
     """Delete raw readings after so many days; 0 keeps them."""
+    keep_windows_days: float = Field(default=92, ge=0)
+    """Delete windows after so many days without anything new for their day; 0 keeps them. Their hours and days stay
+    (collection ``history``). At least 31: the log keeps windows for 30 days, and what it has is compared."""
+    keep_hours_days: float = Field(default=1100, ge=0)
+    """Delete hours of the history whose windows are deleted after so many days, three years by default; 0 keeps them.
+    Days stay for ever."""
     time_series: bool = False
     """Keep raw readings in a time-series collection: smaller, but it cannot refuse a duplicate."""
+
+    @model_validator(mode="after")
+    def _tiers_are_in_order(self) -> Self:
+        """Refuse to delete what is still compared, or what coarser tiers are made of."""
+        if 0 < self.keep_windows_days < LEAST_WINDOWS_DAYS:
+            raise ValueError(
+                f"keep_windows_days must be 0 or at least {LEAST_WINDOWS_DAYS}, got {self.keep_windows_days:g}"
+            )
+        if 0 < self.keep_hours_days < self.keep_windows_days:
+            raise ValueError(
+                f"keep_hours_days must be 0 or at least keep_windows_days ({self.keep_windows_days:g}), "
+                f"got {self.keep_hours_days:g}"
+            )
+        return self

@@ -120,6 +120,17 @@ def _series(record: Aggregate | Anomaly | LateReading | Label | Insight | Action
     return {"sensor_id": record.sensor_id, "quantity": record.quantity}
 
 
+def history_id(sensor_id: str, quantity: str, day: int) -> ObjectId:
+    """Derive the ``_id`` of a day of a series in collection ``history``.
+
+    Args:
+        sensor_id, quantity: The series.
+        day: Counted as `datetime.toordinal` does.
+    """
+    head = ((day - _EPOCH.toordinal()) & 0xFFFF_FFFF).to_bytes(4, "big")
+    return _derived_id(head, b"weir.history", sensor_id, quantity, day)
+
+
 def aggregate_document(aggregate: Aggregate) -> Document:
     """Make the document of a closed window, or of a supplement to it, for collection ``aggregates``.
 

@@ -6,17 +6,21 @@ from statistics import mean, stdev, variance
 
 import pytest
 
-from bridges.mongo import mongo_history
+from bridges.mongo import history_reading, mongo_history
+from bridges.mongo.history_reading import AskedRange, read_history
 from bridges.mongo.mongo_client import connect
-from bridges.mongo.mongo_history import anomalies_between, window_history
+from bridges.mongo.mongo_history import alarms_between, anomalies_between
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import prepare
 from bridges.process.settings import MongoSettings
+from streams.day_history import Tier
 from streams.errors import InputError
-from streams.records.documents import aggregate_document, anomaly_document
+from streams.records.alarm_records import Alarm
+from streams.records.documents import aggregate_document, alarm_document, anomaly_document
 from streams.records.identity import aggregate_id, anomaly_id
 from streams.records.types import Aggregate, Anomaly
 from streams.records.versions import Document
+from streams.window_history import WindowHistory
 
 DAY = 1_725_840_000.0
 SERIES = ("boiler", "pressure")
@@ -41,6 +45,15 @@ def part(
             values[0], values[-1], first_at=start, last_at=start + 59, supplement=supplement,
         )
     )  # fmt: skip
+
+
+async def window_history(
+    sink: MongoSink, series: tuple[str, str], since: float, until: float, step: float
+) -> WindowHistory:
+    points = round((until - since) / step) + 1
+    found = await read_history(sink, AskedRange(series, since, until, points, 60.0))
+    assert (found.tier, found.history.step) == (Tier.WINDOWS, step)
+    return found.history
 
 
 async def test_a_point_is_all_values_of_its_windows_with_those_that_came_late(sink: MongoSink) -> None:
@@ -68,7 +81,8 @@ async def test_a_point_is_all_values_of_its_windows_with_those_that_came_late(si
 async def test_a_range_that_costs_too_much_is_refused_and_one_that_holds_nothing_has_no_points(
     sink: MongoSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo_history, "MOST_WINDOWS", 9)
+    for module in (mongo_history, history_reading):
+        monkeypatch.setattr(module, "MOST_WINDOWS", 9)
     await sink.write("aggregates", [part(DAY + 60 * number, [1.0]) for number in range(10)], in_parts=True)
     with pytest.raises(InputError, match="at most 9 windows of a series"):
         await window_history(sink, SERIES, DAY, DAY + 600, 60.0)
@@ -96,8 +110,24 @@ async def test_anomalies_are_those_that_were_open_meanwhile(sink: MongoSink) -> 
         for name, (start, end) in spans.items()
     ]  # fmt: skip
     await sink.write("anomalies", documents)
-    found = await anomalies_between(sink, SERIES, DAY + 100, DAY + 200)
+    found = await anomalies_between(sink, ["boiler"], "pressure", DAY + 100, DAY + 200)
     assert [each.cause for each in found] == ["open", "within", "into"]
+    alarms = [
+        alarm_document(
+            Alarm(
+                anomaly_id("boiler", "pressure", DAY + start, name).hex(), 1, "boiler", "pressure", "limit", "warning",
+                "unacknowledged", name, DAY + start, DAY + start, "a", DAY + start, 5.0, None, None, 4.0, "up",
+                cleared_at=None if end is None else DAY + end,
+            )
+        )
+        for name, (start, end) in spans.items()
+    ]  # fmt: skip
+    await sink.write("alarms", alarms)
+    told = await alarms_between(sink, ["boiler", "nobody"], "pressure", DAY + 100, DAY + 200)
+    assert [each["event"] for each in told] == ["open", "within", "into"]
+    names = ("sensor_id", "quantity", "raised_at", "cleared_at", "upper")
+    assert [told[1][name] for name in names] == ["boiler", "pressure", DAY + 120, DAY + 130, 4.0]
+    assert told[1]["id"] == anomaly_id("boiler", "pressure", DAY + 120, "within").hex()
 
 
 async def test_a_store_that_is_away_is_waited_for_until_whoever_asks_gives_up(mongo_database: str) -> None:

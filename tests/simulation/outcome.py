@@ -8,6 +8,7 @@ from typing import Any
 
 from bson import encode as encode_bson
 
+from bridges.mongo.history_marks import HISTORY
 from bridges.mongo.stored_positions import POSITIONS
 from bridges.process.settings import Settings
 from streams.detection.detecting import MODEL_CHANGES, models_from_state, models_to_state
@@ -69,9 +70,8 @@ def outcome_of(kafka: SimulatedKafka, mongo: SimulatedMongo, group: str, setting
         {
             (name, str(identity)): encode_bson({name: document[name] for name in sorted(document)})
             for name, collection in mongo.collections.items()
-            if not name.endswith(
-                f".{POSITIONS}"
-            )  # follows the offsets, which depend on the markers of transactions
+            # Positions follow the offsets, which depend on the markers of transactions; marks, the times of writes.
+            if not name.endswith((f".{POSITIONS}", f".{HISTORY}"))
             for identity, document in collection.documents.items()
         },
         {number: committed.get(("readings", number), 0) for number in range(settings.kafka.partitions)},

@@ -244,6 +244,13 @@ def test_the_history_of_a_series_comes_from_mongodb(place: Place) -> None:
     assert found["anomalies"]
     _, coarse = place.get(worker, path + "4")
     assert (coarse["step_seconds"], coarse["points"][0][1]) == (300.0, 300)
+    assert (coarse["tier"], coarse["windows"]) == ("windows", found["windows"])
+    # Days are not computed yet: their windows are taken, and say the same.
+    year = f"/api/history?sensor=probe&quantity=level&from={MOMENT - 300 * 86400:.0f}&to={MOMENT + 86400:.0f}"
+    _, days = place.get(worker, year + "&sensor=nobody")
+    assert (days["series"]["probe"]["tier"], days["series"]["nobody"]["points"]) == ("days", [])
+    assert days["series"]["probe"]["points"][0][1] == sum(point[1] for point in found["points"])
+    assert {each["sensor_id"] for each in days["alarms"]} <= {"probe"}
     assert place.get(worker, "/api/history?sensor=nobody&quantity=level")[1]["points"] == []
 
 
@@ -367,6 +374,21 @@ def test_faust_s_own_pages_of_tables_show_rows_and_the_assignment(place: Place) 
 def test_a_bridge_that_cannot_be_asked_is_a_condition_and_the_page_is_not_green(place: Place) -> None:
     told = place.get(place.workers[0], "/api/overview")[1]["conditions"]
     assert "unknown" in [each["name"] for each in told]
+
+
+def test_a_worker_computes_the_days_of_its_history_and_they_say_what_windows_say(place: Place) -> None:
+    history = place.database["history"]
+    path = (
+        f"/api/history?sensor=probe&quantity=level&from={MOMENT - 86400:.0f}&to={MOMENT + 86400:.0f}&points="
+    )
+    probe = {"metadata.sensor_id": "probe"}
+    place.until(lambda: history.find_one({**probe, "due": None, "rolls": {"$gt": 0}}) is not None, "computed")
+    _, windows = place.get(place.workers[0], path + "5000")
+    _, days = place.get(place.workers[0], path + "2")
+    assert (windows["tier"], days["tier"]) == ("windows", "days")
+    assert sum(point[1] for point in windows["points"]) == sum(point[1] for point in days["points"]) > 360
+    assert max(point[5] for point in days["points"]) == 90.0, "the spike"
+    assert history.find_one({"_id": "begun"}) == {"_id": "begun", "after": None}
 
 
 def test_the_ledger_balances_when_all_is_done(place: Place) -> None:

@@ -1,0 +1,167 @@
+"""Read the history of a series in few points: from the coarsest tier that gives them, whatever is being computed.
+
+    range, points ──▶ tier ─┬─▶ windows of `aggregates`
+                            └─▶ hours, or days, of `history` ── and the windows of hours that are marked
+
+So an answer has all windows that are stored, also those of an hour that is not over, or for which something came late.
+Where finer tiers have been deleted for their age the next coarser one answers for all of the range.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from bridges.mongo.history_marks import HISTORY
+from bridges.mongo.mongo_history import MOST_WINDOWS, about, each_window, too_many_windows
+from bridges.mongo.mongo_sink import MongoSink
+from streams.day_history import DAY_MS, HOUR_MS, StoredDay, Tier, tier_for, unit_of
+from streams.detection.quality import Series
+from streams.records.documents import date
+from streams.records.identity import event_ms, event_seconds
+from streams.window_history import StoredWindow, WindowHistory, step_for
+
+_DAY: Final = {"start": 1, "dirty": 1, "holds": 1, "_id": 0}
+_FIELDS: Final = {Tier.WINDOWS: {}, Tier.HOURS: {"hours": 1}, Tier.DAYS: {"day": 1}}
+
+_AT_ONCE: Final = 4  # so that the server reads while an answer is decoded
+
+Stretch = tuple[int, int]
+"""Start and end in milliseconds."""
+
+
+@dataclass(frozen=True)
+class AskedRange:
+    """What is asked of a history.
+
+    Args:
+        series: Sensor and quantity.
+        since, until: Seconds since the Unix epoch.
+        points: How many at most.
+        window: Length of a window in seconds.
+    """
+
+    series: Series
+    since: float
+    until: float
+    points: int
+    window: float
+
+    def step(self, tier: Tier) -> float:
+        """Return the length of a point, in seconds, where it is made of a tier."""
+        return step_for(self.until - self.since, self.points, unit_of(tier, self.window))
+
+    def within(self, unit_ms: int) -> Stretch:
+        """Return the range in whole units."""
+        since, until = event_ms(self.since), event_ms(self.until)
+        return since // unit_ms * unit_ms, -(-until // unit_ms) * unit_ms
+
+
+class FoundHistory(NamedTuple):
+    """What was found, and the tier of which it is made."""
+
+    tier: Tier
+    history: WindowHistory
+
+
+async def read_history(sink: MongoSink, asked: AskedRange) -> FoundHistory:
+    """Return the points of a series; waits while MongoDB is away.
+
+    Raises:
+        InputError: If that takes more than `MOST_WINDOWS` windows.
+    """
+    tier = tier_for(asked.until - asked.since, asked.points, asked.window)
+    days = await _days(sink, asked, tier)
+    finest = max((day.finest for day in days), default=tier)
+    if finest > tier:
+        tier = finest
+        days = await _days(sink, asked, tier)
+    found = FoundHistory(tier, WindowHistory(asked.step(tier)))
+    if tier is Tier.WINDOWS:
+        await _add_windows(sink, asked, found, [(event_ms(asked.since), event_ms(asked.until))])
+    elif tier is Tier.HOURS:
+        await _add_hours(sink, asked, found, days, asked.within(HOUR_MS))
+    else:
+        unsure = {day.start_ms for day in days if day.dirty and day.has_hours}
+        for day in days:
+            if day.day is not None and day.start_ms not in unsure:
+                found.history.add_span(day.start_ms, day.day)
+        if unsure:
+            hours = await _days(sink, asked, Tier.HOURS, unsure)
+            await _add_hours(sink, asked, found, hours, asked.within(DAY_MS))
+    return found
+
+
+async def read_histories(sink: MongoSink, asked: Iterable[AskedRange]) -> list[FoundHistory]:
+    """Return the points of several series, some of them at once; raises as `read_history` does."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(each: AskedRange) -> FoundHistory:
+        async with room:
+            return await read_history(sink, each)
+
+    return await asyncio.gather(*map(read, asked))
+
+
+async def _days(
+    sink: MongoSink, asked: AskedRange, tier: Tier, starts: Collection[int] = ()
+) -> list[StoredDay]:
+    """Read the days that touch the range, or some of them, and of them what a tier is made of."""
+    since, until = (date(event_seconds(each)) for each in asked.within(DAY_MS))
+    start: dict[str, Any] = {"$gte": since, "$lt": until}
+    if starts:
+        start["$in"] = [date(event_seconds(each)) for each in sorted(starts)]
+    query = {**about([asked.series[0]], asked.series[1]), "start": start}
+
+    async def ask() -> list[StoredDay]:
+        cursor = sink.collection(HISTORY).find(query, {**_DAY, **_FIELDS[tier]}, batch_size=1000)
+        return [StoredDay.of(each) async for each in cursor]
+
+    return await sink.until_answered(ask)
+
+
+async def _add_hours(
+    sink: MongoSink, asked: AskedRange, found: FoundHistory, days: Iterable[StoredDay], within: Stretch
+) -> None:
+    since, until = within
+    marked: list[int] = []
+    for day in days:
+        for at, span in day.known_hours():
+            if since <= at < until:
+                found.history.add_span(at, span)
+        marked += [at for at in day.open_hours() if since <= at < until]
+    await _add_windows(sink, asked, found, _together(sorted(marked)))
+
+
+def _together(hours: Sequence[int]) -> list[Stretch]:
+    """Join hours that follow each other.
+
+    >>> _together([0, 3_600_000, 10_800_000])
+    [(0, 7200000), (10800000, 14400000)]
+    """
+    joined: list[Stretch] = []
+    for hour in hours:
+        if joined and joined[-1][1] == hour:
+            joined[-1] = joined[-1][0], hour + HOUR_MS
+        else:
+            joined.append((hour, hour + HOUR_MS))
+    return joined
+
+
+async def _add_windows(
+    sink: MongoSink, asked: AskedRange, found: FoundHistory, stretches: Iterable[Stretch]
+) -> None:
+    left = MOST_WINDOWS
+    for stretch in stretches:
+        windows = await sink.until_answered(partial(_windows, sink, asked.series, stretch, left + 1))
+        left -= len(windows)
+        if left < 0:
+            raise too_many_windows()
+        for window in windows:
+            found.history.add(window)
+
+
+async def _windows(sink: MongoSink, series: Series, stretch: Stretch, most: int) -> list[StoredWindow]:
+    since, until = (date(event_seconds(each)) for each in stretch)
+    return [each async for each in each_window(sink, series, since, until, most)]

@@ -1,0 +1,166 @@
+"""Compute the hours and days of collection `history` from stored windows, and delete what is too old.
+
+    due ──▶ marks forgotten ──▶ windows of the marked hours read ──▶ day replaced, unless it has changed meanwhile
+    old ──▶ day notes that its windows leave ──▶ windows deleted ──▶ noted
+
+Delivery: computing again gives the same, so that it may stop anywhere. A day whose marks have changed while it was
+computed stays marked, and is computed again. Windows of a day are deleted only when none of its hours is marked, and
+so late that nothing has come for the day for `WEIR_MONGO__KEEP_WINDOWS_DAYS`: what was backfilled stays as long.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay, ripe_at
+from bridges.mongo.mongo_history import WINDOWS, each_window
+from bridges.mongo.mongo_sink import MongoSink
+from bridges.process import metrics
+from bridges.process.logs import get_logger
+from bridges.process.settings import MongoSettings
+from streams.day_history import DAY_MS, HOUR_MS, Holds, StoredDay, computed
+from streams.errors import InputError
+from streams.records.documents import date
+from streams.records.identity import event_seconds
+from streams.records.versions import Document
+from streams.window_history import Span, WindowHistory
+
+log = get_logger(__name__)
+
+AT_ONCE = 50
+"""Days that are asked for at once."""
+_AGAIN = timedelta(days=1)
+
+
+class HistoryRoller:
+    """Keeps the history of the partitions that a worker owns.
+
+    Args:
+        mongo: The edge: it waits until MongoDB answers.
+        marks: Of the same worker.
+        settings: How long windows and hours are kept.
+    """
+
+    def __init__(self, mongo: MongoSink, marks: HistoryMarks, settings: MongoSettings) -> None:
+        self._mongo = mongo
+        self._marks = marks
+        self._keep_windows = settings.keep_windows_days
+        self._keep_hours = settings.keep_hours_days
+
+    async def roll(self, partitions: Collection[int], now: datetime) -> int:
+        """Compute days that are due; returns how many there were, `AT_ONCE` at most.
+
+        Args:
+            partitions: Of `aggregates`, those that are owned.
+            now: The time.
+        """
+        wanted = {"due": {"$lte": now}, "partition": {"$in": sorted(partitions)}}
+        days = await self._some(wanted)
+        for document in days:
+            try:
+                await self._compute(document, now)
+            except (ArithmeticError, LookupError, TypeError, ValueError, InputError) as error:
+                # Somebody has changed it by hand; the others must not wait for it.
+                log.error("history.unreadable", document=str(document)[:300], error=repr(error))
+                await self._change(document, {"$set": {"due": now + _AGAIN}})
+        return len(days)
+
+    async def sweep(self, partitions: Collection[int], now: datetime) -> int:
+        """Delete windows, and then hours, that are older than they are kept; returns of how many days.
+
+        Args:
+            partitions, now: As for `roll`.
+        """
+        owned = {"partition": {"$in": sorted(partitions)}}
+        done = 0
+        if self._keep_windows:
+            before = {"rolled": {"$lt": now - timedelta(days=self._keep_windows)}}
+            for holds in (Holds.LEAVING, Holds.LEAVING_DAY, Holds.WINDOWS):
+                for document in await self._some({"holds": holds, **before, **owned}):
+                    done += await self._delete_windows(document)
+        if self._keep_hours:
+            before = {"rolled": {"$lt": now - timedelta(days=self._keep_hours)}}
+            for document in await self._some({"holds": Holds.HOURS, **before, **owned}):
+                change = {"$set": {"holds": Holds.DAY}, "$unset": {"hours": ""}}
+                done += await self._change(document, change, due=None)
+        return done
+
+    async def _compute(self, document: Document, now: datetime) -> None:
+        stored, place = StoredDay.of(document), _place(document)
+        start = document["start"]
+        ripe = [hour for hour in stored.dirty if ripe_at(document["_id"], start, hour) <= now]
+        waiting = [ripe_at(document["_id"], start, hour) for hour in stored.dirty if hour not in ripe]
+        self._marks.forget(place, ripe)
+        found = await self._found(place, stored.start_ms, ripe) if ripe else {}
+        result = computed(stored, ripe, found)
+        fields: Document = {"holds": stored.holds, **result.fields, "rolled": now}
+        gone = dict.fromkeys(result.gone, "")
+        if waiting:
+            fields["due"] = min(waiting)
+        else:
+            gone["due"] = ""
+        change = {"$set": fields, **({"$unset": gone} if gone else {})}
+        if not await self._change(document, change, dirty=document["dirty"]):
+            return  # marked again, or computed by whoever owned it before: the next time
+        metrics.HISTORY_HOURS.labels("computed").inc(result.hours)
+        if result.kept:
+            metrics.HISTORY_HOURS.labels("kept").inc(result.kept)
+            log.warning(
+                "history.hours_kept", sensor=place.sensor_id, quantity=place.quantity,
+                day=start.date().isoformat(), hours=result.kept, why="their windows had been deleted for their age",
+            )  # fmt: skip
+
+    async def _found(self, place: SeriesDay, start_ms: int, hours: list[int]) -> dict[int, Span]:
+        """Put the windows of hours together; of hours between these, too, which costs less than asking again."""
+        since, until = (
+            date(event_seconds(start_ms + hour * HOUR_MS)) for hour in (min(hours), max(hours) + 1)
+        )
+
+        async def ask() -> WindowHistory:
+            history = WindowHistory(HOUR_MS / 1000)
+            async for window in each_window(self._mongo, place[:2], since, until):
+                history.add(window)
+            return history
+
+        history = await self._mongo.until_answered(ask)
+        return {(at - start_ms) // HOUR_MS: span for at, span in history.spans()}
+
+    async def _delete_windows(self, document: Document) -> bool:
+        has_hours = StoredDay.of(document).has_hours
+        leaving = Holds.LEAVING if has_hours else Holds.LEAVING_DAY
+        if not await self._change(document, {"$set": {"holds": leaving}}, due=None):
+            return False
+        place, start = _place(document), document["start"]
+        windows = {
+            "metadata.sensor_id": place.sensor_id,
+            "metadata.quantity": place.quantity,
+            "start": {"$gte": start, "$lt": start + timedelta(milliseconds=DAY_MS)},
+        }
+        collection = self._mongo.collection(WINDOWS)
+        deleted = await self._mongo.until_answered(lambda: collection.delete_many(windows))
+        metrics.HISTORY_WINDOWS_DELETED.inc(deleted.deleted_count)
+        left = Holds.HOURS if has_hours else Holds.DAY
+        return await self._change({**document, "holds": leaving}, {"$set": {"holds": left}})
+
+    async def _some(self, wanted: Document) -> list[Document]:
+        async def ask() -> list[Document]:
+            return [each async for each in self._mongo.collection(HISTORY).find(wanted).limit(AT_ONCE)]
+
+        return await self._mongo.until_answered(ask)
+
+    async def _change(self, document: Document, change: Document, **same: Any) -> bool:
+        """Change a document that is as it was read; tells whether it was."""
+        wanted = {
+            "_id": document["_id"],
+            "rolls": document.get("rolls"),
+            "holds": document.get("holds"),
+            **same,
+        }
+        collection = self._mongo.collection(HISTORY)
+        result = await self._mongo.until_answered(lambda: collection.update_one(wanted, change))
+        return bool(result.matched_count)
+
+
+def _place(document: Document) -> SeriesDay:
+    about = document["metadata"]
+    return SeriesDay(about["sensor_id"], about["quantity"], document["start"].toordinal())

@@ -1,0 +1,227 @@
+"""The history of a series in tiers: hours made of its closed windows, and days made of hours; one document a day.
+
+    windows    [60 s][60 s][60 s] …                 collection `aggregates`, until they are too old
+    hours      [      13:00      ][ 14:00 ] …       collection `history`: 48 bytes for each hour
+    day        [ 00:00 … 24:00                ]     the same document
+
+An hour is always computed anew from all windows that begin in it, never added to. So it counts each of them once,
+whatever comes twice or late, and may be computed any number of times. Which hours have to be computed says ``dirty``
+in the document: noted when windows are stored, before their offsets are committed; until then a query takes the
+windows themselves. Days and hours are those of UTC.
+
+Once windows have been deleted an hour is replaced only by one that is made of as many windows at least.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from enum import IntEnum
+from functools import reduce
+from math import lcm
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from streams.records.identity import event_ms
+from streams.records.versions import Document
+from streams.window_history import Span, merge_spans
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+_HOUR: Final = Struct("<qddddq")
+"""Of an hour in a document: readings, mean, variance, least and greatest value, windows; little-endian."""
+
+
+class Tier(IntEnum):
+    """What a history is made of, the finest first."""
+
+    WINDOWS = 0
+    HOURS = 1
+    DAYS = 2
+
+    @property
+    def seconds(self) -> float:
+        """Length of what it holds; 0 for windows, whose length is a setting."""
+        return (0.0, 3600.0, 86_400.0)[self]
+
+    @property
+    def word(self) -> str:
+        """Return its name in answers."""
+        return self.name.lower()
+
+
+def tier_for(seconds: float, points: int, window: float) -> Tier:
+    """Choose the coarsest tier that still gives half of the points asked for.
+
+    Args:
+        seconds: Length of the range.
+        points: How many points at most; 2 or more.
+        window: Length of a window in seconds.
+
+    >>> [tier_for(days * 86_400.0, 300, 60.0).word for days in (1, 7, 30, 365)]
+    ['windows', 'hours', 'hours', 'days']
+    """
+    least = seconds / (points - 1)
+    fitting = (tier for tier in (Tier.DAYS, Tier.HOURS) if window <= tier.seconds <= 2 * least)
+    return next(fitting, Tier.WINDOWS)
+
+
+def unit_of(tier: Tier, window: float) -> float:
+    """Return the length, in seconds, of which each point must be a multiple.
+
+    >>> unit_of(Tier.HOURS, 60.0), unit_of(Tier.HOURS, 5400.0), unit_of(Tier.WINDOWS, 60.0)
+    (3600.0, 10800.0, 60.0)
+    """
+    if window <= tier.seconds:
+        return tier.seconds
+    return window if tier is Tier.WINDOWS else lcm(event_ms(window), event_ms(tier.seconds)) / 1000
+
+
+class Holds:
+    """What is left of a day, as its document says: values of ``holds``."""
+
+    WINDOWS: Final = "windows"
+    LEAVING: Final = "leaving"
+    """Its windows are being deleted."""
+    HOURS: Final = "hours"
+    LEAVING_DAY: Final = "leaving day"
+    """So are windows that came again after its hours had been deleted."""
+    DAY: Final = "day"
+
+
+class StoredDay(NamedTuple):
+    """A document of collection `history`, read.
+
+    Args:
+        start_ms: Its beginning.
+        hours: By hour of the day; empty where they were not asked for, or are deleted.
+        day: Of all of it; none before the first hour is computed.
+        dirty: Hours that have to be computed, each with the mark that says so.
+        holds: One of `Holds`.
+        rolls: How many times it has been computed.
+    """
+
+    start_ms: int
+    hours: dict[int, Span]
+    day: Span | None
+    dirty: dict[int, Any]
+    holds: str
+    rolls: int
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "StoredDay":
+        """Read a document; an hour that cannot be read is not there."""
+        hours = {
+            int(hour): span for hour, data in document.get("hours", {}).items() if (span := unpacked(data))
+        }
+        day = document.get("day")
+        return cls(
+            event_ms(document["start"].timestamp()),
+            hours,
+            None if day is None else Span(*(day[name] for name in Span.__struct_fields__)),
+            {int(hour): mark for hour, mark in document.get("dirty", {}).items()},
+            document.get("holds", Holds.WINDOWS),
+            document.get("rolls", 0),
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether none of its windows has been deleted for its age."""
+        return self.holds == Holds.WINDOWS
+
+    @property
+    def finest(self) -> Tier:
+        """The finest tier that has all of it."""
+        if self.is_whole:
+            return Tier.WINDOWS
+        return Tier.HOURS if self.has_hours else Tier.DAYS
+
+    @property
+    def has_hours(self) -> bool:
+        """Tell whether its hours have not been deleted."""
+        return self.holds not in (Holds.DAY, Holds.LEAVING_DAY)
+
+    def known_hours(self) -> Iterator[tuple[int, Span]]:
+        """Yield the hours that stand as they were computed, each by its start in milliseconds."""
+        for hour, span in self.hours.items():
+            if not (self.is_whole and hour in self.dirty):
+                yield self.start_ms + hour * HOUR_MS, span
+
+    def open_hours(self) -> list[int]:
+        """List the starts, in milliseconds, of the hours for which a query takes the windows themselves."""
+        return [self.start_ms + hour * HOUR_MS for hour in sorted(self.dirty)] if self.is_whole else []
+
+
+def packed(span: Span) -> bytes:
+    """Write an hour as documents hold it.
+
+    >>> unpacked(packed(Span(2, 1.0, 2.0, 0.0, 2.0, 1)))
+    Span(count=2, mean=1.0, variance=2.0, min=0.0, max=2.0, windows=1)
+    """
+    return _HOUR.pack(*msgspec.structs.astuple(span))
+
+
+def unpacked(data: Any) -> Span | None:
+    """Read an hour; ``None`` if it is none."""
+    return Span(*_HOUR.unpack(data)) if isinstance(data, bytes) and len(data) == _HOUR.size else None
+
+
+class Computed(NamedTuple):
+    """What becomes of a day when hours of it are computed.
+
+    Args:
+        fields: To be set.
+        gone: Fields to be removed.
+        hours: How many hours were computed.
+        kept: How many were kept as they were, since windows of theirs have been deleted.
+    """
+
+    fields: Document
+    gone: list[str]
+    hours: int
+    kept: int
+
+
+def computed(stored: StoredDay, hours: Iterable[int], found: Mapping[int, Span]) -> Computed:
+    """Compute hours of a day from their windows.
+
+    Args:
+        stored: The day as it stands, with all its hours.
+        hours: Those that are to be computed.
+        found: What their windows say together, by hour of the day; none where there are no windows.
+    """
+    fields: Document = {"rolls": stored.rolls + 1}
+    gone: list[str] = []
+    after, kept, done = dict(stored.hours), 0, 0
+    for hour in hours:
+        gone.append(f"dirty.{hour}")
+        span, before = found.get(hour), stored.hours.get(hour)
+        if not (stored.has_hours and _may_replace(stored, before, span)):
+            kept += 1
+            continue
+        done += 1
+        if span is None:
+            after.pop(hour, None)
+            gone.append(f"hours.{hour}")
+        else:
+            after[hour] = span
+            fields[f"hours.{hour}"] = packed(span)
+    if after:
+        fields["day"] = msgspec.structs.asdict(reduce(merge_spans, (after[hour] for hour in sorted(after))))
+    elif stored.has_hours:
+        gone.append("day")
+    if stored.holds in (Holds.HOURS, Holds.DAY):
+        # What has come again leaves again.
+        fields["holds"] = Holds.LEAVING if stored.has_hours else Holds.LEAVING_DAY
+    return Computed(fields, gone, done, kept)
+
+
+def _may_replace(stored: StoredDay, before: Span | None, span: Span | None) -> bool:
+    if stored.is_whole or before is None:
+        return True
+    return span is not None and span.windows >= before.windows
+
+
+def hour_of(start: datetime) -> tuple[int, int]:
+    """Return the day, counted as `datetime.toordinal` does, and the hour in which a window (UTC) begins."""
+    return start.toordinal(), start.hour

@@ -1,0 +1,138 @@
+"""Hours and days of a series: each window once, in whatever order hours are computed; coarse where that is enough."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bridges.process.settings import MongoSettings
+from streams.day_history import (
+    HOUR_MS,
+    Computed,
+    Holds,
+    StoredDay,
+    Tier,
+    computed,
+    packed,
+    tier_for,
+    unit_of,
+    unpacked,
+)
+from streams.records.documents import history_id
+from streams.window_history import Span, merge_spans, step_for
+
+DAY = datetime(2024, 9, 9, tzinfo=UTC)
+spans = st.builds(
+    Span,
+    st.integers(1, 2**40),
+    st.floats(-1e9, 1e9),
+    st.floats(0, 1e9),
+    st.floats(-1e9, 0),
+    st.floats(0, 1e9),
+    st.integers(1, 3600),
+)
+
+
+@dataclass
+class Kept:
+    """A document, changed as MongoDB changes one."""
+
+    fields: dict[str, Any] = field(default_factory=lambda: {"start": DAY, "hours": {}, "dirty": {}})
+
+    def change(self, made: Computed) -> None:
+        for name, value in made.fields.items():
+            place, _, hour = name.partition(".")
+            if hour:
+                self.fields[place][hour] = value
+            else:
+                self.fields[place] = value
+        for name in made.gone:
+            place, _, hour = name.partition(".")
+            (self.fields[place] if hour else self.fields).pop(hour or name, None)
+
+    @property
+    def day(self) -> StoredDay:
+        return StoredDay.of(self.fields)
+
+
+@given(found=st.dictionaries(st.integers(0, 23), spans), order=st.permutations(range(24)))
+def test_a_day_is_all_of_its_hours_in_whatever_order_they_are_computed(
+    found: Mapping[int, Span], order: list[int]
+) -> None:
+    kept = Kept()
+    for hour in [*order, *order[:5]]:
+        kept.change(computed(kept.day, [hour], found))
+    assert kept.day.hours == found
+    together = reduce(merge_spans, (found[hour] for hour in sorted(found))) if found else None
+    assert kept.day.day == together
+    assert kept.day.rolls == 29
+
+
+@given(span=spans)
+def test_an_hour_is_read_as_it_was_written(span: Span) -> None:
+    assert unpacked(packed(span)) == span
+    assert len(packed(span)) == 48
+    assert unpacked(packed(span)[1:]) is None
+    assert unpacked("no hour") is None
+
+
+def test_what_is_marked_is_taken_from_windows_while_there_are_any() -> None:
+    span = Span(1, 2.0, 0.0, 2.0, 2.0)
+    fields = {"start": DAY, "hours": {"3": packed(span), "4": packed(span)}, "dirty": {"4": 1, "7": 1}}
+    begin = round(DAY.timestamp() * 1000)
+    day = StoredDay.of(fields)
+    assert [at for at, _ in day.known_hours()] == [begin + 3 * HOUR_MS]
+    assert day.open_hours() == [begin + 4 * HOUR_MS, begin + 7 * HOUR_MS]
+    old = StoredDay.of({**fields, "holds": Holds.HOURS})
+    assert [at for at, _ in old.known_hours()] == [begin + 3 * HOUR_MS, begin + 4 * HOUR_MS]
+    assert old.open_hours() == []
+    assert [
+        StoredDay.of({**fields, "holds": each}).finest for each in (Holds.WINDOWS, Holds.LEAVING, Holds.DAY)
+    ] == [
+        Tier.WINDOWS,
+        Tier.HOURS,
+        Tier.DAYS,
+    ]
+
+
+@given(
+    seconds=st.floats(60.0, 1e9),
+    points=st.integers(2, 5000),
+    window=st.sampled_from([0.5, 7.0, 60.0, 90.0, 3600.0, 5400.0, 86_400.0, 100_000.0]),
+)
+def test_a_tier_gives_no_more_points_than_asked_for_and_a_third_of_them_where_there_are_windows(
+    seconds: float, points: int, window: float
+) -> None:
+    tier = tier_for(seconds, points, window)
+    step = step_for(seconds, points, unit_of(tier, window))
+    assert tier is Tier.WINDOWS or window <= tier.seconds <= step
+    assert seconds / step <= points
+    if tier is not Tier.WINDOWS:
+        assert step <= max(3 * seconds / (points - 1), tier.seconds)
+        assert tier.seconds <= 2 * seconds / (points - 1)
+
+
+def test_a_day_of_a_series_has_an_id_of_its_own() -> None:
+    ids = {
+        history_id(*each)
+        for each in (("a", "b", 738_000), ("a", "b", 738_001), ("ab", "", 738_000), ("a", "c", 738_000))
+    }
+    assert len(ids) == 4
+    assert history_id("a", "b", 738_000) == history_id("a", "b", 738_000)
+
+
+def test_windows_cannot_be_kept_for_less_than_the_log_has_them_nor_hours_for_less_than_windows() -> None:
+    assert (MongoSettings().keep_windows_days, MongoSettings().keep_hours_days) == (92, 1100)
+    assert MongoSettings(keep_windows_days=0, keep_hours_days=0).keep_windows_days == 0
+    with pytest.raises(ValidationError, match="keep_windows_days must be 0 or at least 31, got 7"):
+        MongoSettings(keep_windows_days=7)
+    with pytest.raises(
+        ValidationError, match=r"keep_hours_days must be 0 or at least keep_windows_days \(92\)"
+    ):
+        MongoSettings(keep_hours_days=90)
