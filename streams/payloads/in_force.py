@@ -289,8 +289,9 @@ class MapsInForce:
         metrics = document["metrics"]
         birth = self.births.learn(came.names, metrics, came.ingest_time)
         parts, unborn = self.births.parts(came.names, metrics)
-        named = {key: value for key, value in document.items() if key != "metrics"}
-        return [{**named, "parts": parts}], birth, unborn
+        named = {**document, "parts": parts}
+        del named["metrics"]
+        return [named], birth, unborn
 
     def _nothing(self, topic: bytes, payload: bytes, ingest_time: float) -> Decoded:
         """Say that nothing reads a message: a dead letter, unless a built-in map only asked for too much."""

@@ -111,9 +111,10 @@ def read_sparkplug(payload: bytes) -> list[Any]:
     if len(metrics) > _MAX_METRICS:
         raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_METRICS} metrics")
     found: dict[str, Any] = {"metrics": metrics}
-    for name in ("timestamp", "seq"):
-        if message.HasField(name):
-            found[name] = getattr(message, name)
+    if timestamp := message.timestamp:
+        found["timestamp"] = timestamp
+    if (seq := message.seq) or message.HasField("seq"):
+        found["seq"] = seq
     return [found]
 
 
@@ -130,10 +131,11 @@ def by_name(
     Raises:
         InputError: ``bad_format`` if a text is not UTF-8.
     """
-    found: dict[tuple[int | None, int], dict[str, Any]] = {}
+    parts: list[Any] = []
+    places: _Places | None = None
     unborn: list[int | None] = []
     values: dict[str, Any] = {}
-    last: int | None = -1
+    last = -1
     try:
         for metric in metrics:
             if not (name := metric.name):
@@ -143,15 +145,46 @@ def by_name(
                     unborn.append(alias if alias or metric.HasField("alias") else None)
                     continue
             if (time := metric.timestamp) != last or name in values:
-                last, again = time, 0
-                while name in (values := found.setdefault((time or None, again), {})):
-                    again += 1
+                last = time
+                if not parts:
+                    values = {}
+                    parts.append({"timestamp": time or None, "values": values})
+                else:
+                    places = places or _Places(parts)
+                    values = places.place(time or None, name)
             # What is most common first, by name: to ask which of the values it is takes four times as long as to read
             # one, and for all fields that are set, with their descriptors, longer than everything else.
             values[name] = metric.double_value or _value(metric, types, name, 0)
     except UnicodeDecodeError as error:
         raise _wrong("a text", error) from None
-    return [{"timestamp": time, "values": values} for (time, _), values in found.items()], unborn
+    return parts, unborn
+
+
+class _Places:
+    """Where values of one time go: all names once, then those that come again, and so on.
+
+    Args:
+        parts: Collects them; it holds what has been read so far, of one time and no name twice.
+    """
+
+    def __init__(self, parts: list[Any]) -> None:
+        self._parts = parts
+        self._of_time: dict[int | None, list[dict[str, Any]]] = {
+            part["timestamp"]: [part["values"]] for part in parts
+        }
+        self._next: dict[tuple[int | None, str], int] = {}
+
+    def place(self, time: int | None, name: str) -> dict[str, Any]:
+        """Return the first values of a time that have none of that name, new ones if need be."""
+        alike = self._of_time.setdefault(time, [])
+        at = self._next.get((time, name), 0)
+        while at < len(alike) and name in alike[at]:
+            at += 1
+        self._next[time, name] = at + 1
+        if at == len(alike):
+            alike.append({})
+            self._parts.append({"timestamp": time, "values": alike[at]})
+        return alike[at]
 
 
 def declared(metrics: Iterable[Any]) -> tuple[dict[int, str], dict[str, int]]:

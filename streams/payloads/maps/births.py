@@ -94,5 +94,6 @@ class Births:
         Raises:
             InputError: ``bad_format`` if a text of theirs is not UTF-8.
         """
-        known = self._nodes.get((names.get("group", ""), names.get("node", "")), _UNBORN)
-        return by_name(metrics, known.aliases, known.types.get(names.get("device", ""), {}))
+        get = names.get
+        known = self._nodes.get((get("group", ""), get("node", "")), _UNBORN)
+        return by_name(metrics, known.aliases, known.types.get(get("device", ""), {}))

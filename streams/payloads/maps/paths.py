@@ -17,6 +17,7 @@ A path leads to values; the same text is a pattern where it says which fields so
 import re
 from collections.abc import Iterator
 from fnmatch import translate
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ _TOKEN = re.compile(
     r"""\s*(?: "(?P<quoted>[^"]*)" | \[(?P<index>-?\d{1,6}|\*)\] | \{(?P<braces>[^{}]*)\} | (?P<name>[^.\[\]{}"]+) )""",
     re.VERBOSE,
 )
+_NO_NAMES: dict[str, str] = {}
 _CAPTURE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 
@@ -181,15 +183,15 @@ def find(path: Path, value: Any) -> Iterator[Reached]:
     steps = path.steps
     if len(steps) == 2 and steps[1].any == "element" and (key := steps[0].key) is not None:
         elements = value.get(key) if type(value) is dict else None
-        for number, element in enumerate(elements[:MAX_PARTS] if type(elements) is list else ()):
-            yield Reached(element, (key, f"[{number}]"), {})
-        return
-    left = MAX_PARTS
-    for place in _follow(path.steps, Reached(value, (), {})):
-        left -= 1
-        if left < 0:
-            return
-        yield place
+        if type(elements) is not list:
+            return iter(())
+        if len(elements) == 1:
+            return iter((Reached(elements[0], (key, "[0]"), _NO_NAMES),))
+        return (
+            Reached(element, (key, f"[{number}]"), _NO_NAMES)
+            for number, element in enumerate(elements[:MAX_PARTS])
+        )
+    return islice(_follow(steps, Reached(value, (), {})), MAX_PARTS)
 
 
 def _follow(steps: tuple[Step, ...], place: Reached) -> Iterator[Reached]:
