@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from faust.web import Request, Response, View
 
 from agents.web import readiness, tables
+from agents.web.openapi import describe_pages
 from agents.web.peers import ask_all
 from agents.web.queries import BadRequest, answer, is_local, not_found
 from bridges.process import metrics
@@ -82,6 +83,10 @@ class Pages(Generic[A]):
         """List the pages."""
         return answer(view, {"pages": [{"path": route.shown, "help": route.help} for route in self.routes]})
 
+    async def openapi(self, view: View, request: Request) -> Response:
+        """Describe the pages for programs."""
+        return answer(view, describe_pages(self.routes, self.app.conf.id))
+
     async def live(self, view: View, request: Request) -> Response:
         """Say that the event loop runs."""
         return answer(view, {"live": True})
@@ -139,6 +144,7 @@ class Pages(Generic[A]):
 
 COMMON = (
     Route("/api", Pages.index, "these pages, and what they show"),
+    Route("/api/openapi.json", Pages.openapi, "the same for programs, by OpenAPI 3.1"),
     Route("/health/live", Pages.live, "200 while the event loop runs"),
     Route("/health/ready", Pages.ready, "200 while it does all of its work, otherwise 503 with the reason"),
     Route("/metrics", Pages.metrics_text, "[Prometheus](metrics.md)"),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from agents.analysis import analysis_pages
 from agents.views import worker_pages
+from agents.web.openapi import describe_pages
 from agents.web.routes import COMMON, Route, table_of
 
 TABLES = [worker_pages.ROUTES, analysis_pages.ROUTES]
@@ -24,6 +26,29 @@ def test_whatever_asks_for_health_and_metrics_finds_them_at_the_same_place(route
     assert {"/table/", "/table/{name}/", "/table/{name}/{key}/", "/assignment/"} <= {
         route.path for route in COMMON
     }
+
+
+@pytest.mark.parametrize("routes", TABLES)
+def test_programs_are_told_each_page_with_all_of_its_parameters(routes: Sequence[Route]) -> None:
+    told = describe_pages(routes, "weir")
+    assert msgspec.json.decode(msgspec.json.encode(told)) == told
+    assert list(told["paths"]) == [route.path for route in routes]
+    ids = []
+    for route in routes:
+        [(method, page)] = told["paths"][route.path].items()
+        assert method == ("post" if route.posts else "get")
+        ids.append(page["operationId"])
+        named = {(each["in"], each["name"]) for each in page["parameters"]}
+        in_path = {("path", part.strip("{}")) for part in route.path.split("/") if part.startswith("{")}
+        in_query = {("query", part.partition("=")[0]) for part in route.query.strip("?").split("&") if part}
+        assert named == in_path | in_query
+        assert all(each["required"] for each in page["parameters"] if each["in"] == "path")
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_parameter_that_nobody_describes_is_refused() -> None:
+    with pytest.raises(KeyError, match="colour"):
+        describe_pages([Route("/api/things", COMMON[0].handler, "things", "?colour=")], "weir")
 
 
 def test_a_table_for_people_shows_the_parameters_of_a_page() -> None:

@@ -1,0 +1,107 @@
+"""The description of a web server's pages for programs, by OpenAPI 3.1: made of the table that is served.
+
+It says which pages there are, with which parameters of which type, and what a refusal looks like. What is in an answer
+say the pages of the reference: here it is an object.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from agents.web.queries import GREATEST_LIMIT, Json
+
+if TYPE_CHECKING:
+    from agents.web.routes import Route
+
+VERSION: Final = "1"
+"""Of the pages: another one when what a page takes or answers changes so that programs must, too."""
+_TIME: Final[Json] = {"type": "string", "examples": ["2026-10-01T00:00:00Z", "1790812800"]}
+_TEXT: Final[Json] = {"type": "string"}
+_NUMBER: Final[Json] = {"type": "number"}
+PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
+    "after": ("list what comes after this key: `next` of the answer before", _TEXT),
+    "deadband": (
+        "how far back within its limit a value must come before an anomaly ends",
+        {**_NUMBER, "minimum": 0},
+    ),
+    "find": ("part of an id, a name or a place", _TEXT),
+    "from": ("beginning of the range: ISO 8601 (UTC) or seconds since the Unix epoch", _TIME),
+    "group": ("a group of the registry", _TEXT),
+    "high": ("upper limit", _NUMBER),
+    "key": ("key of a row", _TEXT),
+    "limit": ("how many at most", {"type": "integer", "minimum": 1, "maximum": GREATEST_LIMIT}),
+    "low": ("lower limit", _NUMBER),
+    "machine": ("a machine of the registry", _TEXT),
+    "minutes": ("how long a value must be beyond its limit", {**_NUMBER, "minimum": 0}),
+    "name": ("name of a table", _TEXT),
+    "place": ("a place of the registry", _TEXT),
+    "points": ("how many points at most", {"type": "integer", "minimum": 2, "maximum": 5000}),
+    "prefix": ("what keys begin with", _TEXT),
+    "quantity": ("name of a quantity", _TEXT),
+    "sensor": ("id of a sensor", _TEXT),
+    "sensor_id": ("id of a sensor", _TEXT),
+    "state": ("states, parted by commas", _TEXT),
+    "table": ("name of a table", _TEXT),
+    "to": ("end of the range, as `from`", _TIME),
+    "tolerance": (
+        "how many seconds before and after a label an anomaly may be raised",
+        {**_NUMBER, "minimum": 0},
+    ),
+}
+"""What the parameters of all pages are, by name."""
+_TEXTS: Final = {"/": "text/html", "/alarms": "text/html", "/metrics": "text/plain"}
+"""Pages whose answers are not JSON."""
+_REFUSAL: Final[Json] = {
+    "description": "a parameter (400), no such thing (404), or somebody does not answer (503): `error` says which",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"error": {"type": "string"}}},
+        }
+    },
+}
+_PART: Final = re.compile(r"\{(\w+)\}")
+_NEEDED: Final = {"/api/history": ("sensor", "quantity"), "/api/rules/try": ("sensor", "quantity")}
+"""Parameters that must be given."""
+_SEVERAL: Final = {"/api/history": ("sensor",)}
+"""Parameters that may be given several times."""
+
+
+def describe_pages(routes: Sequence["Route"], title: str) -> Json:
+    """Return the description of a table of pages.
+
+    Args:
+        routes: The table.
+        title: What the server is called.
+
+    Raises:
+        KeyError: If a page takes a parameter that `PARAMETERS` does not have.
+    """
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})["post" if route.posts else "get"] = _operation(route)
+    return {"openapi": "3.1.0", "info": {"title": title, "version": VERSION}, "paths": paths}
+
+
+def _operation(route: "Route") -> Json:
+    path = [_parameter(route, name, "path") for name in _PART.findall(route.path)]
+    query = [_parameter(route, name, "query") for name in re.findall(r"(\w+)=", route.query)]
+    kind = _TEXTS.get(route.path, "application/json")
+    content = {kind: {"schema": {"type": "string"} if route.path in _TEXTS else {}}}
+    body = {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    }
+    return {
+        "operationId": route.handler.__name__,
+        "description": route.help,
+        "parameters": [*path, *query],
+        **(body if route.posts else {}),
+        "responses": {"200": {"description": "the answer", "content": content}, "default": _REFUSAL},
+    }
+
+
+def _parameter(route: "Route", name: str, place: str) -> Json:
+    description, schema = PARAMETERS[name]
+    if name in _SEVERAL.get(route.path, ()):
+        schema = {"type": "array", "items": schema, "minItems": 1}
+    needed = place == "path" or name in _NEEDED.get(route.path, ())
+    return {"name": name, "in": place, "required": needed, "description": description, "schema": schema}
