@@ -52,6 +52,8 @@ class Verification:
         models: Whether anomalies can be compared.
         more_readings: By partition: whether the log goes on after what is verified.
         fill: Write what is missing to the topic that misses it.
+        deleted_too: Whether results older than the oldest that their topic still has are missing, as a backfill wants
+            it; else nothing is said about them, since retention deletes, too.
         catalogue: Which records a replay makes again.
         alarm_inputs: By partition: how far the live worker has worked through what alarms are made of.
     """
@@ -63,6 +65,7 @@ class Verification:
     models: bool
     more_readings: dict[int, bool]
     fill: bool = False
+    deleted_too: bool = False
     catalogue: Catalogue = CATALOGUE
     alarm_inputs: dict[int, int] = field(default_factory=dict)
 
@@ -189,10 +192,10 @@ class _Side:
         low, high = log.ends(self.topic, partition)
         self._live = self._emitted(log, partition, low, high)
         self._exhausted = False
-        self._first: Identity | None = None
-        if low > 0 and (oldest := next(self._live, None)) is not None:
-            # Retention has deleted older results: what comes before the oldest that is left is not missing.
-            self._first = kind.identity_of(kind.read(oldest[0]))
+        self._may_be_deleted = low > 0 and not verification.deleted_too
+        self._oldest: Identity | None = None
+        if self._may_be_deleted and (oldest := next(self._live, None)) is not None:
+            self._oldest = kind.identity_of(kind.read(oldest[0]))
             self.comparison.emitted(*oldest)
 
     def _emitted(self, log: Log, partition: int, low: int, high: int) -> Iterator[tuple[bytes, int]]:
@@ -202,10 +205,11 @@ class _Side:
 
     def recomputed(self, result: SeriesRecord) -> None:
         """Take a result of the replay."""
-        if self._first is not None:
-            if self.kind.identity_of(result) != self._first:
+        if self._may_be_deleted:
+            if self.kind.identity_of(result) != self._oldest:
+                self.comparison.agreement.deleted += self._is_compared(result)
                 return
-            self._first = None
+            self._may_be_deleted = False
         self.comparison.recomputed(result, self.kind.encode(result))
 
     def _fill(self, result: SeriesRecord, value: bytes) -> None:

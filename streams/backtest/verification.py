@@ -72,6 +72,7 @@ class Agreement:
         matched: Results with the same bytes.
         repeated: Live results that came again with the same bytes, after a crash.
         beyond: Live results of readings after the range that was recomputed: nothing is said about them.
+        deleted: Recomputed results that are older than the oldest that their topic still has: nor about these.
         mismatches: How many results differ; ``missing``: how many of them were never emitted live.
         shown: The first mismatches, by event time.
     """
@@ -79,6 +80,7 @@ class Agreement:
     matched: int = 0
     repeated: int = 0
     beyond: int = 0
+    deleted: int = 0
     mismatches: int = 0
     missing: int = 0
     shown: list[Mismatch] = field(default_factory=list)
@@ -96,6 +98,7 @@ class Agreement:
         self.matched += other.matched
         self.repeated += other.repeated
         self.beyond += other.beyond
+        self.deleted += other.deleted
         self.mismatches += other.mismatches
         self.missing += other.missing
         self.shown += other.shown

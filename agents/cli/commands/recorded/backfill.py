@@ -31,9 +31,8 @@ def backfill(since: float | None, until: float | None, sensors: tuple[str, ...],
     from streams.errors import ConfigurationError
 
     console = wide_console()
-    verification = Verification.plan(
-        all_settings.load(), ChosenReadings(since, until, "event", sensors).selection()
-    )
+    chosen = ChosenReadings(since, until, "event", sensors).selection()
+    verification = replace(Verification.plan(all_settings.load(), chosen), deleted_too=True)
     for line in verification.describe():
         console.print(line, highlight=False, soft_wrap=True)
     with progress_bar("compare") as progress:

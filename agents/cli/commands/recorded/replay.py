@@ -145,8 +145,9 @@ def _show(console: "Console", verified: "Verified") -> None:
     for topic, agreement in sorted(verified.by_topic.items()):
         repeated = f", {agreement.repeated:,} of them repeated after a crash" if agreement.repeated else ""
         beyond = f"; {agreement.beyond:,} of later readings not compared" if agreement.beyond else ""
+        deleted = f"; {agreement.deleted:,} deleted from the topic not compared" if agreement.deleted else ""
         console.print(
-            f"  {topic}: {agreement.matched:,} equal{repeated}, {agreement.mismatches:,} differ{beyond}",
+            f"  {topic}: {agreement.matched:,} equal{repeated}, {agreement.mismatches:,} differ{beyond}{deleted}",
             highlight=False,
             soft_wrap=True,
         )
