@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Played:
 
 
 def play_some(seeds: Sequence[int], *, trace: bool = False, put_back: str = "") -> list[Played]:
-    """Play seeds in a child of this process, which must be one of `in_processes`."""
+    """Play seeds in a child of this process, which must be one of `_in_pool`."""
     from tests.simulation.readings import WORKLOADS
     from tests.simulation.run import undisturbed
 
@@ -112,24 +112,36 @@ def _in_child(work: Callable[[], T]) -> T:
 
 
 def in_processes(work: Callable[[Any], T], tasks: Iterable[Any], processes: int = 2) -> Iterator[T]:
-    """Do work on tasks, in processes in which the simulation can run; yields what each came to, in order.
+    """Do work on tasks, each in a process of its own in which the simulation can run; yields what comes, in order.
 
     Args:
         work: A function of a module.
         tasks: What it is called with, one after the other.
         processes: How many work at once.
     """
+    yield from _in_pool(partial(_apart, work), tasks, processes)
+
+
+def _apart(work: Callable[[Any], T], task: Any) -> T:
+    return _in_child(lambda: work(task))
+
+
+def _in_pool(work: Callable[[Any], T], tasks: Iterable[Any], processes: int) -> Iterator[T]:
     known = os.environ.get("PYTHONHASHSEED")
     os.environ["PYTHONHASHSEED"] = "0"
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _prepare)
     try:
-        yield from pool.map(work, tasks)
+        yield from _pool(processes).map(work, tasks)
     finally:
-        pool.shutdown(cancel_futures=True)
         if known is None:
             del os.environ["PYTHONHASHSEED"]
         else:
             os.environ["PYTHONHASHSEED"] = known
+
+
+@cache
+def _pool(processes: int) -> ProcessPoolExecutor:
+    """Return processes that are ready, for all that is still to come: to get ready takes each some seconds."""
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _prepare)
 
 
 def _prepare() -> None:
@@ -168,7 +180,7 @@ def explore(
     together = 2 if put_back else _TOGETHER
     chunks = [range(at, min(at + together, first + seeds)) for at in range(first, first + seeds, together)]
     work = partial(play_some, trace=trace, put_back=put_back)
-    for some in in_processes(work, chunks, min(processes, len(chunks))):
+    for some in _in_pool(work, chunks, processes):
         yield from some
 
 

@@ -284,7 +284,7 @@ FAULTS = {
         50,
     ),
     "read-on": FaultOfThePast(
-        "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 6, 128
+        "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 20, 14
     ),
     "rows-of-before": FaultOfThePast(
         "rows of a partition that was away are taken for here: a hole in recovery",
@@ -331,7 +331,7 @@ FAULTS = {
     "not-fenced": FaultOfThePast(
         "transactional ids differ from worker to worker: nobody is fenced", _owners_are_not_fenced, 0
     ),
-    "uncommitted": FaultOfThePast("uncommitted records are read", _uncommitted_is_read, 25, 8),
+    "uncommitted": FaultOfThePast("uncommitted records are read", _uncommitted_is_read, 25, 30),
     "unconfirmed": FaultOfThePast(
         "a commit of offsets that failed is noted as made, and never made again",
         _commits_that_fail_are_noted,
@@ -345,8 +345,7 @@ FAULTS = {
     "sinks-behind": FaultOfThePast(
         "what sinks take during the last checkpoint is not waited for, and read again: shows as work alone",
         _what_sinks_take_during_the_checkpoint_is_not_waited_for,
-        3,
-        254,
+        0,
     ),
 }
 
