@@ -66,7 +66,7 @@ def play_some(seeds: Sequence[int], *, trace: bool = False, put_back: str = "") 
 
     for day in {seed % WORKLOADS for seed in seeds}:
         undisturbed(day)  # once for all children
-    return _in_child(lambda: [_play(seed, trace, put_back) for seed in seeds])
+    return [_in_child(partial(_play, seed, trace, put_back)) for seed in seeds]
 
 
 def _play(seed: int, trace: bool, put_back: str) -> Played:
