@@ -60,12 +60,7 @@ class Played:
 
 
 def play_some(seeds: Sequence[int], *, trace: bool = False, put_back: str = "") -> list[Played]:
-    """Play seeds in a child of this process, which must be one of `_in_pool`."""
-    from tests.simulation.readings import WORKLOADS
-    from tests.simulation.run import undisturbed
-
-    for day in {seed % WORKLOADS for seed in seeds}:
-        undisturbed(day)  # once for all children
+    """Play seeds, each in a child of this process, which must be one of `_in_pool`."""
     return [_in_child(partial(_play, seed, trace, put_back)) for seed in seeds]
 
 
@@ -154,12 +149,14 @@ def _prepare() -> None:
 
     from tests.simulation import run
     from tests.simulation.one_loop import bury
+    from tests.simulation.readings import WORKLOADS
 
     quiet = structlog.make_filtering_bound_logger(50)
     structlog.configure(wrapper_class=quiet, logger_factory=structlog.ReturnLoggerFactory())
     ServiceThread.on_crash = _say_nothing  # type: ignore[method-assign]  # it prints, even when collected
     sys.unraisablehook = lambda _: None  # who was killed in a run says so when it is collected
-    run.undisturbed(0)
+    for day in range(WORKLOADS):
+        run.undisturbed(day)  # once for all children
     bury()
     gc.freeze()
 
