@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agents.cli.counting import some
+from streams.records.rule_records import RuleChange, RulesApplied
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridges.process.settings import Settings
     from streams.records.rule_parts import AppliedRule
-from streams.records.rule_records import RuleChange, RulesApplied
 
 _EXAMPLES = """
 \b
@@ -89,7 +91,8 @@ def _change(
         return
     applied = write_change(settings, change)
     lines = [
-        f"{change.fingerprint}: {len(rules):,} rules in force in {len(applied.offsets)} partitions of readings"
+        f"{change.fingerprint}: {some(len(rules), 'rule')} in force in "
+        f"{some(len(applied.offsets), 'partition')} of readings"
     ]
     lines += [f"  {what} {pattern}" for what, own in differs._asdict().items() for pattern in own]
     offsets = {str(partition): offset for partition, offset in applied.offsets.items()}
@@ -128,7 +131,7 @@ def list_changes(fingerprint: str, as_json: bool) -> None:
         raise ConfigurationError(f"no change of rules whose fingerprint begins with {fingerprint!r}")
     lines = []
     for change in reversed(found):
-        lines.append(f"{_who(change)}: {len(change.rules):,} rules")
+        lines.append(f"{_who(change)}: {some(len(change.rules), 'rule')}")
         lines += [f"  {_rule_text(rule)}" for rule in change.rules if fingerprint]
     data = {"changes": [_told(change) for change in reversed(found)]}
     _echo(data, as_json, lines or ["no rules have been applied"])

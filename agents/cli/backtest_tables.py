@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agents.cli.counting import some
 from agents.cli.replay_options import show_set_aside
 from streams.backtest.difference import Difference
 from streams.backtest.intervals import Interval
@@ -27,7 +28,7 @@ def show(console: "Console", report: BacktestReport) -> None:
     sensors = outcome.sensors.values()
     first, last = min(each.first for each in sensors), max(each.last for each in sensors)
     console.print(
-        f"{outcome.readings:,} readings of {_some(len(outcome.sensors), 'sensor')} "
+        f"{outcome.readings:,} readings of {some(len(outcome.sensors), 'sensor')} "
         f"from {_moment(first)} to {_moment(last)} ({outcome.sensor_days:,.1f} sensor-days)"
         + (f"; {outcome.unreadable:,} unreadable passed over" if outcome.unreadable else ""),
         soft_wrap=True,
@@ -108,10 +109,6 @@ def _list(
         )
     if len(intervals) > _SHOWN:
         console.print(f"  {sign} … {len(intervals) - _SHOWN} more")
-
-
-def _some(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _moment(event_time: float) -> str:
