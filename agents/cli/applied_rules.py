@@ -1,12 +1,12 @@
 """``weir rules apply``, ``withdraw``, ``list``, ``history``: rules that stand in the log, with who, when and why."""
 
-import getpass
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agents.cli.acting_options import by_option, json_option, load_settings
 from agents.cli.counting import some
 from streams.records.rule_records import RuleChange, RulesApplied
 
@@ -25,15 +25,7 @@ Examples:
   weir rules history 66deffa5 --json                   one of them: an anomaly names it as its rule
   weir rules withdraw --why "settings have them now"
 """
-_JSON = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
-_BY = click.option("--by", default=getpass.getuser, show_default="your user name", help="Who does it.")
 _WHY = click.option("--why", required=True, help="The reason; it is kept with the rules, for ever.")
-
-
-def _settings() -> "Settings":
-    from bridges.process.settings import load
-
-    return load()
 
 
 def _history(settings: "Settings") -> "list[RulesApplied]":
@@ -45,8 +37,8 @@ def _history(settings: "Settings") -> "list[RulesApplied]":
 @click.command(epilog=_EXAMPLES)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_WHY
-@_BY
-@_JSON
+@by_option
+@json_option
 def apply(file: Path, why: str, by: str, as_json: bool) -> None:
     """Put the limits of FILE in force, instead of all that were applied before.
 
@@ -57,7 +49,7 @@ def apply(file: Path, why: str, by: str, as_json: bool) -> None:
     from bridges.rules.rule_files import read_rules
     from streams.rules.rule_changes import rules_of_file
 
-    settings = _settings()
+    settings = load_settings()
     found = read_rules(file, settings)
     if found.left_aside:
         click.echo(f"left aside, being no limits: {', '.join(found.left_aside)}", err=True)
@@ -66,11 +58,11 @@ def apply(file: Path, why: str, by: str, as_json: bool) -> None:
 
 @click.command(epilog=_EXAMPLES)
 @_WHY
-@_BY
-@_JSON
+@by_option
+@json_option
 def withdraw(why: str, by: str, as_json: bool) -> None:
     """Take all rules that were applied out of force: the limits are those of the settings."""
-    _change(_settings(), [], by=by, why=why, as_json=as_json)
+    _change(load_settings(), [], by=by, why=why, as_json=as_json)
 
 
 def _change(
@@ -100,12 +92,12 @@ def _change(
 
 
 @click.command("list", epilog=_EXAMPLES)
-@_JSON
+@json_option
 def list_rules(as_json: bool) -> None:
     """List the rules in force in the order in which they count: those applied, then those of the settings."""
     from streams.rules.rule_changes import rules_now, set_by
 
-    settings = _settings()
+    settings = load_settings()
     history = _history(settings)
     found = [(rule, set_by(history, rule)) for rule in rules_now(history)]
     in_settings = _of_settings(settings)
@@ -113,7 +105,7 @@ def list_rules(as_json: bool) -> None:
     lines += [f"{pattern}: {text}\n    the settings" for pattern, text in in_settings.items()]
     data = {
         "fingerprint": history[-1].change.fingerprint if history else None,
-        "rules": [{**_plain(rule), "set_by": _said(change)} for rule, change in found if change is not None],
+        "rules": [{**_plain(rule), "set_by": change.origin} for rule, change in found if change is not None],
         "settings": in_settings,
     }
     _echo(data, as_json, lines or ["no limit is in force"])
@@ -121,12 +113,14 @@ def list_rules(as_json: bool) -> None:
 
 @click.command("history", epilog=_EXAMPLES)
 @click.argument("fingerprint", default="")
-@_JSON
+@json_option
 def list_changes(fingerprint: str, as_json: bool) -> None:
     """Show all changes of rules, the newest first; with the beginning of a FINGERPRINT that one, with its rules."""
     from streams.errors import ConfigurationError
 
-    found = [each.change for each in _history(_settings()) if each.change.fingerprint.startswith(fingerprint)]
+    found = [
+        each.change for each in _history(load_settings()) if each.change.fingerprint.startswith(fingerprint)
+    ]
     if fingerprint and not found:
         raise ConfigurationError(f"no change of rules whose fingerprint begins with {fingerprint!r}")
     lines = []
@@ -144,11 +138,7 @@ def _echo(data: "dict[str, Any]", as_json: bool, lines: "list[str]") -> None:
 
 
 def _told(change: "RuleChange") -> "dict[str, Any]":
-    return {**_said(change), "rules": [_plain(rule) for rule in change.rules]}
-
-
-def _said(change: "RuleChange") -> "dict[str, Any]":
-    return {"fingerprint": change.fingerprint, "at": change.at, "by": change.by, "why": change.why}
+    return {**change.origin, "rules": [_plain(rule) for rule in change.rules]}
 
 
 def _plain(rule: "AppliedRule") -> "dict[str, Any]":
@@ -165,9 +155,9 @@ def _who(change: "RuleChange") -> str:
 
 
 def _rule_text(rule: "AppliedRule") -> str:
-    from streams.detection.log_rules import rule_limits
+    from streams.detection.detection_config import limit_rules_of
 
-    return f"{rule.pattern}: {_limits_text(rule_limits(rule, ''))}"
+    return f"{rule.pattern}: {_limits_text(limit_rules_of(rule))}"
 
 
 def _limits_text(limits: Any) -> str:

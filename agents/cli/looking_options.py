@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from agents.cli.acting_options import json_option
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -21,7 +23,7 @@ def looking_options(command: F) -> F:
             return command(*args, **named)
 
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object."),
+        json_option,
         click.option(
             "--data", type=click.Path(file_okay=False, path_type=Path), default=Path(".weir"), show_default=True,
             help="Data folder of `weir up`: while it runs, its addresses are used where the settings name none.",

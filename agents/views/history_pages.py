@@ -91,7 +91,7 @@ async def history(pages: "WorkerPages", view: View, request: Request) -> Respons
         check_windows(policy)
     except ConfigurationError as error:
         raise BadRequest(str(error)) from None
-    series = _sensors(request), asked.quantity
+    sensors = _sensors(request)
     window = policy.size_ms / 1000
     slow = f"no answer within {PATIENCE_SECONDS:g} s: ask for a shorter range"
     try:
@@ -101,14 +101,14 @@ async def history(pages: "WorkerPages", view: View, request: Request) -> Respons
                 mongo,
                 (
                     AskedRange((each, asked.quantity), asked.since, asked.until, asked.points, window)
-                    for each in series[0]
+                    for each in sensors
                 ),
             )
-            anomalies = await anomalies_between(mongo, *series, asked.since, asked.until)
-            alarms = await alarms_between(mongo, *series, asked.since, asked.until)
+            anomalies = await anomalies_between(mongo, sensors, asked.quantity, asked.since, asked.until)
+            alarms = await alarms_between(mongo, sensors, asked.quantity, asked.since, asked.until)
     except InputError as error:
         raise BadRequest(error.detail) from None
-    told = dict(zip(series[0], map(_told, found), strict=True))
+    told = dict(zip(sensors, map(_told, found), strict=True))
     return answer(
         view,
         {

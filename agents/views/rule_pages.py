@@ -124,9 +124,8 @@ def limits_in_force(app: "WorkerApp", sensor_id: str, quantities: list[str]) -> 
         if rules is not None and applied is not None:
             if applied[1] is None:
                 continue
-            change = rules.change
-            who = {"fingerprint": change.fingerprint, "at": change.at, "by": change.by, "why": change.why}
-            found[quantity] = {"rule": applied[0], **described_limits(applied[1]), "applied": who}
+            origin = rules.change.origin
+            found[quantity] = {"rule": applied[0], **described_limits(applied[1]), "applied": origin}
         elif (limits := plan.config_for(sensor_id, quantity).limits) is not None:
             rule = plan.pattern_for(sensor_id, quantity) or OTHERS
             found[quantity] = {"rule": rule, **described_limits(limits)}

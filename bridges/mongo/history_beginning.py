@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay
-from bridges.mongo.mongo_history import WINDOWS
+from bridges.mongo.mongo_history import BY_SERIES, WINDOWS, about
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.process.logs import get_logger
 
@@ -17,7 +17,6 @@ log = get_logger(__name__)
 BEGUN: Final = "begun"
 """The document of `history` that says how far this is: ``{_id, after: [sensor, quantity, day] or null}``."""
 AT_ONCE: Final = 200
-_ORDER: Final = [(name, 1) for name in ("metadata.sensor_id", "metadata.quantity", "start")]
 
 
 async def mark_what_is_there(
@@ -69,7 +68,7 @@ async def _next(mongo: MongoSink, place: SeriesDay | None) -> SeriesDay | None:
     if place is None:
         return await _first(mongo, {})
     sensor, quantity, _ = place
-    same = {"metadata.sensor_id": sensor, "metadata.quantity": quantity}
+    same = about([sensor], quantity)
     return (
         await _first(mongo, {**same, "start": {"$gte": place.start + timedelta(days=1)}})
         or await _first(mongo, {"metadata.sensor_id": sensor, "metadata.quantity": {"$gt": quantity}})
@@ -82,10 +81,7 @@ async def _first(mongo: MongoSink, wanted: dict[str, Any]) -> SeriesDay | None:
     fields = {"_id": 0, "metadata": 1, "start": 1}
 
     async def ask() -> dict[str, Any] | None:
-        return await windows.find_one(wanted, fields, sort=_ORDER)
+        return await windows.find_one(wanted, fields, sort=BY_SERIES)
 
     found = await mongo.until_answered(ask)
-    if found is None:
-        return None
-    about = found["metadata"]
-    return SeriesDay(about["sensor_id"], about["quantity"], found["start"].toordinal())
+    return None if found is None else SeriesDay.of(found)

@@ -39,6 +39,12 @@ class SeriesDay(NamedTuple):
     quantity: str
     day: int
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "SeriesDay":
+        """Return the day of a document: of the day itself, or of one of its windows."""
+        about = document["metadata"]
+        return cls(about["sensor_id"], about["quantity"], document["start"].toordinal())
+
     @property
     def id(self) -> ObjectId:
         """Return the id of its document."""

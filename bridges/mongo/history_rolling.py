@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay, ripe_at
-from bridges.mongo.mongo_history import WINDOWS, each_window
+from bridges.mongo.mongo_history import WINDOWS, about, each_window
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.process import metrics
 from bridges.process.logs import get_logger
@@ -86,7 +86,7 @@ class HistoryRoller:
         return done
 
     async def _compute(self, document: Document, now: datetime) -> None:
-        stored, place = StoredDay.of(document), _place(document)
+        stored, place = StoredDay.of(document), SeriesDay.of(document)
         start = document["start"]
         ripe = [hour for hour in stored.dirty if ripe_at(document["_id"], start, hour) <= now]
         waiting = [ripe_at(document["_id"], start, hour) for hour in stored.dirty if hour not in ripe]
@@ -130,12 +130,9 @@ class HistoryRoller:
         leaving = Holds.LEAVING if has_hours else Holds.LEAVING_DAY
         if not await self._change(document, {"$set": {"holds": leaving}}, due=None):
             return False
-        place, start = _place(document), document["start"]
-        windows = {
-            "metadata.sensor_id": place.sensor_id,
-            "metadata.quantity": place.quantity,
-            "start": {"$gte": start, "$lt": start + timedelta(milliseconds=DAY_MS)},
-        }
+        place, start = SeriesDay.of(document), document["start"]
+        day = {"start": {"$gte": start, "$lt": start + timedelta(milliseconds=DAY_MS)}}
+        windows = {**about([place.sensor_id], place.quantity), **day}
         collection = self._mongo.collection(WINDOWS)
         deleted = await self._mongo.until_answered(lambda: collection.delete_many(windows))
         metrics.HISTORY_WINDOWS_DELETED.inc(deleted.deleted_count)
@@ -159,8 +156,3 @@ class HistoryRoller:
         collection = self._mongo.collection(HISTORY)
         result = await self._mongo.until_answered(lambda: collection.update_one(wanted, change))
         return bool(result.matched_count)
-
-
-def _place(document: Document) -> SeriesDay:
-    about = document["metadata"]
-    return SeriesDay(about["sensor_id"], about["quantity"], document["start"].toordinal())

@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+
+from pymongo import ASCENDING
 
 from bridges.mongo.mongo_sink import MongoSink
 from streams.detection.quality import Quality, Series, judge
@@ -25,6 +27,8 @@ MOST_SHOWN = 200
 _ANOMALIES = CATALOGUE.of(Anomaly).collection
 _ALARMS = CATALOGUE.of(Alarm).collection
 WINDOWS = CATALOGUE.of(Aggregate).collection
+BY_SERIES: Final = [(name, ASCENDING) for name in ("metadata.sensor_id", "metadata.quantity", "start")]
+"""The order of the index of windows, and of that of days."""
 _WINDOW = ("start", "end", "count", "mean", "variance", "min", "max")
 
 
@@ -88,10 +92,9 @@ async def each_window(
         most: How many at most; 0 for all.
     """
     query = {**about([series[0]], series[1]), "start": {"$gte": since, "$lt": until}}
-    order = [(name, 1) for name in ("metadata.sensor_id", "metadata.quantity", "start")]  # that of the index
     wanted = {"_id": 0, **dict.fromkeys(_WINDOW, 1)}
     cursor = sink.collection(WINDOWS).find(query, wanted, batch_size=1000)
-    async for each in cursor.sort(order).limit(most):
+    async for each in cursor.sort(BY_SERIES).limit(most):
         start, end = (event_ms(each[name].timestamp()) for name in ("start", "end"))
         yield StoredWindow(start, end, *(each[name] for name in _WINDOW[2:]))
 

@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from bridges.mongo.history_marks import HISTORY
+from bridges.mongo.mongo_history import BY_SERIES
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.process.logs import get_logger
 from bridges.process.settings import MongoSettings
@@ -25,7 +26,7 @@ Keys = list[tuple[str, int]]
 RAW = CATALOGUE.of(Reading).collection
 TTL_INDEX = "expires"
 HISTORY_INDEXES: list[Keys] = [
-    [("metadata.sensor_id", ASCENDING), ("metadata.quantity", ASCENDING), ("start", ASCENDING)],
+    BY_SERIES,
     [("due", ASCENDING)],
     [("holds", ASCENDING), ("rolled", ASCENDING)],
 ]

@@ -47,16 +47,18 @@ class AlarmRoute:
             return alarm.quiet
         if ("raised" if alarm.event in RAISED_EVENTS else alarm.event) not in self.events:
             return "event"
-        if SEVERITIES.index(alarm.severity) < SEVERITIES.index(self.severity):
-            return "severity"
-        if not any(fnmatchcase(alarm.sensor_id, each) for each in self.sensors):
-            return "sensor"
+        if unwanted := self._unwanted(alarm):
+            return unwanted
         return "quiet_hours" if self.is_quiet(at) and alarm.severity != "critical" else ""
 
     def wants(self, alarm: Alarm) -> bool:
         """Tell whether alarms of that severity and sensor are told, whatever changes of them."""
-        severe = SEVERITIES.index(alarm.severity) >= SEVERITIES.index(self.severity)
-        return severe and any(fnmatchcase(alarm.sensor_id, each) for each in self.sensors)
+        return not self._unwanted(alarm)
+
+    def _unwanted(self, alarm: Alarm) -> str:
+        if SEVERITIES.index(alarm.severity) < SEVERITIES.index(self.severity):
+            return "severity"
+        return "" if any(fnmatchcase(alarm.sensor_id, each) for each in self.sensors) else "sensor"
 
     def is_quiet(self, at: time) -> bool:
         """Tell whether a time of the day lies in the quiet hours."""

@@ -22,7 +22,7 @@ from streams.detection.verdicts import Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
 from streams.records.room import Room
-from streams.records.rule_parts import Severity
+from streams.records.rule_parts import AppliedRule, Severity
 
 _WEEK = 7 * 86400.0
 _LIMITS = ("low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds")
@@ -117,17 +117,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     @cached_property
     def limits(self) -> LimitRules | None:
         """The limits of the series; ``None`` if it has none."""
-        limits = LimitRules(
-            low=-inf if self.low is None else self.low,
-            high=inf if self.high is None else self.high,
-            deadband=self.deadband,
-            delay_seconds=self.delay_seconds,
-            fall=inf if self.fall_per_hour is None else self.fall_per_hour,
-            rise=inf if self.rise_per_hour is None else self.rise_per_hour,
-            rate_seconds=self.rate_seconds,
-            severity=self.severity,
-        )
-        return limits if limits.limits else None
+        return limit_rules_of(self)
 
     @cached_property
     def rules(self) -> Rules:
@@ -156,6 +146,36 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         """Four bytes that tell whether an encoded detector belongs to this configuration."""
         text = msgspec.json.encode((self.detector, self.warm_up, self.parameters), order="sorted")
         return blake2b(text, digest_size=4).digest()
+
+
+def limit_rules_of(told: DetectionConfig | AppliedRule, rule: str = "") -> LimitRules | None:
+    """Return what settings, or a rule, allow; ``None`` if all.
+
+    Args:
+        told: What says so.
+        rule: Fingerprint of the change of rules that it is part of; empty: settings say it.
+    """
+    limits = LimitRules(
+        low=-inf if told.low is None else told.low,
+        high=inf if told.high is None else told.high,
+        deadband=told.deadband,
+        delay_seconds=told.delay_seconds,
+        fall=inf if told.fall_per_hour is None else told.fall_per_hour,
+        rise=inf if told.rise_per_hour is None else told.rise_per_hour,
+        rate_seconds=told.rate_seconds,
+        severity=told.severity,
+        rule=rule,
+    )
+    return limits if limits.limits else None
+
+
+def limit_fields(told: DetectionConfig | AppliedRule) -> dict[str, Any]:
+    """Return what settings, or a rule, say of limits: of each of `LIMIT_FIELDS` its value.
+
+    Args:
+        told: What says so.
+    """
+    return {name: getattr(told, name) for name in LIMIT_FIELDS}
 
 
 class DetectionPlan:

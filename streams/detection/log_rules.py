@@ -8,16 +8,14 @@ models, under a key that no sensor can have: it is written in the transaction of
 back with the models, and outlives the record in the log, which retention deletes.
 """
 
-from math import inf
 from typing import Any, Final
 
 import msgspec
 
-from streams.detection.detection_config import series_matches
+from streams.detection.detection_config import limit_rules_of, series_matches
 from streams.detection.limits import LimitRules
 from streams.detection.series_model import SeriesModel
 from streams.records.rows import Row
-from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
 
 RULES_ROW: Final = "\0rules"
@@ -38,7 +36,7 @@ class PartitionRules(dict[str, SeriesModel]):
         super().__init__()
         self.change = change
         self.offset = offset
-        self._limits = [(rule.pattern, rule_limits(rule, change.fingerprint)) for rule in change.rules]
+        self._limits = [(rule.pattern, limit_rules_of(rule, change.fingerprint)) for rule in change.rules]
 
     def __deepcopy__(self, memo: object) -> "PartitionRules":
         """Return itself: nothing changes it."""
@@ -75,27 +73,6 @@ class PartitionRules(dict[str, SeriesModel]):
         """
         ((offset, change),) = state
         return cls(msgspec.json.decode(change, type=RuleChange), int(offset))
-
-
-def rule_limits(rule: AppliedRule, fingerprint: str) -> LimitRules | None:
-    """Return what a rule allows; ``None`` if all.
-
-    Args:
-        rule: The rule.
-        fingerprint: Of the change that it is part of.
-    """
-    limits = LimitRules(
-        low=-inf if rule.low is None else rule.low,
-        high=inf if rule.high is None else rule.high,
-        deadband=rule.deadband,
-        delay_seconds=rule.delay_seconds,
-        fall=inf if rule.fall_per_hour is None else rule.fall_per_hour,
-        rise=inf if rule.rise_per_hour is None else rule.rise_per_hour,
-        rate_seconds=rule.rate_seconds,
-        severity=rule.severity,
-        rule=fingerprint,
-    )
-    return limits if limits.limits else None
 
 
 def rules_of(rows: dict[str, Row[dict[str, SeriesModel]]]) -> PartitionRules | None:

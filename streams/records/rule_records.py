@@ -6,7 +6,7 @@
 All of it is one transaction: a change stands in every partition, or in none.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +38,11 @@ class RuleChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def sensor_id(self) -> str:
         """Return that it is about no one sensor: it concerns its partition."""
         return ""
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Return who made it, when and why, as plain values."""
+        return {"fingerprint": self.fingerprint, "at": self.at, "by": self.by, "why": self.why}
 
 
 class RulesApplied(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.detection.detection_config import LIMIT_FIELDS, DetectionPlan
+from streams.detection.detection_config import DetectionPlan, limit_fields
 from streams.errors import ConfigurationError
 from streams.records.identity import rules_fingerprint
 from streams.records.rule_parts import LONGEST_PATTERN, AppliedRule
@@ -43,10 +43,7 @@ def rules_of_file(found: Sequence[LimitRule], plan: DetectionPlan) -> list[Appli
             f"a pattern must have at most {LONGEST_PATTERN} characters, got {long[0][:80]}…"
         )
     configs = ((rule.name, plan.patterns[rule.name]) for rule in found)
-    return [
-        AppliedRule(name, **{field: getattr(config, field) for field in LIMIT_FIELDS})
-        for name, config in configs
-    ]
+    return [AppliedRule(name, **limit_fields(config)) for name, config in configs]
 
 
 def change_to(rules: Sequence[AppliedRule], *, at: float, by: str, why: str) -> RuleChange:
@@ -113,7 +110,7 @@ def in_section(rules: Sequence[AppliedRule], detection: Mapping[str, Any]) -> di
         rules: That are in force.
         detection: Of the settings.
     """
-    own = {rule.pattern: {name: getattr(rule, name) for name in LIMIT_FIELDS} for rule in reversed(rules)}
+    own = {rule.pattern: limit_fields(rule) for rule in reversed(rules)}
     first = {pattern: own[pattern] for pattern in reversed(own)}
     others = {name: each for name, each in detection.get("series", {}).items() if name not in first}
     return {**detection, "series": {**first, **others}}

@@ -226,10 +226,9 @@ def described_limits(limits: LimitRules | None) -> Json:
         name: value
         for name, value in plain.items()
         if name == "severity"
-        or (
-            name != "rule" and (value != defaults[name] and (not isinstance(value, float) or isfinite(value)))
-        )
+        or (value != defaults[name] and (not isinstance(value, float) or isfinite(value)))
     }
+    kept.pop("rule", None)
     if not limits.of_rate:
         kept.pop("rate_seconds", None)
     return kept

@@ -1,6 +1,5 @@
 """``weir alarms``: what stands, what was done about it, and what you do."""
 
-import getpass
 import json
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agents.cli.acting_options import by_option, json_lines_option, load_settings
 from agents.cli.near_group import NearGroup
 from agents.cli.time_option import EventTime
 
@@ -32,8 +32,6 @@ Examples:
   weir alarms follow --json                             changes as they come, for programs
   weir alarms test-notify                               does each target answer?
 """
-_JSON = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
-_BY = click.option("--by", default=getpass.getuser, show_default="your user name", help="Who does it.")
 _WHY = click.option("--why", default="", help="The reason; it is kept with it.")
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _FOLLOW_SECONDS = 0.5
@@ -65,12 +63,6 @@ def alarms() -> None:
     """
 
 
-def _settings() -> "Settings":
-    from bridges.process.settings import load
-
-    return load()
-
-
 def _read(settings: "Settings") -> "AlarmLog":
     from bridges.alarms.alarm_log import AlarmLog
 
@@ -96,10 +88,10 @@ def _devices(settings: "Settings") -> "dict[str, Device]":
 
 @alarms.command("list")
 @click.option("--all", "all_of_them", is_flag=True, help="Those that are over, too.")
-@_JSON
+@json_lines_option
 def list_alarms(all_of_them: bool, as_json: bool) -> None:
     """List what stands: the worst first, of these the newest."""
-    settings = _settings()
+    settings = load_settings()
     log = _read(settings)
     found = list(log.newest(all_of_them=all_of_them))
     devices = _devices(settings) if found else {}
@@ -117,10 +109,10 @@ def list_alarms(all_of_them: bool, as_json: bool) -> None:
 
 @alarms.command()
 @click.argument("alarm")
-@_JSON
+@json_lines_option
 def show(alarm: str, as_json: bool) -> None:
     """Show one alarm: all that happened, who was told, and the incident that it is part of."""
-    settings = _settings()
+    settings = load_settings()
     log = _read(settings)
     changes = log.changes[log.find(alarm).id]
     devices = _devices(settings)
@@ -174,14 +166,14 @@ def _say_incident(incident: "Incident", devices: "dict[str, Device]") -> None:
 
 
 @alarms.command()
-@_JSON
+@json_lines_option
 def follow(as_json: bool) -> None:
     """Show changes as they come, until Ctrl-C."""
     from bridges.alarms.alarm_log import AlarmLog
     from streams.errors import TransientError
 
     begun = False
-    log = AlarmLog(_settings(), lambda change: _say(change, as_json) if begun else None)
+    log = AlarmLog(load_settings(), lambda change: _say(change, as_json) if begun else None)
     try:
         log.read()
         begun = True
@@ -238,7 +230,7 @@ def _plain(record: Any) -> Any:
 
 
 def _act(kind: str, **told: Any) -> None:
-    settings = _settings()
+    settings = load_settings()
     if told.get("alarm"):
         found = _read(settings).find(told["alarm"])
         told |= {"alarm": found.id, "sensor_id": found.sensor_id}
@@ -267,14 +259,14 @@ def _one_of(alarm: str, sensor: str) -> None:
 @alarms.command()
 @click.argument("alarm")
 @click.option("--incident", is_flag=True, help="All of the incident that it is part of.")
-@_BY
+@by_option
 @_WHY
 def ack(alarm: str, incident: bool, by: str, why: str) -> None:
     """Acknowledge an alarm: somebody has seen it."""
     if not incident:
         _act("acknowledge", alarm=alarm, by=by, why=why)
         return
-    settings = _settings()
+    settings = load_settings()
     log = _read(settings)
     members = _members(settings, log, log.find(alarm))
     _write(
@@ -301,7 +293,7 @@ def _members(settings: "Settings", log: "AlarmLog", alarm: "Alarm") -> "list[Ala
 @alarms.command()
 @click.argument("alarm")
 @click.argument("text")
-@_BY
+@by_option
 def comment(alarm: str, text: str, by: str) -> None:
     """Say something about an alarm."""
     _act("comment", alarm=alarm, by=by, why=text)
@@ -311,7 +303,7 @@ def comment(alarm: str, text: str, by: str) -> None:
 @click.argument("alarm", required=False, default="")
 @click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
 @click.option("--for", "seconds", type=Span(), required=True, help="For so long: 30m, 2h, 1d.")
-@_BY
+@by_option
 @_WHY
 def shelve(alarm: str, sensor: str, seconds: float, by: str, why: str) -> None:
     """Tell nobody for a while: of an alarm (its series and kind), or of a sensor."""
@@ -323,7 +315,7 @@ def shelve(alarm: str, sensor: str, seconds: float, by: str, why: str) -> None:
 @alarms.command()
 @click.argument("alarm", required=False, default="")
 @click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
-@_BY
+@by_option
 def unshelve(alarm: str, sensor: str, by: str) -> None:
     """End shelving: what still stands is told."""
     _one_of(alarm, sensor)
@@ -333,7 +325,7 @@ def unshelve(alarm: str, sensor: str, by: str) -> None:
 @alarms.command()
 @click.argument("alarm")
 @click.argument("kind", type=click.Choice(["fault", "no_fault"]))
-@_BY
+@by_option
 @_WHY
 def label(alarm: str, kind: str, by: str, why: str) -> None:
     """Say whether an alarm was right: a fault is also a label to tune detection by."""
@@ -345,7 +337,7 @@ def label(alarm: str, kind: str, by: str, why: str) -> None:
 @click.option("--from", "start", type=EventTime(), required=True, help="When the work begins.")
 @click.option("--to", "until", type=EventTime(), required=True, help="When it ends.")
 @click.option("--why", required=True, help="What is done.")
-@_BY
+@by_option
 def plan(sensors: str, start: float, until: float, why: str, by: str) -> None:
     """Plan work: nobody is told of alarms of these sensors (a pattern) that are raised meanwhile."""
     _act("planned_work", sensors=sensors, start=start, until=until, by=by, why=why)
@@ -353,7 +345,7 @@ def plan(sensors: str, start: float, until: float, why: str, by: str) -> None:
 
 @alarms.command()
 @click.argument("action")
-@_BY
+@by_option
 @_WHY
 def withdraw(action: str, by: str, why: str) -> None:
     """Withdraw planned work, by the id of its action: it is off, or over early."""
@@ -368,7 +360,7 @@ def test_notify(ctx: click.Context, targets: tuple[str, ...]) -> None:
     from bridges.notify.trying_out import try_out
 
     failed = False
-    for name, wrong, took in try_out(_settings(), targets):
+    for name, wrong, took in try_out(load_settings(), targets):
         failed = failed or bool(wrong)
         click.echo(
             f"{name}: {wrong or 'told'} ({timedelta(seconds=took) / timedelta(milliseconds=1):.0f} ms)"

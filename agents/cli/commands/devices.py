@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agents.cli.acting_options import json_lines_option
 from agents.cli.near_group import NearGroup
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def export(file: Path) -> None:
 @click.option(
     "--state", "states", default="", help="Only those: disconnected, silent, late, online, unknown."
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
+@json_lines_option
 def list_(place: str, machine: str, group: str, states: str, as_json: bool) -> None:
     """List devices by id, with whether they are there, since when and why.
 

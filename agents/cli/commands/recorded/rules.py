@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agents.cli import applied_rules
+from agents.cli.acting_options import json_option
 from agents.cli.near_group import NearGroup
 from agents.cli.replay_options import (
     NOT_MET,
@@ -70,7 +71,7 @@ for _command in (
     help="Alarms that one person can answer in an hour; exit code 3 if there are more.",
 )  # fmt: skip
 @click.option("--operators", type=click.IntRange(1), default=1, show_default=True, help="People who answer.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@json_option
 @click.option(
     "--plot", "plot_file", type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the series of most alarms here, with limits and alarms: a .svg file.",
