@@ -71,6 +71,8 @@ def _default(field: typing.Any) -> str:
         value = value.get_secret_value()
     if value is None or value == "":
         return "none"
+    if isinstance(value, frozenset):
+        value = tuple(sorted(value))
     if isinstance(value, tuple):
         value = ", ".join(str(each) for each in value)
     return f"`{value}`" if value != "" else "none"
