@@ -2,7 +2,6 @@
 
     on sensors/<id>/reading       {"temperature": 21.5, "collected_at": "2024-09-09T14:01:09Z"}, or an array
     on sensors/<id>/<quantity>    21.5
-    on labels/<id>/<quantity>     {"start": 1725890469, "end": 1725890529, "kind": "spike"}
 
 What is plain is read here; the rest is asked of `lenient`, which reads what can be read and names each field that
 cannot. Where the limits are strict, nothing is asked: a reading with one such field is refused as a whole.
@@ -13,7 +12,7 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
@@ -22,6 +21,8 @@ from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.addresses import Address, TopicKind, check_quantity, parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import Time, event_time, zone_named
+from streams.payloads.json_errors import not_json, refused_field
+from streams.payloads.labels import read_label
 from streams.payloads.lenient import read_own
 from streams.payloads.maps.decoded import Decoded, Found
 from streams.payloads.read_parts import parts_of
@@ -40,23 +41,12 @@ class _ReadingFields(TypedDict, total=False, extra_items=_Number):  # type: igno
     sequence: Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
-class _LabelFields(TypedDict):
-    """What a label's JSON object holds."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
-
-    start: Time
-    end: Time
-    kind: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-
-
 # Compiled once, and the validator called directly: a TypedDict costs 0.6 us a reading, a model 0.7
 # (tests/benchmarks/bench_bridge.py).
 _reading_adapter = TypeAdapter(_ReadingFields)
 _validate_reading = _reading_adapter.validator.validate_json
 _revalidate_reading = _reading_adapter.validator.validate_python
 _validate_number = TypeAdapter(_Number).validator.validate_json
-_validate_label = TypeAdapter(_LabelFields).validator.validate_json
 _decode_json = msgspec.json.Decoder().decode
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -140,7 +130,7 @@ def decode_at(
     elif not payload:
         raise InputError(Reason.MISSING_VALUE, "payload must not be empty (it clears a retained message)")
     elif address.kind is TopicKind.LABEL:
-        return [_label(payload, address)]
+        return [read_label(payload, address)]
     elif retained or limits.strict:
         return [_value(payload, address, ingest_time, retained, arrivals)]
     else:
@@ -180,11 +170,6 @@ def encode(reading: Reading) -> bytes:
     if reading.sequence is not None:
         head["sequence"] = reading.sequence
     return msgspec.json.encode({**head, **reading.values})
-
-
-def encode_label(label: Label) -> bytes:
-    """Write a label as it is published on its topic."""
-    return msgspec.json.encode({"start": label.start, "end": label.end, "kind": label.kind})
 
 
 def _reading(
@@ -278,7 +263,7 @@ def _second_look(payload: bytes, error: ValidationError, limits: Limits) -> dict
     try:
         found = from_json(payload)
     except ValueError as problem:
-        raise _not_json(payload, str(problem)) from None
+        raise not_json(payload, str(problem)) from None
     if not isinstance(found, dict):
         raise InputError(
             Reason.WRONG_SHAPE,
@@ -286,11 +271,11 @@ def _second_look(payload: bytes, error: ValidationError, limits: Limits) -> dict
         )
     kept = {k: v for k, v in found.items() if v is not None and k not in limits.ignored_fields}
     if len(kept) == len(found):
-        raise _refused(error)
+        raise refused_field(error)
     try:
         fields: dict[str, Any] = _revalidate_reading(kept)
     except ValidationError as second:
-        raise _refused(second) from None
+        raise refused_field(second) from None
     return fields
 
 
@@ -306,7 +291,7 @@ def _array(
         elements = [bytes(raw) for raw in _split_array(payload)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if limits.strict:
-            raise _not_json(payload, str(error)) from None
+            raise not_json(payload, str(error)) from None
         return _leniently(payload, address, ingest_time, limits, retained, arrivals)
     if not elements:
         raise InputError(Reason.MISSING_VALUE, "an array must hold at least one reading")
@@ -361,7 +346,7 @@ def _value(
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         if first["type"] == "json_invalid":
-            raise _not_json(payload, first["msg"]) from None
+            raise not_json(payload, first["msg"]) from None
         reason = Reason.NOT_FINITE if first["type"] == "finite_number" else Reason.BAD_VALUE
         raise InputError(
             reason, f"{address.quantity} must be a bare finite number, got {shown(payload)}"
@@ -370,55 +355,3 @@ def _value(
         _check_exact(payload)
     at = (arrivals or Arrivals()).at(address.sensor_id, ingest_time)
     return Found(Reading(address.sensor_id, at, {address.quantity: number}), "arrival")
-
-
-def _label(payload: bytes, address: Address) -> Label:
-    try:
-        fields = _validate_label(payload)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        if first["type"] == "json_invalid":
-            raise _not_json(payload, first["msg"]) from None
-        raise InputError(
-            Reason.BAD_LABEL, f"{_where(first['loc'])}: {first['msg']}, got {shown(payload)}"
-        ) from None
-    start, end = event_time(fields["start"]), event_time(fields["end"])
-    if end < start:
-        raise InputError(Reason.BAD_LABEL, f"end must not be before start, got {shown(payload)}")
-    return Label(address.sensor_id, address.quantity, start, end, fields["kind"])
-
-
-def _not_json(payload: bytes, message: str) -> InputError:
-    try:
-        payload.decode()
-    except UnicodeDecodeError as error:
-        return InputError(Reason.NOT_UTF8, f"payload must be UTF-8, got {shown(payload)} ({error.reason})")
-    if "recursion" in message:
-        return InputError(Reason.TOO_DEEP, f"JSON is nested too deeply, got {shown(payload)}")
-    return InputError(Reason.NOT_JSON, f"payload must be JSON, got {shown(payload)} ({message})")
-
-
-_REASONS = {"sensor_id": Reason.BAD_SENSOR_ID, "collected_at": Reason.BAD_TIME}
-
-
-def _refused(error: ValidationError) -> InputError:
-    """Name the first field that is wrong."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    field = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "finite_number":
-        return InputError(
-            Reason.NOT_FINITE, f"{shown(field)} must be a finite number, got {shown(first['input'])}"
-        )
-    expected = {
-        "sensor_id": "a text",
-        "collected_at": "a text or a number",
-        "sequence": "a whole number >= 0",
-    }
-    return InputError(
-        _REASONS.get(field, Reason.BAD_VALUE),
-        f"{shown(field)} must be {expected.get(field, 'a number')}, got {shown(first['input'])}",
-    )
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return str(location[0])[:80] if location else "label"

@@ -27,31 +27,12 @@ from streams.records.rows import Changes
 from streams.windows.event_clock import AHEAD_MS, NEVER, NOT_AHEAD, EventClock
 from streams.windows.policy import ClosedWindow, WindowPolicy
 from streams.windows.seen_readings import FEWEST_KEPT, NONE_SEEN, SeenReadings
+from streams.windows.series_windows import SeriesWindows
 from streams.windows.summaries import Sketch, Summary
 from streams.windows.supplements import Arrival, Supplements
 
 IN_TIME: Final = ((), ())
 """What becomes of most readings, and so of all their quantities: see `SensorWindows.observe`."""
-
-
-class SeriesWindows(SeenReadings):
-    """Open windows of one series, and the plain readings in them.
-
-    A reading of this quantity alone, without a sequence number, is *plain*: told from others by its value.
-
-    Attributes:
-        open: By index.
-        last: That of them which ends at the sensor's ``last_end_ms``, once it is known.
-    """
-
-    __slots__ = ("last", "open")
-
-    code = "d"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: dict[int, Summary] = {}
-        self.last: Summary | None = None
 
 
 class SensorWindows(EventClock):
@@ -384,11 +365,7 @@ class SensorWindows(EventClock):
             self.supplements = self.supplements or Supplements()
             self.supplements.follow(late)
         for quantity, plain, *summaries in series_states:
-            series = self.series.setdefault(quantity, SeriesWindows())
-            series.follow(*plain)
-            indexes = summaries[::2]
-            series.open = dict(zip(indexes, map(Summary.from_state, summaries[1::2]), strict=True))
-            series.last = None
+            self.series.setdefault(quantity, SeriesWindows()).follow_windows(plain, summaries)
 
     def _note_whole(self) -> None:
         if self.compound is not None:
@@ -409,11 +386,7 @@ class SensorWindows(EventClock):
         for quantity, series in self.series.items():
             if not whole and series.much_is_new():
                 return None
-            of_series: list[Any] = [quantity, series.state(whole) if series.times else NONE_SEEN]
-            for index, summary in series.open.items():
-                of_series.append(index)
-                of_series.append(summary.to_state())
-            values.append(of_series)
+            values.append([quantity, *series.windows_state(whole)])
         return values
 
 

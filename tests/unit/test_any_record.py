@@ -36,7 +36,8 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import RecordType
 from streams.records.rule_records import RuleChange
 from streams.records.types import Birth, DeadLetter, Presence, Reading, Redrive, Tick
-from tests.unit.test_net import MOMENT, AnyStage, Record, World
+from tests.support.lane_world import AnyStage, Record, World
+from tests.support.poisoned_logs import MOMENT
 
 RECORDS = 150
 NUMBERS = [

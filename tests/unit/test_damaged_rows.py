@@ -22,7 +22,7 @@ from bridges.process.settings import Settings, WindowSettings
 from streams.errors import ConfigurationError
 from streams.records.large_values import in_parts, whole
 from streams.records.types import Reading
-from tests.unit.test_net import MOMENT, anomalies, buckets, readings
+from tests.support.poisoned_logs import MOMENT, anomalies, buckets, readings
 
 AnyStage = Stage[Any, Any, Any, Any]
 SETTINGS = Settings(windows=WindowSettings(size_seconds=10, grace_seconds=0, quantiles=(0.5,)))

@@ -24,7 +24,7 @@ from streams.errors import InputError
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row, encode_row
 from streams.records.types import encode
-from tests.unit.test_net import Record
+from tests.support.lane_world import Record
 
 AnyStage = Stage[Any, Any, Any, Any]
 SETTINGS = Settings(

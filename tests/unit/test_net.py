@@ -1,11 +1,9 @@
 """A record in which a stage fails is set aside, and everything else is as if it had never come."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,14 +12,8 @@ from faust.types import TP
 from agents.analysis.compare_groups import group_stage
 from agents.analysis.keep_marks import anomaly_mark_stage
 from agents.analysis.learn_series import series_stage
-from agents.counts import Counts
-from agents.lane.checkpoint import Lane
 from agents.lane.core.batch import Batch
-from agents.lane.core.careful import work_of
 from agents.lane.core.held import NotAppliedError
-from agents.lane.core.stage import Stage
-from agents.lane.core.state import WriteBehindState
-from agents.lane.core.work import Surroundings
 from agents.stages.aggregate import window_stage
 from agents.stages.detect import model_stage
 from bridges.process.detection_settings import DetectionSettings
@@ -29,201 +21,21 @@ from bridges.process.settings import Settings, WindowSettings
 from streams.detectors.registry import detector_names
 from streams.records.doubt import TooManyFailedError
 from streams.records.rows import encode_row
-from streams.records.types import Anomaly, DeadLetter, GroupBucket, Reading, Tick, decode_as, encode
-
-AnyStage = Stage[Any, Any, Any, Any]
-SETTINGS = Settings(windows=WindowSettings(size_seconds=10, grace_seconds=0, idle_seconds=10))
-MOMENT = 1_725_890_400
-POISON = 666.0
-
-
-@dataclass
-class Record:
-    offset: int
-    value: bytes
-    timestamp: int = 0
-    key: bytes | None = None
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
-@dataclass
-class Event:
-    value: Batch
-    generation_id: int = 1
-    acked: int = 0
-
-    @property
-    def message(self) -> "Event":
-        return self
-
-    def ack(self) -> None:
-        self.acked += 1
-
-
-class Kafka:
-    """What a lane has written, and what it reads again."""
-
-    def __init__(self, readings: list[Record]) -> None:
-        self.readings = readings
-        self.logs: dict[tuple[str, int], list[tuple[bytes, bytes]]] = defaultdict(list)
-        self.read_again = 0
-
-    async def write(self, records: Any) -> dict[Any, int]:
-        for topics in records.values():
-            for target, part in topics.items():
-                self.logs[target] += part
-        return {target: len(log) - 1 for target, log in self.logs.items()}
-
-    async def newest(self, topic: str, partition: int, *, through: int) -> dict[bytes, bytes]:
-        self.read_again += 1
-        return self.newest_of(topic, partition, through + 1)
-
-    def newest_of(self, topic: str, partition: int, end: int | None = None) -> dict[bytes, bytes]:
-        newest = dict(self.logs[topic, partition][:end])
-        return {key: value for key, value in newest.items() if value is not None}
-
-    async def read(self, topic: str, partition: int, start: int, *, through: int) -> list[Record]:
-        return [record for record in self.readings if start <= record.offset <= through]
-
-
-class World:
-    """One stage on a lane, and what came of it.
-
-    Args:
-        stage: The stage.
-        records: The log that it reads.
-        most: Failures that are borne.
-    """
-
-    def __init__(self, stage: AnyStage, records: list[Record], most: int = 100) -> None:
-        self.kafka = Kafka(records)
-        self.counts = Counts()
-        tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
-        app: Any = SimpleNamespace(task=lambda function: function, tables=tables, consumer_generation_id=1)
-        self.lane = Lane(app, self.kafka, interval=1, logs=self.kafka, most_failures=most)  # type: ignore[arg-type]
-        around = Surroundings(lambda spec: spec.name, lambda key: 0, self.counts)
-        self.state: WriteBehindState[Any] = WriteBehindState(
-            stage.table,
-            stage.reads.topic.name,
-            "changelog",
-            stage.form,
-            work_of(stage, around),
-            release=stage.release,
-        )
-        self.lane.add(self.state, SimpleNamespace())  # type: ignore[arg-type]
-        self.lane.open()
-        self.stage = stage
-        self.events: list[Event] = []
-
-    async def play(self, size: int = 7, every: int = 3) -> "World":
-        """Take in the log in batches, with a checkpoint after some of them."""
-        records = self.kafka.readings
-
-        async def events() -> Any:
-            for number, at in enumerate(range(0, len(records), size)):
-                part = records[at : at + size]
-                begin = self.events[-1].value.end if self.events else 0  # a log may have gaps
-                batch = Batch(self.state.source, 0, part, begin, part[-1].offset + 1)
-                self.events.append(Event(batch))
-                yield self.events[-1]
-                if number % every == every - 1:
-                    await self.lane.checkpoint()
-
-        await self.lane.follow(self.state, events())
-        await self.lane.checkpoint()
-        return self
-
-    @property
-    def rows(self) -> dict[str, bytes]:
-        """Return the rows, without the offset up to which each has everything."""
-        plain = {key: replace_offset(self.stage, row) for key, row in self.state.rows[0].items()}
-        return dict(sorted(plain.items()))
-
-    @property
-    def recovered(self) -> dict[str, bytes]:
-        """Return the rows that a restart would read back."""
-        rows: dict[str, Any] = {}
-        self.stage.form.restore(self.kafka.newest_of("changelog", 0), 0, rows)
-        return dict(sorted((key, replace_offset(self.stage, row)) for key, row in rows.items()))
-
-    @property
-    def results(self) -> dict[str, list[bytes]]:
-        """Return what was written to topics, dead letters apart."""
-        return {
-            topic: [value for _, value in log]
-            for (topic, _), log in self.kafka.logs.items()
-            if topic not in {"changelog", "dead-letters"} and log
-        }
-
-    @property
-    def letters(self) -> list[DeadLetter]:
-        """Return the dead letters."""
-        return [decode_as(DeadLetter, value) for _, value in self.kafka.logs["dead-letters", 0]]
-
-
-def replace_offset(stage: AnyStage, row: Any) -> bytes:
-    copy = deepcopy(row)
-    copy.applied_through = 0
-    return encode_row(copy, stage.form.to_state)
-
-
-# -- the logs that the stages read ---------------------------------------------------------------------------------
-
-
-def readings() -> Iterator[bytes]:
-    for step in range(60):
-        for sensor in ("a", "b", "c"):
-            at = float(MOMENT + step)
-            if sensor == "c" and step % 20 > 14:
-                continue  # silent for a while
-            yield encode(Reading(sensor, at, {"t": 20.0 + step % 5, "u": float(step)}))
-        if step % 10 == 9:
-            yield encode(Tick(float(MOMENT + step)))
-
-
-def anomalies() -> Iterator[bytes]:
-    for number in range(60):
-        at = float(MOMENT + number)
-        yield encode(
-            Anomaly(
-                f"{number:024}",
-                f"s{number % 3}",
-                "t",
-                "raised",
-                at,
-                at,
-                0.9,
-                1.0,
-                None,
-                None,
-                None,
-                "above",
-                "",
-                1,
-            )
-        )
-
-
-def buckets() -> Iterator[bytes]:
-    for number in range(40):
-        for sensor in ("a", "b"):
-            yield encode(GroupBucket("boilers", "t", sensor, 5_000_000 + number, float(number % 7)))
-
-
-def poison_reading(number: int) -> bytes:
-    return encode(Reading("b", MOMENT + number + 0.5, {"t": POISON, "u": 1.0}))
-
-
-def poison_anomaly(number: int) -> bytes:
-    at = MOMENT + number + 0.5
-    return encode(
-        Anomaly("f" * 24, "s1", "t", "raised", at, at, 0.9, POISON, None, None, None, "above", "", 1)
-    )
-
-
-def poison_bucket(number: int) -> bytes:
-    return encode(GroupBucket("boilers", "t", "a", 5_000_000 + number, POISON))
-
+from streams.records.types import Reading, Tick, encode
+from tests.support.lane_world import AnyStage, Event, World
+from tests.support.poisoned_logs import (
+    MOMENT,
+    POISON,
+    SETTINGS,
+    anomalies,
+    buckets,
+    fails_in_run,
+    log_of,
+    poison_anomaly,
+    poison_bucket,
+    poison_reading,
+    readings,
+)
 
 CASES: list[tuple[Callable[[], AnyStage], Callable[[], Iterator[bytes]], Callable[[int], bytes]]] = [
     (lambda: window_stage(SETTINGS), readings, poison_reading),
@@ -235,37 +47,6 @@ CASES: list[tuple[Callable[[], AnyStage], Callable[[], Iterator[bytes]], Callabl
 EACH_STAGE = pytest.mark.parametrize(
     ("make", "log", "poison"), CASES, ids=[make().name for make, _, _ in CASES]
 )
-
-
-def log_of(
-    values: Iterable[bytes], poison: Callable[[int], bytes], places: Iterable[int]
-) -> tuple[list[Record], set[int]]:
-    """Number records, and put poison in between; return the log and the offsets of the poison."""
-    offset, bad, found = 0, set(), []
-    wanted = set(places)
-    for number, value in enumerate(values):
-        found.append(Record(offset, value, MOMENT * 1000))
-        offset += 1
-        if number in wanted:
-            found.append(Record(offset, poison(number), MOMENT * 1000))
-            bad.add(offset)
-            offset += 1
-    return found, bad
-
-
-def fails_in_run(stage: AnyStage) -> AnyStage:
-    """Make a stage fail after it has taken poison into its rows, and before it has taken in the next."""
-
-    def run(plan: Any, rows: Any, records: Any) -> Any:
-        def with_fault() -> Iterator[Any]:
-            for record in records:
-                yield record
-                if b"666.0" in encode(record[-1]):
-                    raise RuntimeError("a fault that nobody thought of")
-
-        return stage.run(plan, rows, with_fault())
-
-    return replace(stage, run=run)
 
 
 @EACH_STAGE

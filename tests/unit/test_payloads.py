@@ -12,7 +12,8 @@ from streams.errors import InputError, Reason
 from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.addresses import label_topic, reading_topic, value_topic
 from streams.payloads.arrivals import Arrivals
-from streams.payloads.flat import decode, encode, encode_label
+from streams.payloads.flat import decode, encode
+from streams.payloads.labels import encode_label
 from streams.payloads.maps.decoded import Found
 from streams.records.types import Label, Reading
 

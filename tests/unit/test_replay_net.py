@@ -16,18 +16,15 @@ from streams.backtest.net import Doubts
 from streams.backtest.runs import DetectionRun, LogRecord, WindowRun
 from streams.records.doubt import TooManyFailedError
 from streams.records.types import Reading, Tick, decode_reading, encode
-from tests.unit.test_net import (
+from tests.support.lane_world import AnyStage, Record, World, replace_offset
+from tests.support.poisoned_logs import (
     MOMENT,
     POISON,
     SETTINGS,
-    AnyStage,
-    Record,
-    World,
     fails_in_run,
     log_of,
     poison_reading,
     readings,
-    replace_offset,
 )
 
 STAGES: dict[str, Callable[[], AnyStage]] = {

@@ -15,8 +15,9 @@ from streams.analysis.marks import mark_of_anomaly, mark_of_label
 from streams.records.alarm_records import Action, AlarmInput
 from streams.records.room import Room
 from streams.records.types import Anomaly, Label, encode
+from tests.support.lane_world import Record, World
+from tests.support.poisoned_logs import MOMENT
 from tests.unit.test_alarms import cleared, raised, tick
-from tests.unit.test_net import MOMENT, Record, World
 
 AnyStage = Stage[Any, Any, Any, Any]
 ROOM = Room(sensors=20)

@@ -15,7 +15,7 @@ from streams.records.identity import event_seconds
 from streams.records.room import Room
 from streams.records.rows import Row
 from streams.records.types import Reading, Tick, encode
-from tests.unit.test_net import Record, World
+from tests.support.lane_world import Record, World
 
 AnyStage = Stage[Any, Any, Any, Any]
 DAY = 86_400

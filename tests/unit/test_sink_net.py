@@ -9,7 +9,7 @@ from agents.counts import Counts
 from agents.lane.core.batch import Batch
 from agents.stages.sink import BatchDelivery
 from streams.records.doubt import Doubt, TooManyFailedError
-from tests.unit.test_net import Event, Record
+from tests.support.lane_world import Event, Record
 
 
 def delivery(values: list[bytes], most: int = 100) -> tuple[BatchDelivery, Any]:

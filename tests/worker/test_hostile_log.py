@@ -8,8 +8,8 @@ import pytest
 
 from streams.records.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LABELS
 from streams.records.types import Reading, Tick
+from tests.support.places import MOMENT, Place
 from tests.support.worker_process import WorkerProcess
-from tests.worker.test_sink_agents import MOMENT, Place
 
 LARGEST = 1.7976931348623157e308
 PAGES = (
