@@ -21,6 +21,7 @@ from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.addresses import Address, TopicKind, check_quantity, parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import Time, event_time, zone_named
+from streams.payloads.formats.json import read_json
 from streams.payloads.json_errors import not_json, refused_field
 from streams.payloads.labels import read_label
 from streams.payloads.lenient import read_own
@@ -47,7 +48,6 @@ _reading_adapter = TypeAdapter(_ReadingFields)
 _validate_reading = _reading_adapter.validator.validate_json
 _revalidate_reading = _reading_adapter.validator.validate_python
 _validate_number = TypeAdapter(_Number).validator.validate_json
-_decode_json = msgspec.json.Decoder().decode
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _BEGINS_ARRAY = re.compile(rb"[ \t\n\r]*\[")
@@ -222,7 +222,7 @@ def _check_name(name: str) -> None:
 
 def _check_exact(payload: bytes) -> None:
     """Refuse a large integer that its float does not hold: it must not be rounded without a word."""
-    written = _decode_json(payload)
+    written = read_json(payload)[0]
     for name, value in written.items() if isinstance(written, dict) else (("the value", written),):
         if type(value) is int and name not in _NO_QUANTITIES and float(value) != value:
             raise InputError(

@@ -33,6 +33,9 @@ _OWN_FORM_RANK = (3, 1, 1)
 _MAX_REMEMBERED_BYTES = 8_388_608
 _ENTRY_BYTES = 400
 
+# Last level of a topic on which a device is asked for something: a map that Weir brings reads there only what it names.
+_ASKING = frozenset({"set", "get", "cmd", "command"})
+
 Unmatched = Literal["dead_letter", "ignore"]
 
 
@@ -166,7 +169,10 @@ class MapsInForce:
         except UnicodeDecodeError:
             return [Candidate(None, {})]
         found: list[tuple[tuple[Any, ...], Candidate]] = []
+        asks = text.rpartition("/")[2] in _ASKING
         for entry in (*self._by_first.get(text.partition("/")[0], ()), *self._by_first.get("", ())):
+            if asks and entry.order[0] is Origin.BUILT_IN and entry.reads_any:
+                continue
             if match := entry.template.pattern.fullmatch(text):
                 names = match.groupdict()
                 found.append((entry.order, Candidate(entry.rule, names, entry.rule.sensor_of(names))))
@@ -223,7 +229,8 @@ class MapsInForce:
                     return problem
                 continue
             if outcome is not None:
-                return outcome
+                # What passes over all that is left of a topic does not pass over what another rule could not read.
+                return problem if problem is not None and candidate.rule.passes_over else outcome
         return problem or self._nothing(topic, payload, ingest_time)
 
     def decode(
@@ -316,6 +323,11 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
     order: tuple[Origin, tuple[int, ...], int]
     template: Template
     rule: CompiledRule
+
+    @property
+    def reads_any(self) -> bool:
+        """Whether it reads topics whatever their last level is."""
+        return self.rule.rule.what == "readings" and not self.template.ends_in_text
 
 
 def _with_unborn(outcome: Decoded, aliases: list[int | None]) -> Decoded:

@@ -149,7 +149,7 @@ class _Reader:
         def follow(path: Path) -> Any:
             return get(path, table)
 
-        time, _ = self._own.clock.read(follow, self._ingest_time, self._limits)
+        time, _, _ = self._own.clock.read(follow, self._ingest_time, self._limits)
         return time
 
     def _sensor(self, name: Any) -> str:

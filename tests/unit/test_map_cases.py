@@ -2,9 +2,11 @@
 
 Each file of ``tests/cases/<ecosystem>/`` holds messages with invented values in the form that the ecosystem's public
 documentation gives (the head of each map in ``streams/payloads/builtin/`` names it), and what is expected of them.
+Those in ``own-maps`` have no topic of their own, and say what a user's map for them is.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ from bridges.maps.trying import Sample, messages_of, try_message
 from streams.errors import InputError, Reason
 from streams.payloads.accepted import Refusal
 from streams.payloads.in_force import MapsInForce
-from streams.payloads.maps.decoded import Found
+from streams.payloads.maps.decoded import Decoded, Found
 from streams.payloads.maps.model import parse_map
 from streams.records.types import Birth, Presence, Reading
 
+BUILT_IN = MapsInForce([], built_in())
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*.json"))
 
 
@@ -26,11 +29,22 @@ def read(file: Path) -> tuple[dict[str, Any], list[Sample]]:
     return json.loads(file.read_text(encoding="utf-8")), messages_of(file, 0.0)
 
 
+def in_force(case: dict[str, Any]) -> MapsInForce:
+    return MapsInForce([parse_map(case["own_map"])] if "own_map" in case else [], built_in())
+
+
+@cache
+def told_of(file: Path) -> list[Decoded]:
+    """Return what becomes of each message, as it is shown beforehand."""
+    case, messages = read(file)
+    maps = in_force(case)
+    return [try_message(maps, message) for message in messages]
+
+
 @pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_messages_become_the_readings_that_their_case_expects(file: Path) -> None:
-    case, messages = read(file)
-    maps = MapsInForce([], built_in())
-    outcomes = [try_message(maps, message) for message in messages]
+    case, _ = read(file)
+    outcomes = told_of(file)
     found = {
         "readings": [
             {
@@ -58,10 +72,9 @@ def test_messages_become_the_readings_that_their_case_expects(file: Path) -> Non
 
 @pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_what_goes_on_is_what_was_shown_beforehand(file: Path) -> None:
-    _, messages = read(file)
-    shown, bridge = MapsInForce([], built_in()), MapsInForce([], built_in())
-    for message in messages:
-        told = try_message(shown, message)
+    case, messages = read(file)
+    bridge = in_force(case)
+    for message, told in zip(messages, told_of(file), strict=True):
         try:
             items = bridge.decode(
                 message.topic.encode(), message.payload, message.ingest_time, retained=message.retained
@@ -81,7 +94,7 @@ def test_what_goes_on_is_what_was_shown_beforehand(file: Path) -> None:
 
 
 def test_every_built_in_map_has_a_case() -> None:
-    covered = {name for file in CASES for name in read(file)[0]["maps"]}
+    covered = {name for file in CASES for name in read(file)[0].get("maps", [])}
     assert {each.name for each in built_in()} - covered == set()
 
 
@@ -113,6 +126,7 @@ ONE_OF_A_KIND = {
     "panasonic_heat_pump": "its heat pump",
     "octoprint": "its printer",
     "mosquitto": "the broker",
+    "open3e": "its boiler",
     "me": "ThingsBoard's device: which it is, the access token says, to its own server alone",
 }
 """Sensors that a topic does not name: there is one of them on a base topic, which retained states rely on, too."""
@@ -156,3 +170,47 @@ def test_what_a_built_in_map_asks_the_broker_for_it_also_reads_or_passes_over() 
         if outcome is not None and any(each.reason is Reason.UNKNOWN_TOPIC for each in outcome.refused):
             unread.append(filter_)
     assert unread == []
+
+
+def asked_of_devices() -> list[str]:
+    """Topics on which built-in maps would read numbers at any depth, with the word of a command at their end."""
+    found = set()
+    for rule, _ in MapsInForce([], built_in()).rules:
+        for template in rule.templates if rule.rule.what == "readings" else ():
+            if template.many and template.text.endswith("+}"):
+                filters = [filter_.replace("+", "x").removesuffix("#") for filter_ in template.filters]
+                found |= {f"{text}x/{word}" for text in filters for word in ("set", "command")}
+    return sorted(found)
+
+
+@pytest.mark.parametrize("topic", asked_of_devices())
+def test_what_is_asked_of_a_device_is_no_reading_of_it(topic: str) -> None:
+    for payload in (b"1", b'{"value": 1}'):
+        outcome = try_message(BUILT_IN, Sample(topic, payload, 1_790_000_000.0))
+        assert outcome.readings == []
+
+
+def cut(file: Path) -> list[tuple[Sample, bytes]]:
+    """Messages in JSON that hold readings, cut at three places."""
+    return [
+        (message, message.payload[: len(message.payload) * part // 4])
+        for message, told in zip(read(file)[1], told_of(file), strict=True)
+        if told.readings and message.payload[:1] in (b"{", b"[")
+        for part in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_a_message_that_was_cut_is_refused_or_gives_no_number_that_was_not_in_it(file: Path) -> None:
+    maps = in_force(read(file)[0])
+    whole = {pair for told in told_of(file) for each in told.readings for pair in each.reading.values.items()}
+    for message, payload in cut(file):
+        try:
+            items = maps.decode(message.topic.encode(), payload, message.ingest_time)
+        except InputError:
+            continue
+        assert any(isinstance(item, Refusal) for item in items), (
+            f"{message.topic}: nothing is said of {payload!r}"
+        )
+        found = [item.reading if isinstance(item, Found) else item for item in items]
+        assert {p for each in found if isinstance(each, Reading) for p in each.values.items()} <= whole

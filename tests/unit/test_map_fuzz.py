@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bridges.maps.map_files import built_in
 from bridges.maps.trying import Sample, try_message
 from streams.errors import ConfigurationError, InputError
-from streams.payloads.formats.binary import Layout, read_cbor, read_msgpack
+from streams.payloads.formats.binary import BytesField, Layout, read_cbor, read_msgpack
 from streams.payloads.formats.influx import read_influx
 from streams.payloads.formats.json import read_json
 from streams.payloads.formats.senml import read_senml
@@ -39,7 +39,9 @@ FORMATS = {
     "msgpack": read_msgpack,
     "sparkplug": read_sparkplug,
     "csv": lambda payload: read_csv(payload, [], ","),
-    "bytes": Layout([("a", "i16", 1, False, None, None), ("b", "f32", 3, True, None, None)]).read,
+    "bytes": Layout(
+        [BytesField(name="a", type="i16", at=1, big_endian=False), BytesField(name="b", type="f32", at=3)]
+    ).read,
 }
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cbor2
 import msgspec
@@ -87,30 +87,64 @@ def _name(key: Any) -> str:
     return key if isinstance(key, str) else str(key)[:128]
 
 
+ByteType = Literal["u8", "i8", "u16", "i16", "u24", "i24", "u32", "i32", "u64", "i64", "f32", "f64", "d16"]
+"""Unsigned and signed integers, floats; ``d16`` is a byte of sign and whole number, and one of hundredths."""
+
+
+class BytesField(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One number in a payload of raw bytes.
+
+    Args:
+        name: Name of the field, as the other parts of a map call it.
+        type: Width and kind.
+        at: Offset in bytes from the beginning.
+        big_endian: Byte order.
+        bits: First bit (0 is the lowest) and number of bits, where only some of them count.
+        absent: The raw value that means *not measured*.
+        equals: The raw value that must stand there: otherwise the bytes are of another form, and the next rule is
+            asked. The field itself is no quantity.
+        lowest: Offset of a byte and number of the bit in it (0 is the lowest) that is the number's lowest bit, where
+            it stands apart from the others.
+    """
+
+    name: str
+    type: ByteType
+    at: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    big_endian: bool = True
+    bits: tuple[int, int] | None = None
+    absent: int | None = None
+    equals: int | None = None
+    lowest: tuple[int, int] | None = None
+
+
 class Layout:
     """How numbers lie in a payload of raw bytes; compiled once.
 
     Args:
-        fields: For each number: name, type (``u8`` to ``f64``), offset in bytes, byte order, bits (first and
-            number) or ``None``, and the raw value that means *not measured* or ``None``.
-        marks: What must stand in the payload, or it is of another form: type, offset, byte order, raw value.
+        fields: The numbers, and those that must stand there, or the payload is of another form.
 
     Raises:
         ConfigurationError: If a field asks for bits that it does not have.
     """
 
-    def __init__(
-        self,
-        fields: list[tuple[str, str, int, bool, tuple[int, int] | None, int | None]],
-        marks: Sequence[tuple[str, int, bool, int]] = (),
-    ) -> None:
-        self._fields = fields
-        self._marks = marks
-        for name, kind, _, _, bits, _ in fields:
+    def __init__(self, fields: Sequence[BytesField]) -> None:
+        self._fields = [field for field in fields if field.equals is None]
+        self._marks = [field for field in fields if field.equals is not None]
+        for field in fields:
+            bits, kind = field.bits, field.type
             if bits is not None and not (
                 kind[0] == "u" and bits[0] >= 0 and bits[1] >= 1 and sum(bits) <= 8 * _WIDTHS[kind[1:]]
             ):
-                raise ConfigurationError(f"bits of {name!r} must lie within an unsigned type, got {bits}")
+                raise ConfigurationError(
+                    f"bits of {field.name!r} must lie within an unsigned type, got {bits}"
+                )
+            if field.lowest is not None and not (
+                kind[0] == "u" and field.lowest[0] >= 0 and 0 <= field.lowest[1] < 8
+            ):
+                raise ConfigurationError(
+                    f"lowest of {field.name!r} must be a byte and one of its bits, 0 to 7, of an unsigned type, "
+                    f"got {field.lowest}"
+                )
 
     def read(self, payload: bytes) -> list[Any]:
         """Read the numbers; those beyond the end of the payload are not there.
@@ -119,32 +153,45 @@ class Layout:
             InputError: ``bad_format`` if a mark is not there; ``missing_value`` if the payload is too short for any
                 number.
 
-        >>> Layout([("t", "i16", 0, True, None, None)]).read(bytes.fromhex("ff38"))
+        >>> Layout([BytesField(name="t", type="i16", at=0)]).read(bytes.fromhex("ff38"))
         [{'t': -200}]
         """
-        for kind, at, big, wanted in self._marks:
-            if (
-                _number(payload[at : at + _WIDTHS[kind[1:]]].ljust(_WIDTHS[kind[1:]], b"\0"), kind, big)
-                != wanted
-            ):
+        for mark in self._marks:
+            if _raw(mark, payload) != mark.equals:
                 raise InputError(
-                    Reason.BAD_FORMAT, f"payload must have {wanted} at byte {at}, got {shown(payload)}"
+                    Reason.BAD_FORMAT,
+                    f"payload must have {mark.equals} at byte {mark.at}, got {shown(payload)}",
                 )
         found: dict[str, Any] = {}
-        for name, kind, at, big, bits, absent in self._fields:
-            piece = payload[at : at + _WIDTHS[kind[1:]]]
-            if len(piece) < _WIDTHS[kind[1:]]:
-                continue
-            value = _number(piece, kind, big)
-            if bits is not None:
-                value = (int(value) >> bits[0]) & ((1 << bits[1]) - 1)
-            found[name] = None if absent is not None and value == absent else value
+        for field in self._fields:
+            if (value := _raw(field, payload)) is not None:
+                found[field.name] = None if field.absent is not None and value == field.absent else value
         if not found:
             raise InputError(Reason.MISSING_VALUE, f"payload must have more bytes, got {shown(payload)}")
         return [found]
 
 
+def _raw(field: BytesField, payload: bytes) -> float | None:
+    """Return the number as it stands there; ``None`` beyond the end of the payload."""
+    width = _WIDTHS[field.type[1:]]
+    piece = payload[field.at : field.at + width]
+    if len(piece) < width:
+        return None
+    value = _number(piece, field.type, field.big_endian)
+    if field.bits is not None:
+        value = (int(value) >> field.bits[0]) & ((1 << field.bits[1]) - 1)
+    if field.lowest is not None:
+        at, bit = field.lowest
+        if at >= len(payload):
+            return None
+        value = int(value) << 1 | payload[at] >> bit & 1
+    return value
+
+
 def _number(piece: bytes, kind: str, big: bool) -> float:
+    if kind == "d16":
+        whole, hundredths = piece
+        return ((whole & 0x7F) * 100 + hundredths) / (-100 if whole & 0x80 else 100)
     if kind[0] == "f":
         code = ("!" if big else "<") + ("f" if kind == "f32" else "d")
         return float(struct.unpack(code, piece)[0])

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from streams.errors import InputError, Reason, shown
-from streams.payloads.formats.json import utf8
+from streams.payloads.formats.json import utf8, written_number
 
 _MAX_LINES = 10_000
 _FLAGS = {"t": True, "true": True, "f": False, "false": False}
@@ -87,7 +87,7 @@ def _value(text: str, line: str) -> Any:
     if found := _INTEGER.fullmatch(text):
         return int(found[1])
     try:
-        return float(text)
+        return written_number(text)
     except ValueError:
         raise _wrong(line, f"has a value that is none: {shown(text)}") from None
 

@@ -2,7 +2,8 @@
 
     {"t": 21.5, "h": --, "p": , "a": .5, "b": 3C,}        "--", "", ".5" and "3C": each of its field, which names it
 
-What is JSON is read by msgspec; only what is not is looked at again.
+What is JSON is read by msgspec; only what is not is looked at again, and a large integer that is written with a
+fraction of zeros (9007199254740993.0): a float would round it without a word.
 """
 
 import json
@@ -19,6 +20,7 @@ from streams.errors import InputError, Reason, shown
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 _BOM = b"\xef\xbb\xbf"
 _MAX_DOCUMENTS = 10_000
+_EXACT = 2**53
 _SPACE = " \t\r\n\x1e,\0"  # between texts: RFC 7464 has a record separator, and some devices a comma
 # A text as it is. Never given back, and also taken where its end is missing: what is hostile is looked at once.
 _TEXT = r'"(?:[^"\\]|\\.)*+"?'
@@ -30,6 +32,9 @@ _BARE = re.compile(
 # What stands behind the colon of a field, up to where the next may begin; and a comma behind the last.
 _FIELD = re.compile(rf"{_TEXT}|:([^\"\[\]{{}},]*+)|,(?=\s*+[\]}}])", re.DOTALL)
 _SCALAR = re.compile(r"-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][+-]?\d++)?|true|false|null", re.ASCII)
+# Sixteen digits before a fraction that begins with 0. Written this way it is found by its ".0", in a tenth of the time.
+_LARGE = re.compile(rb"\.0(?<=\d{16}\.0)")
+_WHOLE = re.compile(r"([+-]?\d{16,})(?:\.0*)?", re.ASCII)
 _PYTHON = re.compile(rf"{_TEXT}|(?<![\w.])(?:True|False)(?![\w.])", re.DOTALL)
 
 
@@ -43,7 +48,8 @@ def read_json(payload: bytes) -> list[Any]:
     ([{'a': 1}], [{'a': 'nan'}], [1, 2])
     """
     try:
-        return [_decode(payload)]
+        found = [_decode(payload)]
+        return found if _LARGE.search(payload) is None else _again(payload)
     except RecursionError:
         raise _too_deep(payload) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -123,8 +129,24 @@ def _nothing(name: str) -> Any:
     return name
 
 
+def written_number(text: str) -> int | float:
+    """Read a decimal number: as an integer if it is one that a float would round, so that it can be refused.
+
+    Raises:
+        ValueError: If it is none.
+
+    >>> written_number("21.50"), written_number("9007199254740992.0"), written_number("9007199254740993.0")
+    (21.5, 9007199254740992.0, 9007199254740993)
+    """
+    number = float(text)
+    if -_EXACT < number < _EXACT or (found := _WHOLE.fullmatch(text)) is None:
+        return number
+    whole = int(found[1])
+    return number if number == whole else whole
+
+
 # The constant's own name: `number_in` knows what NaN is and what is infinite.
-_decoder = JSONDecoder(parse_constant=_nothing)
+_decoder = JSONDecoder(parse_constant=_nothing, parse_float=written_number)
 
 
 def _quoted(found: re.Match[str]) -> str:

@@ -24,7 +24,7 @@ def read_senml(payload: bytes) -> list[Any]:
     """Read a pack as plain records: ``sensor``, ``name``, ``value``, ``unit``, ``time``, ``age``.
 
     ``sensor`` and ``name`` are the full name up to and after its last separator (``:``, ``/`` or ``.``); ``age``
-    is seconds before now, where the time is relative.
+    is seconds before now, where the time is relative, and less than nothing where it lies ahead.
 
     Raises:
         InputError: What JSON or CBOR raise, or ``wrong_shape``.

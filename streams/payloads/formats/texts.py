@@ -1,7 +1,8 @@
-"""Bare values, lines of separated values, and the two told apart from JSON."""
+"""Bare values, lines of separated values, names with their values, and bare values told apart from JSON."""
 
 import csv
 from typing import Any
+from urllib.parse import unquote_plus
 
 from streams.errors import InputError, Reason, shown
 from streams.payloads.formats.json import read_json_lines, utf8
@@ -58,3 +59,48 @@ def read_csv(payload: bytes, columns: list[str], separator: str) -> list[Any]:
     if not rows:
         raise InputError(Reason.MISSING_VALUE, f"payload must have a line of values, got {shown(payload)}")
     return [dict(zip(names, (value.strip() for value in row), strict=False)) for row in rows]
+
+
+def read_pairs(payload: bytes, separator: str) -> list[Any]:
+    """Read names with their values as an object: as a form of the web has them, or apart by a separator or a line.
+
+    Behind the object stands an `InputError` for each piece that is no name with a value.
+
+    Args:
+        payload: The bytes.
+        separator: What stands between two pairs, where it is not ``&`` or the end of a line.
+
+    Raises:
+        InputError: ``not_utf8``, ``missing_value``, ``too_large``, or ``bad_format`` if there is no pair.
+
+    >>> read_pairs(b"dateutc=2026-11-20+04:46:00&tempf=41.2", ",")
+    [{'dateutc': '2026-11-20 04:46:00', 'tempf': '41.2'}]
+    >>> read_pairs(b"p1=0,w2: 120", ",")
+    [{'p1': '0', 'w2': '120'}]
+    """
+    text = utf8(payload).strip()
+    if not text:
+        raise InputError(Reason.MISSING_VALUE, "payload must not be empty (it clears a retained message)")
+    is_form = "&" in text
+    pieces = text.split("&") if is_form else text.replace("\n", separator).split(separator)
+    if len(pieces) > _MAX_LINES:
+        raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_LINES} pairs, got {len(pieces)}")
+    found: dict[str, Any] = {}
+    wrong: list[InputError] = []
+    for piece in pieces:
+        name, sign, value = piece.partition("=" if "=" in piece else ":")
+        if is_form:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if sign and name.strip():
+            found[name.strip()] = value.strip()
+        elif piece.strip():
+            wrong.append(
+                InputError(Reason.BAD_FORMAT, f"a pair must be name=value or name: value, got {shown(piece)}")
+            )
+    if not found:
+        raise (
+            wrong[0]
+            if wrong
+            else InputError(Reason.BAD_FORMAT, f"payload must have pairs, got {shown(payload)}")
+        )
+    return [found, *wrong]

@@ -8,11 +8,13 @@ from typing import Any
 from streams.errors import InputError, Reason, shown
 from streams.payloads.accepted import Limits
 from streams.payloads.event_times import Zone, believed, event_time, in_unit, local_seconds, spelt, zone_named
-from streams.payloads.maps.model import Rule, TimeField
+from streams.payloads.maps.model import Rule, TimeField, Unit
 from streams.payloads.maps.paths import MISSING, Path, compile_path
 
 Follow = Callable[[Path], Any]
 _USUAL = len("2024-09-09T14:01")
+# As rtl_433 writes it where it was not told of a clock: @0.123456s since it began.
+_SINCE_BEGIN = re.compile(r"@\d{1,9}(?:\.\d+)?s", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 
@@ -31,15 +33,16 @@ class Clock:
         self._fields = [
             (compile_path(field.path), field, self._zone(field.zone or rule.zone, zone)) for field in fields
         ]
+        self._then = {field.then: compile_path(field.then) for field in fields if field.then}
         self._unset_is_arrival = rule.unset_clock == "arrival"
-        self.paths = [path for path, _, _ in self._fields]
+        self.paths = [*(path for path, _, _ in self._fields), *self._then.values()]
 
     @staticmethod
     def _zone(name: str, default: Zone) -> Zone:
         return zone_named(name) if name else default
 
-    def read(self, follow: Follow, ingest_time: float, limits: Limits) -> tuple[float | None, str]:
-        """Return the event time, or ``None`` and why there is none.
+    def read(self, follow: Follow, ingest_time: float, limits: Limits) -> tuple[float | None, str, bool]:
+        """Return the event time, or ``None`` and why there is none; and whether it was reckoned from the arrival.
 
         Args:
             follow: Leads to what stands at a path.
@@ -56,25 +59,30 @@ class Clock:
             if value is MISSING or value is None or value == "":
                 continue
             try:
+                if field.then:
+                    value = _joined(value, follow(self._then[field.then]))
                 seconds = _seconds(value, field, zone, ingest_time)
             except InputError as error:
                 first = first or error
                 continue
             if seconds is None:
-                why = f"{path.text}: local time of an unknown zone, not near its arrival"
+                why = f"{path.text}: {_no_moment(value)}"
             elif seconds < limits.min_collected_at and self._unset_is_arrival:
                 why = f"{path.text}: a clock that was never set, {shown(value)}"
             else:
-                return believed(
-                    seconds, value, limits.min_collected_at, ingest_time + limits.max_future_seconds
-                ), ""
+                latest = ingest_time + limits.max_future_seconds
+                return believed(seconds, value, limits.min_collected_at, latest), "", field.age
         if first is not None and not why:
             raise first
-        return None, why
+        return None, why, False
 
 
 def _seconds(value: Any, field: TimeField, zone: Zone, ingest_time: float) -> float | None:
+    if field.age:
+        return ingest_time - _age(value, field.unit)
     if type(value) is str:
+        if _SINCE_BEGIN.fullmatch(value):
+            return None
         if field.format:
             return local_seconds(_formatted(value, field.format), zone, ingest_time)
         if len(value) >= _USUAL and value[4] == "-":
@@ -89,6 +97,27 @@ def _seconds(value: Any, field: TimeField, zone: Zone, ingest_time: float) -> fl
     if type(value) is int or type(value) is float:
         return event_time(value) if field.unit == "auto" else in_unit(value, field.unit)
     raise InputError(Reason.BAD_TIME, f"time must be a text or a number, got {shown(value)}")
+
+
+def _joined(day: Any, time: Any) -> str:
+    """Return a day and a time of day as one text."""
+    if type(day) is str and type(time) is str:
+        return f"{day.strip()} {time.strip()}"
+    raise InputError(Reason.BAD_TIME, f"day and time must be texts, got {shown(day)} and {shown(time)}")
+
+
+def _age(value: Any, unit: Unit) -> float:
+    """Return seconds before the arrival; after it, where they are negative."""
+    number = _number(value) if type(value) is str else value
+    if type(number) is int or type(number) is float:
+        return in_unit(number, "s" if unit == "auto" else unit)
+    raise InputError(Reason.BAD_TIME, f"age must be a number, got {shown(value)}")
+
+
+def _no_moment(value: Any) -> str:
+    if type(value) is str and _SINCE_BEGIN.fullmatch(value):
+        return f"time since its receiver began, {shown(value)}"
+    return "local time of an unknown zone, not near its arrival"
 
 
 def _number(text: str) -> int | float | None:

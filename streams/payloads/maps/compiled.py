@@ -6,6 +6,7 @@
 What is wrong with one field is noted with its path, and the others go on; what is wrong with a whole part, too.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +23,7 @@ from streams.payloads.formats.json import read_json_lines
 from streams.payloads.formats.own import Reader
 from streams.payloads.formats.senml import read_senml
 from streams.payloads.formats.sparkplug import read_sparkplug
-from streams.payloads.formats.texts import read_auto, read_csv, read_value
+from streams.payloads.formats.texts import read_auto, read_csv, read_pairs, read_value
 from streams.payloads.maps.clocks import Clock
 from streams.payloads.maps.decoded import Decoded, Passed, PresenceWord, Refused
 from streams.payloads.maps.embedded import unpack, unpack_bytes
@@ -39,6 +40,11 @@ _READERS: Mapping[str, Reader] = {
     "auto": read_auto, "json": read_json_lines, "value": read_value, "influx": read_influx, "senml": read_senml,
     "cbor": read_cbor, "msgpack": read_msgpack, "sparkplug": read_sparkplug,
 }  # fmt: skip
+
+
+_ELEMENT = re.compile(r"\[-?\d+\]")
+# Of a row: as many as a reading may have quantities, and some that are none.
+_MOST_COLUMNS = 1024
 
 
 class Came(msgspec.Struct, frozen=True, gc=False):
@@ -150,19 +156,14 @@ class CompiledRule:
     def _compiled_layout(self) -> Layout | None:
         if not self.rule.bytes:
             return None
-        return Layout(
-            [
-                (f.name, f.type, f.at, f.big_endian, f.bits, f.absent)
-                for f in self.rule.bytes
-                if f.equals is None
-            ],
-            [(f.type, f.at, f.big_endian, f.equals) for f in self.rule.bytes if f.equals is not None],
-        )
+        return Layout(self.rule.bytes)
 
     def _reader(self, decoders: Mapping[str, Reader]) -> Reader:
         rule = self.rule
         if rule.format == "csv":
             return lambda payload: read_csv(payload, rule.csv.columns, rule.csv.separator)
+        if rule.format == "pairs":
+            return lambda payload: read_pairs(payload, rule.csv.separator)
         if rule.format == "bytes":
             if self._layout is None:
                 raise ConfigurationError("bytes must describe at least one field where format is bytes")
@@ -192,13 +193,18 @@ class CompiledRule:
         if self._embedded:
             found = [each if isinstance(each, InputError) else unpack(each, self._embedded) for each in found]
         if self._layout is not None and self.rule.bytes_at:
-            found = [unpack_bytes(each, self._bytes_at, self._layout, self.rule.bytes_as) for each in found]
+            found = [unpack_bytes(each, self._bytes_at, self._layout, self.rule) for each in found]
         return found
 
     @property
     def decides(self) -> bool:
         """Whether what it cannot read is no other rule's: its topics are of presence alone."""
         return self.rule.what == "presence" and self.rule.unknown_words == "refuse"
+
+    @property
+    def passes_over(self) -> bool:
+        """Whether it passes over a message, whatever is in it."""
+        return self.rule.what == "nothing" and not self.rule.when
 
     def fits(self, documents: list[Any]) -> bool:
         """Whether the first document has the rule's shape and every path of ``when`` leads to something in it."""
@@ -275,14 +281,14 @@ class CompiledRule:
             if not values and not spread:
                 return
             sensor = came.sensor or self._sensor(names, follow)
-            time, why = self._clock.read(follow, came.ingest_time, came.limits)
+            time, why, reckoned = self._clock.read(follow, came.ingest_time, came.limits)
             if why and came.explain:
                 notes.ignored.append(Passed(shown_way(place.way), f"arrival instead of its time: {why}"))
             sequence = self._number_of(follow)
             if values:
-                merged.add(sensor, time, values, sequence)
+                merged.add(sensor, time, values, sequence, arrival=reckoned)
             for one in spread:
-                one.add_to(merged, sensor, time, follow, notes, place.way)
+                one.add_to(merged, sensor, time, follow, notes, place.way, arrival=reckoned)
         except InputError as error:
             notes.refuse(place.way, error)
 
@@ -314,6 +320,8 @@ class CompiledRule:
             raise InputError(Reason.BAD_QUANTITY, f"the quantity must be named by {wanted}")
         for path in self._values:
             value = follow(path) if path.steps else place.value
+            if type(value) is list and gatherer.names_elements:
+                value = {f"[{number}]": element for number, element in enumerate(value[:_MOST_COLUMNS])}
             if type(value) is dict:
                 gatherer.take(value, gatherer.node(), values, notes)
                 return
@@ -374,7 +382,7 @@ def _shape(document: Any) -> str:
 
 
 def _above(text: str) -> str:
-    """Return a path without what picks elements at its end: the array as a whole is no quantity."""
-    while text.endswith("]"):
+    """Return a path without what picks elements at its end: the array as a whole is no quantity, but a row may be."""
+    while text.endswith("]") and not _ELEMENT.fullmatch(text):
         text = text[: text.rindex("[")].removesuffix(".")
     return text or "$"

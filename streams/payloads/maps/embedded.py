@@ -4,10 +4,13 @@ import base64
 import binascii
 from typing import Any
 
-from streams.errors import InputError
+from streams.errors import InputError, Reason
 from streams.payloads.formats.binary import Layout
 from streams.payloads.formats.json import read_json
+from streams.payloads.maps.model import Rule
 from streams.payloads.maps.paths import Path, find
+
+_MANUFACTURER = 0xFF  # type of a structure: manufacturer specific data
 
 
 def unpack(document: Any, paths: list[Path]) -> Any:
@@ -28,14 +31,14 @@ def unpack(document: Any, paths: list[Path]) -> Any:
     return document
 
 
-def unpack_bytes(document: Any, path: Path, layout: Layout, written: str) -> Any:
+def unpack_bytes(document: Any, path: Path, layout: Layout, rule: Rule) -> Any:
     """Replace a text that holds bytes by the numbers in them; what is no such text stays as it is.
 
     Args:
         document: The payload.
         path: Where the text stands.
         layout: How the numbers lie in the bytes.
-        written: ``hex`` or ``base64``.
+        rule: Says how the text is written, and whether it is an advertisement.
     """
     for place in list(find(path, document)):
         if type(place.value) is not str:
@@ -43,13 +46,37 @@ def unpack_bytes(document: Any, path: Path, layout: Layout, written: str) -> Any
         try:
             raw = (
                 bytes.fromhex(place.value)
-                if written == "hex"
+                if rule.bytes_as == "hex"
                 else base64.b64decode(place.value, validate=True)
             )
+            if rule.bytes_of is not None:
+                raw = manufacturer_data(raw, rule.bytes_of)
             document = _put(document, place.way, layout.read(raw)[0])
         except (ValueError, binascii.Error, InputError):
             continue
     return document
+
+
+def manufacturer_data(advertisement: bytes, company: int) -> bytes:
+    """Return what a company put into a Bluetooth advertisement.
+
+    Args:
+        advertisement: Its structures: length, type, data (Core Specification 5.4, volume 3, part C, 11).
+        company: The company's number (Assigned Numbers, 7.1).
+
+    Raises:
+        InputError: ``bad_format`` if there is none of that company.
+
+    >>> manufacturer_data(bytes.fromhex("020106" "05ff99040512"), 0x0499).hex()
+    '0512'
+    """
+    at = 0
+    while at + 1 < len(advertisement) and (length := advertisement[at]):
+        data = advertisement[at + 2 : at + 1 + length]
+        if advertisement[at + 1] == _MANUFACTURER and data[:2] == company.to_bytes(2, "little"):
+            return data[2:]
+        at += 1 + length
+    raise InputError(Reason.BAD_FORMAT, f"advertisement must hold data of company 0x{company:04X}")
 
 
 def _put(value: Any, way: tuple[str, ...], inner: Any) -> Any:

@@ -92,6 +92,11 @@ class Gatherer:
         self._room = _MAX_KNOWN
         self._roots: dict[tuple[str, ...], Node] = {}
 
+    @property
+    def names_elements(self) -> bool:
+        """Whether the map says what stands at which place of an array: then a row of a table is read like an object."""
+        return any(path.steps and path.steps[0].index is not None for path, _ in self._fields)
+
     def node(self, way: tuple[str, ...] = ()) -> Node:
         """Return the node of a path, for `take` and `take_one`."""
         if (node := self._roots.get(way)) is None:

@@ -19,12 +19,25 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from streams.errors import ConfigurationError
+from streams.payloads.formats.binary import BytesField
 
 MAX_FILE_BYTES = 262_144
 _MAX_RULES = 200
 
 Texts = str | list[str]
-FORMATS = ("auto", "json", "value", "csv", "influx", "senml", "cbor", "msgpack", "sparkplug", "bytes")
+FORMATS = (
+    "auto",
+    "json",
+    "value",
+    "csv",
+    "influx",
+    "senml",
+    "cbor",
+    "msgpack",
+    "sparkplug",
+    "bytes",
+    "pairs",
+)
 """The formats that Weir reads; installed packages may bring others."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 """What a map, or a decoder, may be called."""
@@ -48,10 +61,14 @@ class TimeField(_Part, frozen=True):
         format: Of a text, in the words of `datetime.strptime`; not set: RFC 3339 and what resembles it.
         zone: Of a local time without an offset: an IANA name, or ``nearest``: the offset (in quarters of an hour)
             that puts it nearest to its arrival, and only if it is then within five minutes of it.
+        then: Path of the time of day, where ``path`` leads to the day alone; ``format`` is of both, a space between.
+        age: Whether a number says how long before its arrival it was measured; ``unit`` is seconds if it is not set.
     """
 
     path: str
     unit: Unit = "auto"
+    then: str = ""
+    age: bool = False
     format: str = ""
     zone: str = ""
 
@@ -97,34 +114,8 @@ class Series(_Part, frozen=True):
     first: bool = True
 
 
-ByteType = Literal["u8", "i8", "u16", "i16", "u24", "i24", "u32", "i32", "u64", "i64", "f32", "f64"]
-
-
-class BytesField(_Part, frozen=True):
-    """One number in a payload of raw bytes.
-
-    Args:
-        name: Name of the field, as the other parts of the rule call it.
-        type: Width and kind.
-        at: Offset in bytes from the beginning.
-        big_endian: Byte order.
-        bits: First bit (0 is the lowest) and number of bits, where only some of them count.
-        absent: The raw value that means *not measured*.
-        equals: The raw value that must stand there: otherwise the bytes are of another form, and the next rule is
-            asked. The field itself is no quantity.
-    """
-
-    name: str
-    type: ByteType
-    at: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
-    big_endian: bool = True
-    bits: tuple[int, int] | None = None
-    absent: int | None = None
-    equals: int | None = None
-
-
 class Csv(_Part, frozen=True):
-    """How lines of separated values are read.
+    """How separated values are read: lines of them, or pairs of a name and a value.
 
     Args:
         columns: Names of the columns; not set: the first line has them.
@@ -166,6 +157,8 @@ class Rule(_Part, frozen=True):
         embedded: Paths of texts that are JSON themselves.
         bytes_at: Path of a text that holds the bytes which ``bytes`` describes; not set: the payload itself.
         bytes_as: How that text is written.
+        bytes_of: Number of the company whose manufacturer data ``bytes`` describes, where the bytes are a Bluetooth
+            advertisement: offsets count from behind that number.
         flatten: Whether the numbers in nested tables count.
         fields: Path patterns and what is done with them.
         series: Arrays of values with a step.
@@ -210,6 +203,7 @@ class Rule(_Part, frozen=True):
     bytes: list[BytesField] = []
     bytes_at: str = ""
     bytes_as: Literal["hex", "base64"] = "base64"
+    bytes_of: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
     csv: Csv = Csv()
     retained: Literal["read", "ignore", "refuse"] = "read"
     sequence: str = ""

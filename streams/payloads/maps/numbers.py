@@ -3,8 +3,8 @@
     21.5   "21.5"   "21,5"   "21.5 °C"   "1.2e3"      a number
     true   "ON"   "open"   "detected"                 1, and their opposites 0
     null   nan   "N/A"   "unavailable"   ""           not measured
-    9007199254740993                                  refused: no float holds it exactly
-    "heat"   "3C01D607AA11"   "2026-11-20"   "0071"   a text
+    9007199254740993   "9007199254740993.0"           refused: no float holds it exactly
+    "heat"   "3C01D607AA11"   "0xAB"   "0071"         a text
 
 What is a text is not guessed at: whoever asks decides whether it is passed over or refused.
 """
@@ -37,6 +37,8 @@ _NUMBER = re.compile(
     re.ASCII,
 )
 _ZERO_FIRST = re.compile(r"[+-]?0\d", re.ASCII)
+_HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9A-Fa-f]+", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?", re.ASCII)
 _EXACT = 2**53
 _LONGEST_TEXT = 64
 
@@ -130,13 +132,15 @@ def _of_text(text: str, words: Any, decimal: str) -> Read:
                 f"must be one number, got {shown(text)}: if the comma is a decimal one, a map can say so",
             )
         digits = f"{whole}.{part}"
+    if found[2] and _HEXADECIMAL.fullmatch(plain):
+        return TEXT
     return _exact(digits, text)
 
 
 def _exact(digits: str, text: str) -> float:
     """Convert; an integer that would be rounded is refused, as it is where no quotes are around it."""
-    if digits.lstrip("+-").isdigit():
-        return number_in(int(digits))  # type: ignore[return-value]
+    if _WHOLE.fullmatch(digits):
+        return number_in(int(digits.partition(".")[0]))  # type: ignore[return-value]
     number = float(digits)
     if -inf < number < inf:
         return number

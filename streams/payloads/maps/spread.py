@@ -44,6 +44,8 @@ class Spread:
         follow: Follow,
         notes: Notes,
         way: tuple[str, ...],
+        *,
+        arrival: bool = False,
     ) -> None:
         """Add a reading for each value.
 
@@ -56,6 +58,7 @@ class Spread:
             follow: Leads to what stands at a path.
             notes: Collects the values that are passed over or refused.
             way: Where the part with the array stands in the document.
+            arrival: Whether ``time`` was reckoned from the arrival.
 
         Raises:
             InputError: ``bad_value`` if the step is no number; ``too_large``.
@@ -78,7 +81,7 @@ class Spread:
                 continue
             if isinstance(found, float):
                 at = round((start + number * step) * 1000) / 1000
-                merged.add(sensor, at, {self._quantity: found}, arrival=time is None)
+                merged.add(sensor, at, {self._quantity: found}, arrival=arrival or time is None)
             else:
                 notes.passed(place, f"not measured, or no number: {shown(value)}")
 

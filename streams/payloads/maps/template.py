@@ -44,6 +44,11 @@ class Template(msgspec.Struct, frozen=True, gc=False):
     names: frozenset[str]
     many: frozenset[str] = frozenset()
 
+    @property
+    def ends_in_text(self) -> bool:
+        """Whether its last level is a text, or one of several."""
+        return self.rank[-1] == _TEXT
+
 
 def compile_template(text: str) -> Template:
     """Compile a topic template.
