@@ -362,7 +362,7 @@ class Bridge:
 
     def _tick(self) -> None:
         """Write ticks when they are due and the bridge is not behind."""
-        self._ticker.tick(caught_up=not self._flights)
+        self._ticker.tick(caught_up=not self._flights, connected=self._session.connected)
         self._ledger.ticks = self._ticker.stored
         self._ledger.retries = self._producer.retries
 

@@ -4,6 +4,10 @@ A tick says "all that came up to now stands before me". So none is written while
 outage the readings of the last minutes still wait with the MQTT broker, and a tick before them would close
 their windows.
 
+A tick says for how long the bridge has been connected and caught up without a break (`Tick.steady`): what is missing
+from the log since then has not been sent. A connection that was lost, a pause, a tick that Kafka has refused, a clock
+that has jumped and a process that stood still begin it anew.
+
 A tick is dated by a clock that does not jump (`SteadyClock`), and one that Kafka refuses is not sent again: it would
 bring its old time behind newer readings. The next is made anew, a second later.
 """
@@ -15,7 +19,7 @@ from confluent_kafka import KafkaError
 
 from bridges.kafka.producer import KafkaProducer, Momentary, Outgoing
 from streams.records.identity import event_ms, event_seconds
-from streams.records.types import Tick, encode
+from streams.records.types import MOST_STEADY, Tick, encode
 
 # After a connection or a pause the bridge counts as caught up at the first moment with nothing under way, or after
 # so long at the latest: under a steady load of thousands a second such a moment may never come.
@@ -23,6 +27,8 @@ _SETTLE_SECONDS = 10.0
 _REFRESH_SECONDS = 60.0
 _ASK_SECONDS = 1.0
 _ANEW_SECONDS = 1.0
+# A tick that comes so long after the last was kept back by something: the process stood still, or the clock jumped.
+_BREAK_SECONDS = 60.0
 
 
 class Ticker:
@@ -54,6 +60,8 @@ class Ticker:
         self._asked_at = -_REFRESH_SECONDS
         self._under_way = 0
         self._held_since: float | None = now()
+        self._steady_since: float | None = None
+        self._ticked_at: float | None = None
         self.stored = 0
         """Ticks that Kafka has."""
         self.problem = ""
@@ -62,14 +70,18 @@ class Ticker:
     def hold_back(self) -> None:
         """Write no tick until the bridge has caught up again."""
         self._held_since = self._now()
+        self._steady_since = None
 
-    def tick(self, *, caught_up: bool) -> None:
+    def tick(self, *, caught_up: bool, connected: bool = True) -> None:
         """Write ticks if they are due.
 
         Args:
             caught_up: Whether nothing is under way at this moment.
+            connected: Whether what is sent comes.
         """
         now = self._now()
+        if not connected:
+            self._steady_since = None
         if self._held_since is not None:
             if not caught_up and now - self._held_since < _SETTLE_SECONDS:
                 return
@@ -83,12 +95,21 @@ class Ticker:
             # No answer: those known so far.
             self._partitions = self._producer.partitions(self._topic, _ASK_SECONDS) or self._partitions
         at_ms = event_ms(self._clock())
-        value = encode(Tick(tick_at=event_seconds(at_ms)))
+        at = event_seconds(at_ms)
+        value = encode(Tick(tick_at=at, steady=self._steady(now, at) if connected else 0))
         for partition in self._partitions:
             self._under_way += 1
             self._producer.send(
                 Momentary(self._topic, None, value, at_ms, None, self._settled, partition=partition)
             )
+
+    def _steady(self, now: float, at: float) -> int:
+        """Return for how many seconds there has been no break."""
+        before, self._ticked_at = self._ticked_at, at
+        broken = before is not None and not 0 <= at - before <= max(_BREAK_SECONDS, 4 * self._every)
+        if self._steady_since is None or broken:
+            self._steady_since = now
+        return min(int(now - self._steady_since), MOST_STEADY)
 
     def _settled(self, _record: Outgoing, error: KafkaError | None) -> None:
         self._under_way -= 1
@@ -96,4 +117,5 @@ class Ticker:
         if error is None:
             self.stored += 1
         else:
+            self._steady_since = None
             self._due_at = min(self._due_at, self._now() + _ANEW_SECONDS)

@@ -28,7 +28,7 @@ from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.addresses import check_quantity, check_sensor_id
 from streams.payloads.event_times import event_time, read_event_time, seconds_of
 from streams.records.identity import event_ms, event_seconds
-from streams.records.types import Reading, Tick
+from streams.records.types import MOST_STEADY, Reading, Tick
 
 TIME_COLUMNS = ("collected_at", "time", "timestamp", "event_time")
 SENSOR_COLUMN = "sensor_id"
@@ -237,7 +237,7 @@ def _row_of_object(found: Any, stem: str, gathering: Gathering) -> _Row | None:
         raise InputError(Reason.WRONG_SHAPE, f"expected a JSON object, got {shown(found)}")
     if "tick_at" in found:
         at = _time_of(found["tick_at"])
-        return event_ms(at), Tick(at)
+        return event_ms(at), Tick(at, _steady_of(found.get("steady")))
     metadata = found.get("metadata")
     sensor_id = found.get(SENSOR_COLUMN) or (
         metadata.get(SENSOR_COLUMN) if isinstance(metadata, dict) else stem
@@ -257,6 +257,16 @@ def _row_of_object(found: Any, stem: str, gathering: Gathering) -> _Row | None:
         event_ms(at if ingest is None else _time_of(ingest)),
         Reading(sensor_id, at, finite_values(values), found.get(SEQUENCE_COLUMN)),
     )
+
+
+def _steady_of(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_STEADY:
+        raise InputError(
+            Reason.WRONG_SHAPE, f"steady of a tick must be from 0 to {MOST_STEADY}, got {shown(value)}"
+        )
+    return value
 
 
 def _time_of(value: Any) -> float:

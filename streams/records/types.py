@@ -28,6 +28,9 @@ HEADER_MAPS = "maps"
 HEADER_REDRIVE = "redrive"
 """The batch of a reading that came out of a dead letter."""
 
+MOST_STEADY: Final = 31_536_000
+"""Seconds that a tick says of the bridge at most: a year."""
+
 LATEST: Final = 253_402_300_799.0
 """The end of the year 9999, seconds since the Unix epoch: no Date lies beyond it."""
 
@@ -59,14 +62,17 @@ class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sequence: Counter | None = None
 
 
-class Tick(msgspec.Struct, frozen=True, gc=False):
+class Tick(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The bridge's heartbeat in each partition of `readings`: closes the windows of idle sensors, replayably.
 
     Args:
         tick_at: Ingest time of the tick (the bridge's clock).
+        steady: For so many seconds before it the bridge was connected and had caught up, so that a sensor of which
+            nothing stands in the log has sent nothing. None where it is not known (records of before).
     """
 
     tick_at: EventTime
+    steady: Annotated[int, Meta(ge=0, le=MOST_STEADY)] | None = None
 
 
 class Aggregate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -116,9 +122,9 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         raised_at, cleared_at: The interval; ``cleared_at`` is ``None`` while it is open.
         score: The peak so far, in [0, 1]: one minus the tail probability.
         value: The value at the peak; ``expected``, ``lower`` and ``upper`` say what was expected then. A limit expects
-            nothing, and its band is what it allows.
-        cause: Which residual of the detector was surprised; ``limit`` or ``rate`` if a limit that a user set was
-            crossed. A series can have an anomaly of each of these two open beside one of the detector.
+            nothing, and its band is what it allows. Of a silence they are seconds, and all times are ingest times.
+        cause: Which residual of the detector was surprised; ``limit``, ``rate`` or ``silence`` if a limit that a user
+            set was crossed. A series can have an anomaly of each of these open beside one of the detector.
         seen: Readings that the model had seen.
         severity: Of the limit, ``info``, ``warning`` or ``critical``; none for what the detector found.
         rule: Fingerprint of the change of rules that set the limit; none if the settings did.
@@ -332,7 +338,9 @@ encode = msgspec.json.Encoder().encode
 
 # Without looking at how long names are: none is longer than the record, most of which have fewer bytes than a name may.
 _decode_reading = msgspec.json.Decoder(Reading).decode
-_LONGEST_TICK = 40  # bytes; {"tick_at":-1.7976931348623157e308} has 35, a reading without id and values 46
+_LONGEST_TICK = (
+    45  # bytes; {"tick_at":1725890469.123,"steady":31536000} has 43, a reading without id and values 46
+)
 _decode_tick = msgspec.json.Decoder(Tick).decode
 _decode_change = msgspec.json.Decoder(RuleChange).decode
 

@@ -2,11 +2,12 @@
 
 from typing import cast
 
+import pytest
 from confluent_kafka import KafkaError
 
 from bridges.bridge.ticker import Ticker
 from bridges.kafka.producer import KafkaProducer, Outgoing
-from streams.records.types import Tick, decode_reading
+from streams.records.types import MOST_STEADY, Tick, decode_reading, decode_readings, encode
 
 
 class RecordingProducer:
@@ -35,9 +36,14 @@ class Bench:
 
     def __init__(self) -> None:
         self.now = 100.0
+        self.jumped = 0.0
         self.producer = RecordingProducer()
         self.ticker = Ticker(
-            cast(KafkaProducer, self.producer), "readings", 5.0, lambda: 1000.0 + self.now, lambda: self.now
+            cast(KafkaProducer, self.producer),
+            "readings",
+            5.0,
+            lambda: 1000.0 + self.now + self.jumped,
+            lambda: self.now,
         )
 
     def after(self, seconds: float, *, caught_up: bool = True) -> list[int]:
@@ -45,6 +51,14 @@ class Bench:
         self.now += seconds
         self.ticker.tick(caught_up=caught_up)
         return [record.partition for record in self.producer.settle()]
+
+    def steady_after(self, seconds: float, *, connected: bool = True) -> int | None:
+        """Move the clock, and return what the tick that comes then says of the bridge."""
+        self.now += seconds
+        self.ticker.tick(caught_up=True, connected=connected)
+        (said,) = {decode_reading(record.value) for record in self.producer.settle()}
+        assert isinstance(said, Tick)
+        return said.steady
 
 
 def test_each_partition_gets_a_tick_when_it_is_due() -> None:
@@ -61,7 +75,7 @@ def test_a_tick_carries_the_ingest_time_of_its_record() -> None:
     bench.now += 5.0004
     bench.ticker.tick(caught_up=True)
     for record in bench.producer.settle():
-        assert decode_reading(record.value) == Tick(tick_at=1105.0)
+        assert decode_reading(record.value) == Tick(tick_at=1105.0, steady=0)
         assert (record.key, record.time_ms) == (None, 1_105_000)
 
 
@@ -113,7 +127,7 @@ def test_a_refused_tick_is_made_anew_a_second_later_with_the_time_of_then() -> N
     bench.now += 0.1
     bench.ticker.tick(caught_up=True)
     anew = bench.producer.settle()
-    assert [decode_reading(record.value) for record in anew] == [Tick(tick_at=1106.0)] * 3
+    assert [decode_reading(record.value) for record in anew] == [Tick(tick_at=1106.0, steady=0)] * 3
 
 
 def test_new_partitions_are_found_and_old_ones_kept_when_kafka_does_not_answer() -> None:
@@ -124,3 +138,25 @@ def test_new_partitions_are_found_and_old_ones_kept_when_kafka_does_not_answer()
     assert bench.after(31) == [0, 1, 2, 3]
     bench.producer.known = []
     assert bench.after(61) == [0, 1, 2, 3]
+
+
+def test_a_tick_says_for_how_long_the_bridge_has_heard_everything() -> None:
+    bench = Bench()
+    assert [bench.steady_after(5) for _ in range(3)] == [0, 5, 10]
+    bench.ticker.hold_back()  # a new connection, or a pause
+    assert [bench.steady_after(5) for _ in range(2)] == [0, 5]
+    assert [bench.steady_after(5, connected=False) for _ in range(2)] == [0, 0]
+    assert [bench.steady_after(5) for _ in range(2)] == [0, 5]
+
+
+@pytest.mark.parametrize("seconds", [61.0, -3600.0])
+def test_a_clock_that_jumped_and_a_process_that_stood_still_begin_that_anew(seconds: float) -> None:
+    bench = Bench()
+    assert [bench.steady_after(5) for _ in range(3)] == [0, 5, 10]
+    bench.jumped += seconds
+    assert [bench.steady_after(5) for _ in range(2)] == [0, 5]
+
+
+def test_a_tick_that_says_so_is_decoded_as_fast_as_others() -> None:
+    tick = Tick(tick_at=1_725_890_469.123, steady=MOST_STEADY)
+    assert decode_readings([encode(tick), encode(Tick(5.0))]) == [tick, Tick(5.0)]
