@@ -22,7 +22,7 @@ from agents.views import show_views
 from bridges.process import logs
 from bridges.process.settings import Settings, load
 from streams.alarms.raising import SensorAlarms
-from streams.detection.detecting import SensorModels
+from streams.detection.sensor_models import SensorModels
 from streams.windows.sensor_windows import SensorWindows
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from bridges.kafka.connecting import connect_writer
 from bridges.process.settings import Settings
 from bridges.sources.rule_history import rule_history
 from streams.detection.log_rules import put_in_force
-from streams.detection.series_model import SeriesModel
+from streams.detection.sensor_models import SensorModels
 from streams.errors import TransientError
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
@@ -61,6 +61,6 @@ def put_rules_before(settings: Settings, begins: Mapping[int, int]) -> int:
 
 
 def _row_of_rules(settings: Settings, place: tuple[int, RuleChange]) -> list[KeyValue]:
-    rows: dict[str, Row[dict[str, SeriesModel]]] = {}
+    rows: dict[str, Row[SensorModels]] = {}
     put_in_force(rows, *place)
     return model_stage(settings).form.records(rows)

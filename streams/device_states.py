@@ -10,7 +10,8 @@ The *usual gap* is the interval that the registry says; else the longest of the 
 times), or between two arrivals, if that is longer: some devices send what they have gathered once an hour. All is
 counted in the log's own time, so that no device is silent because the bridge is.
 
-It is computed where somebody asks: nothing that is measured depends on it, and nobody is alarmed.
+It is computed where somebody asks: nothing that is measured depends on it, and nobody is alarmed. Who wants that sets a
+limit of silence (`streams.detection.silence`).
 """
 
 from collections.abc import Iterable, Mapping

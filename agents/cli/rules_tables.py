@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streams.alarms.wording import in_digits
+from streams.analysis.findings import duration
+from streams.detection.limits import SILENCE
 from streams.signals.wire import iso
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 _WORDS = {
     "low": "low", "high": "high", "deadband": "deadband", "delay_seconds": "for", "rise": "rise/h", "fall": "fall/h",
-    "rate_seconds": "over",
+    "rate_seconds": "over", "silent_after": "silent after",
 }  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def limits_text(limits: Mapping[str, Any]) -> str:
     parts = []
     for name, word in _WORDS.items():
         if name in limits:
-            unit = " s" if name.endswith("_seconds") else ""
+            unit = " s" if name.endswith("_seconds") or name == "silent_after" else ""
             parts.append(f"{word} {in_digits(limits[name])}{unit}")
     return ", ".join([*parts, limits["severity"]]) if parts else "no limit"
 
@@ -150,11 +152,17 @@ def _list(console: "Console", sign: str, intervals: Sequence[Mapping[str, Any]])
         until = "still open" if cleared is None else f"to {_moment(cleared)}"
         console.print(
             f"  {sign} {each['sensor_id']}/{each['quantity']} {_moment(each['raised_at'])} {until}, "
-            f"{each['cause']} {each['direction']}, value {in_digits(each['value'])}",
+            + _what(each),
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     if len(intervals) > _SHOWN:
         console.print(f"  {sign} … {len(intervals) - _SHOWN:,} more", highlight=False)
+
+
+def _what(interval: Mapping[str, Any]) -> str:
+    if interval["cause"] == SILENCE:
+        return f"nothing came for {duration(interval['value'])}"
+    return f"{interval['cause']} {interval['direction']}, value {in_digits(interval['value'])}"
 
 
 def _moment(event_time: float) -> str:

@@ -9,15 +9,10 @@ from agents.lane.core.changelog import RowForm
 from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
 from streams.alarms.inputs import inputs_of_detection
-from streams.detection.detecting import (
-    MODEL_CHANGES,
-    DetectionOutcome,
-    SensorModels,
-    detect,
-    models_from_state,
-    models_to_state,
-)
+from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.log_rules import lay_over_all
+from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state
+from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
 from streams.records.alarm_records import AlarmInput
 from streams.records.catalogue import CATALOGUE
@@ -30,7 +25,7 @@ Numbered = tuple[int, int, Logged]
 def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
     """Tell how the models of a sensor are kept; they come back with the settings of now."""
     return RowForm(
-        begin=lambda _: {},
+        begin=lambda _: SensorModels(),
         to_state=models_to_state,
         from_state=partial(models_from_state, plan),
         changes=MODEL_CHANGES,

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
 from agents.web.queries import Json
+from streams.detection.sensor_models import SensorModels
 from streams.records.identity import event_seconds
 from streams.records.rows import Row, is_key
 from streams.windows.policy import WindowPolicy
@@ -181,9 +184,13 @@ def describe_windows(policy: WindowPolicy, state: SensorWindows) -> Json:
     }
 
 
-def describe_models(models: dict[str, Any]) -> Json:
-    """Describe the detector of each series of a sensor: what it expects, and how surprised it was."""
-    return {"series": {quantity: model.expected_band() for quantity, model in sorted(models.items())}}
+def describe_models(models: SensorModels) -> Json:
+    """Describe the detector of each series of a sensor: what it expects, and how surprised it was; and its silence."""
+    described = {quantity: model.expected_band() for quantity, model in sorted(models.items())}
+    for quantity, change in models.silences.items():
+        described[quantity]["open"] = True
+        described[quantity]["anomalies"].append(msgspec.structs.asdict(change))
+    return {"series": described}
 
 
 def _last_in_windows(row: Row[SensorWindows] | None) -> Json | None:

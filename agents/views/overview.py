@@ -147,10 +147,9 @@ def _open_anomalies(app: "WorkerApp") -> int:
     if app.models is None:
         return 0
     return sum(
-        len(model.anomalies)
+        row.state.open_anomalies
         for partition in app.owned_partitions()
         for row in app.models.rows.get(partition, {}).values()
-        for model in row.state.values()
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from bridges.kafka.topic_reader import TopicReader
 from bridges.process.settings import Settings
-from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import reading_id
@@ -25,7 +26,6 @@ from streams.records.types import (
     DeadLetter,
     Label,
     Reading,
-    Tick,
     decode_as,
     decode_reading,
 )
@@ -90,8 +90,6 @@ class ReplayedLog:
         before = windowed.supplemented, len(windowed.late) + windowed.left_out
         entry = ((offset, ingest_ms, record),)
         aggregate(self._policy, state.windows, entry, self.windowed)
-        if isinstance(record, Tick):
-            return
         detect(self._plan, state.models, entry, self.watched)
         if not isinstance(record, Reading):
             return

@@ -64,6 +64,9 @@ class DetectionSettings(Section):
     """Limit of change downwards, as a positive number."""
     rate_seconds: float = _DEFAULT.rate_seconds
     """The change is taken over at least so long."""
+    silent_after_seconds: float | None = _DEFAULT.silent_after_seconds
+    """Limit of silence: an anomaly is raised when nothing has come for so long, by arrival; less than
+    ``WEIR_WINDOWS__SILENT_DAYS``. None: a series may be silent."""
     series: Annotated[dict[str, dict[str, Any]], JsonTable] = Field(default_factory=dict)
     """Exceptions by pattern, the first match counts; in the environment a JSON object:
     ``{"boiler-*/temperature": {"high": 120}}``."""

@@ -60,6 +60,6 @@ def kind_of(anomaly: Anomaly) -> str:
     """Return the kind of an anomaly's alarm: a series can have one of each.
 
     >>> sorted(ALARM_KINDS)
-    ['anomaly', 'limit', 'rate']
+    ['anomaly', 'limit', 'rate', 'silence']
     """
     return anomaly.cause if anomaly.cause in LIMIT_CAUSES else ANOMALY

@@ -5,10 +5,17 @@ from typing import Final
 
 from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
+from streams.analysis.findings import duration
+from streams.detection.limits import SILENCE
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
 
-_CAUSES: Final = {"anomaly": "is unusual", "limit": "is beyond its limit", "rate": "changes too fast"}
+_CAUSES: Final = {
+    "anomaly": "is unusual",
+    "limit": "is beyond its limit",
+    "rate": "changes too fast",
+    SILENCE: "sends nothing",
+}
 
 
 def title_of(alarm: Alarm, label: str = "") -> str:
@@ -23,13 +30,16 @@ def title_of(alarm: Alarm, label: str = "") -> str:
 
 
 def alarm_sentence(alarm: Alarm, label: str = "") -> str:
-    """Say what is known of an alarm: what was measured, what was expected, how often.
+    """Say what is known of an alarm: what was measured (or for how long nothing was), what was expected, how often.
 
     Args:
         alarm: Any of its records.
         label: What people call the sensor.
     """
-    parts = [f"{title_of(alarm, label)}: {in_digits(alarm.value)}"]
+    if alarm.kind == SILENCE:
+        parts = [f"{title_of(alarm, label)}: for {duration(alarm.value)}"]
+    else:
+        parts = [f"{title_of(alarm, label)}: {in_digits(alarm.value)}"]
     if band := _band(alarm):
         parts.append(f"({band})")
     if alarm.count > 1:
@@ -41,6 +51,8 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
 
 def _band(alarm: Alarm) -> str:
     word = "allowed" if alarm.kind != "anomaly" else "expected"
+    if alarm.kind == SILENCE and alarm.upper is not None:
+        return f"{word} up to {duration(alarm.upper)}"
     if alarm.lower is not None and alarm.upper is not None:
         return f"{word} {in_digits(alarm.lower)} to {in_digits(alarm.upper)}"
     if alarm.upper is not None:

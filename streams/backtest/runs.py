@@ -20,7 +20,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from streams.backtest.intervals import Intervals, Series
 from streams.backtest.net import Doubts, Net
-from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
 from streams.records.apart import copied, rows_touched, take_back
 from streams.records.rows import Row

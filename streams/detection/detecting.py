@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+
+import msgspec
 
 from streams.detection.limits import LIMIT_CAUSES
-from streams.detection.log_rules import RULES_ROW, PartitionRules, put_in_force, rules_of
+from streams.detection.log_rules import put_in_force, rules_of
+from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
+from streams.detection.silence import Told
 from streams.detection.verdicts import AnomalyChange
 from streams.records.identity import anomaly_id
-from streams.records.rows import Changes, Row
+from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
 from streams.records.types import Anomaly, Logged, Reading, Tick
 from streams.windows.event_clock import AHEAD_MS
-
-SensorModels = dict[str, SeriesModel]
-"""The models of one sensor, by quantity."""
 
 
 @dataclass(slots=True)
@@ -53,8 +53,9 @@ def detect(
     Args:
         plan: How each series is watched.
         rows: The partition's rows by sensor id; new sensors are added.
-        records: Offset, ingest time (ms) and content of each record; ticks are passed on,
-            and let go of sensors that are silent; a change of rules is in force for what comes after it.
+        records: Offset, ingest time (ms) and content of each record; ticks are passed on, tell of sensors that
+            have fallen silent, and let go of those that are for long; a change of rules is in force for what comes
+            after it.
         outcome: Collects the results.
     """
     changed = outcome.changed
@@ -72,7 +73,7 @@ def detect(
             if not plan.room.for_a_row(sensor_id, len(rows)):
                 outcome.left_out += len(reading.values)
                 continue
-            row = rows[sensor_id] = Row({})
+            row = rows[sensor_id] = Row(SensorModels())
         elif offset <= row.applied_through:
             outcome.skipped += 1
             continue
@@ -92,11 +93,15 @@ def detect(
                 model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
                 if (rules := rules_of(rows)) is not None:
                     rules.lay_over(sensor_id, quantity, model)
+                if model.limits is not None:
+                    models.attend(ingest_ms)
             changes = model.observe(event_time, value, reading, ahead)
             if changes:
                 anomalies = [to_anomaly(sensor_id, quantity, change) for change in changes]
                 outcome.anomalies += anomalies
                 outcome.in_order += anomalies
+        if models.silence is not None and (told := models.silence.hear(reading.values, ingest_ms)):
+            _tell(sensor_id, told, models, outcome)
 
 
 def _pass_on(
@@ -107,9 +112,42 @@ def _pass_on(
     outcome: DetectionOutcome,
 ) -> None:
     outcome.in_order.append(tick.tick_at)
-    for silent, left in plan.room.take_silent(rows, offset, round(tick.tick_at * 1000)):
-        outcome.changed[silent] = left
-        outcome.let_go += 1
+    tick_ms = round(tick.tick_at * 1000)
+    since_ms = tick_ms - 1000 * (tick.steady or 0)
+    left = dict(plan.room.take_silent(rows, offset, tick_ms))
+    due = {
+        sensor_id: row
+        for sensor_id, row in rows.items()
+        if (watch := row.state.silence) is not None
+        and watch.due_ms <= tick_ms
+        and offset > row.applied_through
+    }
+    # In one order, whatever order rows have: after a restart it is another.
+    for sensor_id in sorted(left.keys() | due.keys()):
+        row = left[sensor_id] if sensor_id in left else due[sensor_id]
+        watch = row.state.silence
+        if sensor_id in left:
+            told = None if watch is None else watch.give_up(tick_ms)
+            outcome.let_go += 1
+        else:
+            assert watch is not None
+            told = watch.take_tick(tick_ms, since_ms)
+            if told is None:
+                continue
+            row.applied_through = offset
+            if watch.is_over:
+                row.state.silence = None
+        outcome.changed[sensor_id] = row
+        _tell(sensor_id, told or [], row.state, outcome)
+
+
+def _tell(sensor_id: str, told: Told, models: SensorModels, outcome: DetectionOutcome) -> None:
+    anomalies = [
+        to_anomaly(sensor_id, quantity, msgspec.structs.replace(change, seen=models[quantity].seen))
+        for quantity, change in told
+    ]
+    outcome.anomalies += anomalies
+    outcome.in_order += anomalies
 
 
 def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
@@ -139,53 +177,3 @@ def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
         severity=change.severity,
         rule=change.rule,
     )
-
-
-def models_to_state(models: SensorModels) -> list[tuple[str, bytes]]:
-    """Return a sensor's models as plain values, or the rules of the partition."""
-    if isinstance(models, PartitionRules):
-        return models.to_state()
-    return [(quantity, model.to_bytes()) for quantity, model in models.items()]
-
-
-def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> SensorModels:
-    """Restore a sensor's models from `models_to_state`.
-
-    Args:
-        plan: How each series is watched now; for what no longer fits see `SeriesModel.from_bytes`.
-        sensor_id: The sensor.
-        state: What `models_to_state` returned.
-
-    Raises:
-        InputError: ``unreadable_record`` if the bytes are not a model's state.
-    """
-    if sensor_id == RULES_ROW:
-        return PartitionRules.from_state(state)
-    return {
-        quantity: SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
-        for quantity, data in state
-    }
-
-
-def _take_changes(models: SensorModels) -> list[tuple[str, bytes]] | None:
-    """Return what has changed since the last call as plain values, if it is little; ``None``: write the whole."""
-    if not models:  # nothing tells whether the row was written whole: a reading without values made it
-        return None
-    changes: list[tuple[str, bytes]] | None = []
-    for quantity, model in models.items():
-        data = model.take_changes()  # of each, since the whole row has them all
-        if data is None:
-            changes = None
-        elif changes is not None:
-            changes.append((quantity, data))
-    return changes
-
-
-def _apply_changes(models: SensorModels, changes: Any) -> None:
-    """Take over what `_take_changes` returned."""
-    for quantity, data in changes:
-        models[quantity].apply_changes(data)
-
-
-MODEL_CHANGES: Final = Changes(_take_changes, _apply_changes)
-"""How a sensor's models are written when little of them has changed."""

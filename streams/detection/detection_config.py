@@ -25,7 +25,10 @@ from streams.records.room import Room
 from streams.records.rule_parts import AppliedRule, Severity
 
 _WEEK = 7 * 86400.0
-_LIMITS = ("low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds")
+_LIMITS = (
+    "low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds",
+    "silent_after_seconds",
+)  # fmt: skip
 LIMIT_FIELDS = (*_LIMITS, "severity")
 """What a configuration says of limits; all else is the detector's and the verdict's."""
 
@@ -69,6 +72,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         severity: Of the anomalies that limits raise: ``info``, ``warning`` or ``critical``.
         rise_per_hour, fall_per_hour: Limits of change, up and down; a value that came too fast is learned.
         rate_seconds: The change is taken over at least so long.
+        silent_after_seconds: An anomaly is raised when nothing has come for so long (by arrival); ``None``: never.
     """
 
     detector: str = "tailwatch"
@@ -93,6 +97,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     rise_per_hour: Annotated[float, Meta(gt=0)] | None = None
     fall_per_hour: Annotated[float, Meta(gt=0)] | None = None
     rate_seconds: Seconds = 60.0
+    silent_after_seconds: Annotated[float, Meta(gt=0)] | None = None
 
     def __post_init__(self) -> None:
         self._check_limits()
@@ -163,6 +168,7 @@ def limit_rules_of(told: DetectionConfig | AppliedRule, rule: str = "") -> Limit
         fall=inf if told.fall_per_hour is None else told.fall_per_hour,
         rise=inf if told.rise_per_hour is None else told.rise_per_hour,
         rate_seconds=told.rate_seconds,
+        silent_after=told.silent_after_seconds or 0.0,
         severity=told.severity,
         rule=rule,
     )
@@ -208,6 +214,8 @@ class DetectionPlan:
             pattern: _read({**base, **own}, f"detection.series.{pattern}")
             for pattern, own in patterns.items()
         }
+        for name, config in {"detection": self.default, **self.patterns}.items():
+            _check_silence(name, config, self.room)
 
     def config_for(self, sensor_id: str, quantity: str) -> DetectionConfig:
         """Return the configuration of a series: that of the first pattern that matches, else the default."""
@@ -232,6 +240,20 @@ def series_matches(pattern: str, sensor_id: str, quantity: str) -> bool:
     True
     """
     return fnmatchcase(f"{sensor_id}/{quantity}", pattern)
+
+
+def _check_silence(name: str, config: DetectionConfig, room: Room) -> None:
+    """Refuse a silence that would never be told.
+
+    Raises:
+        ConfigurationError: With the settings that contradict each other.
+    """
+    after = config.silent_after_seconds
+    if after is not None and room.silent_ms and after * 1000 >= room.silent_ms:
+        raise ConfigurationError(
+            f"{name}: silent_after_seconds must be less than windows.silent_days, {room.silent_ms / 1000:g} s, "
+            f"got {after:g}: a sensor is forgotten then, and nobody would be told"
+        )
 
 
 def _read(values: dict[str, Any], where: str) -> DetectionConfig:

@@ -12,8 +12,8 @@ its values (cause ``limit``) and of how fast they change (cause ``rate``). Each 
 detector's own.
 
 The rate is taken from a reading to the first one that is at least ``rate_seconds`` later, from there to the next, and
-so on: what lies between is not looked at. Times are event times; there is no clock here. Silence is no limit: a series
-that sends nothing makes no step.
+so on: what lies between is not looked at. Times are event times; there is no clock here. A third kind, that a series
+must send something, is watched elsewhere (`streams.detection.silence`): what sends nothing makes no step here.
 """
 
 from math import inf
@@ -26,7 +26,8 @@ from streams.records.rule_parts import Severity
 
 LIMIT: Final = "limit"
 RATE: Final = "rate"
-LIMIT_CAUSES: Final = frozenset({LIMIT, RATE})
+SILENCE: Final = "silence"
+LIMIT_CAUSES: Final = frozenset({LIMIT, RATE, SILENCE})
 """Causes of anomalies that a limit raised; all others are the detector's."""
 
 _SCORE: Final = 1.0  # beyond a limit there is nothing uncertain
@@ -42,6 +43,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         delay_seconds: For how long values must have been beyond.
         fall, rise: Change an hour, at most: downwards (as a positive number), upwards.
         rate_seconds: Over how long, at least, that change is taken.
+        silent_after: Seconds without a reading after which it is silent; 0: it may be.
         severity: Told with each anomaly.
         rule: Fingerprint of the change of rules that set them, told with each anomaly; empty: the settings did.
     """
@@ -53,13 +55,14 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     fall: float = inf
     rise: float = inf
     rate_seconds: float = 0.0
+    silent_after: float = 0.0
     severity: Severity = "warning"
     rule: str = ""
 
     @property
     def limits(self) -> bool:
         """Whether there is any limit."""
-        return self.of_values or self.of_rate
+        return self.of_values or self.of_rate or self.of_silence
 
     @property
     def of_values(self) -> bool:
@@ -70,6 +73,16 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     def of_rate(self) -> bool:
         """Whether there is a limit of their change."""
         return self.fall < inf or self.rise < inf
+
+    @property
+    def of_silence(self) -> bool:
+        """Whether there is a limit of how long nothing comes."""
+        return self.silent_after > 0
+
+    @property
+    def only_silence(self) -> bool:
+        """Whether there is no other limit than that."""
+        return self.of_silence and not (self.of_values or self.of_rate)
 
 
 class _Told(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ import msgspec
 
 from streams.detection.detection_config import limit_rules_of, series_matches
 from streams.detection.limits import LimitRules
+from streams.detection.sensor_models import SensorModels, attend_all
 from streams.detection.series_model import SeriesModel
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
@@ -24,7 +25,7 @@ _EVERY_OFFSET: Final = 2**63 - 1
 """Up to where the row contains readings: whoever writes one under its key is passed over."""
 
 
-class PartitionRules(dict[str, SeriesModel]):
+class PartitionRules(SensorModels):
     """The rules in force in a partition: a row of models that has none.
 
     Args:
@@ -75,7 +76,7 @@ class PartitionRules(dict[str, SeriesModel]):
         return cls(msgspec.json.decode(change, type=RuleChange), int(offset))
 
 
-def rules_of(rows: dict[str, Row[dict[str, SeriesModel]]]) -> PartitionRules | None:
+def rules_of(rows: dict[str, Row[SensorModels]]) -> PartitionRules | None:
     """Return the rules in force in a partition; ``None`` while no change has come.
 
     Args:
@@ -85,24 +86,23 @@ def rules_of(rows: dict[str, Row[dict[str, SeriesModel]]]) -> PartitionRules | N
     return row.state if row is not None and isinstance(row.state, PartitionRules) else None
 
 
-def lay_over_all(rows: dict[str, Row[dict[str, SeriesModel]]]) -> list[str]:
+def lay_over_all(rows: dict[str, Row[SensorModels]]) -> list[str]:
     """Give all models of a partition the limits that are in force in it.
 
     Returns:
         The sensors whose state that changed.
     """
-    rules = rules_of(rows)
-    if rules is None:
-        return []
     changed: dict[str, None] = {}
-    for sensor_id, row in rows.items():
-        for quantity, model in row.state.items():
-            if rules.lay_over(sensor_id, quantity, model):
-                changed[sensor_id] = None
+    if (rules := rules_of(rows)) is not None:
+        for sensor_id, row in rows.items():
+            for quantity, model in row.state.items():
+                if rules.lay_over(sensor_id, quantity, model):
+                    changed[sensor_id] = None
+    changed.update(dict.fromkeys(attend_all(rows)))
     return list(changed)
 
 
-def put_in_force(rows: dict[str, Row[dict[str, SeriesModel]]], offset: int, change: RuleChange) -> list[str]:
+def put_in_force(rows: dict[str, Row[SensorModels]], offset: int, change: RuleChange) -> list[str]:
     """Put a change in force, unless that or a later one is.
 
     Args:

@@ -71,7 +71,7 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     Args:
         id: Derived from series, kind and the event time of its first raise.
         number: Of the change, from 1: with the id it tells changes apart.
-        kind: What raised it: ``anomaly`` (what the detector found), ``limit`` or ``rate``.
+        kind: What raised it: ``anomaly`` (what the detector found), ``limit``, ``rate`` or ``silence``.
         severity: ``info``, ``warning`` or ``critical``.
         state: ``unacknowledged``, ``acknowledged``, ``returned`` (gone, nobody has acknowledged it), ``shelved``,
             ``suppressed`` (by planned work), ``out_of_service``, or ``normal``: it is over.

@@ -9,6 +9,7 @@ Nobody acknowledges, shelves or plans anything here: alarms are what they would 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 import msgspec
@@ -18,10 +19,12 @@ from streams.alarms.inputs import inputs_of_detection
 from streams.alarms.raising import AlarmOutcome, SensorAlarms, raise_alarms
 from streams.backtest.intervals import Intervals, Series
 from streams.backtest.runs import LogRecord
-from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.detection_config import DetectionPlan
+from streams.detection.limits import SILENCE
+from streams.detection.sensor_models import SensorModels
 from streams.records.rows import Row
-from streams.records.types import Anomaly
+from streams.records.types import Anomaly, Tick
 from streams.rules.seen import SeriesSeen
 
 FLOOD_SECONDS: Final = 600.0
@@ -99,12 +102,14 @@ class TrialResults:
         intervals: Of anomalies, as far as they are kept.
         not_kept: How many more there were.
         told_at: How often somebody would have been told, by `FLOOD_SECONDS` of event time.
+        listening: Ticks that say since when the bridge had heard everything: without them no silence can be told.
     """
 
     loads: dict[Series, SeriesLoad] = field(default_factory=dict)
     intervals: Intervals = field(default_factory=Intervals)
     not_kept: int = 0
     told_at: Counter[int] = field(default_factory=Counter)
+    listening: int = 0
 
     def merge(self, other: "TrialResults") -> None:
         """Add what came of other sensors."""
@@ -112,6 +117,7 @@ class TrialResults:
         self.intervals.by_series |= other.intervals.by_series
         self.not_kept += other.not_kept
         self.told_at += other.told_at
+        self.listening += other.listening
 
 
 class LimitTrial:
@@ -131,6 +137,8 @@ class LimitTrial:
         self._rows: dict[int, dict[str, Row[SensorAlarms]]] = defaultdict(dict)
         self._inputs: Counter[int] = Counter()
         self._kept: dict[int, set[str]] = defaultdict(set)
+        self._ticked_at: dict[int, float] = defaultdict(lambda: -inf)
+        self._partition_of: dict[Series, int] = {}
         self._results = TrialResults()
 
     def apply(self, partition: int, records: Sequence[LogRecord]) -> None:
@@ -139,7 +147,12 @@ class LimitTrial:
         detect(self._plan, self._models[partition], records, outcome)
         for change in outcome.anomalies:
             self._load(change.sensor_id, change.quantity).take(change)
+            self._partition_of[change.sensor_id, change.quantity] = partition
             self._keep(partition, change)
+        for _, _, record in records:
+            if type(record) is Tick and record.steady is not None:
+                self._results.listening += 1
+                self._ticked_at[partition] = max(self._ticked_at[partition], record.tick_at)
         if outcome.in_order:
             self._raise(partition, outcome)
 
@@ -173,5 +186,9 @@ class LimitTrial:
             seen: What was read of each series.
         """
         for series, load in self._results.loads.items():
-            load.end(seen[series].last)
+            # A series that is silent at the end is so up to the last tick, after its last reading.
+            last = seen[series].last
+            if SILENCE in load.open_now:
+                last = max(last, self._ticked_at[self._partition_of[series]])
+            load.end(last)
         return self._results

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from streams.alarms.wording import in_digits
+from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
 from streams.detection.limits import LimitRules
 from streams.rules.limit_trial import SeriesLoad
@@ -46,6 +47,8 @@ def remarks_of(
     seen: Mapping[Series, SeriesSeen],
     loads: Mapping[Series, SeriesLoad],
     near: NearNames,
+    *,
+    listening: bool = True,
 ) -> Iterator[RuleRemark]:
     """Say what is to be known of a rule.
 
@@ -55,6 +58,7 @@ def remarks_of(
         seen: All series that were read.
         loads: What the limits of each asked of people.
         near: Finds near names.
+        listening: Whether what was read says when somebody listened: otherwise no silence can be told.
     """
     if rule.limits is None:
         yield RuleRemark(rule.name, ERROR, "no_limit", "it sets no limit: nothing can cross it")
@@ -66,7 +70,15 @@ def remarks_of(
         yield RuleRemark(
             rule.name, NOTE, "partly_taken", f"a rule before it takes some of its series: {takers}"
         )
-    if rule.limits is not None:
+    if rule.limits is None:
+        return
+    if rule.limits.of_silence and not listening:
+        text = (
+            "its silence was not tried: no tick in what was read says that the bridge was listening (files and "
+            "MongoDB have none, nor have logs of bridges before silence was a limit)"
+        )
+        yield RuleRemark(rule.name, NOTE, "silence_not_tried", text)
+    if listening or not rule.limits.only_silence:
         yield from _of_what_it_did(rule.name, rule.limits, reach.series, seen, loads)
 
 
@@ -136,10 +148,14 @@ def _of_what_it_did(
 
 
 def _how_near(limits: LimitRules, series: Sequence[Series], seen: Mapping[Series, SeriesSeen]) -> str:
-    """Say between which values the series lay: how far a limit that nothing crossed is away."""
+    """Say how far a limit that nothing crossed is away: between which values series lay, how long nothing came."""
+    longest = duration(max(seen[each].longest_ms for each in series) / 1000)
+    gap = f"at most {longest} passed without a reading" if limits.of_silence else ""
+    if limits.only_silence:
+        return f": {gap}"
     lowest = min(seen[each].lowest for each in series)
     highest = max(seen[each].highest for each in series)
-    text = f": values were {in_digits(lowest)} to {in_digits(highest)}"
+    text = f": values were {in_digits(lowest)} to {in_digits(highest)}{gap and f', {gap}'}"
     if limits.delay_seconds and (lowest < limits.low or highest > limits.high):
         return f"{text}, beyond it, but never for {limits.delay_seconds:g} s"
     return text

@@ -72,7 +72,12 @@ class RulesReport:
             remark
             for rule in self.rules
             for remark in remarks_of(
-                rule, self.reach[rule.name], self.seen.by_series, self.after.loads, self.near
+                rule,
+                self.reach[rule.name],
+                self.seen.by_series,
+                self.after.loads,
+                self.near,
+                listening=self.after.listening > 0,
             )
         ]
         self.changes = None

@@ -10,13 +10,20 @@ from streams.records.types import Reading
 
 
 class SeriesSeen(msgspec.Struct, gc=False):
-    """Of one series; event times in seconds."""
+    """Of one series; event times in seconds.
+
+    Args:
+        arrived_ms: When its last reading came.
+        longest_ms: The longest time between two that came one after the other.
+    """
 
     readings: int
     first: float
     last: float
     lowest: float
     highest: float
+    arrived_ms: int = 0
+    longest_ms: int = 0
 
 
 class SeenSeries:
@@ -29,7 +36,7 @@ class SeenSeries:
     def apply(self, records: Iterable[LogRecord]) -> None:
         """Count records."""
         by_series = self.by_series
-        for _, _, record in records:
+        for _, ingest_ms, record in records:
             if type(record) is not Reading:
                 continue
             reading: Reading = record
@@ -38,9 +45,12 @@ class SeenSeries:
             for quantity, value in reading.values.items():
                 seen = by_series.get((sensor_id, quantity))
                 if seen is None:
-                    by_series[sensor_id, quantity] = SeriesSeen(1, time, time, value, value)
+                    by_series[sensor_id, quantity] = SeriesSeen(1, time, time, value, value, ingest_ms)
                     continue
                 seen.readings += 1
+                if (gap := ingest_ms - seen.arrived_ms) > seen.longest_ms:
+                    seen.longest_ms = gap
+                seen.arrived_ms = ingest_ms
                 if time > seen.last:
                     seen.last = time
                 elif time < seen.first:

@@ -17,8 +17,8 @@ from bridges.process.settings import Settings, load
 from bridges.replay.replaying import publish
 from bridges.sources import Selection
 from bridges.sources.kafka_source import KafkaSource, Log
-from streams.detection.detecting import SensorModels
 from streams.detection.log_rules import rules_of
+from streams.detection.sensor_models import SensorModels
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
 from streams.records.topics import READINGS

@@ -11,7 +11,7 @@ from bson import encode as encode_bson
 from bridges.mongo.history_marks import HISTORY
 from bridges.mongo.stored_positions import POSITIONS
 from bridges.process.settings import Settings
-from streams.detection.detecting import MODEL_CHANGES, models_from_state, models_to_state
+from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state
 from streams.records.large_values import is_part
 from streams.records.rows import CHANGES, encode_row
 from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows

@@ -17,14 +17,9 @@ from agents.stages.aggregate import WINDOW_ROWS
 from agents.stages.detect import model_rows
 from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import Settings
-from streams.detection.detecting import (
-    MODEL_CHANGES,
-    DetectionOutcome,
-    SensorModels,
-    detect,
-    models_from_state,
-    models_to_state,
-)
+from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state
+from streams.detection.sensor_models import SensorModels
 from streams.errors import InputError
 from streams.records.dead_letters import from_kafka
 from streams.records.rows import Changes, Row, encode_row

@@ -32,7 +32,7 @@ def recorded_day(*, sensors: int, steps: int, seed: int) -> list[Sent]:
         now = EPOCH + step * INTERVAL
         ingest_ms = round(now * 1000)
         if step % 3 == 2:
-            records.append(Sent(None, encode(Tick(tick_at=now)), ingest_ms))
+            records.append(Sent(None, encode(Tick(tick_at=now, steady=int(step * INTERVAL))), ingest_ms))
         silent = names[: sensors // 4] if 2 * steps // 5 < step < 3 * steps // 5 else []
         for name in names:
             if name in silent or rng.random() < 0.02:

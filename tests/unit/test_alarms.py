@@ -12,6 +12,7 @@ from streams.alarms.acting import action_of, why_not
 from streams.alarms.alarm_rules import AlarmRules
 from streams.alarms.raising import AlarmOutcome, Rows, SensorAlarms, raise_alarms
 from streams.alarms.wording import alarm_sentence
+from streams.detection.limits import LIMIT_CAUSES
 from streams.errors import ConfigurationError, InputError
 from streams.records.alarm_records import Action, Alarm, AlarmInput
 from streams.records.identity import anomaly_id
@@ -26,7 +27,7 @@ def raised(
     at: float, sensor: str = "boiler-1", *, cause: str = "limit", quantity: str = "pressure"
 ) -> AlarmInput:
     """A crossing of a limit at T + ``at``."""
-    limit = cause if cause in ("limit", "rate") else ""
+    limit = cause if cause in LIMIT_CAUSES else ""
     found = Anomaly(
         id=anomaly_id(sensor, quantity, T + at, limit).hex(), sensor_id=sensor, quantity=quantity, state="raised",
         changed_at=T + at, raised_at=T + at, score=1.0, value=130.0, expected=None, lower=None, upper=120.0,
@@ -285,6 +286,13 @@ def test_what_somebody_wrote_past_all_checks_changes_nothing_and_is_counted() ->
 def test_rules_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         AlarmRules(**wrong)
+
+
+def test_an_alarm_of_silence_says_for_how_long() -> None:
+    found = msgspec.structs.replace(raised(0, cause="silence").found, value=630.0, upper=600.0)
+    (alarm,) = Log().put(AlarmInput("boiler-1", found=found))
+    assert alarm.kind == "silence"
+    assert alarm_sentence(alarm) == "boiler-1 pressure sends nothing: for 10.5 min (allowed up to 10 min)"
 
 
 def test_an_alarm_is_a_sentence() -> None:

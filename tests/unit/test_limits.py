@@ -7,15 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.detection.detecting import (
-    DetectionOutcome,
-    SensorModels,
-    detect,
-    models_from_state,
-    models_to_state,
-    to_anomaly,
-)
+from streams.detection.detecting import DetectionOutcome, detect, to_anomaly
 from streams.detection.limits import LimitRules, LimitWatch
+from streams.detection.model_rows import models_from_state, models_to_state
+from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
 from streams.detection.verdicts import AnomalyChange
 from streams.records.rows import Row

@@ -6,9 +6,10 @@ import pytest
 
 from agents.stages.detect import model_rows
 from streams.backtest.runs import DetectionRun
-from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.detection_config import DetectionPlan
 from streams.detection.log_rules import RULES_ROW, rules_of
+from streams.detection.sensor_models import SensorModels
 from streams.errors import ConfigurationError
 from streams.records.rows import Row
 from streams.records.rule_parts import AppliedRule

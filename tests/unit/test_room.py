@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse
-from streams.detection.detecting import DetectionOutcome, SensorModels, detect
+from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
 from streams.errors import InputError, Reason
 from streams.payloads.accepted import Limits, Refusal

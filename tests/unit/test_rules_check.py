@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.cli import main
-from streams.records.types import Reading, encode
+from streams.records.types import Reading, Tick, encode
 from streams.rules import limit_trial
 
 START = 1_760_000_000.0
@@ -242,3 +242,38 @@ def test_more_raises_than_are_kept_are_still_counted(tmp_path) -> None:
     assert (
         "not compared with the limits in force: 50 raises" in check(path, "[detection]\nhigh = 0.5\n").output
     )
+
+
+SILENCE = '[detection.series."boiler-*/*"]\nsilent_after_seconds = 600\n'
+
+
+@pytest.fixture
+def listened(tmp_path: Path) -> Path:
+    """A day of two boilers with ticks, of which the second was gone for two hours."""
+    path = tmp_path / "listened.jsonl"
+    rows = []
+    for minute in range(MINUTES):
+        at = START + 60.0 * minute
+        names = ["boiler-1"] if 600 <= minute < 720 else ["boiler-1", "boiler-2"]
+        rows += [encode(Reading(name, at, {"temperature": 100.0, "pressure": 2.0})) for name in names]
+        rows.append(encode(Tick(at + 30, steady=60 * minute)))
+    path.write_bytes(b"\n".join(rows) + b"\n")
+    return path
+
+
+def test_a_silence_is_a_rule_too_where_ticks_say_that_somebody_listened(listened) -> None:
+    data = found(listened, SILENCE)
+    (rule,) = data["rules"]
+    assert rule["limits"] == {"silent_after": 600.0, "severity": "warning"}
+    assert (rule["series"], rule["alarms"], rule["raises"]) == (4, 1, 1)
+    told = check(listened, SILENCE).output
+    assert "silent after 600 s" in told
+    assert "boiler-2/pressure 2025-10-09T19:02:50Z to 2025-10-09T20:53:20Z, nothing came for 2 h" in told
+    assert "at most 2 h passed without a reading" in check(listened, SILENCE.replace("600", "9000")).output
+
+
+def test_where_nothing_says_that_somebody_listened_a_note_says_that_silence_was_not_tried(day) -> None:
+    data = found(day, SILENCE)
+    assert [each["kind"] for each in data["remarks"]] == ["silence_not_tried"]
+    both = found(day, f"{SILENCE}high = 500\n")
+    assert [each["kind"] for each in both["remarks"]] == ["silence_not_tried", "never"]

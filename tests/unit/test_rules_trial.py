@@ -18,12 +18,13 @@ from bridges.process.settings import Settings
 from bridges.rules.rules_run import RulesRun, limits_only
 from bridges.sources import Selection
 from bridges.sources.file_source import FileSource
+from streams.alarms.alarm_rules import AlarmRules
 from streams.alarms.raising import SensorAlarms
 from streams.backtest.configuration import Configuration
 from streams.backtest.intervals import Intervals
-from streams.detection.detecting import SensorModels
 from streams.detection.detection_config import DetectionPlan
 from streams.detection.limits import LIMIT_CAUSES
+from streams.detection.sensor_models import SensorModels
 from streams.records.alarm_records import AlarmInput
 from streams.records.room import Room
 from streams.records.rows import Row
@@ -34,7 +35,10 @@ from streams.rules.seen import SeenSeries
 START = 1_760_000_040.0
 DETECTION: dict[str, Any] = {
     "warm_up": 10,
-    "series": {"a/*": {"high": 4.0, "deadband": 1.0}, "b/*": {"low": -4.0, "fall_per_hour": 300.0}},
+    "series": {
+        "a/*": {"high": 4.0, "deadband": 1.0, "silent_after_seconds": 100.0},
+        "b/*": {"low": -4.0, "fall_per_hour": 300.0},
+    },
 }
 readings = st.lists(
     st.tuples(st.sampled_from("abt"), st.sampled_from([-120, 0, 30, 60, 900]), st.floats(-8, 8)),
@@ -55,7 +59,9 @@ def log_of(steps: list[tuple[str, int, float]]) -> Log:
     time = START
     for offset, (sensor, step, value) in enumerate(steps):
         time += step
-        record = Tick(time) if sensor == "t" else Reading(sensor, time, {"v": value, "w": -value})
+        record = (
+            Tick(time, steady=3000) if sensor == "t" else Reading(sensor, time, {"v": value, "w": -value})
+        )
         log.append((offset, round(time * 1000), record))
     return log
 
@@ -184,3 +190,17 @@ def test_what_was_read_is_counted_series_by_series() -> None:
     assert seen.readings == 2
     found = seen.by_series["s", "v"]
     assert (found.readings, found.first, found.last, found.lowest, found.highest) == (2, 3.0, 5.0, -1.0, 2.0)
+
+
+def test_a_series_that_is_silent_at_the_end_is_in_alarm_up_to_the_last_tick_and_the_end_is_told() -> None:
+    records: Log = [(0, 1_000, Reading("a", 1.0, {"v": 0.0}))]
+    records += [(at, at * 1000, Tick(float(at), steady=3000)) for at in range(5, 1000, 5)]
+    plan = DetectionPlan({"detector": "none", "silent_after_seconds": 100.0})
+    trial, seen = LimitTrial(plan, AlarmRules(), 5.0), SeenSeries()
+    seen.apply(records)
+    trial.apply(0, records)
+    found = trial.results(seen.by_series)
+    load = found.loads["a", "v"]
+    assert (load.told, load.raised, load.still_open) == (1, 1, True)
+    assert load.seconds == load.longest == 995 - 105
+    assert found.listening == 199

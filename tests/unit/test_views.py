@@ -16,6 +16,7 @@ from agents.views.recent import MOST_WATCHED, POINTS, WATCHED_FROM_THE_START, Ra
 from agents.web import queries
 from agents.web.peers import peer_urls
 from agents.web.queries import BadRequest, Listing, answer
+from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionConfig, SeriesModel
 from streams.records.rows import Row
 from streams.records.types import Anomaly, Reading, Tick
@@ -121,7 +122,9 @@ def test_two_limits_that_are_both_crossed_are_two_open_anomalies() -> None:
     model = SeriesModel(DetectionConfig(high=120, rise_per_hour=60))
     model.observe(0.0, 100.0)
     model.observe(60.0, 150.0)
-    models = SimpleNamespace(rows={0: {"s1": Row({"t": model})}, 1: {"s2": Row({"t": model})}})
+    series = SensorModels()
+    series["t"] = model
+    models = SimpleNamespace(rows={0: {"s1": Row(series)}, 1: {"s2": Row(series)}})
     app: Any = SimpleNamespace(models=models, owned_partitions=lambda: {0})
     assert overview._open_anomalies(app) == len(model.anomalies) == 2
 

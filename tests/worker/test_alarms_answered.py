@@ -43,10 +43,10 @@ class Plant:
             [Sent(each.sensor_id.encode(), encode(each), round(now * 1000)) for each in readings],
         )
 
-    def tick(self, at: float) -> None:
+    def tick(self, at: float, steady: int | None = None) -> None:
         """Let time pass: the first tick of the minute after ``at``."""
         begun = (at // 60 + 1) * 60
-        send(self.settings, [Sent(None, encode(Tick(begun)), round(begun * 1000))])
+        send(self.settings, [Sent(None, encode(Tick(begun, steady)), round(begun * 1000))])
 
     def ask(self, path: str) -> Any:
         """Ask the worker's web server."""
@@ -301,6 +301,12 @@ async def test_the_page_on_being_told_is_followed_word_for_word(
             (alarm,) = (await plant.until_states(**{"boiler-1": "shelved"})).values()
             assert alarm["acknowledged"]
             await until(lambda: plant.ask("/api/alarms")["alarms"][0]["label"] == "no_fault")
+            plant.read(100.0, "pump-1")  # silence.toml is in force, and no work is planned on it
+            plant.tick(time.time() + 2400, steady=3600)
+            await until(
+                lambda: any("pump-1 pressure sends nothing: for 4" in each.json["text"] for each in slack.taken),
+                lambda: "\n".join(each.json["text"] for each in slack.taken),
+            )
         finally:
             worker.kill()
             notifier.terminate()

@@ -20,6 +20,7 @@ from bridges.rules.rule_writer import write_change
 from bridges.sources import Selection
 from bridges.sources.kafka_source import KafkaSource, Log
 from streams.alarms.acting import action_of
+from streams.detection.limits import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm
 from streams.records.rule_parts import AppliedRule
 from streams.records.topics import (
@@ -39,12 +40,20 @@ from tests.support.worker_process import WorkerProcess, until_consumed
 DETECTION: Any = {
     "raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0,
     "high": 34.5, "deadband": 1.0, "severity": "critical", "rise_per_hour": 2000.0, "rate_seconds": 20.0,
+    "silent_after_seconds": 400.0,
 }  # fmt: skip
 STEPS = 700
 CHANGES = {
     part: change_to(rules, at=EPOCH + part, by=by, why=f"part {part}")
     for part, by, rules in (
-        (1, "Ada", [AppliedRule("sensor-01*/temperature", high=20.6, deadband=0.3)]),
+        (
+            1,
+            "Ada",
+            [
+                AppliedRule("sensor-01*/temperature", high=20.6, deadband=0.3),
+                AppliedRule("sensor-00[0-4]/*", silent_after_seconds=600.0, severity="critical"),
+            ],
+        ),
         (
             7,
             "Bob",
@@ -121,7 +130,11 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
     fingerprints = {each.fingerprint for each in CHANGES.values()}
     assert {each.rule for each in alarms} == {each.rule for each in anomalies} == {"", *fingerprints}
-    assert {"limit", "rate"} < causes, f"limits and detectors must both have been compared: {causes}"
+    assert causes > LIMIT_CAUSES, f"limits and detectors must both have been compared: {causes}"
+    silent = [each for each in anomalies if (each.cause, each.state) == ("silence", "raised")]
+    assert {each.sensor_id: each.rule for each in silent} == {
+        f"sensor-{number:03}": CHANGES[1].fingerprint if number < 5 else "" for number in range(10)
+    }
     in_processes = await asyncio.to_thread(Verification.plan(settings, Selection()).run, 2)
     assert in_processes == verified
 

@@ -21,29 +21,40 @@ from tests.support.recorded_day import EPOCH, Sent, send
 from tests.support.worker_process import WorkerProcess, until_ready
 from tests.worker.test_alarms_answered import until, variables_of
 
-LIMITS = {"boiler-*/temperature": {"high": 120, "deadband": 2, "delay_seconds": 60, "rise_per_hour": 60}}
+LIMITS = {
+    "boiler-*/temperature": {
+        "high": 120,
+        "deadband": 2,
+        "delay_seconds": 60,
+        "rise_per_hour": 60,
+        "silent_after_seconds": 600,
+    }
+}
 RULES = """
 [detection.series."boiler-*/temperature"]
 high = 120
 deadband = 2
 delay_seconds = 60
 rise_per_hour = 60
+silent_after_seconds = 600
 """
 SENSORS, MINUTES = 4, 600
 LAST = frozenset(f"boiler-last-{number}" for number in range(16))  # some in each partition
 
 
 def day() -> Iterator[Sent]:
-    """Sensors that swing over their limit and back, some readings late or twice, and a tick a minute."""
+    """Sensors that swing over their limit and back, some readings late or twice, one gone for a while; ticks."""
     for minute in range(MINUTES):
         now = EPOCH + 60.0 * minute
         for sensor in range(SENSORS):
+            if sensor == 2 and 200 <= minute < 240:
+                continue
             late = 300.0 if (minute + sensor) % 37 == 0 else 0.0
             value = 110 + 14 * math.sin((minute + 40 * sensor) / 30) + 3 * math.sin(minute * 2.3)
             reading = Reading(f"boiler-{sensor}", max(EPOCH, now - late), {"temperature": round(value, 2)})
             record = Sent(f"boiler-{sensor}".encode(), encode(reading), round(now * 1000))
             yield from [record] * (2 if minute % 50 == 9 else 1)
-        yield Sent(None, encode(Tick(now)), round(now * 1000))
+        yield Sent(None, encode(Tick(now, steady=60 * minute)), round(now * 1000))
     for step, value in enumerate((100.0, 130.0, 130.0, 130.0)):
         at = EPOCH + 60.0 * (MINUTES + step)
         for name in sorted(LAST):
