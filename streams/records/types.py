@@ -16,23 +16,16 @@ from streams.records.room import LARGEST_LEARNED
 from streams.records.rows import LONGEST_ID
 from streams.records.rule_records import RuleChange
 
-LONGEST_QUANTITY: Final = 256
-"""Characters of a quantity's name; the bridge admits 64."""
+LONGEST_QUANTITY: Final = 256  # characters of a quantity's name; the bridge admits 64
 
 HEADER_READING_ID = "id"
 HEADER_MQTT_TOPIC = "mqtt_topic"
-HEADER_CLOCK = "clock"
-"""``arrival`` where a reading had no event time of its own."""
-HEADER_MAPS = "maps"
-"""Fingerprint of the maps in force when a reading was read: 8 bytes."""
-HEADER_REDRIVE = "redrive"
-"""The batch of a reading that came out of a dead letter."""
+HEADER_CLOCK = "clock"  # ``arrival`` where a reading had no event time of its own
+HEADER_MAPS = "maps"  # fingerprint of the maps in force when a reading was read: 8 bytes
+HEADER_REDRIVE = "redrive"  # the batch of a reading that came out of a dead letter
 
-MOST_STEADY: Final = 31_536_000
-"""Seconds that a tick says of the bridge at most: a year."""
-
-LATEST: Final = 253_402_300_799.0
-"""The end of the year 9999, seconds since the Unix epoch: no Date lies beyond it."""
+MOST_STEADY: Final = 31_536_000  # seconds that a tick says of the bridge at most: a year
+LATEST: Final = 253_402_300_799.0  # the end of the year 9999, from the Unix epoch: no Date lies beyond it
 
 # Whoever may write to the log can write what the bridge would refuse: a time beyond the years of a Date, a counter
 # beyond 64 bits, a name that makes a result larger than a record may be. Each stopped a worker, again at each start.
@@ -78,8 +71,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Aggregate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The summary of one closed window of one series, or of what came late for it: a supplement.
 
-    Both carry the id of the window, and whoever wants the window joins them (`streams.records.window_parts`); in
-    MongoDB they are one document.
+    Both carry the id of the window. Whoever wants that joins them (`streams.records.window_parts`), as MongoDB does.
 
     Args:
         start, end: Window bounds, half-open ``[start, end)``.
@@ -123,8 +115,8 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         score: The peak so far, in [0, 1]: one minus the tail probability.
         value: The value at the peak; ``expected``, ``lower`` and ``upper`` say what was expected then. A limit expects
             nothing, and its band is what it allows. Of a silence they are seconds, and all times are ingest times.
-        cause: Which residual of the detector was surprised; ``limit``, ``rate`` or ``silence`` if a limit that a user
-            set was crossed. A series can have an anomaly of each of these open beside one of the detector.
+        cause: Which residual of the detector was surprised; ``limit``, ``rate`` or ``silence`` if a limit was crossed.
+            A series can have an anomaly of each of these open beside one of the detector.
         seen: Readings that the model had seen.
         severity: Of the limit, ``info``, ``warning`` or ``critical``; none for what the detector found.
         rule: Fingerprint of the change of rules that set the limit; none if the settings did.
