@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
+BROWSER := .venv/browser/installed
 
 .PHONY: install demo test simulate test-containers lint bench clean
 
@@ -13,7 +14,7 @@ install: $(INSTALLED)
 demo: $(INSTALLED)  ## run everything on this machine until Ctrl-C
 	$(BIN)/weir demo $(ARGS)
 
-test: $(INSTALLED)  ## all tests, with real servers that the tests start, and the floor of coverage; with ARGS some of them
+test: $(INSTALLED) $(BROWSER)  ## all tests, with real servers that the tests start, and the floor of coverage; with ARGS some of them
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/python -m tests.all_tests
 else
@@ -47,3 +48,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@echo "installed"
 	touch $@
+
+# Only tests need a browser. Without one the tests of pages fail, and the others run.
+$(BROWSER): tests/browser/requirements.lock tests/support/chromium.py | $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/browser/requirements.lock
+	$(BIN)/python -m tests.support.chromium

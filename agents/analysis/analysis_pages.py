@@ -120,7 +120,7 @@ ROUTES = (
     Route(
         "/",
         AnalysisPages.start,
-        "the page for people. One file, loads nothing from elsewhere. `/#SENSOR/QUANTITY` opens a series",
+        "the page for people. Loads nothing from elsewhere. `/#SENSOR/QUANTITY` opens a series",
     ),
     Route(
         "/api/series",

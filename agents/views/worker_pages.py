@@ -157,7 +157,7 @@ ROUTES = (
         "/",
         WorkerPages.start,
         "a page for people: rates, sensors with their newest readings and expected band, anomalies, quality, ledger, "
-        "workers. One file, loads nothing from elsewhere. `/?sensor=ID&quantity=NAME` opens one series",
+        "workers. Loads nothing from elsewhere. `/?sensor=ID&quantity=NAME` opens one series",
     ),
     Route(
         "/api/overview",

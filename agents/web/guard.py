@@ -1,10 +1,12 @@
 """Stands before every page of both applications, Faust's own included.
 
 A request under a foreign name is answered 421 (`bridges.process.http_guard` says why); every answer has the same
-security headers, and to another worker the proof that a worker of this group made it (`agents.web.proof`).
+security headers, and to another worker the proof that a worker of this group made it (`agents.web.proof`). To a
+browser that has the same answer already none is sent again (304), and others are compressed.
 """
 
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,8 @@ from bridges.process.settings import Settings
 
 log = get_logger(__name__)
 
+_WORTH_COMPRESSING = 1000
+"""Bytes: less goes in one packet, whatever it is."""
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -49,6 +53,8 @@ def _guard(allowed: AllowedHosts, prover: Prover) -> Any:
         nonce = request.headers.get(NONCE, "")
         if isinstance(response, web.Response) and isinstance(response.body, bytes):
             response.headers.update(_proof(prover, nonce, request.raw_path, response.status, response.body))
+            if not nonce and request.method == "GET" and response.status == 200:
+                _send_once(request, response, response.body)
         return response
 
     return guard
@@ -64,6 +70,18 @@ def _safe(response: web.StreamResponse) -> web.StreamResponse:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _send_once(request: web.Request, response: web.Response, body: bytes) -> None:
+    """Send nothing to whom has it, and less than it is to others."""
+    tag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+    response.headers["ETag"] = tag
+    response.headers["Vary"] = "Accept-Encoding"
+    if tag in request.headers.get("If-None-Match", ""):
+        response.set_status(304)
+        response.body = None
+    elif len(body) > _WORTH_COMPRESSING:
+        response.enable_compression()
 
 
 def _proof(prover: Prover, nonce: str, path: str, status: int, body: bytes) -> dict[str, str]:

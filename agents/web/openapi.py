@@ -49,7 +49,12 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     ),
 }
 """What the parameters of all pages are, by name."""
-_TEXTS: Final = {"/": "text/html", "/alarms": "text/html", "/metrics": "text/plain"}
+_TEXTS: Final = {
+    "/": "text/html",
+    "/alarms": "text/html",
+    "/assets/{name}": "text/javascript",
+    "/metrics": "text/plain",
+}
 """Pages whose answers are not JSON."""
 _REFUSAL: Final[Json] = {
     "description": "a parameter (400), no such thing (404), or somebody does not answer (503): `error` says which",

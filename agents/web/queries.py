@@ -87,9 +87,9 @@ def answer(view: View, value: object, status: int = 200) -> Response:
         value: Plain values; what is of no JSON type becomes its text.
         status: Of HTTP.
     """
-    # What is live must not come from a cache.
+    # What is live must not come from a cache without a question whether it still is so.
     return view.bytes(
-        _encode(value), content_type="application/json", status=status, headers={"Cache-Control": "no-store"}
+        _encode(value), content_type="application/json", status=status, headers={"Cache-Control": "no-cache"}
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from faust.web import Request, Response, View
 
 from agents.web import readiness, tables
+from agents.web.assets import ASSETS
 from agents.web.openapi import describe_pages
 from agents.web.peers import ask_all
 from agents.web.queries import BadRequest, answer, is_local, not_found
@@ -87,6 +88,13 @@ class Pages(Generic[A]):
         """Describe the pages for programs."""
         return answer(view, describe_pages(self.routes, self.app.conf.id))
 
+    async def asset(self, view: View, request: Request, name: str) -> Response:
+        """Return a file that pages for people load."""
+        if (found := ASSETS.get(name)) is None:
+            return not_found(view, f"asset: {name}; there are {', '.join(ASSETS)}")
+        headers = {"Cache-Control": "no-cache"}
+        return view.bytes(found.content, content_type=found.content_type, headers=headers)
+
     async def live(self, view: View, request: Request) -> Response:
         """Say that the event loop runs."""
         return answer(view, {"live": True})
@@ -145,6 +153,7 @@ class Pages(Generic[A]):
 COMMON = (
     Route("/api", Pages.index, "these pages, and what they show"),
     Route("/api/openapi.json", Pages.openapi, "the same for programs, by OpenAPI 3.1"),
+    Route("/assets/{name}", Pages.asset, "what pages for people load"),
     Route("/health/live", Pages.live, "200 while the event loop runs"),
     Route("/health/ready", Pages.ready, "200 while it does all of its work, otherwise 503 with the reason"),
     Route("/metrics", Pages.metrics_text, "[Prometheus](metrics.md)"),

@@ -1,0 +1,75 @@
+"""An alarm comes to the page by itself, and is answered there without a mouse."""
+
+import time
+from threading import Event, Thread
+
+from tests.support.plant import HIGH_PRESSURE, Plant
+
+APPEARS_SECONDS = 1.0
+ANSWERS = (
+    ("a", "acknowledged"),
+    ("s", "shelved, until"),
+    ("u", "acknowledged"),
+    ("n", "acknowledged, no fault"),
+)
+"""Keys, and the state that then stands there once the worker has it."""
+
+
+class FirstSeen:
+    """Looks for an alarm at the API as often as it can, and keeps the time at which it stood there first."""
+
+    def __init__(self, plant: Plant, sensor: str) -> None:
+        self._plant, self._sensor = plant, sensor
+        self._found = Event()
+        self.at = 0.0
+        Thread(target=self._look, daemon=True).start()
+
+    def _look(self) -> None:
+        while not self._plant.alarm_of(self._sensor):
+            self._found.wait(0.02)
+        self.at = time.time()
+        self._found.set()
+
+    def await_it(self) -> float:
+        """Return the time, seconds since the Unix epoch."""
+        assert self._found.wait(30), "no alarm stands"
+        return self.at
+
+
+def test_an_alarm_appears_within_a_second_and_is_acknowledged_shelved_and_labelled_by_keyboard(
+    plant: Plant, new_page
+) -> None:
+    opened = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms")
+    page = opened.page
+    row = "[...document.querySelectorAll('#alarms tr')].find(each => each.textContent.includes('pump-2'))"
+    page.wait_for_function("() => document.getElementById('count').textContent.includes('open')")
+    assert page.evaluate(f"!{row}")
+    stands = FirstSeen(plant, "pump-2")
+    plant.held["pump-2"] = 1.5 * HIGH_PRESSURE
+    try:
+        appeared = opened.seconds_until(row)
+        assert appeared - stands.await_it() < APPEARS_SECONDS
+        page.keyboard.press("Tab")
+        while page.evaluate("document.activeElement.id") != "by":
+            page.keyboard.press("Tab")
+        page.keyboard.type("Ada")
+        while not page.evaluate("document.activeElement.textContent.includes('pump-2')"):
+            page.keyboard.press(
+                "Tab" if page.evaluate("document.activeElement.nodeName !== 'TR'") else "ArrowDown"
+            )
+        state = f"({row}).children[2].textContent"
+        for key, then in ANSWERS:
+            page.keyboard.press(key)
+            page.wait_for_function(f"() => {state}.includes({then!r}) && !{state}.includes('…')")
+            assert page.evaluate(f"document.activeElement === {row}"), f"focus stays after {key!r}"
+        assert plant.alarm_of("pump-2")["label"] == "no_fault"
+    finally:
+        del plant.held["pump-2"]
+
+
+def test_nobody_acts_without_a_name(plant: Plant, new_page) -> None:
+    page = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms").page
+    page.locator("#alarms tr").first.focus()
+    page.keyboard.press("a")
+    assert "Say who you are first" in page.text_content("#wrong")
+    assert page.evaluate("document.activeElement.id") == "by"

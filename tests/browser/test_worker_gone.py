@@ -1,0 +1,97 @@
+"""What pages show while their server is not there, and after it was killed: nothing old that looks new."""
+
+import json
+import signal
+
+from tests.services.bridge_kit import until
+from tests.support.plant import Plant
+
+QUIET_BYTES_A_SECOND = 5000
+GREEN = """() => [...document.querySelectorAll("body *")].filter(each => each.checkVisibility() && !each.children.length
+    && each.textContent.trim()).map(each => [each.textContent.trim(), getComputedStyle(each).color])
+    .filter(([, color]) => color === probe()).map(([text]) => text);
+"""
+PROBE = """window.probe = () => { const one = document.createElement("i"); one.style.color = "var(--good)";
+    document.body.append(one); const color = getComputedStyle(one).color; one.remove(); return color; }"""
+ROWS = """selector => [...document.querySelectorAll(selector)].map(row => [...row.cells]
+    .filter(cell => !cell.querySelector("svg")).map(cell => cell.textContent))"""
+"""Texts of a table; the little drawings of what was watched begin anew with the worker."""
+
+
+def green(page) -> list[str]:
+    """Return the texts on a page that are of the colour of what is well."""
+    page.evaluate(PROBE)
+    found: list[str] = page.evaluate(GREEN)
+    return found
+
+
+def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
+    plant: Plant, new_page
+) -> None:
+    plant.await_analysed()
+    worker, analysis = (f"http://127.0.0.1:{each.port}" for each in (plant.worker, plant.analysis))
+    home = new_page(f"{worker}/")
+    alarms, models = (
+        new_page(f"{worker}/alarms"),
+        new_page(f"{analysis}/#boiler-1/temperature", scheme="dark"),
+    )
+    home.page.wait_for_function("() => document.getElementById('workers').textContent.includes('ready')")
+    models.page.wait_for_selector("#history svg")
+    assert "ready" in green(home.page), "green while it is there"
+    for process in (plant.worker, plant.analysis):
+        process.signal(signal.SIGKILL)
+        process.wait(10)
+    models.page.evaluate("refreshRest()")
+    for opened, alert in ((home, "#gone"), (alarms, "#wrong"), (models, "#gone")):
+        opened.page.wait_for_function(
+            f"() => document.querySelector({alert!r}).textContent.includes('not answer')"
+        )
+        opened.page.wait_for_selector(alert)
+        assert green(opened.page) == []
+        assert opened.flaws() == []
+    assert home.page.text_content("#state") == models.page.text_content("#ready") == "unknown"
+    plant.worker.start()
+    plant.analysis.start()
+    plant.await_ready(plant.worker, plant.analysis)
+    for opened, alert in ((home, "#gone"), (alarms, "#wrong:not(:empty)")):
+        opened.page.wait_for_selector(alert, state="hidden")
+
+
+def test_a_page_that_has_nothing_new_to_show_costs_little(plant: Plant, new_page) -> None:
+    plant.rest()
+    for port, path in ((plant.worker.port, "/"), (plant.worker.port, "/alarms"), (plant.analysis.port, "/")):
+        opened = new_page(f"http://127.0.0.1:{port}{path}")
+        opened.page.wait_for_timeout(2000)  # the page itself, and what it asks for first
+        assert opened.bytes_in(4) / 4 < QUIET_BYTES_A_SECOND, path
+
+
+def test_a_page_shows_what_it_showed_before_the_worker_was_killed(plant: Plant, new_page) -> None:
+    plant.rest()
+    until(lambda: not sum(plant.get("/api/overview")["lag"].values()), "all is worked through")
+    home = new_page(
+        f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1mo"
+    ).page
+    alarms = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms").page
+    alarms.wait_for_selector("#alarms tr")
+
+    def shown() -> str:
+        home.wait_for_selector("#past-chart svg")
+        return json.dumps(
+            [
+                home.evaluate(ROWS, "#sensors tr"),
+                alarms.evaluate(ROWS, "#alarms tr"),
+                home.inner_html("#past-chart"),
+                home.text_content("#anomalies"),
+            ],
+            indent=1,
+        )
+
+    before = shown()
+    plant.worker.kill()
+    home.wait_for_selector("#gone")
+    plant.worker.start()
+    plant.await_ready(plant.worker)
+    home.wait_for_selector("#gone", state="hidden")
+    home.reload()
+    home.wait_for_selector("#sensors tr.series")
+    assert shown() == before

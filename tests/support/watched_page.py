@@ -1,0 +1,88 @@
+"""A page in a browser that remembers what it complained of."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+SERIOUS = ("serious", "critical")
+# What a browser says of its own when a server does not answer; pages have to say it to people.
+_UNREACHABLE = "net::ERR_CONNECTION"
+
+
+@dataclass
+class WatchedPage:
+    """A page.
+
+    Args:
+        context: Its window, apart from those of others.
+        page: As Playwright drives it.
+        complaints: Errors on the console and exceptions that nothing caught.
+    """
+
+    context: Any
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, browser: Any, address: str, size: tuple[int, int], scheme: str) -> "WatchedPage":
+        """Open an address.
+
+        Args:
+            browser: The browser.
+            address: With scheme, host and port.
+            size: Of the window, in CSS pixels.
+            scheme: ``light`` or ``dark``.
+        """
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        context.set_default_timeout(15_000)
+        opened = cls(context, context.new_page())
+        opened.page.on("console", opened._said)
+        opened.page.on("pageerror", lambda error: opened.complaints.append(f"not caught: {error}"))
+        opened.page.goto(address)
+        return opened
+
+    def close(self) -> None:
+        """Close its window."""
+        self.context.close()
+
+    def flaws(self) -> list[str]:
+        """Return what axe calls serious or critical, each with where it is."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{each['impact']} {each['id']}: {each['help']}: {[node['target'] for node in each['nodes'][:5]]}"
+            for each in found
+            if each["impact"] in SERIOUS
+        ]
+
+    def overflow(self) -> int:
+        """Return by how many pixels the page is wider than its window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+    def seconds_until(self, script: str, seconds: float = 15) -> float:
+        """Wait until a script holds in the page, looked at in each frame; return the page's clock at that moment.
+
+        Args:
+            script: An expression of JavaScript.
+            seconds: How long at most.
+        """
+        # A function, for the pages' own policy lets no text be evaluated.
+        script = f"() => ({script}) && Date.now() / 1000"
+        return float(self.page.wait_for_function(script, timeout=math.ceil(seconds * 1000)).json_value())
+
+    def bytes_in(self, seconds: float) -> int:
+        """Return how many bytes come from the server in so many seconds, headers included."""
+        came: list[int] = []
+        session = self.context.new_cdp_session(self.page)
+        session.on("Network.loadingFinished", lambda event: came.append(int(event["encodedDataLength"])))
+        session.send("Network.enable")
+        self.page.wait_for_timeout(1000 * seconds)
+        session.detach()
+        return sum(came)
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error" and _UNREACHABLE not in message.text:
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
