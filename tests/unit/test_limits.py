@@ -91,6 +91,16 @@ def test_anomalies_raised_by_one_reading_have_ids_of_their_own() -> None:
     assert len({to_anomaly("s", "t", each).id for each in told}) == 3 and len(told) == 4
 
 
+@pytest.mark.parametrize("maximum", [0, 2**32], ids=["reset", "wrap"])
+def test_of_a_counter_a_reset_or_a_wrap_raises_nothing_and_a_rise_that_is_too_fast_does(maximum: int) -> None:
+    model = SeriesModel(DetectionConfig(detector="none", rise_per_hour=12, rate_seconds=1800))
+    start = 2**32 - 25.0
+    hourly = [start + 10 * i for i in range(3)] + [(start + 30) % maximum if maximum else 0.0]
+    hourly += [hourly[-1] + 10.0, hourly[-1] + 20.0, hourly[-1] + 33.0]
+    told = [model.observe(3600.0 * i, value) for i, value in enumerate(hourly)]
+    assert [[change.kind for change in each] for each in told] == [[]] * 6 + [["raised"]]
+
+
 def test_a_limit_is_watched_from_the_first_reading_on() -> None:
     model = SeriesModel(HIGH)
     (raised,) = model.observe(1000.0, 121.0)

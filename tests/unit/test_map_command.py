@@ -90,6 +90,19 @@ def test_a_map_that_is_none_names_its_field_and_ends_with_2(tmp_path: Path) -> N
     assert "scales" in text and "docs/reference/maps.md" in text
 
 
+@pytest.mark.parametrize("command", [("try", *FREEZER, "--payload", "1", "--map"), ("check",)])
+def test_a_map_that_wants_a_rate_of_a_counter_is_refused_with_the_remedy(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'name = "own"\n[[rule]]\ntopic = "a/{sensor}"\n[rule.fields]\nkwh = { counter = true }\n',
+        encoding="utf-8",
+    )
+    text = run(*command, str(own), code=2)
+    assert "'kwh'" in text and "rise_per_hour" in text and "0025-counters.md" in text
+
+
 def test_the_maps_in_force_are_listed_with_their_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "shellies/{sensor}/{quantity+}" in run("list")
     monkeypatch.setenv("WEIR_MQTT__BUILT_IN_MAPS", "tasmota")

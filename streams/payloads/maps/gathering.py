@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
-from streams.errors import InputError, Reason, shown
+from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.maps.decoded import Passed, Refused
 from streams.payloads.maps.model import Field, Rule
 from streams.payloads.maps.names import quantity_name
@@ -25,6 +25,10 @@ _MAX_QUANTITIES = 512
 _MAX_KNOWN = 4096
 _EXACT = 2**53
 _PLAIN = Field()
+_COUNTER = (
+    "fields.{pattern!r}: counter must be left out: a rate needs the reading before, and a map knows of none. How fast "
+    "a counter may rise is a limit of its series, rise_per_hour (docs/decisions/0025-counters.md)"
+)
 
 
 class Notes:
@@ -79,9 +83,15 @@ class Gatherer:
     Args:
         rule: The rule.
         not_values: Patterns of what is an id or a time and therefore no quantity.
+
+    Raises:
+        ConfigurationError: If a pattern is none, or a field is to be a counter.
     """
 
     def __init__(self, rule: Rule, not_values: Iterable[str] = ()) -> None:
+        for pattern, field in rule.fields.items():
+            if field.counter:
+                raise ConfigurationError(_COUNTER.format(pattern=pattern[:80]))
         self._fields = [(compile_path(pattern), field) for pattern, field in rule.fields.items()]
         self._ignored = [compile_path(pattern) for pattern in (*rule.ignore, *not_values)]
         self._others = rule.keep_others

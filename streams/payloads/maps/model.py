@@ -82,7 +82,7 @@ class Field(_Part, frozen=True):
         unit: The unit of the result, for people.
         words: Texts and the numbers they stand for, in place of the usual words.
         ignore: Pass over.
-        counter: The value only grows, until it is reset or wraps.
+        counter: Refused: a rate needs the reading before, and a map knows of none.
         decimal: ``,`` where numbers in text have a decimal comma.
     """
 
