@@ -127,6 +127,7 @@ ONE_OF_A_KIND = {
     "octoprint": "its printer",
     "mosquitto": "the broker",
     "open3e": "its boiler",
+    "sofar2mqtt": "its inverter",
     "me": "ThingsBoard's device: which it is, the access token says, to its own server alone",
 }
 """Sensors that a topic does not name: there is one of them on a base topic, which retained states rely on, too."""

@@ -122,3 +122,26 @@ def test_the_lowest_bit_may_stand_in_another_byte() -> None:
         read(bytes.fromhex("0a00"))
     with pytest.raises(ConfigurationError, match="lowest of"):
         Layout([BytesField(name="voc", type="i8", at=0, lowest=(2, 6))])
+
+
+@pytest.mark.parametrize(
+    "field", ["UID", "PN532.UID", "deviceId", "serial_number", "meterNo", "fw-version", "SSID", "version"]
+)
+def test_a_text_of_digits_under_the_name_of_a_name_is_no_measurement(field: str) -> None:
+    outcome = by_map("", f'{{"{field}": "52123456", "t": "21.5"}}')
+    assert [each.reading.values for each in outcome.readings] == [{"t": 21.5}]
+    named = by_map("[rule.fields]\n\"*\" = { name = 'n' }", f'{{"{field}": "52123456"}}')
+    assert [each.reading.values for each in named.readings] == [{"n": 52123456.0}]
+
+
+@pytest.mark.parametrize(
+    "field", ["grid", "humid", "PV1Voltage", "number_of_starts", "no2", "number", "state.no"]
+)
+def test_names_that_only_look_like_it_are_measurements_as_texts_too(field: str) -> None:
+    assert by_map("", f'{{"{field}": "5"}}').readings[0].reading.values.popitem()[1] == 5.0
+
+
+def test_what_stands_around_a_place_for_quantities_that_is_empty_is_none_of_them() -> None:
+    rule = 'values = ["object", ""]'
+    assert by_map(rule, '{"object": null, "port": 2}').readings == []
+    assert by_map(rule, '{"port": 2}').readings[0].reading.values == {"port": 2.0}

@@ -318,8 +318,12 @@ class CompiledRule:
                     return
             wanted = " or ".join(template.text for template in self._quantities)
             raise InputError(Reason.BAD_QUANTITY, f"the quantity must be named by {wanted}")
+        is_null = False
         for path in self._values:
+            if is_null and not path.steps:
+                return  # there is a place for quantities, and nothing in it: what stands around it are none
             value = follow(path) if path.steps else place.value
+            is_null |= value is None
             if type(value) is list and gatherer.names_elements:
                 value = {f"[{number}]": element for number, element in enumerate(value[:_MOST_COLUMNS])}
             if type(value) is dict:

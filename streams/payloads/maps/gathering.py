@@ -14,7 +14,7 @@ from typing import Any
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.maps.decoded import Passed, Refused
 from streams.payloads.maps.model import Field, Rule
-from streams.payloads.maps.names import quantity_name
+from streams.payloads.maps.names import names_something, quantity_name
 from streams.payloads.maps.numbers import NOT_MEASURED, TEXT, WORDS, number_in
 from streams.payloads.maps.paths import Path, compile_path, matches, shown_way
 
@@ -54,7 +54,7 @@ class Notes:
 class _Action:
     """What is done with the field at one path."""
 
-    __slots__ = ("field", "name", "node", "scaled", "take", "way", "why", "words")
+    __slots__ = ("field", "is_name", "name", "node", "scaled", "take", "way", "why", "words")
 
     def __init__(self, way: tuple[str, ...], name: str, field: Field, take: bool, why: str) -> None:
         self.way = way
@@ -63,6 +63,7 @@ class _Action:
         self.take = take
         self.why = why
         self.words: Any = field.words or WORDS
+        self.is_name = field is _PLAIN and names_something(way[-1])
         self.scaled = field.scale != 1.0 or field.offset != 0.0
         self.node: Node | None = None
 
@@ -182,7 +183,11 @@ class Gatherer:
                 notes.refuse(action.way, _unwanted(action))
             return
         try:
-            number = number_in(value, self._words_of(action), self._decimal_of(action))
+            number = (
+                TEXT
+                if kind is str and action.is_name and value[:1].isdigit()
+                else number_in(value, self._words_of(action), self._decimal_of(action))
+            )
         except InputError as error:
             notes.refuse(action.way, error)
             return

@@ -23,6 +23,12 @@ _OTHERS = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
 _SPELT = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "µ": "u", "μ": "u"}
 )
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", re.ASCII)
+_OF_NAMES = frozenset({
+    "id", "uid", "uuid", "guid", "serial", "sn", "mac", "ssid", "bssid", "imei", "imsi", "iccid", "eui", "version",
+    "firmware", "fw", "fwv", "revision", "hostname", "ip",
+})  # fmt: skip
+_NUMBERED = frozenset({"serial", "part", "meter", "device", "model", "order", "article"})
 _RESERVED = frozenset({"sensor_id", "collected_at", "sequence", "metadata", "reading"})
 
 
@@ -92,3 +98,18 @@ def quantity_name(path: tuple[str, ...]) -> str:
         digest = blake2b(text.encode(), digest_size=4, person=b"weir.longname").hexdigest()
         text = f"{text[:55]}-{digest}"
     return f"{text}_" if text in _RESERVED else text
+
+
+@lru_cache(maxsize=4096)
+def names_something(field: str) -> bool:
+    """Whether a field holds by its name what names something, or a version: a text in it is no number, whatever it is.
+
+    >>> names_something("PN532_UID"), names_something("deviceId"), names_something("humid"), names_something("grid")
+    (True, True, False, False)
+    """
+    words = [word.lower() for word in _WORD.findall(field)]
+    if not words:
+        return False
+    return words[-1] in _OF_NAMES or (
+        words[-1] in ("number", "no", "nr") and len(words) > 1 and words[-2] in _NUMBERED
+    )
