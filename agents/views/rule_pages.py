@@ -1,17 +1,22 @@
-"""The page on which a limit is tried on a series, over the windows that MongoDB has: approximate, and at once."""
+"""Limits of a series: tried over the windows that MongoDB has, approximate and at once, and put in force."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
+from aiohttp import web
 from faust.web import Request, Response, View
 
 from agents.views.history_pages import PATIENCE_SECONDS, AskedHistory
 from agents.views.store_asking import asked_store
+from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.mongo_history import windows_between
+from bridges.rules.rule_writer import RulesChanged
+from bridges.rules.series_rule import SeriesRule
 from streams.detection.log_rules import PartitionRules, rules_of
-from streams.errors import ConfigurationError, InputError
+from streams.errors import ConfigurationError, InputError, TransientError
 from streams.rules.rule_changes import in_section
 from streams.rules.rule_set import OTHERS
 from streams.rules.rules_report import described_limits
@@ -25,6 +30,32 @@ if TYPE_CHECKING:
 _MOST_SHOWN: Final = 200
 _LARGEST: Final = 1e30
 _MINUTES: Final = 7 * 1440
+
+
+_FIELDS: Final = {
+    "sensor",
+    "quantity",
+    "low",
+    "high",
+    "deadband",
+    "minutes",
+    "severity",
+    "by",
+    "why",
+    "follows",
+}
+
+
+class Overtaken(BadRequest):
+    """Somebody else was quicker; the text says what to do."""
+
+    status = 409
+
+
+class KafkaSilent(BadRequest):
+    """Kafka does not take it; the text says whether it may be there all the same."""
+
+    status = 503
 
 
 class _Together:
@@ -62,7 +93,40 @@ async def try_rule(pages: "WorkerPages", view: View, request: Request) -> Respon
         raise BadRequest(str(error)) from None
     except InputError as error:
         raise BadRequest(error.detail) from None
-    return answer(view, _told(asked, step, size, found))
+    rules = applied_rules(app)
+    newest = "" if rules is None else rules.change.fingerprint
+    return answer(view, {**_told(asked, step, size, found), "rules": newest})
+
+
+async def apply_rule(pages: "WorkerPages", view: View, request: Request) -> Response:
+    """Put a limit on a series in force from now on, as `weir rules apply` does; all other rules stay."""
+    settings = pages.app.settings
+    posted = await read_posted(cast("web.Request", request), settings)
+    rule = _asked_rule({name: str(value) for name, value in posted.items() if value is not None})
+    try:
+        found = await asyncio.to_thread(rule.apply, settings)
+    except RulesChanged as error:
+        raise Overtaken(str(error)) from None
+    except ConfigurationError as error:
+        raise BadRequest(str(error)) from None
+    except TransientError as error:
+        raise KafkaSilent(str(error)) from None
+    if found is None:
+        return answer(view, {"applied": None})
+    applied, difference = found
+    return answer(view, {"applied": applied.change.origin, **difference._asdict()})
+
+
+def _asked_rule(posted: Mapping[str, str]) -> SeriesRule:
+    if strange := sorted(posted.keys() - _FIELDS):
+        raise BadRequest(f"no such field: {strange[0]!r}; there are {', '.join(sorted(_FIELDS))}")
+    if missing := [name for name in ("sensor", "quantity", "by", "why") if not posted.get(name, "").strip()]:
+        raise BadRequest(f"{missing[0]} must be given")
+    own = {"low": None, "high": None, **_asked_limits(posted)}
+    if severity := posted.get("severity"):
+        own["severity"] = severity
+    series = posted["sensor"], posted["quantity"]
+    return SeriesRule(*series, own, posted["by"], posted["why"], posted.get("follows", ""))
 
 
 def _trial(app: "WorkerApp", asked: AskedHistory, detection: Json) -> WindowTrial:

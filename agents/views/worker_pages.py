@@ -8,7 +8,7 @@ from faust.web import Request, Response, View
 
 from agents.views import alarm_pages, device_pages, history_pages, ledger, overview
 from agents.views.live import LiveState, Page
-from agents.views.rule_pages import limits_in_force, try_rule
+from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
 from agents.views.store_asking import asked_store
 from agents.views.watch import Watch
 from agents.web.peers import Answers, ask_all
@@ -188,6 +188,14 @@ ROUTES = (
         "what a [limit](rules.md#on-the-page) would have raised on a series, over the windows that MongoDB has: "
         "approximate; beside it what the limits in force raise, and the points of `/api/history`",
         "?sensor=&quantity=&low=&high=&deadband=&minutes=&from=&to=&points=",
+    ),
+    Route(
+        "/api/rules",
+        apply_rule,
+        "put a [limit](rules.md#on-the-page) on a series in force: a JSON object with `sensor`, `quantity`, `low`, "
+        "`high`, `deadband`, `minutes`, `severity`, `by`, `why`, and `follows`: what `/api/rules/try` has as `rules`. "
+        "For whom `/api/actions` is",
+        posts=True,
     ),
     Route("/api/tables", WorkerPages.tables, "names of the tables"),
     Route("/api/tables/{table}", WorkerPages.table, "rows of a table by key", "?prefix=&after=&limit="),

@@ -1,6 +1,7 @@
 """Put a change of rules into the log, where it takes effect: in every partition of `readings`, or in none."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +9,7 @@ from bridges.kafka.clients import ensure_topics
 from bridges.kafka.connecting import connect_writer
 from bridges.process.settings import Settings
 from bridges.sources.rule_history import APPLIED, rule_history
-from streams.errors import TransientError
+from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
 from streams.records.rule_records import RuleChange, RulesApplied
 
@@ -22,7 +23,11 @@ _FIRST = 0
 """The partition of the topic `rules`: one, so that changes have an order."""
 
 
-def write_change(settings: Settings, change: RuleChange) -> RulesApplied:
+class RulesChanged(ConfigurationError):
+    """Somebody has changed the rules since they were looked at: look at what is in force, and say it again."""
+
+
+def write_change(settings: Settings, change: RuleChange, *, follows: str | None = None) -> RulesApplied:
     """Put a change in force, and wait until Kafka has it.
 
     Whoever does it at the same time is told: one of both changes comes after the other, or fails.
@@ -30,8 +35,10 @@ def write_change(settings: Settings, change: RuleChange) -> RulesApplied:
     Args:
         settings: Where Kafka is.
         change: Made by `streams.rules.rule_changes.change_to`.
+        follows: Fingerprint of the change that it was made after, empty if there was none; ``None``: whatever it is.
 
     Raises:
+        RulesChanged: If another change has come meanwhile.
         TransientError: If Kafka does not take it: nothing is changed then, unless it does not answer to the end of it.
             Or if it does not show it.
         ConfigurationError: If topics have another number of partitions than the settings say.
@@ -47,6 +54,9 @@ def write_change(settings: Settings, change: RuleChange) -> RulesApplied:
     )
     try:
         producer.init_transactions(_SECONDS)
+        # From here on nobody else can commit a change without making this commit fail.
+        if follows is not None:
+            check_newest(rule_history(settings), follows)
         producer.begin_transaction()
         applied = RulesApplied(change, _written(producer, settings, change))
         producer.produce(settings.topic(APPLIED.topic.name), APPLIED.encode(applied), None, _FIRST)
@@ -58,6 +68,23 @@ def write_change(settings: Settings, change: RuleChange) -> RulesApplied:
         ) from None
     _await_shown(settings, change)
     return applied
+
+
+def check_newest(history: Sequence[RulesApplied], follows: str) -> None:
+    """Hold that a change is the newest.
+
+    Args:
+        history: All changes, in their order.
+        follows: Fingerprint of the change; empty: there has been none.
+
+    Raises:
+        RulesChanged: If it is another.
+    """
+    newest = history[-1].change.fingerprint if history else ""
+    if newest != follows:
+        raise RulesChanged(
+            f"rules were changed meanwhile, to {newest or 'none'}: see what is in force, and apply again"
+        )
 
 
 def _await_shown(settings: Settings, change: RuleChange) -> None:

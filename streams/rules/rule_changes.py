@@ -6,16 +6,17 @@ readings-0  ....C1..........C2......
 """
 
 from collections.abc import Mapping, Sequence
+from glob import escape
 from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.detection.detection_config import DetectionPlan, limit_fields
+from streams.detection.detection_config import DetectionPlan, limit_fields, series_matches
 from streams.errors import ConfigurationError
 from streams.records.identity import rules_fingerprint
 from streams.records.rule_parts import LONGEST_PATTERN, AppliedRule
 from streams.records.rule_records import MOST_RULES, RuleChange, RulesApplied
-from streams.rules.rule_set import OTHERS, LimitRule
+from streams.rules.rule_set import OTHERS, LimitRule, rules_in
 
 LONGEST_WORDS = 2000
 """Characters of a reason; of a name a tenth."""
@@ -44,6 +45,42 @@ def rules_of_file(found: Sequence[LimitRule], plan: DetectionPlan) -> list[Appli
         )
     configs = ((rule.name, plan.patterns[rule.name]) for rule in found)
     return [AppliedRule(name, **limit_fields(config)) for name, config in configs]
+
+
+def rule_of_series(
+    sensor_id: str, quantity: str, own: Mapping[str, Any], before: Sequence[AppliedRule], plan: DetectionPlan
+) -> AppliedRule:
+    """Return the rule of one series that has limits of its own; what they do not say stays as it is in force.
+
+    Args:
+        sensor_id, quantity: The series.
+        own: Some of `LIMIT_FIELDS`, by name; ``None`` takes one away.
+        before: The rules that were applied last.
+        plan: Of the settings, whose limits a series has that no rule matches.
+
+    Raises:
+        ConfigurationError: If one is not acceptable.
+
+    >>> rule_of_series("a[1]", "t", {"high": 9.0}, [AppliedRule("a*", low=1.0)], DetectionPlan())
+    AppliedRule(pattern='a[[]1]/t', low=1.0, high=9.0, deadband=0.0, delay_seconds=0.0, rise_per_hour=None, \
+fall_per_hour=None, rate_seconds=60.0, severity='warning', silent_after_seconds=None)
+    """
+    matching = (rule for rule in before if series_matches(rule.pattern, sensor_id, quantity))
+    in_force = next(matching, None) or plan.config_for(sensor_id, quantity)
+    pattern = escape(f"{sensor_id}/{quantity}")
+    section = {"series": {pattern: {**limit_fields(in_force), **own}}}
+    rules = rules_in(section, checked := DetectionPlan(section))
+    return rules_of_file(rules, checked)[0]
+
+
+def put_first(rule: AppliedRule, before: Sequence[AppliedRule]) -> list[AppliedRule]:
+    """Return rules with one that counts before all others, in place of one of the same pattern.
+
+    Args:
+        rule: The one.
+        before: The rules that were applied last.
+    """
+    return [rule, *(each for each in before if each.pattern != rule.pattern)]
 
 
 def change_to(rules: Sequence[AppliedRule], *, at: float, by: str, why: str) -> RuleChange:

@@ -15,13 +15,17 @@ from bridges.kafka.clients import ensure_topics
 from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import Settings, load
 from bridges.replay.replaying import publish
+from bridges.rules.rule_writer import RulesChanged, write_change
+from bridges.rules.series_rule import SeriesRule
 from bridges.sources import Selection
 from bridges.sources.kafka_source import KafkaSource, Log
+from bridges.sources.rule_history import rule_history
 from streams.detection.log_rules import rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
 from streams.records.topics import READINGS
+from streams.rules.rule_changes import change_to, rules_now
 from tests.support.recorded_day import recorded_day, send
 
 FIRST = '[detection.series."boiler-*/t"]\nhigh = 120\nraise_at = 0.99\n'
@@ -136,3 +140,26 @@ def test_rules_of_all_others_and_rules_without_a_reason_are_refused(
     told = CliRunner().invoke(main, ["rules", "apply", str(file), "--why", " "])
     assert (told.exit_code, "why must have 1 to" in told.output) == (2, True)
     assert weir("rules", "history")["changes"] == []
+
+
+def test_a_rule_of_one_series_counts_first_and_leaves_the_others(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(FIRST)
+    first = weir("rules", "apply", str(file), "--why", "new boiler", "--by", "Ada")["fingerprint"]
+
+    def wanted(follows: str, **own: float) -> SeriesRule:
+        return SeriesRule("boiler-7", "t", own, "Bob", "it is an old one", follows)
+
+    applied, difference = wanted(first, high=90.0).apply(settings) or pytest.fail("nothing has changed")
+    assert (difference.added, difference.removed) == (["boiler-7/t"], [])
+    assert [(rule.pattern, rule.high, rule.severity) for rule in rules_now(rule_history(settings))] == [
+        ("boiler-7/t", 90.0, "info"), ("boiler-*/t", 120.0, "info"),
+    ]  # fmt: skip
+    newest = applied.change.fingerprint
+    assert wanted(newest, high=90.0).apply(settings) is None, "it is in force already"
+    with pytest.raises(RulesChanged, match=f"changed meanwhile, to {newest}"):
+        wanted(first, high=80.0).apply(settings)
+    late = change_to([], at=1.0, by="Cem", why="he was quicker to look than to write")
+    with pytest.raises(RulesChanged):
+        write_change(settings, late, follows=first)
+    assert [each["by"] for each in weir("rules", "history")["changes"]] == ["Bob", "Ada"]

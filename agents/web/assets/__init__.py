@@ -23,4 +23,4 @@ def _read(name: str) -> Asset:
     return Asset(files(__name__).joinpath(name).read_bytes(), _TYPES[name.rpartition(".")[2]])
 
 
-ASSETS: Final = {name: _read(name) for name in ("kept.js",)}
+ASSETS: Final = {name: _read(name) for name in ("kept.js", "trial.js")}

@@ -1,0 +1,76 @@
+// Try a limit on the chosen series: what it would have raised over what MongoDB has, before it is saved; then apply it.
+// A part of the worker's home page, whose functions and elements it uses.
+"use strict";
+
+let trialOf = null, typed = false, trialTimer = 0, trialNumber = 0, rulesSeen = "";
+const sliders = [...at("limit").querySelectorAll("[data-of]")], numberOf = slider => at("limit").elements[slider.dataset.of];
+const limitWords = { low: "low", high: "high", deadband: "back within by", delay_seconds: "for seconds", rise: "rise an hour", fall: "fall an hour" };
+const limitText = limits => Object.entries(limitWords).filter(([name]) => name in limits).map(([name, word]) => `${word} ${short(limits[name])}`).join(", ");
+function newTrial() {
+  trialOf = null; typed = false; trialNumber++; fill(at("tried")); fill(at("applied")); at("apply").hidden = true;
+  for (const slider of sliders) slider.disabled = true;
+  at("in-force").textContent = ""; at("limit").reset();
+}
+// A slider goes over what the series has measured, and a quarter beyond; its number says it exactly.
+function slideOver(points) {
+  if (!points.length) return;
+  const least = Math.min(...points.map(p => p[4])), greatest = Math.max(...points.map(p => p[5])), room = (greatest - least || Math.abs(greatest) || 1) / 4;
+  for (const slider of sliders) {
+    Object.assign(slider, { min: least - room, max: greatest + room, step: room / 100, disabled: false });
+    placeSlider(slider);
+  }
+}
+function placeSlider(slider) { const number = numberOf(slider).value; slider.value = number === "" ? (slider.dataset.of === "low" ? slider.min : slider.max) : number; }
+function showInForce({ sensor, quantity }, limits) {
+  const of = `${sensor}\n${quantity}`;
+  at("trial-series").textContent = `on ${sensor} · ${quantity}`;
+  at("in-force").textContent = limits ? `in force: ${limitText(limits)} (${limits.severity}, rule ${limits.rule}${limits.applied ? `, applied by ${limits.applied.by}: ${limits.applied.why}` : ""})` : "no limit is in force";
+  if (trialOf === of) return; else trialOf = of;
+  at("apply").elements.severity.value = limits?.severity || "warning"; at("apply").elements.by.value = kept("weir.by");
+  if (typed) return;  // what somebody wants is not overwritten by what is in force
+  const { low, high, deadband, minutes } = at("limit").elements;
+  for (const [field, value] of [[low, limits?.low], [high, limits?.high], [deadband, limits?.deadband], [minutes, limits?.delay_seconds / 60]]) field.value = value || value === 0 ? value : "";
+  sliders.forEach(placeSlider);
+}
+function kept(name) { try { return localStorage.getItem(name) || ""; } catch { return ""; } }
+async function tryLimit() {
+  const asked = new FormData(at("limit")), mine = ++trialNumber, { sensor, quantity } = chosen;
+  if (!asked.get("low") && !asked.get("high")) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit.")); return; }
+  const query = new URLSearchParams({ sensor, quantity, points: 300, from: (Date.now() / 1000 - asked.get("days") * 86400).toFixed(3) });
+  for (const name of ["low", "high", "deadband", "minutes"]) if (asked.get(name)) query.set(name, asked.get(name));
+  let shown, works = false;
+  try { const found = await get(`/api/rules/try?${query}`); shown = trialShown(found); rulesSeen = found.rules; works = true; } catch (error) { shown = [make("div", { class: "bad" }, error.message)]; }
+  if (mine !== trialNumber) return;
+  fill(at("tried"), shown); at("apply").hidden = !works;
+}
+function trialShown(t) {
+  const { low, high } = t.limits, told = load => `${whole(load.alarms)} alarm${load.alarms === 1 ? "" : "s"}, ${span(60 * load.minutes_in_alarm)} in alarm`;
+  return [make("p", {}, make("b", {}, `It would have raised ${told(t)}`), `, the longest ${span(60 * t.longest_minutes)}; in force now: ${told(t.in_force)}.`),
+    chart(t.points.map(p => [p[0], p[2]]), null, t.anomalies, t.points.map(p => [p[0], p[4], p[5]]), [low, high].filter(each => each !== undefined)),
+    make("p", { class: "quiet" }, `Approximate: ${t.why_not_exact.join("; ")}. Exact, from each reading: weir rules check.`)];
+}
+
+async function applyLimit() {
+  const limit = new FormData(at("limit")), said = new FormData(at("apply")), { sensor, quantity } = chosen;
+  const wanted = { sensor, quantity, severity: said.get("severity"), by: said.get("by").trim(), why: said.get("why").trim(), follows: rulesSeen };
+  for (const name of ["low", "high", "deadband", "minutes"]) if (limit.get(name)) wanted[name] = Number(limit.get(name));
+  const headers = { "Content-Type": "application/json", ...(said.get("token") ? { Authorization: `Bearer ${said.get("token")}` } : {}) };
+  try { localStorage.setItem("weir.by", wanted.by); } catch { /* a private window keeps nothing */ }
+  fill(at("applied"), make("p", { class: "quiet" }, "Applying …"));
+  try {
+    const response = await fetch("/api/rules", { method: "POST", headers, body: JSON.stringify(wanted) }), answer = await response.json();
+    if (response.status === 403) at("token-label").hidden = false;
+    if (response.ok) fill(at("applied"), make("p", {}, answer.applied ? `In force from now on, as rule ${answer.applied.fingerprint}: what it raises names it.` : "This is in force already."));
+    else fill(at("applied"), make("p", { class: "bad" }, answer.error));
+    if (response.ok || response.status === 409) { tryLimit(); showDetail().catch(complain); }
+  } catch (error) { fill(at("applied"), make("p", { class: "bad" }, `Not known whether it was applied: ${error.message}`)); }
+}
+
+at("limit").addEventListener("submit", event => { event.preventDefault(); tryLimit(); });
+at("limit").addEventListener("input", event => {
+  const of = event.target.dataset.of;
+  typed = true;
+  if (of) numberOf(event.target).value = +Number(event.target.value).toPrecision(4); else sliders.forEach(placeSlider);
+  clearTimeout(trialTimer); trialTimer = setTimeout(tryLimit, 300);
+});
+at("apply").addEventListener("submit", event => { event.preventDefault(); applyLimit(); });

@@ -1,0 +1,57 @@
+"""A limit is tried over last month by a slider, put in force with who and why, and the next alarm names it."""
+
+from tests.services.bridge_kit import until
+from tests.support.plant import HOT, HOT_DAYS, Plant
+
+LIMIT = 90.0
+
+
+def slide(page, name: str, below: float) -> float:
+    """Move a slider by keyboard until its number is below a value, and return the number."""
+    slider = page.locator(f"[data-of={name}]")
+    slider.focus()
+    while not (number := page.locator(f"#limit [name={name}]").input_value()) or float(number) >= below:
+        slider.press("ArrowLeft")
+    return float(number)
+
+
+def test_a_limit_is_tried_over_last_month_and_applied_and_the_next_alarm_names_it(
+    plant: Plant, new_page
+) -> None:
+    address = f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1mo"
+    opened = new_page(address, size=(390, 844))
+    page = opened.page
+    page.wait_for_selector("[data-of=high]:enabled")
+    page.select_option("#limit [name=days]", "30")
+    high = slide(page, "high", LIMIT)
+    page.wait_for_selector(f"#tried b:has-text('{len(HOT_DAYS)} alarms')")
+    page.fill("#apply [name=by]", "Ada")
+    page.fill("#apply [name=why]", "the new valve is good for ninety")
+    page.press("#apply [name=why]", "Enter")
+    page.wait_for_selector("#applied:has-text('In force from now on')")
+    fingerprint = page.text_content("#applied").split("rule ")[1].split(":")[0]
+    page.wait_for_selector("#in-force:has-text('applied by Ada: the new valve is good for ninety')")
+    assert opened.flaws() == []
+    plant.held["boiler-1"] = HOT
+    try:
+        alarm = until(lambda: plant.alarm_of("boiler-1"), "an alarm of the limit")
+    finally:
+        del plant.held["boiler-1"]
+    assert (alarm["rule"], alarm["upper"]) == (fingerprint, high)
+    page.goto(f"http://127.0.0.1:{plant.worker.port}/alarms")
+    page.wait_for_selector(f"#alarms tr:has-text('boiler-1'):has-text('rule {fingerprint[:8]}')")
+
+
+def test_who_has_not_seen_the_rules_in_force_does_not_change_them(plant: Plant, new_page) -> None:
+    opened = new_page(f"http://127.0.0.1:{plant.worker.port}/?sensor=hall-3&quantity=temperature&range=1d")
+    page = opened.page
+    page.fill("#limit [name=high]", "40")
+    page.wait_for_selector("#apply:visible")
+    page.evaluate("rulesSeen = '0'.repeat(24)")
+    page.fill("#apply [name=by]", "Bob")
+    page.fill("#apply [name=why]", "it gets warm in here")
+    page.click("#apply button")
+    page.wait_for_selector("#applied .bad:has-text('changed meanwhile')")
+    assert "no limit is in force" in page.text_content("#in-force")
+    assert [each for each in opened.complaints if "409" not in each] == []
+    opened.complaints.clear()
