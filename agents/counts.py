@@ -1,5 +1,6 @@
 """What an application has counted since it started: for the metrics and the ledger."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from bridges.process.metrics import (
     ALARM_CHANGES,
     ALARM_INPUTS_UNREADABLE,
     LET_GO,
+    PEER_VALUES,
     WORKER_ANOMALIES,
     WORKER_LATE,
     WORKER_READINGS,
@@ -17,8 +19,9 @@ from bridges.process.metrics import (
 )
 from streams.alarms.raising import AlarmOutcome
 from streams.detection.detecting import DetectionOutcome
+from streams.peers.comparing import PeerOutcome
 from streams.records.catalogue import CATALOGUE
-from streams.records.types import Aggregate
+from streams.records.types import Aggregate, Anomaly
 from streams.windows.aggregation import AggregationOutcome
 
 
@@ -84,11 +87,22 @@ class Counts:
         """Add what came of a batch in the models."""
         self.readings_judged += outcome.applied
         LET_GO.labels("models").inc(outcome.let_go)
-        for anomaly in outcome.anomalies:
+        self._found(outcome.anomalies)
+
+    def _found(self, anomalies: Iterable[Anomaly]) -> None:
+        for anomaly in anomalies:
             raised = anomaly.state == "raised"
             self.anomalies_raised += raised
             self.anomalies_cleared += not raised
             WORKER_ANOMALIES.labels(anomaly.state).inc()
+
+    def beside_peers(self, outcome: PeerOutcome, applied: Applied) -> None:
+        """Add what came of a batch beside their peers."""
+        for became in ("compared", "few", "late", "left_out", "repeated"):
+            PEER_VALUES.labels(became).inc(getattr(outcome, became))
+        PEER_VALUES.labels("unreadable").inc(applied.unreadable)
+        LET_GO.labels("peers").inc(outcome.let_go)
+        self._found(outcome.anomalies)
 
     def actions_taken(self, taken: int, applied: Applied) -> None:
         """Add what came of a batch of actions."""

@@ -29,6 +29,7 @@ from streams.errors import ConfigurationError
 from streams.records.alarm_records import Action, AlarmInput
 from streams.records.catalogue import CATALOGUE
 from streams.records.claims import REBUILD
+from streams.records.peer_records import PeerInput
 from streams.records.record_type import Catalogue, Maker, TopicSpec
 from streams.records.types import Anomaly, GroupBucket, Label, Reading
 
@@ -37,7 +38,10 @@ _SOURCES: dict[Maker, tuple[type[msgspec.Struct], ...]] = {
     Maker.WORKER: (Reading, AlarmInput),
     Maker.ANALYSIS: (Reading, Anomaly, Label),
 }
-_OWN: dict[Maker, tuple[type[msgspec.Struct], ...]] = {Maker.WORKER: (), Maker.ANALYSIS: (GroupBucket,)}
+_OWN: dict[Maker, tuple[type[msgspec.Struct], ...]] = {
+    Maker.WORKER: (PeerInput,),
+    Maker.ANALYSIS: (GroupBucket,),
+}
 _MERGED: dict[Maker, tuple[type[msgspec.Struct], ...]] = {Maker.WORKER: (Action,), Maker.ANALYSIS: ()}
 """What people did is in `alarm-inputs` already: it is read again only if that is made anew."""
 
@@ -169,7 +173,11 @@ class Reset:
                 # Those of alarms are missing where the worker is of a release that had none.
                 if topic in existing or topic == settings.topic(CATALOGUE.of(Reading).topic.name)
             }
-            last = {topic: _ends(log, topic) for topic in map(_named(settings), application.own)}
+            last = {
+                topic: _ends(log, topic)
+                for topic in map(_named(settings), application.own)
+                if topic in existing  # not that of peers where the worker is of a release that had none
+            }
             for topic in map(_named(settings), () if results else application.merged):
                 if topic in read:
                     last[topic] = {each: committed for each, (committed, _) in read.pop(topic).items()}
@@ -291,10 +299,17 @@ def stages_of(settings: Settings, *, analysis: bool) -> list[Stage[Any, Any, Any
         return [series_stage(settings), group_stage(), anomaly_mark_stage(), label_mark_stage()]
     from agents.stages.aggregate import window_stage
     from agents.stages.alarm import alarm_stage
+    from agents.stages.compare_peers import peer_stage
     from agents.stages.detect import model_stage
     from agents.stages.take_actions import action_stage
 
-    return [window_stage(settings), model_stage(settings), action_stage(), alarm_stage(settings)]
+    return [
+        window_stage(settings),
+        model_stage(settings),
+        action_stage(),
+        alarm_stage(settings),
+        *([peer_stage(settings)] if settings.peer_plan().used else ()),
+    ]
 
 
 def _named(settings: Settings) -> Callable[[TopicSpec], str]:

@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from streams.errors import ConfigurationError
+from streams.moments import merge_moments
 from streams.records.identity import event_ms, event_seconds
-from streams.records.moments import merge_moments
 from streams.windows.policy import WindowPolicy
 
 MOST_POINTS: Final = 5000

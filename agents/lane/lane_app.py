@@ -126,6 +126,7 @@ class LaneApp(faust.App):
             self.name_of,
             self.partition_of,
             self.counts,
+            settings.kafka.partitions,
         )
 
     # -- what talks to Kafka: an application in memory has its own -----------------------------------------------

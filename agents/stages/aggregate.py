@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import Final
 
@@ -9,7 +10,9 @@ from agents.counts import Counts
 from agents.lane.core.changelog import RowForm
 from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
+from streams.peers.gathering_peers import inputs_of_windows
 from streams.records.catalogue import CATALOGUE
+from streams.records.peer_records import PeerInput
 from streams.records.rows import Row
 from streams.records.types import Aggregate, DeadLetter, LateReading, Logged, Reading
 from streams.windows.aggregation import AggregationOutcome, aggregate
@@ -35,12 +38,12 @@ def window_rows(policy: WindowPolicy) -> RowForm[SensorWindows]:
 def window_stage(
     settings: Settings,
 ) -> Stage[WindowPolicy, Numbered, SensorWindows, AggregationOutcome]:
-    """Put each reading into its windows and publish the windows that close.
+    """Put each reading into its windows and publish the windows that close, for the comparison of peers, too.
 
     Delivery: each reading counts once; rows remember the offset they contain, results have derived ids.
     Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
     """
-    policy = settings.windows.policy()
+    policy, peers = settings.windows.policy(), settings.peer_plan()
     return Stage(
         name="aggregate_readings",
         reads=CATALOGUE.of(Reading),
@@ -53,6 +56,11 @@ def window_stage(
             Writes(CATALOGUE.of(Aggregate), attrgetter("aggregates")),
             Writes(CATALOGUE.of(LateReading), attrgetter("late")),
             Writes(CATALOGUE.of(DeadLetter), attrgetter("refused")),
+            *(
+                [Writes(CATALOGUE.of(PeerInput), partial(inputs_of_windows, peers), spread=True)]
+                if peers.used
+                else ()
+            ),
         ),
         count=Counts.aggregated,
         sets_aside=True,

@@ -13,6 +13,7 @@ from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
 from agents.web.queries import Json
 from streams.detection.sensor_models import SensorModels
+from streams.peers.peer_states import PeerGroup, PeerMember, PeerState
 from streams.records.identity import event_seconds
 from streams.records.rows import Row, is_key
 from streams.windows.policy import WindowPolicy
@@ -52,11 +53,16 @@ class LiveState:
         self._describe: dict[str, Callable[[Any], Json]] = {
             "windows": lambda state: describe_windows(self._policy, state),
             "models": describe_models,
+            "peers": describe_peers,
         }
+
+    @property
+    def _states(self) -> tuple[WriteBehindState[Any] | None, ...]:
+        return self._app.windows, self._app.models, self._app.peers
 
     def tables(self) -> list[str]:
         """List the names of the tables."""
-        return [state.name for state in (self._app.windows, self._app.models) if state is not None]
+        return [state.name for state in self._states if state is not None]
 
     def page(self, table: str, prefix: str, after: str, limit: int) -> Page | None:
         """List rows of a table by key; ``None`` if there is no such table.
@@ -141,7 +147,7 @@ class LiveState:
         }
 
     def _state(self, table: str) -> WriteBehindState[Any] | None:
-        for state in (self._app.windows, self._app.models):
+        for state in self._states:
             if state is not None and state.name == table:
                 found: WriteBehindState[Any] = state
                 return found
@@ -191,6 +197,29 @@ def describe_models(models: SensorModels) -> Json:
         described[quantity]["open"] = True
         described[quantity]["anomalies"].append(msgspec.structs.asdict(change))
     return {"series": described}
+
+
+def describe_peers(state: PeerState) -> Json:
+    """Describe a group that is compared, one of its members, or how far the partitions of readings are."""
+    if isinstance(state, PeerGroup):
+        return {
+            "group": True,
+            "open_windows": len(state.open),
+            "held": state.held,
+            "windows_with_too_few": state.few,
+            "late": dict(sorted(state.late.items())),
+        }
+    if isinstance(state, PeerMember):
+        return {
+            "sensor_id": state.sensor_id,
+            "quantity": state.quantity,
+            "of": state.group,
+            "others": state.others,
+            "usually_away": state.offset.level,
+            "compared_since": state.first_at,
+            "open": state.model.open,
+        }
+    return {"ticked_at": {str(source): at for source, at in sorted(state.ticked_at.items())}}
 
 
 def _last_in_windows(row: Row[SensorWindows] | None) -> Json | None:

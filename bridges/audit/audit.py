@@ -8,7 +8,7 @@ must be what the worker published, byte by byte (live equals replay), and what i
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 from bridges.kafka.topic_reader import TopicReader
@@ -16,6 +16,9 @@ from bridges.process.settings import Settings
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
+from streams.peers.comparing import PeerOutcome, Rows, compare_peers
+from streams.peers.gathering_peers import inputs_of_windows
+from streams.peers.peer_plan import PeerPlan
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import reading_id
 from streams.records.record_type import Catalogue, Identity, TopicSpec
@@ -49,13 +52,23 @@ class ReplayedLog:
         policy: How the worker draws windows.
         plan: How the worker watches series.
         catalogue: Which records a replay makes again.
+        peers: Who is compared with whom; ``None``: nobody.
     """
 
-    def __init__(self, policy: WindowPolicy, plan: DetectionPlan, catalogue: Catalogue = CATALOGUE) -> None:
+    def __init__(
+        self,
+        policy: WindowPolicy,
+        plan: DetectionPlan,
+        catalogue: Catalogue = CATALOGUE,
+        peers: PeerPlan | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._policy = policy
         self._plan = plan
         self._partitions: dict[int, Partition] = {}
+        self._peers = peers if peers is not None and peers.used else None
+        self._beside: tuple[Rows, PeerOutcome] = {}, PeerOutcome()
+        self._inputs = count()
         self._ids: set[bytes] = set()
         self.repeated = 0
         self.values = 0
@@ -87,14 +100,27 @@ class ReplayedLog:
         record = decode_reading(value)
         state = self._partitions.setdefault(partition, Partition())
         windowed = self.windowed
+        known = len(windowed.aggregates)
         before = windowed.supplemented, len(windowed.late) + windowed.left_out
         entry = ((offset, ingest_ms, record),)
         aggregate(self._policy, state.windows, entry, self.windowed)
+        if self._peers is not None:
+            self._compare(self._peers, partition, len(windowed.aggregates) - known)
         detect(self._plan, state.models, entry, self.watched)
         if not isinstance(record, Reading):
             return
         late = windowed.supplemented - before[0]
         self._count(record, late, len(windowed.late) + windowed.left_out - before[1] - late)
+
+    def _compare(self, peers: PeerPlan, partition: int, closed: int) -> None:
+        """Compare with their peers what a record has closed, in the order in which partitions happen to be read."""
+        windowed = self.windowed
+        news = AggregationOutcome(aggregates=windowed.aggregates[len(windowed.aggregates) - closed :])
+        news.tick_places = [(tick_at, closed) for tick_at, _ in windowed.tick_places]
+        windowed.tick_places.clear()
+        inputs = inputs_of_windows(peers, news, partition)
+        numbered = ((next(self._inputs), each) for each in inputs)
+        compare_peers(peers, self._beside[0], numbered, self._beside[1])
 
     def _count(self, reading: Reading, late: int, in_none: int) -> None:
         # Derived once more: the id that the bridge put into the record's header is what is audited.
@@ -111,7 +137,9 @@ class ReplayedLog:
     def results(self) -> dict[type, dict[Identity, bytes]]:
         """Return what must have been published: by struct, the encoded records by what tells them apart."""
         found: dict[type, dict[Identity, bytes]] = {each.kind: {} for each in self._catalogue.recomputed}
-        results = chain(self.windowed.aggregates, self.windowed.late, self.watched.anomalies)
+        results = chain(
+            self.windowed.aggregates, self.windowed.late, self.watched.anomalies, self._beside[1].anomalies
+        )
         for result in results:
             kind = self._catalogue.of(type(result))
             found[kind.kind][kind.identity_of(result)] = kind.encode(result)
@@ -186,7 +214,8 @@ class Audit:
         self._settings = settings
         self.catalogue = catalogue
         self.policy = policy
-        self.log = ReplayedLog(policy, plan, catalogue)
+        peers = PeerPlan(plan, policy, settings.kafka.partitions, settings.bridge.tick_seconds)
+        self.log = ReplayedLog(policy, plan, catalogue, peers)
         self.published = Published(catalogue)
         self._readings = catalogue.of(Reading).topic
         self._reader = TopicReader(settings, self.topics)

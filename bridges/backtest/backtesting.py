@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bridges.process.parallel import Done, Furthest, Progress, in_processes
 from bridges.sources.source import Source, check_found
@@ -10,8 +11,12 @@ from streams.backtest.baselines import BASELINES, BaselineRun
 from streams.backtest.configuration import Configuration
 from streams.backtest.net import Doubts
 from streams.backtest.outcome import Outcome
+from streams.backtest.peer_runs import GatheringRun, compare_gathered
 from streams.backtest.runs import Coverage, DetectionRun, RowTimes, WindowRun
 from streams.errors import WeirError
+
+_PEERS: Final = "peers "
+"""Stands before the key of a detection in that of what it compares."""
 
 
 class UnreadableRecords(WeirError):
@@ -56,6 +61,7 @@ class Backtest:
         outcome = Outcome()
         for part in in_processes(run_partitions, self, source.partitions, source.total, processes, progress):
             outcome.merge(part)
+        self._compare_peers(outcome)
         if outcome.unreadable and not self.skip_unreadable:
             where, detail = outcome.unreadable_shown[0]
             raise UnreadableRecords(
@@ -64,6 +70,14 @@ class Backtest:
             )
         check_found(self.source, outcome.sensors)
         return outcome
+
+    def _compare_peers(self, outcome: Outcome) -> None:
+        """Compare peers across all partitions, and add what is found to the results of their configuration."""
+        for each in self.configurations:
+            inputs = outcome.peer_inputs.pop(each.detection_key, None)
+            if inputs is not None:
+                found = compare_gathered(each.peer_plan(), inputs)
+                outcome.detections[each.detection_key].add(found.anomalies)
 
 
 def run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Done) -> Outcome:
@@ -103,7 +117,10 @@ def _run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Don
         progress(chunk.done)
     seconds["read"] += clock() - begun
     for key, run in runs.items():
-        if isinstance(run, WindowRun):
+        if isinstance(run, GatheringRun):
+            run.close()
+            outcome.peer_inputs[key.removeprefix(_PEERS)] = run.inputs
+        elif isinstance(run, WindowRun):
             run.close()
             outcome.windows[key] = run.results()
         else:
@@ -123,6 +140,9 @@ def _runs_of(backtest: Backtest, doubts: Doubts) -> dict[str, WindowRun | Detect
             runs[each.windows_key] = WindowRun(each.policy(), doubts=doubts, name=each.windows_key)
         if backtest.detection and each.detection_key not in runs:
             runs[each.detection_key] = DetectionRun(each.plan(), doubts=doubts, name=each.detection_key)
+            if (peers := each.peer_plan()).used:
+                key = f"{_PEERS}{each.detection_key}"
+                runs[key] = GatheringRun(each.policy(), peers, doubts=doubts, name=key)
     if backtest.baselines:
         plan = backtest.configurations[-1].plan()
         runs |= {name: BaselineRun(name, plan, backtest.seed) for name in BASELINES}

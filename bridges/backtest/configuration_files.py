@@ -19,7 +19,10 @@ CURRENT = "current"
 def current(settings: Settings) -> Configuration:
     """Return the settings in force as a configuration."""
     windows = settings.windows.model_dump(mode="python")
-    return _checked(Configuration(CURRENT, windows, settings.detection.given()), "the settings in force")
+    return _checked(
+        Configuration(CURRENT, windows, settings.detection.given(), settings.bridge.tick_seconds),
+        "the settings in force",
+    )
 
 
 def read(path: Path, settings: Settings, name: str | None = None) -> Configuration:
@@ -47,7 +50,10 @@ def read(path: Path, settings: Settings, name: str | None = None) -> Configurati
     if not isinstance(detection, dict):
         raise ConfigurationError(f"configuration {path}: detection must be a section")
     merged = _over(settings.detection.given(), detection)
-    return _checked(Configuration(name or path.stem, windows, merged), f"configuration {path}")
+    return _checked(
+        Configuration(name or path.stem, windows, merged, settings.bridge.tick_seconds),
+        f"configuration {path}",
+    )
 
 
 def sections_in(path: Path) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class DetectionSettings(Section):
     silent_after_seconds: float | None = _DEFAULT.silent_after_seconds
     """Limit of silence: an anomaly is raised when nothing has come for so long, by arrival; less than
     ``WEIR_WINDOWS__SILENT_DAYS``. None: a series may be silent."""
+    peers: str = _DEFAULT.peers
+    """With what a series is compared: ``pattern`` (series that have the same pattern; said of a pattern only),
+    ``group`` (ids with the same beginning, up to the last colon), ``none``."""
+    peers_after_seconds: float = _DEFAULT.peers_after_seconds
+    """A series has been compared for so long before its peers raise anything: two days show its own daily course."""
     series: Annotated[dict[str, dict[str, Any]], JsonTable] = Field(default_factory=dict)
     """Exceptions by pattern, the first match counts; in the environment a JSON object:
     ``{"boiler-*/temperature": {"high": 120}}``."""

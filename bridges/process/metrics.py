@@ -173,6 +173,12 @@ ALARM_ACTIONS = _counter(
 ALARM_INPUTS_UNREADABLE = _counter(
     "weir_alarm_inputs_unreadable_total", "Records on `actions` and `alarm-inputs` that cannot be read."
 )
+PEER_VALUES = _counter(
+    "weir_peer_values_total",
+    "Means of windows by what became of them beside their peers: `compared`, `few` (too few others in the window), "
+    "`late`, `left_out`, `repeated`, `unreadable`.",
+    "outcome",
+)
 CHECKPOINTS = _counter("weir_checkpoints_total", "Checkpoints made.")
 CHECKPOINT_SECONDS = _histogram("weir_checkpoint_seconds", "From taking a checkpoint to its acknowledgement.")
 

@@ -32,6 +32,7 @@ from bridges.process.section import CommaSeparated, CommaSeparatedPairs, Count, 
 from bridges.process.server_settings import Compression, KafkaSettings, MongoSettings, MqttSettings
 from bridges.process.wrong_settings import fields_of, near, tell_wrong
 from streams.errors import ConfigurationError
+from streams.peers.peer_plan import PeerPlan
 from streams.windows.policy import WindowPolicy
 from streams.windows.window_config import WindowConfig
 
@@ -301,6 +302,13 @@ class Settings(BaseSettings):
         if config := os.environ.get("WEIR_CONFIG"):
             return (*sources, TomlConfigSettingsSource(settings_cls, Path(config)))
         return sources
+
+    def peer_plan(self) -> PeerPlan:
+        """Make the plan of what is compared with its peers."""
+        policy = self.windows.policy()
+        return PeerPlan(
+            self.detection.plan(policy.room), policy, self.kafka.partitions, self.bridge.tick_seconds
+        )
 
     def topic(self, name: str) -> str:
         """Return the name on Kafka of a topic of the catalogue."""

@@ -25,6 +25,7 @@ from bridges.sources.kept_headers import KeptHeaders
 from bridges.sources.source import Chunk, Source, check_found
 from streams.backtest.configuration import Configuration
 from streams.backtest.net import MOST_FAILED, Doubts, SetAside
+from streams.backtest.peer_runs import GatheringRun, compare_gathered
 from streams.backtest.runs import Coverage, DetectionRun, Result, WindowRun
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
@@ -120,16 +121,23 @@ def _recompute(
             counts[kind.topic.name] += 1
             files.write(kind.file, partition, kind.encode(result))
 
-        runs = (
-            WindowRun(configuration.policy(), emit, doubts),
-            DetectionRun(configuration.plan(), emit, doubts),
+        peers = configuration.peer_plan()
+        windows = (
+            GatheringRun(configuration.policy(), peers, emit, doubts)
+            if peers.used
+            else WindowRun(configuration.policy(), emit, doubts)
         )
+        runs = (windows, DetectionRun(configuration.plan(), emit, doubts))
         for chunk in _told(paced(source, speed), source, progress):
             unreadable += _pass_over(chunk, skip_unreadable)
             coverage.apply(chunk.records)
             for run in runs:
                 run.apply(chunk.partition, chunk.records)
-        runs[0].close()
+        windows.close()
+        if isinstance(windows, GatheringRun):
+            homes = windows.homes()
+            for anomaly in compare_gathered(peers, windows.inputs).anomalies:
+                emit(homes[anomaly.sensor_id], anomaly)
         check_found(source, coverage.sensors)
     readings = sum(sensor.readings for sensor in coverage.sensors.values())
     return Replayed(readings, coverage.ticks, len(coverage.sensors), dict(counts), unreadable)

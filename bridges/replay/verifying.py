@@ -23,6 +23,7 @@ from bridges.kafka.connecting import connect_writer
 from bridges.process.parallel import Done, Furthest, Progress, in_processes
 from bridges.process.settings import Settings
 from bridges.replay.verifying_alarms import committed_inputs, verify_alarms
+from bridges.replay.verifying_peers import found_beside_peers
 from bridges.sources.kafka_source import KafkaSource, Log
 from bridges.sources.offset_range import OffsetRange
 from bridges.sources.source import Filter, Selection
@@ -31,8 +32,9 @@ from streams.backtest.runs import DetectionRun, Emit, WindowRun
 from streams.backtest.verification import Agreement, Comparison, SeriesRecord, agreement_in_all
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
+from streams.records.peer_records import PeerInput
 from streams.records.record_type import Catalogue, Identity, Recomputed, RecordType
-from streams.records.types import Reading
+from streams.records.types import Anomaly, Reading
 from streams.signals.wire import iso
 
 _AHEAD = 20_000
@@ -56,6 +58,7 @@ class Verification:
             it; else nothing is said about them, since retention deletes, too.
         catalogue: Which records a replay makes again.
         alarm_inputs: By partition: how far the live worker has worked through what alarms are made of.
+        peer_inputs: Likewise, what is compared with its peers.
     """
 
     settings: Settings
@@ -68,6 +71,7 @@ class Verification:
     deleted_too: bool = False
     catalogue: Catalogue = CATALOGUE
     alarm_inputs: dict[int, int] = field(default_factory=dict)
+    peer_inputs: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def plan(cls, settings: Settings, selection: Selection) -> "Verification":
@@ -86,6 +90,7 @@ class Verification:
         policy = current(settings).policy()
         with Log(settings) as log:
             inputs = committed_inputs(settings, group, log)
+            peers = committed_inputs(settings, group, log, CATALOGUE.of(PeerInput))
             committed = log.committed(group, topic, whole.partitions)
             if not any(committed.values()):
                 raise ConfigurationError(
@@ -101,7 +106,16 @@ class Verification:
         }
         more = {partition: ranges[partition].end < each.end for partition, each in whole.ranges.items()}
         source = replace(whole, ranges=ranges)
-        return cls(settings, selection, source, since, source.from_the_start, more, alarm_inputs=inputs)
+        return cls(
+            settings,
+            selection,
+            source,
+            since,
+            source.from_the_start,
+            more,
+            alarm_inputs=inputs,
+            peer_inputs=peers,
+        )
 
     def compared(self) -> tuple[RecordType[Any], ...]:
         """Return the types of records that can be compared."""
@@ -334,6 +348,11 @@ def _verify_partition(
             done(chunk.done)
             if filler is None and any(side.comparison.hopeless for side in sides):
                 break
+        if verification.models and (plan := verification.settings.peer_plan()).used:
+            anomalies = by_kind[Anomaly]
+            anomalies.read_all()
+            for found in found_beside_peers(verification.settings, plan, verification.peer_inputs, partition):
+                anomalies.recomputed(found)
         for side in sides:
             agreement = side.finish(more_readings=verification.more_readings[partition])
             verified.by_topic.setdefault(side.topic, Agreement()).merge(agreement)

@@ -18,23 +18,27 @@ from streams.backtest.verification import Agreement, Comparison
 from streams.errors import ConfigurationError, InputError
 from streams.records.alarm_records import Alarm, AlarmInput
 from streams.records.catalogue import CATALOGUE
+from streams.records.record_type import RecordType
 
 _INPUTS = CATALOGUE.of(AlarmInput)
 _ALARMS = CATALOGUE.of(Alarm)
 
 
-def committed_inputs(settings: Settings, group: str, log: Log) -> dict[int, int]:
-    """Return by partition how far the live worker has worked through `alarm-inputs`; empty if it has none.
+def committed_inputs(
+    settings: Settings, group: str, log: Log, kind: RecordType[Any] = _INPUTS
+) -> dict[int, int]:
+    """Return by partition how far the live worker has worked through what it writes for itself; empty if it has none.
 
     Args:
         settings: Of the live worker.
         group: Its consumer group.
         log: Asked.
+        kind: Which type of record.
     """
-    topic = settings.topic(_INPUTS.topic.name)
+    topic = settings.topic(kind.topic.name)
     try:
         partitions = log.partitions_of(topic)
-    except ConfigurationError:  # the worker is of a release that had no alarms
+    except ConfigurationError:  # the worker is of a release that had none
         return {}
     return log.committed(group, topic, partitions)
 

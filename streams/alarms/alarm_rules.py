@@ -4,15 +4,15 @@ from typing import Final, cast, get_args
 
 import msgspec
 
-from streams.detection.limits import LIMIT_CAUSES
+from streams.detection.causes import CAUSES_APART
 from streams.errors import ConfigurationError
 from streams.records.alarm_records import AlarmSeverity
 from streams.records.room import ENOUGH, Room
 from streams.records.types import Anomaly
 
 ANOMALY: Final = "anomaly"
-ALARM_KINDS: Final = (ANOMALY, *sorted(LIMIT_CAUSES))
-"""What raises alarms: what a detector found, and the two kinds of limits."""
+ALARM_KINDS: Final = (ANOMALY, *sorted(CAUSES_APART))
+"""What raises alarms: what a detector found, the two kinds of limits, and what peers say."""
 SEVERITIES: Final[tuple[str, ...]] = get_args(AlarmSeverity)
 """From the least to the worst."""
 
@@ -60,6 +60,6 @@ def kind_of(anomaly: Anomaly) -> str:
     """Return the kind of an anomaly's alarm: a series can have one of each.
 
     >>> sorted(ALARM_KINDS)
-    ['anomaly', 'limit', 'rate', 'silence']
+    ['anomaly', 'limit', 'peers', 'rate', 'silence']
     """
-    return anomaly.cause if anomaly.cause in LIMIT_CAUSES else ANOMALY
+    return anomaly.cause if anomaly.cause in CAUSES_APART else ANOMALY

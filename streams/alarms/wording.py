@@ -6,6 +6,7 @@ from typing import Final
 from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.analysis.findings import duration
+from streams.detection.causes import PEERS
 from streams.detection.limits import SILENCE
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
@@ -15,6 +16,7 @@ _CAUSES: Final = {
     "limit": "is beyond its limit",
     "rate": "changes too fast",
     SILENCE: "sends nothing",
+    PEERS: "differs from its peers",
 }
 
 
@@ -50,9 +52,12 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
 
 
 def _band(alarm: Alarm) -> str:
-    word = "allowed" if alarm.kind != "anomaly" else "expected"
+    word = "expected" if alarm.kind == "anomaly" else "allowed"
     if alarm.kind == SILENCE and alarm.upper is not None:
         return f"{word} up to {duration(alarm.upper)}"
+    if alarm.kind == PEERS and alarm.expected is not None:
+        away = alarm.value - alarm.expected
+        word = f"{in_digits(abs(away))} {'above' if away > 0 else 'below'} what its peers say,"
     if alarm.lower is not None and alarm.upper is not None:
         return f"{word} {in_digits(alarm.lower)} to {in_digits(alarm.upper)}"
     if alarm.upper is not None:

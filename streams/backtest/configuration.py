@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.detection.series_model import DetectionPlan
+from streams.peers.peer_plan import TICK_SECONDS, PeerPlan
 from streams.windows.policy import WindowPolicy
 from streams.windows.window_config import WindowConfig
 
@@ -19,11 +20,13 @@ class Configuration:
         windows: As in section ``windows`` of the settings: ``size_seconds``, ``step_seconds``, ``grace_seconds``,
             ``idle_seconds``, ``quantiles``, ``late_seconds``; what is not given is as in `WindowConfig`.
         detection: As in section ``detection``.
+        tick_seconds: How far apart ticks of the readings are.
     """
 
     name: str
     windows: dict[str, Any] = field(default_factory=dict)
     detection: dict[str, Any] = field(default_factory=dict)
+    tick_seconds: float = TICK_SECONDS
 
     def policy(self) -> WindowPolicy:
         """Make the window policy.
@@ -44,6 +47,17 @@ class Configuration:
         """
         return DetectionPlan(self.detection, WindowConfig(**self.windows).room, from_log=from_log)
 
+    def peer_plan(self, partitions: int = 1) -> PeerPlan:
+        """Make the plan of what is compared with its peers.
+
+        Args:
+            partitions: Of the readings.
+
+        Raises:
+            ConfigurationError: If the settings make none.
+        """
+        return PeerPlan(self.plan(), self.policy(), partitions, self.tick_seconds)
+
     @property
     def windows_key(self) -> str:
         """Equal for configurations whose windows are the same: those need to run only once."""
@@ -51,5 +65,6 @@ class Configuration:
 
     @property
     def detection_key(self) -> str:
-        """Equal for configurations whose detection is the same."""
-        return msgspec.json.encode(self.detection, order="sorted").decode()
+        """Equal for configurations whose detection is the same; peers are compared by windows."""
+        key = msgspec.json.encode(self.detection, order="sorted").decode()
+        return f"{key} {self.windows_key}" if self.peer_plan().used else key

@@ -3,12 +3,13 @@
 changes    raised ........ cleared          raised ............(end of the readings)
 interval   [raised_at ---- cleared_at)      [raised_at -------- None: still open
 
-Intervals of one series overlap where a limit and the detector both had an anomaly open; those of one `rule` do not.
+Intervals of one series overlap where limits, peers or the detector had an anomaly open at once; those of one `rule` do
+not.
 """
 
 import msgspec
 
-from streams.detection.limits import LIMIT_CAUSES
+from streams.detection.causes import CAUSES_APART
 from streams.records.types import Anomaly
 
 Series = tuple[str, str]
@@ -43,8 +44,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def rule(self) -> str:
-        """Which limit raised it (`streams.limits.LIMIT_CAUSES`); empty: the detector."""
-        return self.cause if self.cause in LIMIT_CAUSES else ""
+        """What beside the detector raised it (`streams.detection.causes`); empty: the detector."""
+        return self.cause if self.cause in CAUSES_APART else ""
 
     def end(self, otherwise: float) -> float:
         """Return when it ended, or ``otherwise`` if it has not (never before it was raised)."""

@@ -11,6 +11,7 @@ from streams.backtest.gates import Figures
 from streams.backtest.intervals import Interval, Series
 from streams.backtest.nab_scores import PROFILES, nab_scores
 from streams.backtest.net import SetAside
+from streams.backtest.peer_runs import InputsBySource
 from streams.backtest.runs import DetectionResults, SensorCoverage, WindowResults
 from streams.records.types import Label
 
@@ -41,6 +42,7 @@ class Outcome:
         detections: By `Configuration.detection_key`, or a baseline's name.
         seconds: CPU time of reading (``read``), and of each key.
         times: Event times by series, where they were kept for NAB's scores.
+        peer_inputs: What is to be compared with its peers, by `Configuration.detection_key`.
     """
 
     sensors: dict[str, SensorCoverage] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Outcome:
     detections: dict[str, DetectionResults] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     times: "dict[Series, array[float]]" = field(default_factory=dict)
+    peer_inputs: dict[str, InputsBySource] = field(default_factory=dict)
 
     @property
     def readings(self) -> int:
@@ -86,6 +89,8 @@ class Outcome:
             self.windows.setdefault(key, WindowResults()).merge(windows)
         for key, detections in other.detections.items():
             self.detections.setdefault(key, DetectionResults()).merge(detections)
+        for key, inputs in other.peer_inputs.items():
+            self.peer_inputs.setdefault(key, {}).update(inputs)
         for key, seconds in other.seconds.items():
             self.seconds[key] = self.seconds.get(key, 0.0) + seconds
 

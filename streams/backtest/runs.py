@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, Generic, TypeVar
 
 from streams.backtest.intervals import Intervals, Series
@@ -312,6 +312,17 @@ class DetectionResults:
     intervals: Intervals = field(default_factory=Intervals)
     skipped: int = 0
     digests: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, changes: Sequence[Anomaly]) -> None:
+        """Add what was found across partitions, in order."""
+        hashes = _Hashes()
+        for change in changes:
+            self.intervals.add(change)
+            hashes.add(change.sensor_id, change)
+        for sensor_id, digest in hashes.digests().items():
+            self.digests[sensor_id] = self.digests.get(sensor_id, b"") + digest
+        for series in {(change.sensor_id, change.quantity) for change in changes}:
+            self.intervals.by_series[series].sort(key=attrgetter("raised_at"))
 
     def merge(self, other: "DetectionResults") -> None:
         """Add the results of other sensors."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from streams.detection.limits import LIMIT_CAUSES
+from streams.detection.causes import CAUSES_APART
 from streams.detection.log_rules import put_in_force, rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
@@ -157,9 +157,9 @@ def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
         sensor_id, quantity: As in the record.
         change: As the series' model told it.
     """
-    limit = change.cause if change.cause in LIMIT_CAUSES else ""
+    apart = change.cause if change.cause in CAUSES_APART else ""
     return Anomaly(
-        id=anomaly_id(sensor_id, quantity, change.raised_at, limit).hex(),
+        id=anomaly_id(sensor_id, quantity, change.raised_at, apart).hex(),
         sensor_id=sensor_id,
         quantity=quantity,
         state=change.kind,

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from hashlib import blake2b
 from math import inf, isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -73,6 +73,10 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         rise_per_hour, fall_per_hour: Limits of change, up and down; a value that came too fast is learned.
         rate_seconds: The change is taken over at least so long.
         silent_after_seconds: An anomaly is raised when nothing has come for so long (by arrival); ``None``: never.
+        peers: With what the series is compared, window by window (`streams.peers`): ``pattern``, the series of its
+            quantity that have the same pattern; ``group``, those whose ids have the same beginning, up to the last
+            colon; ``none``.
+        peers_after_seconds: It has been compared for so long before its peers raise anything.
     """
 
     detector: str = "tailwatch"
@@ -98,6 +102,8 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     fall_per_hour: Annotated[float, Meta(gt=0)] | None = None
     rate_seconds: Seconds = 60.0
     silent_after_seconds: Annotated[float, Meta(gt=0)] | None = None
+    peers: Literal["none", "pattern", "group"] = "none"
+    peers_after_seconds: Seconds = 2 * 86400.0
 
     def __post_init__(self) -> None:
         self._check_limits()
@@ -210,6 +216,11 @@ class DetectionPlan:
         base = dict(settings or {})
         patterns: dict[str, Any] = base.pop("series", {})
         self.default = _read(base, "detection")
+        if self.default.peers == "pattern":
+            raise ConfigurationError(
+                'detection: peers = "pattern" must be said of a pattern, which says who the peers are: '
+                '[detection.series."room-*/temperature"]'
+            )
         self.patterns = {
             pattern: _read({**base, **own}, f"detection.series.{pattern}")
             for pattern, own in patterns.items()

@@ -7,6 +7,7 @@ follow from the entry.
 
 from streams.records import documents
 from streams.records.alarm_records import Action, Alarm, AlarmInput, Notification
+from streams.records.peer_records import PeerInput
 from streams.records.record_type import DAY_MS, Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
 from streams.records.rule_records import RuleChange, RulesApplied
 from streams.records.types import (
@@ -201,6 +202,16 @@ CATALOGUE = Catalogue(
             key_field="group",
             identity=("group", "quantity", "sensor_id", "number"),
             made_by=Maker.ANALYSIS,
+        ),
+        RecordType(
+            kind=PeerInput,
+            topic=TopicSpec(
+                "peer-inputs", "group (empty for a tick, which is in each partition)", 30 * DAY_MS
+            ),
+            word="inputs of peers",
+            key_field="group",
+            identity=(),
+            made_by=Maker.WORKER,
         ),
         RecordType(
             kind=Action,

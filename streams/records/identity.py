@@ -136,15 +136,15 @@ def _bounds(start_ms: int, end_ms: int) -> tuple[bytes, bytes]:
     return _head(start_ms / 1000), f"\0{start_ms}\0{end_ms}".encode()
 
 
-def anomaly_id(sensor_id: str, quantity: str, raised_at: float, limit: str = "") -> bytes:
+def anomaly_id(sensor_id: str, quantity: str, raised_at: float, apart: str = "") -> bytes:
     """Derive the id of an anomaly from its series, the event time of its raise (seconds), and what raised it.
 
     Args:
         sensor_id, quantity, raised_at: As in the record.
-        limit: Cause of an anomaly that a limit raised (`streams.limits.LIMIT_CAUSES`): one reading can raise one of
-            each and the detector's. Empty for the detector's.
+        apart: Cause of an anomaly that limits or peers raised (`streams.detection.causes`): one reading can raise one
+            of each and the detector's. Empty for the detector's.
     """
-    by = f"\0{limit}" if limit else ""
+    by = f"\0{apart}" if apart else ""
     return _derive(raised_at, _ANOMALY_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(raised_at)}{by}")
 
 

@@ -2,6 +2,7 @@
 
 from streams.records.alarm_records import Action, Alarm, AlarmInput, Notification
 from streams.records.catalogue import CATALOGUE
+from streams.records.peer_records import PeerInput
 from streams.records.record_type import DAY_MS, TopicSpec
 from streams.records.types import (
     Aggregate,
@@ -28,6 +29,7 @@ __all__ = [
     "LABELS",
     "LATE_READINGS",
     "NOTIFICATIONS",
+    "PEER_INPUTS",
     "READINGS",
     "TopicSpec",
 ]
@@ -43,6 +45,7 @@ GROUP_BUCKETS = CATALOGUE.of(GroupBucket).topic
 ACTIONS = CATALOGUE.of(Action).topic
 ALARM_INPUTS = CATALOGUE.of(AlarmInput).topic
 ALARMS = CATALOGUE.of(Alarm).topic
+PEER_INPUTS = CATALOGUE.of(PeerInput).topic
 NOTIFICATIONS = CATALOGUE.of(Notification).topic
 
 ALL_TOPICS = CATALOGUE.topics

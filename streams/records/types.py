@@ -115,8 +115,8 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         score: The peak so far, in [0, 1]: one minus the tail probability.
         value: The value at the peak; ``expected``, ``lower`` and ``upper`` say what was expected then. A limit expects
             nothing, and its band is what it allows. Of a silence they are seconds, and all times are ingest times.
-        cause: Which residual of the detector was surprised; ``limit``, ``rate`` or ``silence`` if a limit was crossed.
-            A series can have an anomaly of each of these open beside one of the detector.
+        cause: Which residual of the detector was surprised; ``limit``, ``rate`` or ``silence`` if a limit was crossed;
+            ``peers`` if it left its group, which says what was expected. One of each can be open beside the detector's.
         seen: Readings that the model had seen.
         severity: Of the limit, ``info``, ``warning`` or ``critical``; none for what the detector found.
         rule: Fingerprint of the change of rules that set the limit; none if the settings did.

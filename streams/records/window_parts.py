@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.records.moments import Moments, merge_moments
+from streams.moments import Moments, merge_moments
 from streams.records.types import Aggregate
 from streams.records.versions import Document
 

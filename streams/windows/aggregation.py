@@ -27,6 +27,7 @@ class AggregationOutcome:
         left_out: Values for which there is no room.
         supplemented, unchecked: Late values put into supplements; those of them that might be repetitions.
         let_go: Sensors whose rows have left, since they were silent for long.
+        tick_places: Time of each tick, and how many of the aggregates stand before it, with those that it closed.
     """
 
     aggregates: list[Aggregate] = field(default_factory=list)
@@ -41,6 +42,7 @@ class AggregationOutcome:
     supplemented: int = 0
     unchecked: int = 0
     let_go: int = 0
+    tick_places: list[tuple[float, int]] = field(default_factory=list)
 
     def close(self, policy: WindowPolicy, sensor_id: str, windows: Iterable[ClosedWindow]) -> None:
         """Publish windows that have closed.
@@ -89,6 +91,7 @@ def aggregate(
             tick_ms = round(record.tick_at * 1000)
             _close_idle(policy, rows, offset, tick_ms, outcome)
             _let_go(policy, rows, offset, tick_ms, outcome)
+            outcome.tick_places.append((record.tick_at, len(outcome.aggregates)))
             continue
         reading: Reading = record
         sensor_id = reading.sensor_id

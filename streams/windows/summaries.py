@@ -13,7 +13,7 @@ from typing import Any
 
 from ddsketch.mapping import LogarithmicMapping
 
-from streams.records.moments import merge_moments
+from streams.moments import merge_moments
 
 _MAPPING = LogarithmicMapping(relative_accuracy=0.01, offset=0.0)
 _KEY = _MAPPING.key

@@ -6,10 +6,17 @@ Prints every figure of docs/explanation/detection.md on quality, in half a minut
 project, see `tests.support.labelled_series`; without them their lines are missing.
 """
 
+from collections import Counter
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
 from bridges.backtest.nab_files import load_corpus
 from streams.detection.detection_config import NAB_RAISE_AT, DetectionConfig
 from streams.nab.nab_run import evaluate, run_file
 from streams.scoring.fits import summed
+from tests.support import rooms
 from tests.support.eventful_series import (
     LOCAL_FAULTS,
     OWN_SIGMA,
@@ -99,3 +106,36 @@ def test_one_process_seen_at_five_rates() -> None:
     for interval, days in ((1.0, 4), (10.0, 20), (60.0, 20), (300.0, 60), (3600.0, 60)):
         alarms = sum(len(raises(sampled(interval, days, seed))) for seed in range(2))
         print(f"\nevery {interval:g} s: {alarms / (2 * days):.3f} alarms a day", end="")
+
+
+def test_one_of_twelve_rooms_is_off() -> None:
+    plan, day, off_by = rooms.plan_of(), round(rooms.DAY / rooms.STEP), 1.0
+    found = dict.fromkeys(("at once", "in 6 h", "in a day", "in a day, alone"), 0)
+    others = calm = together = 0
+    buildings = range(20, 23)
+    for seed in buildings:
+        values, rows = rooms.temperatures(seed, days=11), dict[str, Any]()
+        calm += rooms.raises_in(rooms.compared(plan, rows, rooms.inputs(plan, values[: 9 * day]))).total()
+
+        def later(change: Any, values: Any = values, rows: Any = rows) -> Counter[str]:
+            fed = rooms.inputs(plan, values[9 * day :] + change, first=9 * day)
+            return rooms.raises_in(rooms.compared(plan, deepcopy(rows), fed, offset=10**7))
+
+        as_always = later(0.0)
+        calm += as_always.total()
+        together += (later(2.0) - as_always).total()
+        for number, room in enumerate(rooms.names()):
+            for name, minutes in (("at once", 1), ("in 6 h", 360), ("in a day", 1440)):
+                change = np.zeros((2 * day, 12))
+                change[:, number] = off_by * np.minimum(1, np.arange(2 * day) / minutes)
+                news = later(change) - as_always
+                found[name] += room in news
+                others += sum(count for each, count in news.items() if each != room)
+            alone = values[:, number].copy()
+            alone[9 * day :] += off_by * np.minimum(1, np.arange(2 * day) / day)
+            at = raises(
+                [(rooms.START + rooms.STEP * minute, value) for minute, value in enumerate(alone.tolist())]
+            )
+            found["in a day, alone"] += any(time >= rooms.START + 9 * rooms.DAY for time in at)
+    print(f"\none of twelve rooms is off by 1 degree, of {12 * len(buildings)}: {found}; of others {others}")
+    print(f"as always: {calm} in {12 * 9 * len(buildings)} series-days; all by 2 degrees: {together}", end="")

@@ -20,11 +20,16 @@ from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings
 from streams.alarms.acting import action_of
 from streams.records.alarm_records import Action, AlarmInput
+from streams.records.peer_records import PeerInput
 from streams.records.rows import Row
 from streams.records.types import Anomaly, GroupBucket, Label, Reading
 
 FOLDER = Path(__file__).parents[1] / "rows"
-SETTINGS = Settings(detection=DetectionSettings.model_validate({"warm_up": 100}))
+SETTINGS = Settings(
+    detection=DetectionSettings.model_validate(
+        {"warm_up": 100, "series": {"room-*/temperature": {"peers": "pattern", "warm_up": 10}}}
+    )
+)
 START = 1_760_000_000.0
 AnyStage = Stage[Any, Any, Any, Any]
 
@@ -109,6 +114,8 @@ def _records(kind: type) -> Iterable[Any]:
                 number,
                 GroupBucket("hall", "temperature", sensor, int(START // 300) + number // 2, rng.gauss(0, 1)),
             )
+        elif kind is PeerInput:
+            yield number, _peer_input(number, rng)
         elif kind is Action and number < 6:
             yield number, action_of("acknowledge", at=time, by="Ada", sensor_id=sensor)
         elif kind is AlarmInput and number < 6:
@@ -117,6 +124,16 @@ def _records(kind: type) -> Iterable[Any]:
             yield number, Label(sensor, "temperature", time, time + 60, "spike")
         elif kind is Anomaly and number < 6:
             yield number, _anomaly(number, sensor, time)
+
+
+def _peer_input(number: int, rng: Random) -> PeerInput:
+    """Return the value of one of six rooms or, as every seventh, the tick that closes their window."""
+    window, room = divmod(number, 7)
+    start = START // 60 * 60 + 60.0 * window
+    if room == 6:
+        return PeerInput("", window % 4, tick_at=start + 150)
+    value = 20.0 + room + round(rng.gauss(0, 0.1), 2)
+    return PeerInput("room-*/temperature", 0, f"room-{room}", "temperature", start, start + 60, value)
 
 
 def _anomaly(number: int, sensor: str, time: float) -> Anomaly:

@@ -28,7 +28,7 @@ from bridges.sources.source import Selection
 from streams.backtest.verification import Comparison
 from streams.detection.series_model import DetectionPlan
 from streams.errors import ConfigurationError
-from streams.records import alarm_records, rule_records, types
+from streams.records import alarm_records, peer_records, rule_records, types
 from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
 from streams.records.types import Aggregate, Anomaly, DeadLetter, LateReading, Reading, Tick, encode
@@ -184,7 +184,7 @@ def test_the_reference_describes_its_topic_and_its_fields() -> None:
 def test_no_struct_of_a_record_is_missing() -> None:
     structs = {
         each
-        for module in (types, alarm_records, rule_records)
+        for module in (types, alarm_records, peer_records, rule_records)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == module.__name__
     }
@@ -204,7 +204,7 @@ def test_a_reset_of_each_application_deletes_what_only_that_one_makes() -> None:
     assert worker.collections == ("aggregates", "anomalies", "late_readings", "alarms")
     assert analysis.collections == ("insights",)
     assert [spec.name for spec in worker.results] == [
-        "aggregates", "anomalies", "late-readings", "alarm-inputs", "alarms",
+        "aggregates", "anomalies", "late-readings", "peer-inputs", "alarm-inputs", "alarms",
     ]  # fmt: skip
     assert [spec.name for spec in analysis.results] == ["insights", "group-buckets"]
 

@@ -20,6 +20,7 @@ BACKTEST = "tests/journeys/test_backtest_tutorial.py"
 COMMANDS = "tests/journeys/test_documented_commands.py"
 DECODER = "tests/unit/test_write_a_decoder.py"
 LIMIT = "tests/unit/test_try_a_limit.py"
+PEERS = "tests/unit/test_compare_peers.py"
 DEVICE = "tests/unit/test_connect_a_device.py"
 FIRST_DEVICE = "tests/services/test_first_device.py"
 REDRIVE = "tests/services/test_redrive.py"
@@ -57,6 +58,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/howto/write-a-decoder.md": {ALL: DECODER},
     "docs/howto/try-a-limit.md": {ALL: LIMIT},
+    "docs/howto/compare-peers.md": {ALL: PEERS},
     "docs/howto/local-stack.md": {
         **dict.fromkeys(("weir up", "weir doctor", "set -a;", "WEIR_WEB__PORT=3001"), COMMANDS)
     },

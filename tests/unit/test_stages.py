@@ -15,8 +15,10 @@ from agents.lane.core.stage import Stage
 from agents.lane.lane_app import LaneApp
 from agents.stages.aggregate import window_stage
 from agents.stages.alarm import alarm_stage
+from agents.stages.compare_peers import peer_stage
 from agents.stages.detect import model_stage
 from agents.stages.take_actions import action_stage
+from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError
 from streams.records.catalogue import CATALOGUE
@@ -24,11 +26,13 @@ from streams.records.rows import Row
 
 AnyStage = Stage[Any, Any, Any, Any]
 SETTINGS = Settings()
+WITH_PEERS = Settings(detection=DetectionSettings(series={"room-*/temperature": {"peers": "pattern"}}))
 STAGES: list[Callable[[], AnyStage]] = [
     lambda: window_stage(SETTINGS),
     lambda: model_stage(SETTINGS),
     action_stage,
     lambda: alarm_stage(SETTINGS),
+    lambda: peer_stage(WITH_PEERS),
     lambda: series_stage(SETTINGS),
     group_stage,
     anomaly_mark_stage,
@@ -74,6 +78,19 @@ def test_all_that_the_applications_keep_is_made_durable() -> None:
     ]  # fmt: skip
     for app in (worker, analysis):
         assert {state.changelog for state in app.lane.states} == set(app.tables.changelog_topics)
+
+
+def test_peers_cost_nothing_where_nobody_has_any() -> None:
+    worker, comparing = create_app(SETTINGS), create_app(WITH_PEERS)
+    assert worker.peers is None
+    assert (
+        "peer-inputs" not in {each.kind.topic.name for each in window_stage(SETTINGS).writes} | worker.sources
+    )
+    assert comparing.peers is comparing.lane.states[-1]
+    assert (
+        "peer-inputs"
+        in {each.kind.topic.name for each in window_stage(WITH_PEERS).writes} & comparing.sources
+    )
 
 
 def test_a_table_of_the_same_name_is_refused() -> None:

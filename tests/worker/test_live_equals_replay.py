@@ -1,6 +1,7 @@
 """What the live worker emitted is what a replay recomputes, byte for byte, whatever happened to the worker."""
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from confluent_kafka.admin import AdminClient
 from agents.cli import main
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.options import librdkafka_options
-from bridges.process.settings import KafkaSettings, Settings
+from bridges.process.settings import BridgeSettings, KafkaSettings, Settings
 from bridges.replay.verifying import Verification
 from bridges.rules.rule_writer import write_change
 from bridges.sources import Selection
 from bridges.sources.kafka_source import KafkaSource, Log
 from streams.alarms.acting import action_of
+from streams.backtest.peer_runs import GatheringRun, compare_gathered
 from streams.detection.limits import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm
 from streams.records.rule_parts import AppliedRule
@@ -40,8 +42,13 @@ from tests.support.worker_process import WorkerProcess, until_consumed
 DETECTION: Any = {
     "raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0,
     "high": 34.5, "deadband": 1.0, "severity": "critical", "rise_per_hour": 2000.0, "rate_seconds": 20.0,
+    "series": {
+        "sensor-00*/temperature": {"peers": "pattern", "peers_after_seconds": 0, "warm_up": 20, "raise_at": 0.995},
+    },
     "silent_after_seconds": 400.0,
 }  # fmt: skip
+TICK_SECONDS = 30.0
+"""As `recorded_day` has them."""
 STEPS = 700
 CHANGES = {
     part: change_to(rules, at=EPOCH + part, by=by, why=f"part {part}")
@@ -71,6 +78,7 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
     settings = Settings(
         kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=4, retention_days=36_500),
         detection=DETECTION,
+        bridge=BridgeSettings(tick_seconds=TICK_SECONDS),
     )
     variables = {
         "WEIR_KAFKA__BROKERS": kafka,
@@ -80,7 +88,11 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
         "WEIR_WORKER__SESSION_TIMEOUT_SECONDS": "2",
         "WEIR_WORKER__FETCH_RECORDS": "500",
         "WEIR_WORKER__SINKS": "false",
-        **{f"WEIR_DETECTION__{name.upper()}": str(value) for name, value in DETECTION.items()},
+        "WEIR_BRIDGE__TICK_SECONDS": str(TICK_SECONDS),
+        **{
+            f"WEIR_DETECTION__{name.upper()}": json.dumps(value) if name == "series" else str(value)
+            for name, value in DETECTION.items()
+        },
     }
     await asyncio.to_thread(ensure_topics, settings)
     records = recorded_day(sensors=40, steps=STEPS, seed=7)
@@ -130,11 +142,13 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
     fingerprints = {each.fingerprint for each in CHANGES.values()}
     assert {each.rule for each in alarms} == {each.rule for each in anomalies} == {"", *fingerprints}
-    assert causes > LIMIT_CAUSES, f"limits and detectors must both have been compared: {causes}"
+    assert causes > {*LIMIT_CAUSES, "peers"}, f"limits, peers and detectors must have been compared: {causes}"
     silent = [each for each in anomalies if (each.cause, each.state) == ("silence", "raised")]
     assert {each.sensor_id: each.rule for each in silent} == {
         f"sensor-{number:03}": CHANGES[1].fingerprint if number < 5 else "" for number in range(10)
     }
+    assert {each.kind for each in alarms} == {"anomaly", "limit", "rate", "peers", "silence"}
+    await asyncio.to_thread(compare_with_what_follows_from_readings_alone, settings, anomalies)
     in_processes = await asyncio.to_thread(Verification.plan(settings, Selection()).run, 2)
     assert in_processes == verified
 
@@ -193,6 +207,22 @@ async def test_where_retention_has_deleted_the_beginning_only_windows_beyond_its
     assert left_out.matched + left_out.deleted == matched
     lost = await asyncio.to_thread(replace(verification, deleted_too=True).run)
     assert lost.by_topic[settings.topic(AGGREGATES.name)].missing == left_out.deleted
+
+
+def compare_with_what_follows_from_readings_alone(settings: Settings, anomalies: list[Anomaly]) -> None:
+    """What was found beside peers does not depend on the order in which partitions came to be read."""
+    plan = settings.peer_plan()
+    run = GatheringRun(settings.windows.policy(), plan)
+    source = KafkaSource.open(settings, Selection())
+    for chunk in source.read(source.partitions):
+        run.apply(chunk.partition, chunk.records)
+    outcome = compare_gathered(plan, run.inputs)
+    followed = {encode(each) for each in outcome.anomalies}
+    live = {encode(each) for each in anomalies if each.cause == "peers"}
+    assert outcome.compared > 500
+    assert live <= followed
+    last = max(each.end for some in run.inputs.values() for each in some) - 2 * plan.wait
+    assert all(decode_as(Anomaly, each).changed_at > last for each in followed - live)
 
 
 async def weir(*arguments: str):

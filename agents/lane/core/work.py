@@ -43,11 +43,13 @@ class Surroundings:
         topic: Name of a topic of the catalogue, with its namespace.
         partition: Partition of a key.
         counts: What is counted.
+        partitions: Of every topic.
     """
 
     topic: Callable[[TopicSpec], str]
     partition: Callable[[bytes | None], int]
     counts: Counts
+    partitions: int = 1
 
 
 @dataclass(slots=True)
@@ -110,17 +112,26 @@ class StageWork(Generic[P, R, S, O]):
         results: list[tuple[TopicPartition, list[KeyValue]]] = []
         awaited = False
         for topic, key_of, writes in self._targets:
-            records: list[KeyValue] = [
-                (key_of(record).encode(), encode(record)) for record in writes.records(outcome)
-            ]
+            made = writes.records(outcome, partition) if writes.spread else writes.records(outcome)
+            records: list[KeyValue] = [(key_of(record).encode(), encode(record)) for record in made]
             for key, value in records:
                 _check_size(topic, key, value)
             awaited |= writes.awaited and bool(records)
-            if writes.keyed_anew:
+            if writes.spread:
+                results += self._spread(topic, records)
+            elif writes.keyed_anew:
                 results += [((topic, self.around.partition(record[0])), [record]) for record in records]
             elif records:
                 results.append(((topic, partition), records))
         return Effects(outcome, results, self._letters(batch, outcome, unreadable), len(unreadable), awaited)
+
+    def _spread(self, topic: str, records: list[KeyValue]) -> list[tuple[TopicPartition, list[KeyValue]]]:
+        """Return records by the partition of their key, in their order; those without a key are in every partition."""
+        by_partition: dict[int, list[KeyValue]] = {}
+        for record in records:
+            for each in [self.around.partition(record[0])] if record[0] else range(self.around.partitions):
+                by_partition.setdefault(each, []).append(record)
+        return [((topic, each), found) for each, found in by_partition.items()]
 
     def hold(
         self, state: WriteBehindState[S], batch: Batch, effects: Effects[O], seconds: float | None

@@ -1,0 +1,10 @@
+"""Causes of anomalies that stand beside the detector's own: a series can have one of each open at once."""
+
+from typing import Final
+
+from streams.detection.limits import LIMIT_CAUSES
+
+PEERS: Final = "peers"
+"""It moves away from the others of its group (`streams.peers`)."""
+CAUSES_APART: Final = LIMIT_CAUSES | {PEERS}
+"""All others are the detector's."""
