@@ -110,6 +110,8 @@ def names_something(field: str) -> bool:
     words = [word.lower() for word in _WORD.findall(field)]
     if not words:
         return False
-    return words[-1] in _OF_NAMES or (
-        words[-1] in ("number", "no", "nr") and len(words) > 1 and words[-2] in _NUMBERED
+    return (
+        words[-1] in _OF_NAMES
+        or words[-1].endswith("version")
+        or (words[-1] in ("number", "no", "nr") and len(words) > 1 and words[-2] in _NUMBERED)
     )

@@ -8,21 +8,23 @@ What is proposed is a beginning: it is tried on the same messages, and a person 
 """
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 import msgspec
 
 from streams.errors import InputError
+from streams.payloads.document_shapes import Shape, at, is_time, shape_of
 from streams.payloads.formats.texts import read_auto
 
-_TIMES = (
-    "collected_at", "timestamp", "Timestamp", "time", "Time", "ts", "tst", "date", "datetime", "dateTime", "last_seen",
-    "measured_at", "created_at", "receivedAt", "received_at", "epoch", "t",
-)  # fmt: skip
 _FIRST_LEVELS = 1
 _MAX_KEYS = 12
+_LOOKED_AT = 50
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_PAIRS = re.compile(r"\s*[^=&,;\s]{1,64}=[^=&,;\n]*(?:[&,;\n]\s*[^=&,;\s]{1,64}=[^=&,;\n]*)+\s*")
+_NUMERIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?", re.ASCII)
 
 
 class Unread(msgspec.Struct, frozen=True, gc=False):
@@ -65,9 +67,25 @@ def propose(messages: Iterable[Unread], first: int = 1) -> list[TopicGroup]:
 
 
 def _group(number: int, messages: list[Unread]) -> TopicGroup:
-    template, sensor, quantity = _template([message.topic for message in messages])
-    document = _document(messages[0].payload)
-    return TopicGroup(template, messages, _map(number, template, sensor, quantity, document))
+    topics = [message.topic for message in messages]
+    template, sensor, quantity = _template(topics)
+    texts = [found for each in messages[:_LOOKED_AT] if (found := _document(each.payload)) is not None]
+    document = texts[0] if texts else None
+    lines = [f'name = "proposed-{number}"', "", "[[rule]]"]
+    if isinstance(document, list | dict):
+        # The last level that differs is the sensor where the payload names its own quantities.
+        joint = ":" if sensor and quantity else ""
+        by_topic = f"{sensor}{joint}{{{quantity}}}" if quantity else sensor
+        shape = shape_of(texts)
+        own = _sensor_of(shape, texts, topics)
+        if own:
+            template = _without_names(template, set(topics), {str(at(each, shape.sensor)) for each in texts})
+        lines += [f"topic = {_toml(template)}", *_lines(shape, own or by_topic or _plain(template))]
+        return TopicGroup(template, messages, "\n".join(lines) + "\n")
+    lines += [f"topic = {_toml(template)}", f"sensor = {_toml(sensor or _plain(template))}"]
+    separated = _separated(document) if isinstance(document, str) else []
+    lines += separated or [f"quantity = {_toml(f'{{{quantity}}}' if quantity else _last(template))}"]
+    return TopicGroup(template, messages, "\n".join(lines) + "\n")
 
 
 def _template(topics: list[str]) -> tuple[str, str, str]:
@@ -90,33 +108,80 @@ def _template(topics: list[str]) -> tuple[str, str, str]:
     return "/".join(levels), sensor, quantity
 
 
-def _map(number: int, template: str, sensor: str, quantity: str, document: Any) -> str:
-    lines = [f'name = "proposed-{number}"', "", "[[rule]]", f"topic = {_toml(template)}"]
-    if isinstance(document, list) and document and isinstance(document[0], dict):
-        lines.append('each = "[*]"')
-        document = document[0]
-    elif isinstance(document, list):
+def _sensor_of(shape: Shape, documents: Sequence[Any], topics: Sequence[str]) -> str:
+    """Return the template of an id that the payload names, where the topics do not tell devices apart."""
+    if shape.keyed:
+        return "{device}"
+    if not shape.sensor:
         return ""
-    if isinstance(document, dict):
-        # The last level that differs is the sensor where the payload names its own quantities.
-        own = (
-            f"{sensor}:{{{quantity}}}"
-            if sensor and quantity
-            else sensor or (f"{{{quantity}}}" if quantity else "")
-        )
-        lines.append(f"sensor = {_toml(own or _plain(template))}")
-        lines += _time_lines(document)
-    else:
-        lines.append(f"sensor = {_toml(sensor or _plain(template))}")
-        lines.append(f"quantity = {_toml(f'{{{quantity}}}' if quantity else _last(template))}")
-    return "\n".join(lines) + "\n"
+    if len(set(topics)) > 1 and not shape.sensor_in_part:
+        told_apart: dict[str, set[str]] = defaultdict(set)
+        for topic, document in zip(topics, documents, strict=False):
+            told_apart[topic].add(str(at(document, shape.sensor)))
+        if all(len(names) == 1 for names in told_apart.values()):
+            return ""
+    return f"{{{'' if shape.sensor_in_part else '$'}.{'.'.join(shape.sensor)}}}"
 
 
-def _time_lines(document: dict[str, Any]) -> list[str]:
-    for name in _TIMES:
-        if type(document.get(name)) in (str, int, float):
-            return [f"time = {_toml([name])}"]
-    return []
+def _lines(shape: Shape, sensor: str) -> list[str]:
+    """Write what a rule says of documents of a shape."""
+    lines = [f"sensor = {_toml(sensor)}"]
+    if shape.keyed:
+        lines.append('each = "{device}"')
+    elif shape.parts is not None:
+        lines.append(f"each = {_toml(f'{_path(shape.parts)}[*]')}")
+    elif shape.in_array:
+        lines.append('each = "[*]"')
+    if shape.name:
+        lines += [f"quantity = {_toml(f'{{.{shape.name}}}')}", f"value = {_toml(_path((shape.value,)))}"]
+    if shape.time:
+        from_root = shape.parts is not None and not shape.time_in_part
+        lines.append(f"time = {_toml([('$.' if from_root else '') + _path(shape.time)])}")
+    if shape.times:
+        lines.append(f"ignore = {_toml([_path(way) for way in shape.times])}")
+    if shape.columns:
+        lines += ["", "[rule.fields]"]
+        lines += [f"{_toml(f'[{number}]')} = {{ name = {_toml(name)} }}" for number, name in shape.columns]
+    return lines
+
+
+def _path(way: Sequence[str]) -> str:
+    return ".".join(key if _BARE_KEY.fullmatch(key) or key.startswith("[") else f'"{key}"' for key in way)
+
+
+def _separated(text: str) -> list[str]:
+    """Say how pairs or separated values are read; nothing if the text is neither."""
+    if _PAIRS.fullmatch(text):
+        separator = "," if "&" in text else next(sign for sign in (";", ",", "\n") if sign in text)
+        return [
+            'format = "pairs"',
+            *([] if separator in ",\n" else [f"csv = {{ separator = {_toml(separator)} }}"]),
+        ]
+    line = text.partition("\n")[0].strip()
+    separator = next((sign for sign in (";", "\t", ",") if line.count(sign) > 1), "")
+    cells = line.split(separator) if separator else []
+    if (
+        not cells
+        or sum(_NUMERIC.fullmatch(cell.strip()) is not None or is_time(cell.strip()) for cell in cells) < 2
+    ):
+        return []
+    at_time = next((number for number, cell in enumerate(cells) if is_time(cell.strip())), None)
+    names = ["time" if number == at_time else f"column{number + 1}" for number in range(len(cells))]
+    lines = ['format = "csv"', f"csv = {{ separator = {_toml(separator)}, columns = {_toml(names)} }}"]
+    return lines if at_time is None else [*lines, 'time = ["time"]']
+
+
+def _without_names(template: str, topics: Set[str], devices: Set[str]) -> str:
+    """Return a template that names no level, since the payload names the sensor.
+
+    Args:
+        template: The template that names some.
+        topics: Its topics; of one alone nothing tells which level differs, but that it names a device.
+        devices: Names of devices.
+    """
+    if len(topics) > 1:
+        return "/".join("+" if level.startswith("{") else level for level in template.split("/"))
+    return "/".join("+" if level in devices else level for topic in topics for level in topic.split("/"))
 
 
 def _toml(value: str | list[str]) -> str:
