@@ -83,6 +83,7 @@ def detect(
         outcome.applied += 1
         models = row.state
         event_time = reading.collected_at
+        news = None if models.silence is None else _news(models, event_time, reading)
         ahead = event_time * 1000 - ingest_ms > AHEAD_MS and ingest_ms > 0
         for quantity, value in reading.values.items():
             model = models.get(quantity)
@@ -100,8 +101,21 @@ def detect(
                 anomalies = [to_anomaly(sensor_id, quantity, change) for change in changes]
                 outcome.anomalies += anomalies
                 outcome.in_order += anomalies
-        if models.silence is not None and (told := models.silence.hear(reading.values, ingest_ms)):
+        if models.silence is not None and (
+            told := models.silence.hear(reading.values if news is None else news, ingest_ms)
+        ):
             _tell(sensor_id, told, models, outcome)
+
+
+def _news(models: SensorModels, event_time: float, reading: Reading) -> list[str]:
+    """List the quantities of a reading that is no copy of one that came before."""
+    return [
+        quantity
+        for quantity in reading.values
+        if (model := models.get(quantity)) is None
+        or model.last_time != event_time
+        or not model.repeats(event_time, reading)
+    ]
 
 
 def _pass_on(

@@ -55,8 +55,22 @@ class SeriesModel:
     """
 
     __slots__ = (
-        "_ahead", "_change", "_detector", "_high", "_home", "_last_time", "_limits", "_low", "_newest", "_peak",
-        "_quiet", "_verdict", "_whole", "config", "nats", "skipped",
+        "_ahead",
+        "_change",
+        "_detector",
+        "_high",
+        "_home",
+        "_limits",
+        "_low",
+        "_newest",
+        "_peak",
+        "_quiet",
+        "_verdict",
+        "_whole",
+        "config",
+        "last_time",
+        "nats",
+        "skipped",
     )  # fmt: skip
 
     def __init__(self, config: DetectionConfig) -> None:
@@ -66,7 +80,7 @@ class SeriesModel:
         self._quiet = self._calm  # less surprise than this changes nothing
         self._limits = None if config.limits is None else LimitWatch(config.limits)
         self._attend()
-        self._last_time = LONG_AGO
+        self.last_time = LONG_AGO
         self._ahead = _NEVER  # the last reading ahead of its arrival, and the newest learned when it came
         self._newest: _Newest = ()
         self._peak = 0.0
@@ -131,22 +145,26 @@ class SeriesModel:
             self.skipped += 1
             return ()
         newest: _Newest = value if reading is None else reading
-        if not event_time > self._last_time:
+        if not event_time > self.last_time:
             marks, (mark,) = _marks(self._newest), _marks(newest)
-            if event_time != self._last_time or mark in marks:
+            if event_time != self.last_time or mark in marks:
                 self.skipped += 1
                 return ()
             newest = (*marks[1 - _REMEMBERED :], mark)
         if not self._low <= value <= self._high:
             return self._observe_limits(event_time, value, newest)
-        self._last_time = event_time
+        self.last_time = event_time
         self._newest = newest
         self.nats = nats = self._detector.surprise(value, event_time)
         return () if nats < self._quiet else self._judge(event_time, value, nats)
 
+    def repeats(self, event_time: float, reading: Reading) -> bool:
+        """Tell whether a reading is one of the newest that it has seen: a copy, such as a broker keeps of it."""
+        return event_time == self.last_time and _marks(reading)[0] in _marks(self._newest)
+
     def _is_doubted(self, event_time: float) -> bool:
         """Tell whether a reading that is ahead is the first since another was learned, or that one again."""
-        last_time = self._last_time
+        last_time = self.last_time
         before, learned_before = self._ahead
         self._ahead = event_time, last_time
         return not (before == last_time or (learned_before == last_time and before != event_time))
@@ -170,7 +188,7 @@ class SeriesModel:
         if limits is None or not isfinite(value):
             self.skipped += 1
             return ()
-        self._last_time = time
+        self.last_time = time
         self._newest = newest
         idle = limits.idle
         changes = limits.step(time, value, self._detector.seen)
@@ -266,7 +284,7 @@ class SeriesModel:
             "lower": lower if ready and lower > -inf else None,
             "upper": upper if ready and upper < inf else None,
             "score": self.score,
-            "threshold": score_of(self._verdict.threshold(self._last_time)),
+            "threshold": score_of(self._verdict.threshold(self.last_time)),
             "seen": self._detector.seen,
             "warm_up": self.config.warm_up,
             "ready": ready,
@@ -297,7 +315,7 @@ class SeriesModel:
             )
         )  # fmt: skip
         head = _HEAD.pack(
-            _MAGIC, _VERSION, self.config.fingerprint, self.skipped, self._last_time, self.nats, len(verdict)
+            _MAGIC, _VERSION, self.config.fingerprint, self.skipped, self.last_time, self.nats, len(verdict)
         )
         return b"".join((head, verdict, self._detector.encode()))
 
@@ -311,7 +329,7 @@ class SeriesModel:
             self._whole = False
             return None
         marks = _encode(self._marks_to_write())
-        return b"".join((_CHANGES.pack(self.skipped, self._last_time, self.nats, len(marks)), marks, changes))
+        return b"".join((_CHANGES.pack(self.skipped, self.last_time, self.nats, len(marks)), marks, changes))
 
     def apply_changes(self, data: bytes) -> None:
         """Take over what `take_changes` returned; a model that began anew only skips what it has seen.
@@ -320,7 +338,7 @@ class SeriesModel:
             InputError: ``unreadable_record`` if the bytes are not that.
         """
         try:
-            self.skipped, self._last_time, nats, size = _CHANGES.unpack_from(data)
+            self.skipped, self.last_time, nats, size = _CHANGES.unpack_from(data)
             end = _CHANGES.size + size
             self._restore_marks(msgspec.msgpack.decode(data[_CHANGES.size : end]))
             if self._detector.seen:
@@ -349,7 +367,7 @@ class SeriesModel:
             if magic != _MAGIC or version > _VERSION:
                 raise ValueError(f"the head must be {_MAGIC!r} and a version up to {_VERSION}")
             model.skipped = skipped
-            model._last_time = last_time
+            model.last_time = last_time
             if version < _WITHOUT_LIMITS:
                 return model
             end = _HEAD.size + size

@@ -113,7 +113,7 @@ class SilenceWatch:
         """Take note of a reading that has come, however old.
 
         Args:
-            quantities: Of the reading.
+            quantities: Of the reading, as far as it is no copy of one that came before.
             ingest_ms: When it came.
         """
         heard, known = False, self._series.get

@@ -117,6 +117,19 @@ def test_what_a_device_had_gathered_counts_when_it_comes_and_a_clock_that_is_wro
     assert found(log_of(gathered, ticks(3, 600))) == []
 
 
+def test_a_copy_that_a_broker_has_kept_or_delivers_again_is_no_sign_of_life() -> None:
+    (offset, _, last) = log_of(At(0, "a", "t h"))[0]
+    again: Record = (1000, round((EPOCH + 200) * 1000), last)
+    more: list[Record] = [(1001 + n, 0, Tick(EPOCH + 200 + n, MOST_STEADY)) for n in range(0, 300, 5)]
+    log = [
+        (offset, round(EPOCH * 1000), last),
+        *((n, 0, Tick(EPOCH + n, MOST_STEADY)) for n in range(5, 200, 5)),
+    ]
+    assert [each[2:4] for each in told(found([*log, again, *more]))] == [("raised", 60)]
+    stuck: Record = (1000, round((EPOCH + 200) * 1000), Reading("a", EPOCH, {"t": 21.0, "h": 20.0}))
+    assert [each[2:4] for each in told(found([*log, stuck]))] == [("raised", 60), ("cleared", 200)]
+
+
 def test_after_an_outage_of_bridge_or_broker_every_sensor_has_its_whole_time() -> None:
     before = [At(50, name, "t") for name in "abc"]
     log = log_of(before, ticks(0, 60), ticks(1000, 1100, steady=0), At(1010, "a", "t"))
