@@ -362,7 +362,8 @@ class Bridge:
 
     def _tick(self) -> None:
         """Write ticks when they are due and the bridge is not behind."""
-        self._ticker.tick(caught_up=not self._flights, connected=self._session.connected)
+        hearing = self._session.hearing(self._settings.tick_seconds)
+        self._ticker.tick(caught_up=not self._flights, hearing=hearing)
         self._ledger.ticks = self._ticker.stored
         self._ledger.retries = self._producer.retries
 

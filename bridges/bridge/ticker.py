@@ -5,8 +5,9 @@ outage the readings of the last minutes still wait with the MQTT broker, and a t
 their windows.
 
 A tick says for how long the bridge has been connected and caught up without a break (`Tick.steady`): what is missing
-from the log since then has not been sent. A connection that was lost, a pause, a tick that Kafka has refused, a clock
-that has jumped and a process that stood still begin it anew.
+from the log since then has not been sent. A connection that was lost, an answer of the broker that is overdue, a pause,
+a tick that Kafka has refused, a clock that has jumped and a process that stood still begin it anew. While nothing comes
+from the broker and nothing was asked, that is not known: a tick then says of no time that all of it was heard.
 
 A tick is dated by a clock that does not jump (`SteadyClock`), and one that Kafka refuses is not sent again: it would
 bring its old time behind newer readings. The next is made anew, a second later.
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError
 
 from bridges.kafka.producer import KafkaProducer, Momentary, Outgoing
+from bridges.mqtt.hearing import Hearing
 from streams.records.identity import event_ms, event_seconds
 from streams.records.types import MOST_STEADY, Tick, encode
 
@@ -72,15 +74,15 @@ class Ticker:
         self._held_since = self._now()
         self._steady_since = None
 
-    def tick(self, *, caught_up: bool, connected: bool = True) -> None:
+    def tick(self, *, caught_up: bool, hearing: Hearing = Hearing.CERTAIN) -> None:
         """Write ticks if they are due.
 
         Args:
             caught_up: Whether nothing is under way at this moment.
-            connected: Whether what is sent comes.
+            hearing: Whether what is sent comes.
         """
         now = self._now()
-        if not connected:
+        if hearing is Hearing.BROKEN:
             self._steady_since = None
         if self._held_since is not None:
             if not caught_up and now - self._held_since < _SETTLE_SECONDS:
@@ -96,7 +98,8 @@ class Ticker:
             self._partitions = self._producer.partitions(self._topic, _ASK_SECONDS) or self._partitions
         at_ms = event_ms(self._clock())
         at = event_seconds(at_ms)
-        value = encode(Tick(tick_at=at, steady=self._steady(now, at) if connected else 0))
+        steady = self._steady(now, at) if hearing is not Hearing.BROKEN else 0
+        value = encode(Tick(tick_at=at, steady=steady if hearing is Hearing.CERTAIN else 0))
         for partition in self._partitions:
             self._under_way += 1
             self._producer.send(

@@ -23,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridges.mqtt.copies import Copies, disjoint_groups
 from bridges.mqtt.frames import PINGREQ, FrameReader, FrameSocket, Publish
+from bridges.mqtt.hearing import Hearing, judged
 from bridges.process.logs import get_logger
 from bridges.process.settings import MqttSettings
 from bridges.process.tls_files import mqtt_context
@@ -94,7 +95,7 @@ class MqttSession:
         self._found: list[Publish] = []
         self._poll = select.poll()
         self._watched = 0
-        self._pinged_at = self._heard_at = 0.0
+        self._pinged_at = self._heard_at = self._came_at = 0.0
         self._accepted = False
         self.subscribed = False
         """Whether the broker has confirmed the subscriptions on this connection."""
@@ -107,6 +108,16 @@ class MqttSession:
     def connected(self) -> bool:
         """Whether a connection stands."""
         return self._client is not None and self._client.is_connected()
+
+    def hearing(self, within: float) -> Hearing:
+        """Tell whether what is sent comes.
+
+        Args:
+            within: The broker answers within so many seconds.
+        """
+        if not self.connected:
+            return Hearing.BROKEN
+        return judged(now=time.monotonic(), came_at=self._came_at, pinged_at=self._pinged_at, within=within)
 
     def connect(self) -> None:
         """Connect and ask for the subscriptions; messages of a resumed session may come from here on.
@@ -145,7 +156,7 @@ class MqttSession:
                 "this version of paho-mqtt makes its socket in another way; install 2.1 or 2.2"
             )
         self._watch(select.POLLIN)
-        self._pinged_at = self._heard_at = time.monotonic()
+        self._pinged_at = self._heard_at = self._came_at = time.monotonic()
         deadline = time.monotonic() + _CONNECT_SECONDS
         # Not up to the subscription: a broker with a full window may answer it only after an acknowledgement.
         while not client.is_connected():
@@ -179,7 +190,7 @@ class MqttSession:
             self._keep_alive(frames, owing=owing)
             return []
         messages = frames.receive()
-        self._heard_at = time.monotonic()
+        self._heard_at = self._came_at = time.monotonic()
         if frames.has_others:
             while frames.has_others and client.loop_read() == paho.MQTT_ERR_SUCCESS:
                 pass

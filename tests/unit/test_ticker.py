@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError
 
 from bridges.bridge.ticker import Ticker
 from bridges.kafka.producer import KafkaProducer, Outgoing
+from bridges.mqtt.hearing import Hearing
 from streams.records.types import MOST_STEADY, Tick, decode_reading, decode_readings, encode
 
 
@@ -52,10 +53,10 @@ class Bench:
         self.ticker.tick(caught_up=caught_up)
         return [record.partition for record in self.producer.settle()]
 
-    def steady_after(self, seconds: float, *, connected: bool = True) -> int | None:
+    def steady_after(self, seconds: float, hearing: Hearing = Hearing.CERTAIN) -> int | None:
         """Move the clock, and return what the tick that comes then says of the bridge."""
         self.now += seconds
-        self.ticker.tick(caught_up=True, connected=connected)
+        self.ticker.tick(caught_up=True, hearing=hearing)
         (said,) = {decode_reading(record.value) for record in self.producer.settle()}
         assert isinstance(said, Tick)
         return said.steady
@@ -145,8 +146,15 @@ def test_a_tick_says_for_how_long_the_bridge_has_heard_everything() -> None:
     assert [bench.steady_after(5) for _ in range(3)] == [0, 5, 10]
     bench.ticker.hold_back()  # a new connection, or a pause
     assert [bench.steady_after(5) for _ in range(2)] == [0, 5]
-    assert [bench.steady_after(5, connected=False) for _ in range(2)] == [0, 0]
+    assert [bench.steady_after(5, Hearing.BROKEN) for _ in range(2)] == [0, 0]
     assert [bench.steady_after(5) for _ in range(2)] == [0, 5]
+
+
+def test_while_nothing_comes_from_the_broker_a_tick_does_not_say_that_all_was_heard() -> None:
+    bench = Bench()
+    assert [bench.steady_after(5) for _ in range(3)] == [0, 5, 10]
+    assert [bench.steady_after(5, Hearing.UNCERTAIN) for _ in range(2)] == [0, 0]
+    assert bench.steady_after(5) == 25, "it answered: nothing was missed"
 
 
 @pytest.mark.parametrize("seconds", [61.0, -3600.0])
