@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from streams.analysis.findings import duration
+from streams.detection.silence import LEAST_SILENT_SECONDS
 from streams.errors import ConfigurationError
 from streams.records.types import Device, Presence
 from streams.windows.sensor_windows import SensorWindows
@@ -28,7 +29,6 @@ from streams.windows.sensor_windows import SensorWindows
 LATE_FACTOR: Final = 2.0
 SILENT_FACTOR: Final = 5.0
 LEAST_LATE_SECONDS: Final = 60.0
-LEAST_SILENT_SECONDS: Final = 300.0
 _GAPS = 31
 _FEWEST_GAPS = 8
 

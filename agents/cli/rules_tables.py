@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 _WORDS = {
     "low": "low", "high": "high", "deadband": "deadband", "delay_seconds": "for", "rise": "rise/h", "fall": "fall/h",
-    "rate_seconds": "over", "silent_after": "silent after",
+    "rate_seconds": "over", "silent_after": "silent after", "silent_gaps": "usual gaps",
 }  # fmt: skip
 
 

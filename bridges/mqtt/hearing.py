@@ -19,7 +19,7 @@ class Hearing(Enum):
     """There is no connection, or the broker does not answer."""
 
 
-def judged(*, now: float, came_at: float, pinged_at: float, within: float) -> Hearing:
+def hearing_of(*, now: float, came_at: float, pinged_at: float, within: float) -> Hearing:
     """Judge a connection that stands.
 
     Args:
@@ -27,7 +27,7 @@ def judged(*, now: float, came_at: float, pinged_at: float, within: float) -> He
         came_at, pinged_at: When something came from the broker last, and when it was asked last.
         within: An answer comes within so many seconds.
 
-    >>> [judged(now=now, came_at=10.0, pinged_at=20.0, within=5.0).value for now in (14.0, 19.0, 24.0, 26.0)]
+    >>> [hearing_of(now=now, came_at=10.0, pinged_at=20.0, within=5.0).value for now in (14.0, 19.0, 24.0, 26.0)]
     ['certain', 'uncertain', 'uncertain', 'broken']
     """
     if now - came_at <= within:

@@ -23,7 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridges.mqtt.copies import Copies, disjoint_groups
 from bridges.mqtt.frames import PINGREQ, FrameReader, FrameSocket, Publish
-from bridges.mqtt.hearing import Hearing, judged
+from bridges.mqtt.hearing import Hearing, hearing_of
 from bridges.process.logs import get_logger
 from bridges.process.settings import MqttSettings
 from bridges.process.tls_files import mqtt_context
@@ -117,7 +117,9 @@ class MqttSession:
         """
         if not self.connected:
             return Hearing.BROKEN
-        return judged(now=time.monotonic(), came_at=self._came_at, pinged_at=self._pinged_at, within=within)
+        return hearing_of(
+            now=time.monotonic(), came_at=self._came_at, pinged_at=self._pinged_at, within=within
+        )
 
     def connect(self) -> None:
         """Connect and ask for the subscriptions; messages of a resumed session may come from here on.

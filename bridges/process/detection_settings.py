@@ -67,6 +67,9 @@ class DetectionSettings(Section):
     silent_after_seconds: float | None = _DEFAULT.silent_after_seconds
     """Limit of silence: an anomaly is raised when nothing has come for so long, by arrival; less than
     ``WEIR_WINDOWS__SILENT_DAYS``. None: a series may be silent."""
+    silent_after_gaps: float | None = _DEFAULT.silent_after_gaps
+    """The same, for so many times the usual gap between two readings, which is learned (more than 1; 5 is what
+    ``weir devices`` calls silent); at least ``silent_after_seconds``, or 300 s."""
     peers: str = _DEFAULT.peers
     """With what a series is compared: ``pattern`` (series that have the same pattern; said of a pattern only),
     ``group`` (ids with the same beginning, up to the last colon), ``none``."""

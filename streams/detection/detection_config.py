@@ -27,7 +27,7 @@ from streams.records.rule_parts import AppliedRule, Severity
 _WEEK = 7 * 86400.0
 _LIMITS = (
     "low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds",
-    "silent_after_seconds",
+    "silent_after_seconds", "silent_after_gaps",
 )  # fmt: skip
 LIMIT_FIELDS = (*_LIMITS, "severity")
 """What a configuration says of limits; all else is the detector's and the verdict's."""
@@ -73,6 +73,8 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         rise_per_hour, fall_per_hour: Limits of change, up and down; a value that came too fast is learned.
         rate_seconds: The change is taken over at least so long.
         silent_after_seconds: An anomaly is raised when nothing has come for so long (by arrival); ``None``: never.
+        silent_after_gaps: The same, for so many times the usual gap between two readings, which is learned; at least
+            ``silent_after_seconds``, or 300 s.
         peers: With what the series is compared, window by window (`streams.peers`): ``pattern``, the series of its
             quantity that have the same pattern; ``group``, those whose ids have the same beginning, up to the last
             colon; ``none``.
@@ -102,6 +104,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     fall_per_hour: Annotated[float, Meta(gt=0)] | None = None
     rate_seconds: Seconds = 60.0
     silent_after_seconds: Annotated[float, Meta(gt=0)] | None = None
+    silent_after_gaps: Annotated[float, Meta(gt=1)] | None = None
     peers: Literal["none", "pattern", "group"] = "none"
     peers_after_seconds: Seconds = 2 * 86400.0
 
@@ -175,6 +178,7 @@ def limit_rules_of(told: DetectionConfig | AppliedRule, rule: str = "") -> Limit
         rise=inf if told.rise_per_hour is None else told.rise_per_hour,
         rate_seconds=told.rate_seconds,
         silent_after=told.silent_after_seconds or 0.0,
+        silent_gaps=told.silent_after_gaps or 0.0,
         severity=told.severity,
         rule=rule,
     )

@@ -44,6 +44,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         fall, rise: Change an hour, at most: downwards (as a positive number), upwards.
         rate_seconds: Over how long, at least, that change is taken.
         silent_after: Seconds without a reading after which it is silent; 0: it may be.
+        silent_gaps: The same in usual gaps between readings, ``silent_after`` at least; 0: it is not learned.
         severity: Told with each anomaly.
         rule: Fingerprint of the change of rules that set them, told with each anomaly; empty: the settings did.
     """
@@ -56,6 +57,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     rise: float = inf
     rate_seconds: float = 0.0
     silent_after: float = 0.0
+    silent_gaps: float = 0.0
     severity: Severity = "warning"
     rule: str = ""
 
@@ -77,7 +79,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     @property
     def of_silence(self) -> bool:
         """Whether there is a limit of how long nothing comes."""
-        return self.silent_after > 0
+        return self.silent_after > 0 or self.silent_gaps > 0
 
     @property
     def only_silence(self) -> bool:

@@ -11,6 +11,8 @@ series that is due first is told: while nothing that is watched has come since, 
 the sensor is heard again, what was held back has its whole time once more. A series that stays away while others of
 its sensor come is told by itself.
 
+The time may be told, or learned: so many times the usual gap between two readings (`streams.detection.arrival_gaps`).
+
 What was not listened to is not silent: a tick says since when the bridge has heard everything (`Tick.steady`), and no
 time before counts. There is no clock here.
 """
@@ -20,10 +22,13 @@ from typing import Any, Final
 
 import msgspec
 
+from streams.detection.arrival_gaps import ArrivalGaps
 from streams.detection.limits import SILENCE, LimitRules
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.identity import event_seconds
 
+LEAST_SILENT_SECONDS: Final = 300.0
+"""Nothing is silent sooner whose time is learned, unless a limit says so."""
 _ALWAYS: Final = 0
 _NEVER: Final = 1 << 62
 
@@ -39,15 +44,43 @@ class _Series:
         last_ms: When its last reading came; 0: not known, and nothing is told then.
     """
 
-    __slots__ = ("after_ms", "from_ms", "last_ms", "rules")
+    __slots__ = ("after_ms", "from_ms", "gaps", "last_ms", "rules")
 
     def __init__(self, rules: LimitRules, last_ms: int) -> None:
         self.last_ms = self.from_ms = last_ms
+        self.gaps: ArrivalGaps | None = None
         self.limit_by(rules)
 
     def limit_by(self, rules: LimitRules) -> None:
         self.rules = rules
-        self.after_ms = max(1, round(rules.silent_after * 1000))
+        if not rules.silent_gaps:
+            self.gaps = None
+        elif self.gaps is None:
+            self.gaps = ArrivalGaps()
+        self._reckon()
+
+    def _reckon(self) -> None:
+        """Set after how many ms it is silent."""
+        rules, gaps = self.rules, self.gaps
+        if gaps is None:
+            self.after_ms = max(1, round(rules.silent_after * 1000))
+        elif gaps.usual_ms:
+            least = rules.silent_after or LEAST_SILENT_SECONDS
+            self.after_ms = round(max(least * 1000, rules.silent_gaps * gaps.usual_ms))
+        else:
+            self.after_ms = _NEVER
+
+    def learn(self, ingest_ms: int) -> bool:
+        """Learn from how long a reading took to come; tells whether it is silent sooner than before.
+
+        Args:
+            ingest_ms: When it came.
+        """
+        before = self.after_ms
+        if self.gaps is not None and self.last_ms > 0:
+            self.gaps.learn(ingest_ms - self.last_ms)
+            self._reckon()
+        return self.after_ms < before
 
     def due_ms(self, since_ms: int = 0) -> int:
         """When it is silent if nothing comes and the bridge has heard everything since a time."""
@@ -119,7 +152,8 @@ class SilenceWatch:
         heard, known = False, self._series.get
         for quantity in quantities:
             if (series := known(quantity)) is not None:
-                if ingest_ms < series.from_ms:  # the bridge's clock was set back
+                sooner = series.gaps is not None and series.learn(ingest_ms)
+                if sooner or ingest_ms < series.from_ms:  # or the bridge's clock was set back
                     self.due_ms = _ALWAYS
                 series.last_ms = series.from_ms = ingest_ms
                 heard = True
@@ -187,7 +221,7 @@ class SilenceWatch:
         series, time = self._series[quantity], event_seconds(tick_ms)
         change = AnomalyChange(
             kind=ChangeKind.RAISED.value, event_time=time, raised_at=time, cleared_at=None, score=1.0,
-            value=(tick_ms - series.last_ms) / 1000, expected=None, lower=None, upper=series.rules.silent_after,
+            value=(tick_ms - series.last_ms) / 1000, expected=None, lower=None, upper=series.after_ms / 1000,
             direction="above", cause=SILENCE, seen=0, peak_at=time,
             severity=series.rules.severity, rule=series.rules.rule,
         )  # fmt: skip
@@ -208,6 +242,7 @@ class SilenceWatch:
         """Return the state as plain values; the limits are not in it."""
         series = [
             (quantity, each.last_ms, each.from_ms, quantity in self._held_back)
+            + (() if each.gaps is None else each.gaps.to_state())
             for quantity, each in self._series.items()
         ]
         return series, [(quantity, change.plain()) for quantity, change in self._open.items()], self._heard
@@ -221,9 +256,10 @@ class SilenceWatch:
         """
         series, opened, heard = state
         watch = cls()
-        for quantity, last_ms, from_ms, held_back in series:
+        for quantity, last_ms, from_ms, held_back, *gaps in series:
             known = watch._series[quantity] = _Series(LimitRules(), int(last_ms))
             known.from_ms = int(from_ms)
+            known.gaps = ArrivalGaps.from_state(gaps) if gaps else None
             if held_back:
                 watch._held_back.add(quantity)
         watch._open = {quantity: AnomalyChange(*change) for quantity, change in opened}

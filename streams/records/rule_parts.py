@@ -20,8 +20,8 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     Args:
         pattern: Of ``sensor id/quantity``, with ``*``, ``?`` and ``[...]`` as in file names.
-        low, high, deadband, delay_seconds, rise_per_hour, fall_per_hour, rate_seconds, silent_after_seconds, severity:
-            As in section ``detection`` of the settings. Without any limit the series has none.
+        low, high, deadband, delay_seconds, rise_per_hour, fall_per_hour, rate_seconds, silent_after_seconds,
+            silent_after_gaps, severity: As in section ``detection`` of the settings. Without any limit it has none.
     """
 
     pattern: Annotated[str, Meta(max_length=LONGEST_PATTERN)]
@@ -34,3 +34,4 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     rate_seconds: _Span = 60.0
     severity: Severity = "warning"
     silent_after_seconds: Annotated[float, Meta(gt=0, le=1e12)] | None = None
+    silent_after_gaps: Annotated[float, Meta(gt=1, le=1e6)] | None = None

@@ -189,6 +189,48 @@ def test_a_quantity_called_like_what_is_kept_of_silence_does_not_disturb_it() ->
     assert models_to_state(back["a"].state) == models_to_state(rows["a"].state)
 
 
+# -- a time that is learned -------------------------------------------------------------------------------------------
+
+LEARNED = DetectionPlan({"detector": "none", "silent_after_gaps": 5.0})
+
+
+def each(seconds: float, times: int, begin: float = 0.0) -> list[At]:
+    return [At(begin + seconds * number, "a", "t") for number in range(times)]
+
+
+def raised_after(readings: list[At], plan: DetectionPlan = LEARNED, until: int = 100_000) -> list[float]:
+    """Tell after how many seconds without a reading each silence was raised."""
+    anomalies = found(log_of(readings, ticks(3, until)), plan)
+    return [each.value for each in anomalies if each.state == "raised"]
+
+
+def test_a_silence_of_five_usual_gaps_is_told_and_of_less_than_eight_nothing_is_known() -> None:
+    assert raised_after(each(600, 9)) == [3003]
+    assert raised_after(each(600, 8)) == []
+    assert raised_after(each(10, 20)) == [303], "at least 300 s"
+    least = DetectionPlan({"detector": "none", "silent_after_gaps": 5.0, "silent_after_seconds": 60.0})
+    assert raised_after(each(10, 20), least) == [63]
+
+
+def test_one_outage_does_not_make_a_series_deaf_and_two_are_a_habit() -> None:
+    once = [*each(60, 30), *each(60, 20, 10_000)]
+    assert raised_after(once) == [303.0, 303.0]
+    twice = [*once, *each(60, 10, 20_000)]
+    assert raised_after(twice)[:2] == [303.0, 303.0]
+    assert raised_after(twice)[2] > 5 * 8000
+
+
+def test_what_a_device_had_gathered_is_no_gap_and_a_new_interval_is_learned() -> None:
+    gathered = [
+        At(3600.0 * hour + 0.01 * number, "a", "t", old=60.0 * number)
+        for hour in range(12)
+        for number in range(50)
+    ]
+    assert raised_after(gathered) == [pytest.approx(5 * 3600, abs=5)]
+    slower = [*each(60, 100), *each(1800, 20, 6000)]
+    assert raised_after(slower) == [303.0, 303.0, 9003.0]
+
+
 # -- any order of readings and ticks ---------------------------------------------------------------------------------
 
 AFTER = {"t": 60.0, "h": 60.0, "battery": 600.0}
@@ -263,20 +305,21 @@ def test_whatever_comes_is_told_as_the_rule_says(drawn: list[tuple[int, str, str
         assert own == by_definition(records, sensor)
 
 
-@settings(max_examples=60, deadline=None)
-@given(drawn=moments, every=st.integers(1, 9), again=st.integers(0, 5))
+@settings(max_examples=90, deadline=None)
+@given(drawn=moments, every=st.integers(1, 9), again=st.integers(0, 5), learned=st.booleans())
 def test_a_worker_that_restarts_anywhere_tells_what_a_replay_tells(
-    drawn: list[tuple[int, str, str, int | None]], every: int, again: int
+    drawn: list[tuple[int, str, str, int | None]], every: int, again: int, learned: bool
 ) -> None:
-    records, form = log_from(drawn), model_rows(PLAN)
+    plan = LEARNED if learned else PLAN
+    records, form = log_from(drawn * (3 if learned else 1)), model_rows(plan)
     whole: Rows = {}
-    expected = found(records, rows=whole)
+    expected = found(records, plan, whole)
     rows: Rows = {}
     changelog: dict[bytes, bytes] = {}
     anomalies: list[Anomaly] = []
     for begin in range(0, len(records), every):
         outcome = DetectionOutcome()
-        detect(PLAN, rows, records[max(0, begin - again) : begin + every], outcome)
+        detect(plan, rows, records[max(0, begin - again) : begin + every], outcome)
         anomalies += outcome.anomalies
         changelog |= {key or b"": value or b"" for key, value in form.records(outcome.changed)}
         rows = {}

@@ -58,7 +58,7 @@ CHANGES = {
             "Ada",
             [
                 AppliedRule("sensor-01*/temperature", high=20.6, deadband=0.3),
-                AppliedRule("sensor-00[0-4]/*", silent_after_seconds=600.0, severity="critical"),
+                AppliedRule("sensor-00[0-4]/*", silent_after_gaps=5.0, severity="critical"),
             ],
         ),
         (
