@@ -127,6 +127,8 @@ ONE_OF_A_KIND = {
     "octoprint": "its printer",
     "mosquitto": "the broker",
     "open3e": "its boiler",
+    "envoy": "its gateway",
+    "jeedom": "its server; quantities have the number of the command",
     "sofar2mqtt": "its inverter",
     "me": "ThingsBoard's device: which it is, the access token says, to its own server alone",
 }
