@@ -19,6 +19,7 @@ from streams.errors import ConfigurationError, WeirError
 from streams.records.alarm_records import Action, AlarmInput
 from streams.records.catalogue import CATALOGUE
 from streams.records.claims import CLAIM_KEY, Claim, Committed, Imprint, LogState, decode_claim, resume
+from streams.records.peer_records import PeerInput
 from streams.records.types import Anomaly, GroupBucket, Label, Reading
 
 _NEWEST_RECORDS = 5000
@@ -28,6 +29,7 @@ WORKER_TABLES: dict[type[msgspec.Struct], tuple[str, ...]] = {
     Reading: ("windows", "models"),
     Action: ("taken_actions",),
     AlarmInput: ("alarms",),
+    PeerInput: ("peers",),
 }
 """The worker's tables, by what they are made of: those of its stages (`agents.rebuilding.stages_of`)."""
 

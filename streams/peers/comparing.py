@@ -27,7 +27,7 @@ from streams.peers.peer_states import (
     Sources,
     member_key,
 )
-from streams.peers.references import HOURS, Reference, references
+from streams.peers.references import HOURS, LEAST_OTHERS, Reference, references
 from streams.records.identity import event_ms
 from streams.records.peer_records import PeerInput
 from streams.records.room import LARGEST_LEARNED
@@ -107,8 +107,11 @@ class _Comparing:
         """Put the value of a window to those of its group."""
         outcome = self.outcome
         row = self.rows.get(record.group)
+        if not record.group or not abs(record.value) <= LARGEST_LEARNED:
+            outcome.left_out += 1
+            return
         if row is None:
-            if not record.group or not self.plan.room.for_a_row(record.group, len(self.rows)):
+            if not self.plan.room.for_a_row(record.group, len(self.rows)):
                 outcome.left_out += 1
                 return
             row = self.rows[record.group] = Row(PeerGroup(record.quantity))
@@ -116,11 +119,7 @@ class _Comparing:
             outcome.skipped += 1
             return
         group = row.state
-        if (
-            not isinstance(group, PeerGroup)
-            or record.quantity != group.quantity
-            or not abs(record.value) <= LARGEST_LEARNED
-        ):
+        if not isinstance(group, PeerGroup) or record.quantity != group.quantity:
             outcome.left_out += 1
             return
         start_ms, end_ms = event_ms(record.start), event_ms(record.end)
@@ -177,6 +176,10 @@ class _Comparing:
 
     def _compare(self, key: str, group: PeerGroup, end_ms: int, values: dict[str, float]) -> None:
         """Compare a window of a group: judge each member by the others, and learn where it usually is."""
+        if len(values) <= LEAST_OTHERS:
+            group.few += 1
+            self.outcome.few += len(values)
+            return
         members = [
             (member, values[each])
             for each in sorted(values)
@@ -187,11 +190,11 @@ class _Comparing:
         found = references([member.standing(value, hour) for member, value in members])
         group.few += not any(each is not None and each.judges for each in found)
         for (member, value), reference in zip(members, found, strict=True):
+            own = member_key(member.sensor_id, member.quantity)
+            self._mark(own, self.rows[own], end_ms)
             if reference is None:
                 self.outcome.few += 1
                 continue
-            own = member_key(member.sensor_id, member.quantity)
-            self._mark(own, self.rows[own], end_ms)
             self.outcome.anomalies += self._judge(member, end_ms / 1000, value, reference)
 
     def _member(self, key: str, sensor_id: str, quantity: str) -> PeerMember | None:

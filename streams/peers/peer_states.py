@@ -104,7 +104,7 @@ class PeerGroup:
         for start_ms in sorted(self.open):
             end_ms, values = self.open[start_ms]
             if end_ms > until_ms and self.held <= MOST_HELD:
-                break
+                continue  # not the end of it: a record that says that its window is long holds up no other
             self.held -= len(values)
             due.append(self.open.pop(start_ms))
             self.closed_ms = max(self.closed_ms, start_ms)

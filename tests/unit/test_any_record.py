@@ -20,6 +20,7 @@ from agents.rebuilding import stages_of
 from bridges.dead_letters.letters import Attempts, LetterCounts
 from bridges.mongo.write_outcome import UNSENDABLE
 from bridges.notify.beginning import time_of_day
+from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings
 from streams.alarms.incident_telling import IncidentTelling
 from streams.alarms.incidents import IncidentRules, Incidents
@@ -40,6 +41,7 @@ from tests.support.lane_world import AnyStage, Record, World
 from tests.support.poisoned_logs import MOMENT
 
 RECORDS = 150
+SETTINGS = Settings(detection=DetectionSettings(peers="group"))
 NUMBERS = [
     0, 1, -1, 0.5, MOMENT, MOMENT + 3600, MOMENT * 1000, 1e13, -1e13, 1e17, 1e30, -1e30, 1e308, -1e308, 5e-324,
     -62_135_596_800, 253_402_300_799, 253_370_764_799.99, -62_104_060_800, 2**31, 2**53, 2**63 - 1, -(2**63), 2**64,
@@ -64,6 +66,8 @@ USUAL: dict[str, list[Any]] = {
     "sensor_id": ["s1", "s2", "boiler-1", ""],
     "quantity": ["t", "u"],
     "kind": KINDS,
+    "group": ["hall", "hall", "hall", ""],
+    "source": [0, 1, 2, 3],
     "state": ["raised", "cleared"],
     **{
         name: [MOMENT + 600 * number for number in range(60)]
@@ -130,13 +134,13 @@ def values_of(kind: RecordType[Any], seed: int, count: int = RECORDS) -> Iterato
 STAGES: dict[str, tuple[int, bool]] = {
     stage.name: (number, analysis)
     for analysis in (False, True)
-    for number, stage in enumerate(stages_of(Settings(), analysis=analysis))
+    for number, stage in enumerate(stages_of(SETTINGS, analysis=analysis))
 }
 
 
 def stage_of(name: str) -> AnyStage:
     number, analysis = STAGES[name]
-    return stages_of(Settings(), analysis=analysis)[number]
+    return stages_of(SETTINGS, analysis=analysis)[number]
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -8,6 +8,7 @@ import pytest
 
 from agents.rebuilding import stages_of
 from bridges.doctor.offsets_check import ANALYSIS_TABLES, WORKER_TABLES, examine_tables
+from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings
 from streams.records.claims import CLAIM_KEY, Claim, Committed
 
@@ -50,7 +51,8 @@ def test_a_worker_that_reads_on_while_the_doctor_looks_is_not_told_to_rebuild() 
 def test_the_doctor_examines_each_table_that_a_stage_keeps(
     analysis: bool, known: dict[type[msgspec.Struct], tuple[str, ...]]
 ) -> None:
-    kept = [(stage.reads.kind, stage.table) for stage in stages_of(Settings(), analysis=analysis)]
+    with_peers = Settings(detection=DetectionSettings(peers="group"))
+    kept = [(stage.reads.kind, stage.table) for stage in stages_of(with_peers, analysis=analysis)]
     assert sorted((kind.__name__, table) for kind, names in known.items() for table in names) == sorted(
         (kind.__name__, table) for kind, table in kept
     )

@@ -1,5 +1,6 @@
 """A series that leaves the others of its group is found, although its own history allows what it does."""
 
+import random
 import re
 from copy import deepcopy
 from itertools import pairwise
@@ -7,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agents.views.live import describe_peers
 from streams.alarms.alarm_rules import AlarmRules
@@ -27,7 +26,6 @@ from streams.peers.peer_states import (
     state_from_plain,
     state_to_plain,
 )
-from streams.peers.references import Offset, Standing, medians_of_others, references
 from streams.records.peer_records import PeerInput
 from streams.records.rows import Row, decode_row, encode_news, encode_row, update_row
 from streams.windows.policy import WindowPolicy
@@ -118,87 +116,6 @@ def test_peers_say_nothing_before_their_daily_course_is_known() -> None:
     assert raised(compared(PLAN, {}, inputs(PLAN, values))) == []
     at_once = plan_of(peers_after_seconds=0)
     assert "room-03" in raised(compared(at_once, {}, inputs(at_once, values)))
-
-
-# -- arithmetic, against plain numpy ---------------------------------------------------------------------------------
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12))
-def test_the_median_of_the_others_is_what_numpy_says(values: list[float]) -> None:
-    expected = [np.median(np.delete(np.array(values), place)) for place in range(len(values))]
-    assert medians_of_others(values) == pytest.approx(expected)
-
-
-def test_references_are_what_numpy_says_window_by_window() -> None:
-    values = temperatures(3, days=0.5, rooms=6)
-    offsets = [Offset() for _ in range(6)]
-    levels, spreads, hours = np.zeros(6), np.zeros(6), np.zeros((24, 6))
-    seen_hours = np.zeros(24)
-    for seen, row in enumerate(values, 1):
-        hour = seen // 60 % 24
-        usual = levels + hours[hour]
-        expected = np.array([np.median(np.delete(row - usual, place)) for place in range(6)])
-        found = references([standing(value, each, hour) for value, each in zip(row, offsets, strict=True)])
-        assert [each.value for each in found if each is not None] == pytest.approx(expected.tolist())
-        residuals = row - expected
-        for offset, residual in zip(offsets, residuals.tolist(), strict=True):
-            offset.learn(residual, hour)
-        away = residuals - usual
-        if seen == 1:
-            levels = residuals
-            continue
-        if seen > 10:
-            away = np.clip(away, -4 * spreads, 4 * spreads)
-            seen_hours[hour] += 1
-            hours[hour] += (1 - 1 / seen) * away / (seen_hours[hour] + 10)
-        levels = levels + away / seen
-        spreads = spreads + (np.abs(away) - spreads) / seen
-    assert [offset.level for offset in offsets] == pytest.approx(levels.tolist())
-
-
-def standing(value: float, offset: Offset, hour: int = 0) -> Standing:
-    return Standing(float(value), offset.at(hour) if offset.seen else None)
-
-
-KNOWN = 0.0
-"""The usual distance of members that are never off."""
-
-
-def test_three_members_are_too_few_and_the_fourth_that_comes_is_judged_by_three() -> None:
-    known = [Standing(20.0 + number, KNOWN) for number in range(3)]
-    assert references(known) == [None] * 3
-    *before, new = references([*known, Standing(50.0, None)])
-    assert before == [None] * 3, "two others cannot say which of them is wrong"
-    assert new is not None and (new.value, new.others, new.judges) == (21.0, 3, True)
-
-
-def test_where_most_members_are_new_they_learn_where_they_are_before_anybody_is_judged() -> None:
-    first = references([Standing(20.0, KNOWN), *(Standing(30.0 + number, None) for number in range(4))])
-    assert [each is not None and each.judges for each in first] == [False] * 5
-    usual = [0.0 if each is None else 30.0 + number - each.value for number, each in enumerate(first, -1)]
-    again = references([Standing(20.0 + each, each) for each in usual])
-    assert [each is not None and (each.judges, round(each.value, 6)) for each in again] == [(True, 20.0)] * 5
-
-
-def test_one_that_is_off_has_no_say_while_enough_others_are_left() -> None:
-    members = [Standing(value, KNOWN) for value in (20.0, 20.1, 20.2, 20.3, 20.4)]
-    *others, off = references([*members, Standing(23.0, KNOWN, off=True)])
-    assert [each and each.value for each in others] == [each and each.value for each in references(members)]
-    assert off is not None and (off.value, off.others) == (20.2, 5)
-    half = [*members[:3], *(Standing(23.0, KNOWN, off=True) for _ in range(3))]
-    assert {each and each.others for each in references(half)} == {5}, "else three would speak for six"
-
-
-def test_one_window_moves_an_offset_by_little_and_each_hour_is_learned_by_itself() -> None:
-    offset = Offset()
-    for number in range(3000):
-        hour = number // 60 % 24
-        offset.learn(1.0 + 0.1 * (-1) ** number + 0.5 * (hour >= 12), hour)
-    before = offset.at(6)
-    assert offset.at(6) == pytest.approx(1.0, abs=0.1)
-    assert offset.at(18) == pytest.approx(1.5, abs=0.1)
-    offset.learn(1e9, 6)
-    assert offset.at(6) == pytest.approx(before, abs=0.02)
 
 
 # -- windows ---------------------------------------------------------------------------------------------------------
@@ -299,6 +216,34 @@ def test_while_a_source_stands_still_a_group_holds_no_more_than_it_may(
     assert outcome.compared == 150
     late = compared(plan, rows, iter([value_at(0, 6, source=1)]), offset=1000)
     assert late.late == 1
+
+
+def test_a_window_that_says_that_it_lasts_for_years_holds_up_no_other() -> None:
+    rows = Rows()
+    endless = PeerInput(GROUP, 0, "room-00", "temperature", START, START + 1e9, 20.0)
+    records = [endless, *(value_at(1, room) for room in range(4)), tick_after(1)]
+    assert compared(PLAN, rows, iter(records)).compared == 4
+
+
+def test_every_value_is_accounted_for_whatever_comes() -> None:
+    draw = random.Random(7)
+    rows, records = Rows(), list[PeerInput]()
+    for number in range(4000):
+        start = START + 60 * (number // 12) + draw.choice([0, 0, 0, 0, 60, -60, 120])
+        if draw.random() < 0.1:
+            records.append(PeerInput("", draw.choice([0, 1]), tick_at=start + draw.choice([75, 100, 300])))
+            continue
+        group = GROUP if draw.random() < 0.97 else draw.choice(["x", member_key("room-1", "temperature"), ""])
+        sensor = f"room-{draw.randrange(8)}" if draw.random() < 0.97 else draw.choice(["", "a\1b"])
+        end = start + draw.choice([60, 60, 60, 60, 0, -60, 1e9])
+        value = draw.choice([1e30, -1e30, 2e30, 5e-324, 0.0]) if draw.random() < 0.05 else 20 + draw.random()
+        records.append(PeerInput(group, draw.choice([0, 1]), sensor, "temperature", start, end, value))
+    outcome = compared(plan_of(partitions=2, peers_after_seconds=0), rows, iter(records))
+    held = sum(row.state.held for row in rows.values() if isinstance(row.state, PeerGroup))
+    became = (outcome.compared, outcome.few, outcome.late, outcome.left_out, outcome.repeated)
+    assert sum(became) + held == sum(each.tick_at is None for each in records)
+    assert min(became) > 0
+    assert set(rows) == set(outcome.changed), "what is kept is written"
 
 
 def test_a_clock_that_was_ahead_for_a_tick_is_forgiven() -> None:
