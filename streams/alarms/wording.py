@@ -39,7 +39,7 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
         label: What people call the sensor.
     """
     if alarm.kind == SILENCE:
-        parts = [f"{title_of(alarm, label)}: for {duration(alarm.value)}"]
+        parts = [f"{title_of(alarm, label)}: {_since_when(alarm)}"]
     else:
         parts = [f"{title_of(alarm, label)}: {in_digits(alarm.value)}"]
     if band := _band(alarm):
@@ -49,6 +49,13 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
     if not alarm.active or alarm.state == AlarmState.NORMAL:
         parts.append("— back to normal")
     return " ".join(parts)
+
+
+def _since_when(alarm: Alarm) -> str:
+    """Say since when nothing came, which stays true while it is read; how long it was once that is over."""
+    if alarm.cleared_at is not None:
+        return f"for {duration(alarm.value)}"
+    return f"since {iso(alarm.last_raised_at - alarm.value)[:19]}Z"
 
 
 def _band(alarm: Alarm) -> str:

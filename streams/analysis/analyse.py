@@ -92,7 +92,8 @@ def analyse(
                 continue
             outcome.ticks += 1
             tick_ms = round(record.tick_at * 1000)
-            _notice_stalled(rows, offset, tick_ms, outcome)
+            since_ms = 0 if record.steady is None else tick_ms - 1000 * record.steady
+            _notice_stalled(rows, offset, tick_ms, since_ms, outcome)
             for silent, left in plan.room.take_silent(rows, offset, tick_ms):
                 changed[silent] = left
                 outcome.let_go += 1
@@ -126,11 +127,11 @@ def analyse(
 
 
 def _notice_stalled(
-    rows: dict[str, Row[SensorAnalysis]], offset: int, tick_ms: int, outcome: AnalysisOutcome
+    rows: dict[str, Row[SensorAnalysis]], offset: int, tick_ms: int, since_ms: int, outcome: AnalysisOutcome
 ) -> None:
     stalled = []
     for sensor_id, row in rows.items():
-        if offset > row.applied_through and (finding := row.state.tick(tick_ms)) is not None:
+        if offset > row.applied_through and (finding := row.state.tick(tick_ms, since_ms)) is not None:
             row.applied_through = offset
             row.state.note(finding)
             stalled.append((sensor_id, finding))

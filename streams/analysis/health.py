@@ -77,12 +77,17 @@ class SensorHealth:
             self._count_missing(sequence)
         return findings
 
-    def tick(self, now: int) -> Finding | None:
-        """Learn from a tick how late it is (ingest time); returns a finding when the sensor has just stalled."""
+    def tick(self, now: int, since: int = 0) -> Finding | None:
+        """Learn from a tick how late it is; returns a finding when the sensor has just stalled.
+
+        Args:
+            now: Ingest time of the tick, in ms.
+            since: Since when all that was sent has come: what nobody heard before is no silence. 0: not known.
+        """
         if self.stalled_at >= 0 or self._usual_silence < 0:
             return None
         silence = now - self.last_arrival
-        if silence <= max(STALL_MIN_MS, STALL_FACTOR * self._usual_silence):
+        if now - max(self.last_arrival, since) <= max(STALL_MIN_MS, STALL_FACTOR * self._usual_silence):
             return None
         self.stalled_at = now
         usual = self.cadence or 0.0

@@ -159,9 +159,9 @@ class SensorAnalysis(EventClock):
         if finding.kind not in _ROUTINE:
             self.noted = [*self.noted[1 - NOTED :], finding]
 
-    def tick(self, now: int) -> Finding | None:
-        """Learn from a tick how late it is (ingest time)."""
-        return self.health.tick(now)
+    def tick(self, now: int, since: int = 0) -> Finding | None:
+        """Learn from a tick how late it is. Arguments: as of the health's."""
+        return self.health.tick(now, since)
 
     def to_state(self) -> list[Any]:
         """Return everything as plain values; `from_state` goes on bit for bit."""

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from bridges.stack.kafka_server import KafkaServer
 from bridges.stack.mqtt_server import MqttServer
 from streams.errors import Reason
-from streams.records.types import DeadLetter, Reading, decode_as, decode_reading
+from streams.records.types import DeadLetter, Reading, Tick, decode_as, decode_reading
 from tests.services.bridge_kit import DEADLINE_SECONDS, BridgeProcess, Publisher, records_when, until
 
 EVENT = 1_725_890_469.0
@@ -213,6 +213,35 @@ def test_a_broker_that_restarts_is_found_again(
         until(bridge.is_ready, "ready again")
     assert bridge.ledger()["connections"] == 3
     assert bridge.ledger()["balanced"]
+
+
+def test_while_a_broker_is_frozen_no_tick_says_that_everything_was_heard(
+    start_bridge: StartBridge, own_mqtt: MqttServer, kafka: str, unique_name: str
+) -> None:
+    def said() -> list[int | None]:
+        records = records_when(kafka, f"{unique_name}.readings", 1)
+        ticks = [decode_reading(record.value()) for record in records if record.partition() == 0]
+        return [tick.steady for tick in ticks if isinstance(tick, Tick)]
+
+    bridge = start_bridge(
+        WEIR_MQTT__HOST=own_mqtt.host, WEIR_MQTT__PORT=str(own_mqtt.port),
+        WEIR_MQTT__KEEPALIVE_SECONDS="4", WEIR_BRIDGE__TICK_SECONDS="0.5",
+    )  # fmt: skip
+    until(lambda: max(each or 0 for each in said()) >= 3, "ticks tell of three seconds")
+    assert own_mqtt.pid is not None
+    os.kill(own_mqtt.pid, signal.SIGSTOP)  # its connections stand
+    try:
+        frozen_from = len(said()) + 2  # ticks that were under way, or made within the time for an answer
+        until(lambda: not bridge.is_ready(), "the bridge notices")
+        frozen = said()[frozen_from:]
+    finally:
+        os.kill(own_mqtt.pid, signal.SIGCONT)
+    assert len(frozen) > 3
+    assert set(frozen) == {0}
+    until(bridge.is_ready, "ready again")
+    until(lambda: (said()[-1] or 0) > 0, "ticks tell of the time since")
+    first = next(each for each in said()[frozen_from:] if each)
+    assert first < 6, "it began anew: otherwise it would be three seconds, and six of silence, and more"
 
 
 def test_what_kafka_refuses_for_its_size_becomes_a_dead_letter(

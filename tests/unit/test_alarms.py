@@ -290,9 +290,16 @@ def test_rules_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_an_alarm_of_silence_says_for_how_long() -> None:
     found = msgspec.structs.replace(raised(0, cause="silence").found, value=630.0, upper=600.0)
-    (alarm,) = Log().put(AlarmInput("boiler-1", found=found))
+    log = Log()
+    (alarm,) = log.put(AlarmInput("boiler-1", found=found))
     assert alarm.kind == "silence"
-    assert alarm_sentence(alarm) == "boiler-1 pressure sends nothing: for 10.5 min (allowed up to 10 min)"
+    assert (
+        alarm_sentence(alarm)
+        == "boiler-1 pressure sends nothing: since 2024-09-09T13:49:30Z (allowed up to 10 min)"
+    )
+    end = msgspec.structs.replace(found, state="cleared", changed_at=T + 60, cleared_at=T + 60, value=690.0)
+    (back,) = log.put(AlarmInput("boiler-1", found=end), tick(360))
+    assert alarm_sentence(back).startswith("boiler-1 pressure sends nothing: for 11.5 min (allowed up to 10")
 
 
 def test_an_alarm_is_a_sentence() -> None:

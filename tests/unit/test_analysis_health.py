@@ -47,6 +47,15 @@ def test_a_sensor_that_sends_again_is_no_longer_stalled() -> None:
     assert health.tick(end + 700_300) is None
 
 
+def test_what_nobody_heard_is_no_stall() -> None:
+    health = SensorHealth()
+    end = sending(health, 40)
+    assert health.tick(end + 600_000, since=end + 590_000) is None
+    assert health.tick(end + 800_000, since=end + 590_000).details["silent_seconds"] == pytest.approx(
+        810, abs=1
+    )
+
+
 def test_a_sensor_that_uploads_an_hour_at_once_is_not_stalled_between_uploads() -> None:
     health = SensorHealth()
     for hour in range(6):

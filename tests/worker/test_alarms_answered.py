@@ -305,7 +305,7 @@ async def test_the_page_on_being_told_is_followed_word_for_word(
             plant.tick(time.time() + 2400, steady=3600)
             await until(
                 lambda: any(
-                    "pump-1 pressure sends nothing: for 4" in each.json["text"] for each in slack.taken
+                    "pump-1 pressure sends nothing: since 20" in each.json["text"] for each in slack.taken
                 ),
                 lambda: "\n".join(each.json["text"] for each in slack.taken),
             )
