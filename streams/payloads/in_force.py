@@ -218,7 +218,14 @@ class MapsInForce:
             if candidate.rule is None:
                 return None
             came = Came(
-                candidate.names, candidate.sensor, ingest_time, retained, self.limits, self.arrivals, explain
+                candidate.names,
+                candidate.sensor,
+                ingest_time,
+                retained,
+                self.limits,
+                self.arrivals,
+                self.births,
+                explain,
             )
             try:
                 outcome = self._by(candidate.rule, topic, payload, came, read)

@@ -219,6 +219,8 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Birth(msgspec.Struct, frozen=True, gc=False):
     """What a Sparkplug B birth said of its metrics: so that data that name neither can be read after a restart.
 
+    Data points that other systems number are named likewise, by a map's rule of ``names``.
+
     Args:
         source: ``group/node``, or ``group/node/device`` for the birth of a device.
         at: Ingest time.

@@ -177,3 +177,53 @@ def test_metrics_of_one_name_and_time_are_readings_each_and_take_no_longer_than_
     parts, _ = Births().parts({"group": "mill", "node": "line"}, metrics)
     assert [part["values"]["Load"] for part in parts] == [float(n) for n in range(1, 10_001)]
     assert time.process_time() - began < 2.0  # each looked at all before it: 6 s
+
+
+POINTS = [
+    {"name": "Tank.Level", "id": "101"},
+    {"name": "Tank.Open", "id": 102},
+    {"name": "odd", "id": "x1"},
+    {"id": "9"},
+]
+CONNECTIONS = {
+    "connections": [
+        {"name": "PLC 1", "dataPoints": [{"name": "default", "dataPointDefinitions": POINTS}]},
+        {"name": "PLC/2", "dataPoints": [{"dataPointDefinitions": [{"name": "Speed", "id": "101"}]}]},
+    ]
+}
+
+
+def tags_of(maps: MapsInForce, connection: str) -> dict[str, float]:
+    vals = [
+        {"id": "101", "val": 71.5, "ts": "2026-11-20T04:46:00Z"},
+        {"id": "9", "val": 1, "ts": "2026-11-20T04:46:00Z"},
+    ]
+    topic = f"ie/d/j/simatic/v1/s7c1/dp/r/{connection}/default"
+    [reading] = maps.decode(topic.encode(), msgspec.json.encode({"vals": vals}), 1_795_149_965.0)
+    assert isinstance(reading, Reading)
+    return reading.values
+
+
+def test_numbers_of_data_points_stand_for_the_names_that_were_heard_also_after_a_restart() -> None:
+    maps, topic = MapsInForce([], built_in()), b"ie/m/j/simatic/v1/s7c1/dp"
+    assert tags_of(maps, "PLC 1") == {"q101": 71.5, "q9": 1.0}
+    payload = msgspec.json.encode(CONNECTIONS)
+    heard = maps.decode(topic, payload, 1_795_149_965.0, retained=True)
+    assert [(each.source, each.aliases) for each in heard if isinstance(each, Birth)] == [
+        ("s7c1/PLC 1", {101: "Tank.Level", 102: "Tank.Open"}), ("s7c1/PLC:2", {101: "Speed"}),
+    ]  # fmt: skip
+    assert maps.decode(topic, payload, 1_795_149_966.0, retained=True) == []  # known: no record once more
+    anew = MapsInForce([], built_in())
+    anew.births.restore(
+        decode_as(Birth, msgspec.json.encode(each)) for each in heard if isinstance(each, Birth)
+    )
+    for each in (maps, anew):
+        assert tags_of(each, "PLC 1") == {"Tank_Level": 71.5, "q9": 1.0}
+        assert tags_of(each, "other") == {"q101": 71.5, "q9": 1.0}
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[]", b"1", b'"x"', b'{"connections": 5}', b'{"connections": [{"dataPoints": [1]}]}']
+)
+def test_metadata_that_name_nothing_are_no_births(payload: bytes) -> None:
+    assert MapsInForce([], built_in()).decode(b"ie/m/j/simatic/v1/s7c1/dp", payload, 1_795_149_965.0) == []

@@ -7,11 +7,15 @@
 Data leave data types out, too (specification 3.0.0, 6.4.6), and a negative integer stands in an unsigned field: without
 its birth, -12 is 4294967284.
 
+Other systems number their data points, too, and say what the numbers stand for (``what = "names"`` of a map): these
+are births of a node that has no types.
+
 All is kept in the memory of who reads, at most `MAX_ALIASES`; nodes heard last stay. Each birth becomes a record, so
 that who starts anew knows what was said before: by the order of their ingest times, since a node's birth forgets
 those of its devices.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +27,7 @@ from streams.records.types import Birth
 
 MAX_ALIASES = 200_000
 _OF_NODE, _OF_DEVICE = "N", "D"
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class _Node(msgspec.Struct):
@@ -65,6 +70,38 @@ class Births:
         birth = Birth("/".join(levels), at, aliases, types)
         self._take(birth)
         return birth
+
+    def learn_names(self, source: str, names: Mapping[int, str], at: float) -> Birth | None:
+        """Remember what numbers stand for, and return it as a record; ``None`` if that is known.
+
+        Args:
+            source: ``group/node``.
+            names: Number -> name: all that the source has.
+            at: When it was said (seconds since the Unix epoch).
+        """
+        group, _, node = source.partition("/")
+        known = self._nodes.get((group, node))
+        if known is not None and known.aliases == names:
+            return None
+        birth = Birth(source, at, dict(names))
+        self._take(birth)
+        return birth
+
+    def name_of(self, source: str, number: str) -> str | None:
+        """Return what a number stands for; ``None`` if that was not heard.
+
+        Args:
+            source: ``group/node``.
+            number: As it is written.
+        """
+        group, _, node = source.partition("/")
+        known, written = self._nodes.get((group, node)), self.number_in(number)
+        return None if known is None or written is None else known.aliases.get(written)
+
+    @staticmethod
+    def number_in(value: Any) -> int | None:
+        """Return a number that can stand for a name, as a number or a text; ``None`` if it is none."""
+        return int(value) if type(value) in (int, str) and _NUMBER.fullmatch(str(value)) else None
 
     def restore(self, births: Iterable[Birth]) -> None:
         """Remember the births of before, in whatever order they come; of one moment, the node's is the first."""

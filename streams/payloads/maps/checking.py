@@ -57,7 +57,7 @@ def _never_asked(rule: CompiledRule, number: int, before: list[tuple[CompiledRul
 
 def _unnamed(rule: CompiledRule, number: int) -> list[Remark]:
     """Find templates of topics that give no name which the sensor needs."""
-    if rule.rule.what in ("nothing", "refuse"):
+    if rule.rule.what in ("nothing", "refuse", "names"):
         return []
     return [
         Remark(

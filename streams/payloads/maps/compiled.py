@@ -24,13 +24,15 @@ from streams.payloads.formats.own import Reader
 from streams.payloads.formats.senml import read_senml
 from streams.payloads.formats.sparkplug import read_sparkplug
 from streams.payloads.formats.texts import read_auto, read_csv, read_pairs, read_value
+from streams.payloads.maps.births import Births
 from streams.payloads.maps.clocks import Clock
 from streams.payloads.maps.decoded import Decoded, Passed, PresenceWord, Refused
 from streams.payloads.maps.embedded import unpack, unpack_bytes
 from streams.payloads.maps.gathering import Gatherer, Notes
 from streams.payloads.maps.merging import Merged
 from streams.payloads.maps.model import FORMATS, Rule, texts
-from streams.payloads.maps.paths import MISSING, Path, Reached, around, compile_path, find, get, shown_way
+from streams.payloads.maps.numbered import NumberedNames
+from streams.payloads.maps.paths import MISSING, Path, Reached, compile_path, find, follower, get, shown_way
 from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
 from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
@@ -57,6 +59,7 @@ class Came(msgspec.Struct, frozen=True, gc=False):
         retained: Whether the broker had kept it.
         limits: What is accepted.
         arrivals: Event times of what has none.
+        births: What numbers and aliases stand for.
         explain: Whether somebody wants to know what was passed over.
     """
 
@@ -66,6 +69,7 @@ class Came(msgspec.Struct, frozen=True, gc=False):
     retained: bool
     limits: Limits
     arrivals: Arrivals
+    births: Births
     explain: bool = False
 
 
@@ -99,6 +103,7 @@ class CompiledRule:
         many = frozenset(name for template in self.templates for name in template.many)
         self._sensors = [compile_name(text, names, "sensor", many) for text in texts(rule.sensor)]
         self._quantities = [compile_name(text, names, "quantity") for text in texts(rule.quantity)]
+        self._numbered = NumberedNames(rule, names, many) if rule.named_in else None
         self._embedded = [compile_path(text) for text in rule.embedded]
         self._spreads = [Spread(series) for series in rule.series]
         self._sequence = compile_path(rule.sequence) if rule.sequence else None
@@ -129,7 +134,7 @@ class CompiledRule:
     def _names(self) -> frozenset[str]:
         """Return the names that topics of the rule have, and those that its paths keep."""
         of_topics = frozenset().union(*(template.names for template in self.templates))
-        if self.rule.what in ("nothing", "refuse"):
+        if self.rule.what in ("nothing", "refuse", "names"):
             return of_topics | {"sensor"}
         return of_topics | {step.capture for path in self._each for step in path.steps if step.capture}
 
@@ -228,6 +233,13 @@ class CompiledRule:
                 return Decoded(self.map_name, refused=[Refused("", Reason(self.rule.reason), self.rule.why)])
             case "presence":
                 return self._presence(documents, came)
+            case "names":
+                births = (
+                    []
+                    if self._numbered is None
+                    else self._numbered.learn(documents[0], came.names, came.births, came.ingest_time)
+                )
+                return Decoded(self.map_name, births=births, ignored=[Passed("", "what numbers stand for")])
         notes = Notes(wanted=came.explain)
         merged = Merged(came.arrivals, came.ingest_time)
         for document in documents:
@@ -263,20 +275,10 @@ class CompiledRule:
     def _part(self, document: Any, place: Reached, came: Came, notes: Notes, merged: Merged) -> None:
         """Make a reading of one part of a document."""
         names = {**came.names, **place.names} if place.names else came.names
-
-        def follow(path: Path) -> Any:
-            value = place.value
-            if path.root:
-                value = document
-            elif path.up:
-                value = around(document, place.way, path.up)
-            if path.plain:
-                return get(path, value)
-            return [each.value for each in sorted(find(path, value), key=_by_way)]
-
+        follow = follower(document, place)
         try:
             values: dict[str, float] = {}
-            self._gather(place, names, follow, values, notes)
+            self._gather(place, names, follow, values, notes, came)
             spread = [each for each in self._spreads if each.is_in(follow)] if self._spreads else ()
             if not values and not spread:
                 return
@@ -306,6 +308,7 @@ class CompiledRule:
         follow: Callable[[Path], Any],
         values: dict[str, float],
         notes: Notes,
+        came: Came,
     ) -> None:
         gatherer = self._gatherer
         if self._quantities:
@@ -314,7 +317,12 @@ class CompiledRule:
                 return
             for template in self._quantities:
                 if (name := plain_name(template, names, follow)) is not None:
-                    gatherer.take_one(value, name[0], values, notes)
+                    named = (
+                        self._numbered.name(name[0], names, follow, came.births)
+                        if self._numbered
+                        else name[0]
+                    )
+                    gatherer.take_one(value, named, values, notes)
                     return
             wanted = " or ".join(template.text for template in self._quantities)
             raise InputError(Reason.BAD_QUANTITY, f"the quantity must be named by {wanted}")
@@ -373,10 +381,6 @@ class CompiledRule:
         if came.sensor is None:
             return Decoded(self.map_name, ignored=[Passed("", "empty: it clears a retained message")])
         return Decoded(self.map_name, presence=[PresenceWord(came.sensor, "withdrawn", came.ingest_time)])
-
-
-def _by_way(place: Reached) -> tuple[str, ...]:
-    return place.way
 
 
 def _shape(document: Any) -> str:

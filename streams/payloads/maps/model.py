@@ -133,8 +133,8 @@ class Rule(_Part, frozen=True):
     Args:
         topic: Template or templates of topics: levels are texts, ``+``, ``#``, ``{name}``, ``{name+}`` (one or
             more levels), ``{a,b}`` (one of these).
-        what: ``readings``; ``presence``: a word says whether a device is there; ``nothing``: passed over;
-            ``refuse``: a dead letter.
+        what: ``readings``; ``presence``: a word says whether a device is there; ``names``: what numbers in other
+            messages stand for; ``nothing``: passed over; ``refuse``: a dead letter.
         reason, why: Of that dead letter: what is wrong with such a message, and the remedy.
         format: How bytes become values: one of `FORMATS`, or the name of a decoder that an installed package brings.
         when: Paths that must all be there; otherwise the next rule is asked.
@@ -143,6 +143,9 @@ class Rule(_Part, frozen=True):
             the first that can be filled counts.
         joint: What stands in an id between the levels of ``{name+}``.
         quantity: Templates of the quantity's name, where the value is one number.
+        named_in: Templates of group and node, within which numbers stand for names. Where ``what`` is ``names``, the
+            number at ``value`` of each part stands for its ``quantity``; of readings a ``quantity`` that is a number is
+            named so, as soon as its name was heard.
         each: Paths of the parts that are a reading each; not set: the payload is one.
         values: Paths of what holds the quantities in each part, the first that leads to an object counts; not set:
             the part itself.
@@ -178,7 +181,7 @@ class Rule(_Part, frozen=True):
     """
 
     topic: Texts
-    what: Literal["readings", "presence", "nothing", "refuse"] = "readings"
+    what: Literal["readings", "presence", "names", "nothing", "refuse"] = "readings"
     reason: Literal["unknown_topic", "bad_sensor_id"] = "unknown_topic"
     why: Annotated[str, msgspec.Meta(max_length=500)] = "the map refuses this topic"
     format: str = "auto"
@@ -187,6 +190,7 @@ class Rule(_Part, frozen=True):
     sensor: Texts = "{sensor}"
     joint: Literal[":", "@-"] = ":"
     quantity: Texts = []
+    named_in: list[str] = []
     each: Texts = ""
     values: Texts = ""
     value: str = ""

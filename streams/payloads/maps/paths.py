@@ -15,7 +15,7 @@ A path leads to values; the same text is a pattern where it says which fields so
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import translate
 from itertools import islice
 from typing import Any
@@ -192,6 +192,31 @@ def find(path: Path, value: Any) -> Iterator[Reached]:
             for number, element in enumerate(elements[:MAX_PARTS])
         )
     return islice(_follow(steps, Reached(value, (), {})), MAX_PARTS)
+
+
+def follower(document: Any, place: Reached) -> Callable[[Path], Any]:
+    """Return what leads from a part of a document to what stands at a path; to several in the order of their ways.
+
+    Args:
+        document: The document.
+        place: The part.
+    """
+
+    def follow(path: Path) -> Any:
+        value = place.value
+        if path.root:
+            value = document
+        elif path.up:
+            value = around(document, place.way, path.up)
+        if path.plain:
+            return get(path, value)
+        return [each.value for each in sorted(find(path, value), key=_by_way)]
+
+    return follow
+
+
+def _by_way(place: Reached) -> tuple[str, ...]:
+    return place.way
 
 
 def _follow(steps: tuple[Step, ...], place: Reached) -> Iterator[Reached]:
