@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
+import pytest
 from aiokafka import AIOKafkaProducer
 from bson.errors import BSONError
 from pymongo.errors import PyMongoError
@@ -68,6 +69,12 @@ class Place:
         self.workers.append(worker)
         worker.start()
         return worker
+
+    def set_for(self, patch: pytest.MonkeyPatch) -> None:
+        """Let commands of this process find the first worker, Kafka and MongoDB."""
+        for name, value in self._variables.items():
+            patch.setenv(name, value)
+        patch.setenv("WEIR_WEB__PORT", str(self.workers[0].port))
 
     def publish(self, *records: Any, topic: str = READINGS.name) -> None:
         """Write records, or bytes, to a topic, as the bridge does."""

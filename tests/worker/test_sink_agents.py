@@ -1,5 +1,6 @@
 """The sink's agents and the views, in real workers on a real Kafka and a real MongoDB."""
 
+import json
 import time
 import urllib.error
 import urllib.request
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from click.testing import CliRunner
 
+from agents.cli import main
 from streams.errors import Reason
 from streams.records.topics import LABELS
 from streams.records.types import Label, Reading, Tick, encode
@@ -94,6 +97,35 @@ def test_results_reach_their_collections_and_quality_compares_them_with_labels(p
     assert status == 200
     assert (quality["labels"], quality["found"], quality["recall"]) == (1, 1, 1.0)
     assert quality["by_kind"] == {"spike": {"labels": 1, "found": 1}}
+
+
+def test_commands_that_look_tell_what_the_pages_and_the_log_have(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.set_for(monkeypatch)
+    place.until(lambda: '"probe"' in looked("sensors", "prob", "--json"), "the worker lists the probe")
+    sensors = [json.loads(line) for line in looked("sensors", "--json").splitlines()]
+    assert [each["key"] for each in sensors] == sorted(each["key"] for each in sensors)
+    assert {"probe", "s0", "s9"} <= {each["key"] for each in sensors}
+    assert "there are more" in looked("sensors", "--limit", "1")
+    assert looked("sensors", "no-such-one", code=1) == "no such sensor\n"
+    (raised,) = place.database["anomalies"].find({"metadata.sensor_id": "probe", "cause": "limit"})
+    (told,) = [
+        json.loads(each)
+        for each in looked("anomalies", "--from", "2024-01-01", "--cause", "limit", "--json").splitlines()
+    ]
+    assert (told["id"], told["value"], told["severity"]) == (str(raised["_id"]), 90.0, "critical")
+    assert looked("anomalies", "--sensor", "s*", "--from", "2030-01-01").startswith("no such anomaly")
+    newest = looked("tail", "--sensor", "probe", "--last", "2", "--count", "2", "--json").splitlines()
+    assert [json.loads(each)["values"]["level"] for each in newest] == [10.4, 1.0], "the last came late"
+    assert "probe" in looked("tail", "anomalies", "--last", "9", "--count", "1")
+    assert "'anomalis' is not one of" in looked("tail", "anomalis", code=2)
+
+
+def looked(*command: str, code: int = 0) -> str:
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == code, done.output
+    return done.output
 
 
 def test_the_history_of_a_series_comes_from_mongodb(place: Place) -> None:
