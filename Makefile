@@ -50,6 +50,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $@
 
 # Only tests need a browser. Without one the tests of pages fail, and the others run.
-$(BROWSER): tests/browser/requirements.lock tests/support/chromium.py | $(INSTALLED)
+$(BROWSER): tests/browser/requirements.lock tests/browser/npm.lock tests/support/chromium.py | $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/browser/requirements.lock
+	command -v npm >/dev/null || test -n "$$WEIR_TEST_BROWSER" || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/browser/npm.lock
 	$(BIN)/python -m tests.support.chromium

