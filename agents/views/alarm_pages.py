@@ -11,6 +11,7 @@ from faust.web import Request, Response, View
 from agents.web.peers import Answers, ask_all
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, is_local, read_number
+from agents.web.readiness import why_not_whole
 from bridges.alarms.action_writer import partitions_of
 from bridges.alarms.incident_log import IncidentLog
 from bridges.process.logs import get_logger
@@ -99,6 +100,8 @@ async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> 
             "open": total,
             "workers": 1 + len(answers.found),
             "missing": answers.missing,
+            "not_whole": why_not_whole(pages.app)
+            or next(filter(None, (part.get("not_whole") for part in answers.found.values())), ""),
         },
     )
 

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 POSITION_SECONDS = 1.0
 
 
-def why_not_ready(app: "LaneApp") -> str:
-    """Return why the worker does not do all of its work; an empty text when it does."""
+def why_not_whole(app: "LaneApp") -> str:
+    """Return why the worker does not have all rows of its partitions now; an empty text when it does."""
     if app.should_stop:
         return "the worker is stopping"
     if app.rebalancing:
         return "partitions are being assigned"
-    if not app.is_recovered:
-        return "state is being recovered from the changelogs"
+    return "" if app.is_recovered else "state is being recovered from the changelogs"
+
+
+def why_not_ready(app: "LaneApp") -> str:
+    """Return why the worker does not do all of its work; an empty text when it does."""
+    if reason := why_not_whole(app):
+        return reason
     # That nothing is read comes last: whatever else is wrong is why.
     return next((reason for ask in (*app.why_not, app.watch.why_not) if (reason := ask())), "")
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from faust.web import Request, Response, View
 
 from agents.web import readiness, tables
-from agents.web.assets import ASSETS
+from agents.web.assets import ASSETS, read_asset
 from agents.web.openapi import describe_pages
 from agents.web.peers import ask_all
 from agents.web.queries import BadRequest, answer, is_local, not_found
 from bridges.process import metrics
+from streams.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agents.lane.lane_app import LaneApp
@@ -90,8 +91,12 @@ class Pages(Generic[A]):
 
     async def asset(self, view: View, request: Request, name: str) -> Response:
         """Return a file that pages for people load."""
-        if (found := ASSETS.get(name)) is None:
+        if name not in ASSETS:
             return not_found(view, f"asset: {name}; there are {', '.join(ASSETS)}")
+        try:
+            found = read_asset(name)
+        except ConfigurationError as error:
+            return answer(view, {"error": str(error)}, status=500)
         headers = {"Cache-Control": "no-cache"}
         return view.bytes(found.content, content_type=found.content_type, headers=headers)
 

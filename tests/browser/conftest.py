@@ -19,7 +19,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-DESK, PHONE = (1440, 900), (390, 844)
+DESK = (1440, 900)
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +52,13 @@ def browser(plant: Plant) -> Iterator[Any]:
 
 @pytest.fixture
 def new_page(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """Open pages, each in a window of its own: ``new_page("/alarms", size=PHONE, scheme="dark")``."""
+    """Open pages, each in a window of its own; with ``refused`` a server may refuse what they ask for."""
     opened: list[WatchedPage] = []
 
-    def open_page(address: str, *, size: tuple[int, int] = DESK, scheme: str = "light") -> WatchedPage:
-        page = WatchedPage.open(browser, address, size, scheme)
+    def open_page(
+        address: str, *, size: tuple[int, int] = DESK, scheme: str = "light", refused: bool = False
+    ) -> WatchedPage:
+        page = WatchedPage.open(browser, address, size, scheme, refused)
         opened.append(page)
         return page
 

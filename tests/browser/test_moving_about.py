@@ -22,7 +22,7 @@ def test_a_series_is_opened_and_closed_by_keyboard_and_focus_goes_along(plant: P
     page.wait_for_selector("#sensors tr.series")
     tab_to(page, "Show pump-2 pressure")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#detail svg")
+    page.wait_for_selector("#detail canvas")
     assert page.evaluate("document.activeElement.id") == "detail", "what has opened above is come to"
     assert page.evaluate("document.getElementById('detail').getBoundingClientRect().top >= 0")
     page.keyboard.press("Tab")
@@ -34,7 +34,7 @@ def test_a_series_is_opened_and_closed_by_keyboard_and_focus_goes_along(plant: P
 
 def test_focus_stays_while_the_list_of_sensors_is_brought_up_to_date(plant: Plant, new_page) -> None:
     page = new_page(f"http://127.0.0.1:{plant.worker.port}/?sensor=pump-2&quantity=pressure").page
-    page.wait_for_selector("#detail svg")
+    page.wait_for_selector("#detail canvas")
     for label in ("Show hall-3 temperature", None):
         if label:
             tab_to(page, label)

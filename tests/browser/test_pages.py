@@ -8,7 +8,7 @@ from tests.support.plant import Plant
 
 PAGES = {
     "home": ("/", "#sensors tr.series"),
-    "sensor": ("/?sensor=boiler-1&quantity=temperature&range=1mo", "#past-chart svg"),
+    "sensor": ("/?sensor=boiler-1&quantity=temperature&range=1mo", "#past-chart canvas"),
     "alarms": ("/alarms", "#alarms tr"),
     "analysis": ("/#boiler-1/temperature", "#history svg"),
 }

@@ -2,8 +2,10 @@
 
 import json
 import signal
+from collections.abc import Iterator
 
-from tests.services.bridge_kit import until
+import pytest
+
 from tests.support.plant import Plant
 
 QUIET_BYTES_A_SECOND = 5000
@@ -30,10 +32,10 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
 ) -> None:
     plant.await_analysed()
     worker, analysis = (f"http://127.0.0.1:{each.port}" for each in (plant.worker, plant.analysis))
-    home = new_page(f"{worker}/")
+    home = new_page(f"{worker}/", refused=True)
     alarms, models = (
-        new_page(f"{worker}/alarms"),
-        new_page(f"{analysis}/#boiler-1/temperature", scheme="dark"),
+        new_page(f"{worker}/alarms", refused=True),
+        new_page(f"{analysis}/#boiler-1/temperature", scheme="dark", refused=True),
     )
     home.page.wait_for_function("() => document.getElementById('workers').textContent.includes('ready')")
     models.page.wait_for_selector("#history svg")
@@ -57,30 +59,35 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
         opened.page.wait_for_selector(alert, state="hidden")
 
 
+@pytest.fixture
+def resting(plant: Plant) -> Iterator[None]:
+    """Nothing is measured meanwhile."""
+    with plant.resting():
+        yield
+
+
+@pytest.mark.usefixtures("resting")
 def test_a_page_that_has_nothing_new_to_show_costs_little(plant: Plant, new_page) -> None:
-    plant.rest()
     for port, path in ((plant.worker.port, "/"), (plant.worker.port, "/alarms"), (plant.analysis.port, "/")):
         opened = new_page(f"http://127.0.0.1:{port}{path}")
         opened.page.wait_for_timeout(2000)  # the page itself, and what it asks for first
         assert opened.bytes_in(4) / 4 < QUIET_BYTES_A_SECOND, path
 
 
+@pytest.mark.usefixtures("resting")
 def test_a_page_shows_what_it_showed_before_the_worker_was_killed(plant: Plant, new_page) -> None:
-    plant.rest()
-    until(lambda: not sum(plant.get("/api/overview")["lag"].values()), "all is worked through")
-    home = new_page(
-        f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1mo"
-    ).page
-    alarms = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms").page
+    address = f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1mo"
+    home = new_page(address, refused=True).page
+    alarms = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms", refused=True).page
     alarms.wait_for_selector("#alarms tr")
 
     def shown() -> str:
-        home.wait_for_selector("#past-chart svg")
+        home.wait_for_selector("#past-chart canvas")
         return json.dumps(
             [
                 home.evaluate(ROWS, "#sensors tr"),
                 alarms.evaluate(ROWS, "#alarms tr"),
-                home.inner_html("#past-chart"),
+                home.get_attribute("#past-chart .plot", "aria-label"),
                 home.text_content("#anomalies"),
             ],
             indent=1,
@@ -94,4 +101,5 @@ def test_a_page_shows_what_it_showed_before_the_worker_was_killed(plant: Plant, 
     home.wait_for_selector("#gone", state="hidden")
     home.reload()
     home.wait_for_selector("#sensors tr.series")
+    alarms.wait_for_selector("body:not(.stale) #alarms tr")
     assert shown() == before

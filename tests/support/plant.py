@@ -10,7 +10,9 @@ import math
 import random
 import time
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -100,6 +102,7 @@ class Plant:
         """Values that sensors stay at, instead of what is usual."""
         self._rng = random.Random(19)
         self._is_analysed = False
+        self._newest: dict[str, float] = {}
         self._over = Event()
         self._devices: Publisher | None = None
         self._going: Thread | None = None
@@ -146,6 +149,16 @@ class Plant:
         self._going = Thread(target=self._go_on, name="devices")
         self._going.start()
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Publish nothing meanwhile, once the worker has what was published."""
+        self.rest()
+        until(self._has_newest, "the newest readings are with the worker")
+        try:
+            yield
+        finally:
+            self.go_on()
+
     def rest(self) -> None:
         """Publish nothing any more by itself."""
         self._over.set()
@@ -160,7 +173,8 @@ class Plant:
             value: Of its quantity.
             at: Event time; now by default.
         """
-        content = {SENSORS[sensor]: value, "collected_at": round(time.time(), 3) if at is None else at}
+        self._newest[sensor] = round(time.time(), 3) if at is None else at
+        content = {SENSORS[sensor]: value, "collected_at": self._newest[sensor]}
         self._device.publish(f"{self._name}/sensors/{sensor}/reading", json.dumps(content))
 
     def get(self, path: str, port: int | None = None) -> dict[str, Any]:
@@ -203,6 +217,10 @@ class Plant:
 
     def _is_ready(self, port: int) -> bool:
         return bool(self.get("/health/ready", port).get("ready"))
+
+    def _has_newest(self) -> bool:
+        rows = self.get("/api/sensors").get("rows", ())
+        return {row["key"]: row["last"]["collected_at"] for row in rows} == self._newest
 
     def _analysed(self) -> bool:
         seen = self.get("/api/overview", self.analysis.port)

@@ -6,7 +6,7 @@ from typing import Any
 
 SERIOUS = ("serious", "critical")
 # What a browser says of its own when a server does not answer; pages have to say it to people.
-_UNREACHABLE = "net::ERR_CONNECTION"
+_UNREACHABLE, _REFUSED = "net::ERR_CONNECTION", "the server responded with a status of 4"
 
 
 @dataclass
@@ -16,15 +16,19 @@ class WatchedPage:
     Args:
         context: Its window, apart from those of others.
         page: As Playwright drives it.
+        refused: Whether a server may refuse what it asks for, without that being a complaint.
         complaints: Errors on the console and exceptions that nothing caught.
     """
 
     context: Any
     page: Any
+    refused: bool = False
     complaints: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, browser: Any, address: str, size: tuple[int, int], scheme: str) -> "WatchedPage":
+    def open(
+        cls, browser: Any, address: str, size: tuple[int, int], scheme: str, refused: bool
+    ) -> "WatchedPage":
         """Open an address.
 
         Args:
@@ -32,12 +36,13 @@ class WatchedPage:
             address: With scheme, host and port.
             size: Of the window, in CSS pixels.
             scheme: ``light`` or ``dark``.
+            refused: Whether a server may refuse what it asks for.
         """
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
         )
         context.set_default_timeout(15_000)
-        opened = cls(context, context.new_page())
+        opened = cls(context, context.new_page(), refused)
         opened.page.on("console", opened._said)
         opened.page.on("pageerror", lambda error: opened.complaints.append(f"not caught: {error}"))
         opened.page.goto(address)
@@ -84,5 +89,6 @@ class WatchedPage:
         return sum(came)
 
     def _said(self, message: Any) -> None:
-        if message.type == "error" and _UNREACHABLE not in message.text:
+        expected = (_UNREACHABLE, _REFUSED) if self.refused else (_UNREACHABLE,)
+        if message.type == "error" and not any(text in message.text for text in expected):
             self.complaints.append(f"{message.text} ({message.location.get('url', '')})")

@@ -32,6 +32,7 @@ function moveBefore(node, child, place) {
 }
 
 function update(known, next) {
+  if (next.plotted) { known.draw(next.plotted); return; }
   if (known.isEqualNode(next)) return;
   if (known.nodeType !== Node.ELEMENT_NODE) { known.data = next.data; return; }
   for (const { name } of [...known.attributes]) if (name !== "open" && !next.hasAttribute(name)) known.removeAttribute(name);
@@ -41,3 +42,6 @@ function update(known, next) {
 
 // What is shown while the server does not answer is old, and nothing of it is green.
 const showStale = is => document.body.classList.toggle("stale", is);
+
+// Under LANG=C a Chromium without a desktop calls its language en-US@posix, which Intl, and so uPlot, refuses.
+try { Intl.getCanonicalLocales(navigator.language); } catch { Object.defineProperty(navigator, "language", { value: "en" }); }

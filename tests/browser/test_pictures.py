@@ -1,0 +1,43 @@
+"""The pictures of pages that the documentation shows: made here when asked for, small, and one for each page.
+
+``WEIR_TEST_PICTURES=1 make test ARGS=tests/browser`` makes them anew.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.plant import Plant
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+LARGEST_BYTES = 150_000
+PICTURES = {
+    "page-home": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 900)),
+    "page-limit": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 700)),
+    "page-alarms": ("worker", "/alarms", (1280, 420)),
+    "page-analysis": ("analysis", "/#boiler-1/temperature", (1280, 780)),
+}
+
+
+def make(plant: Plant, new_page, name: str) -> None:
+    """Make a picture."""
+    process, path, size = PICTURES[name]
+    plant.await_analysed()
+    port = (plant.analysis if process == "analysis" else plant.worker).port
+    page = new_page(f"http://127.0.0.1:{port}{path}", size=size).page
+    page.wait_for_selector("#history svg" if process == "analysis" else "#balance.good, #alarms tr")
+    if name == "page-limit":
+        page.select_option("#limit [name=days]", "30")
+        page.fill("#limit [name=high]", "88")
+        page.wait_for_selector("#apply:visible")
+        page.wait_for_selector("#tried canvas")
+        page.evaluate("document.getElementById('trial').scrollIntoView({ block: 'start' })")
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_each_page_has_a_picture_that_is_small(plant: Plant, new_page, name: str) -> None:
+    if os.environ.get("WEIR_TEST_PICTURES"):
+        make(plant, new_page, name)
+    assert 0 < (IMAGES / f"{name}.png").stat().st_size < LARGEST_BYTES
