@@ -8,6 +8,7 @@ What is wrong with one field is noted with its path, and the others go on; what 
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -32,7 +33,7 @@ from streams.payloads.maps.gathering import Gatherer, Notes
 from streams.payloads.maps.merging import Merged
 from streams.payloads.maps.model import FORMATS, Rule, texts
 from streams.payloads.maps.numbered import NumberedNames
-from streams.payloads.maps.paths import MISSING, Path, Reached, compile_path, find, follower, get, shown_way
+from streams.payloads.maps.paths import MISSING, Path, Reached, compile_path, find, get, reach, shown_way
 from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
 from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
@@ -275,7 +276,7 @@ class CompiledRule:
     def _part(self, document: Any, place: Reached, came: Came, notes: Notes, merged: Merged) -> None:
         """Make a reading of one part of a document."""
         names = {**came.names, **place.names} if place.names else came.names
-        follow = follower(document, place)
+        follow = partial(reach, document, place)
         try:
             values: dict[str, float] = {}
             self._gather(place, names, follow, values, notes, came)
@@ -331,12 +332,12 @@ class CompiledRule:
             if is_null and not path.steps:
                 return  # there is a place for quantities, and nothing in it: what stands around it are none
             value = follow(path) if path.steps else place.value
-            is_null |= value is None
             if type(value) is list and gatherer.names_elements:
                 value = {f"[{number}]": element for number, element in enumerate(value[:_MOST_COLUMNS])}
             if type(value) is dict:
                 gatherer.take(value, gatherer.node(), values, notes)
                 return
+            is_null = is_null or value is None
             if not path.steps and value is not None and not self._spreads:
                 raise InputError(Reason.WRONG_SHAPE, f"must be an object of quantities, got {shown(value)}")
 

@@ -8,12 +8,13 @@ anew knows it.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from streams.errors import ConfigurationError
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.model import Rule, texts
-from streams.payloads.maps.paths import compile_path, find, follower
+from streams.payloads.maps.paths import compile_path, find, reach
 from streams.payloads.maps.sensors import Follow, compile_name, plain_name
 from streams.records.types import Birth
 
@@ -61,7 +62,7 @@ class NumberedNames:
         """
         heard: dict[str, dict[int, str]] = {}
         for place in (found for path in self._each for found in find(path, document)):
-            follow = follower(document, place)
+            follow = partial(reach, document, place)
             source = self._source(names, follow)
             name = next((found for each in self._names if (found := plain_name(each, names, follow))), None)
             number = births.number_in(follow(self._number))

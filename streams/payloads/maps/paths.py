@@ -15,7 +15,7 @@ A path leads to values; the same text is a pattern where it says which fields so
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fnmatch import translate
 from itertools import islice
 from typing import Any
@@ -194,25 +194,22 @@ def find(path: Path, value: Any) -> Iterator[Reached]:
     return islice(_follow(steps, Reached(value, (), {})), MAX_PARTS)
 
 
-def follower(document: Any, place: Reached) -> Callable[[Path], Any]:
-    """Return what leads from a part of a document to what stands at a path; to several in the order of their ways.
+def reach(document: Any, place: Reached, path: Path) -> Any:
+    """Return what stands at a path, seen from a part of a document; at several places in the order of their ways.
 
     Args:
         document: The document.
         place: The part.
+        path: The path.
     """
-
-    def follow(path: Path) -> Any:
-        value = place.value
-        if path.root:
-            value = document
-        elif path.up:
-            value = around(document, place.way, path.up)
-        if path.plain:
-            return get(path, value)
-        return [each.value for each in sorted(find(path, value), key=_by_way)]
-
-    return follow
+    value = place.value
+    if path.root:
+        value = document
+    elif path.up:
+        value = around(document, place.way, path.up)
+    if path.plain:
+        return get(path, value)
+    return [each.value for each in sorted(find(path, value), key=_by_way)]
 
 
 def _by_way(place: Reached) -> tuple[str, ...]:
