@@ -58,9 +58,14 @@ def test_what_a_float_holds_and_what_was_never_an_integer_is_read(written: str) 
     assert found.values == {"n": float(written)}
 
 
-@pytest.mark.parametrize("text", ["0xAB", "0xabcdef", "0x4900", "0X1f"])
+@pytest.mark.parametrize("text", ["0xAB", "0xabcdef", "0x4900", "0X1f", "55AA", "12ff", "0101"])
 def test_a_hexadecimal_number_is_a_text_and_not_nought_of_something(text: str) -> None:
     assert number_in(text) is TEXT
+
+
+@pytest.mark.parametrize("text", ["5A", "21C", "70F", "12cd", "55 AA", "3dB", "1e3"])
+def test_a_unit_of_such_letters_is_one(text: str) -> None:
+    assert isinstance(number_in(text), float)
 
 
 def test_an_age_is_counted_back_from_the_arrival_and_says_so() -> None:

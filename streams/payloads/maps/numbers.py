@@ -4,7 +4,7 @@
     true   "ON"   "open"   "detected"                 1, and their opposites 0
     null   nan   "N/A"   "unavailable"   ""           not measured
     9007199254740993   "9007199254740993.0"           refused: no float holds it exactly
-    "heat"   "3C01D607AA11"   "0xAB"   "0071"         a text
+    "heat"   "3C01D607AA11"   "55AA"   "0xAB"         a text
 
 What is a text is not guessed at: whoever asks decides whether it is passed over or refused.
 """
@@ -37,7 +37,8 @@ _NUMBER = re.compile(
     re.ASCII,
 )
 _ZERO_FIRST = re.compile(r"[+-]?0\d", re.ASCII)
-_HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9A-Fa-f]+", re.ASCII)
+# 0xAB, 55AA; candela and decibel are units, and so are A, C and F.
+_HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9A-Fa-f]+|\d+(?!(?:cd|db|DB)\Z)(?:[A-F]{2,}|[a-f]{2,})", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?", re.ASCII)
 _EXACT = 2**53
 _LONGEST_TEXT = 64
