@@ -13,7 +13,7 @@ from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
 from agents.web.queries import Json
 from streams.detection.sensor_models import SensorModels
-from streams.peers.peer_states import PeerGroup, PeerMember, PeerState
+from streams.peers.peer_states import PeerGroup, PeerMember, PeerState, RelationGroup
 from streams.records.identity import event_seconds
 from streams.records.rows import Row, is_key
 from streams.windows.policy import WindowPolicy
@@ -201,25 +201,35 @@ def describe_models(models: SensorModels) -> Json:
 
 def describe_peers(state: PeerState) -> Json:
     """Describe a group that is compared, one of its members, or how far the partitions of readings are."""
+    if isinstance(state, RelationGroup):
+        return {**_describe_group(state), **_describe_member(state.member), "follows": list(state.others)}
     if isinstance(state, PeerGroup):
-        return {
-            "group": True,
-            "open_windows": len(state.open),
-            "held": state.held,
-            "windows_with_too_few": state.few,
-            "late": dict(sorted(state.late.items())),
-        }
+        return _describe_group(state)
     if isinstance(state, PeerMember):
-        return {
-            "sensor_id": state.sensor_id,
-            "quantity": state.quantity,
-            "of": state.group,
-            "others": state.others,
-            "usually_away": state.offset.level,
-            "compared_since": state.first_at,
-            "open": state.model.open,
-        }
+        return _describe_member(state)
     return {"ticked_at": {str(source): at for source, at in sorted(state.ticked_at.items())}}
+
+
+def _describe_group(state: PeerGroup) -> Json:
+    return {
+        "group": True,
+        "open_windows": len(state.open),
+        "held": state.held,
+        "windows_with_too_few": state.few,
+        "late": dict(sorted(state.late.items())),
+    }
+
+
+def _describe_member(state: PeerMember) -> Json:
+    return {
+        "sensor_id": state.sensor_id,
+        "quantity": state.quantity,
+        "of": state.group,
+        "others": state.others,
+        "usually_away": state.offset.level,
+        "compared_since": state.first_at,
+        "open": state.model.open,
+    }
 
 
 def _last_in_windows(row: Row[SensorWindows] | None) -> Json | None:

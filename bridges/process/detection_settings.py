@@ -73,8 +73,10 @@ class DetectionSettings(Section):
     peers: str = _DEFAULT.peers
     """With what a series is compared: ``pattern`` (series that have the same pattern; said of a pattern only),
     ``group`` (ids with the same beginning, up to the last colon), ``none``."""
+    follows: tuple[str, ...] = _DEFAULT.follows
+    """Other quantities of the same sensor from which one follows; said of a pattern of that one quantity only."""
     peers_after_seconds: float = _DEFAULT.peers_after_seconds
-    """A series has been compared for so long before its peers raise anything: two days show its own daily course."""
+    """A series is compared for so long before peers or a relation raise anything: two days show a daily course."""
     series: Annotated[dict[str, dict[str, Any]], JsonTable] = Field(default_factory=dict)
     """Exceptions by pattern, the first match counts; in the environment a JSON object:
     ``{"boiler-*/temperature": {"high": 120}}``."""

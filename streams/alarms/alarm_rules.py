@@ -12,7 +12,7 @@ from streams.records.types import Anomaly
 
 ANOMALY: Final = "anomaly"
 ALARM_KINDS: Final = (ANOMALY, *sorted(CAUSES_APART))
-"""What raises alarms: what a detector found, the two kinds of limits, and what peers say."""
+"""What raises alarms: what a detector found, the two kinds of limits, what peers say, and relations that are lost."""
 SEVERITIES: Final[tuple[str, ...]] = get_args(AlarmSeverity)
 """From the least to the worst."""
 
@@ -60,6 +60,6 @@ def kind_of(anomaly: Anomaly) -> str:
     """Return the kind of an anomaly's alarm: a series can have one of each.
 
     >>> sorted(ALARM_KINDS)
-    ['anomaly', 'limit', 'peers', 'rate', 'silence']
+    ['anomaly', 'limit', 'peers', 'rate', 'relation', 'silence']
     """
     return anomaly.cause if anomaly.cause in CAUSES_APART else ANOMALY

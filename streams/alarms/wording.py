@@ -6,7 +6,7 @@ from typing import Final
 from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.analysis.findings import duration
-from streams.detection.causes import PEERS
+from streams.detection.causes import PEERS, RELATION
 from streams.detection.limits import SILENCE
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
@@ -17,6 +17,7 @@ _CAUSES: Final = {
     "rate": "changes too fast",
     SILENCE: "sends nothing",
     PEERS: "differs from its peers",
+    RELATION: "no longer follows its other quantities",
 }
 
 
@@ -59,7 +60,7 @@ def _since_when(alarm: Alarm) -> str:
 
 
 def _band(alarm: Alarm) -> str:
-    word = "expected" if alarm.kind == "anomaly" else "allowed"
+    word = "expected" if alarm.kind in ("anomaly", RELATION) else "allowed"
     if alarm.kind == SILENCE and alarm.upper is not None:
         return f"{word} up to {duration(alarm.upper)}"
     if alarm.kind == PEERS and alarm.expected is not None:

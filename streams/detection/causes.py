@@ -6,5 +6,7 @@ from streams.detection.limits import LIMIT_CAUSES
 
 PEERS: Final = "peers"
 """It moves away from the others of its group (`streams.peers`)."""
-CAUSES_APART: Final = LIMIT_CAUSES | {PEERS}
+RELATION: Final = "relation"
+"""It no longer follows from the other quantities of its sensor (`streams.peers.relation_fit`)."""
+CAUSES_APART: Final = LIMIT_CAUSES | {PEERS, RELATION}
 """All others are the detector's."""

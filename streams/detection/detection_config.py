@@ -78,7 +78,8 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         peers: With what the series is compared, window by window (`streams.peers`): ``pattern``, the series of its
             quantity that have the same pattern; ``group``, those whose ids have the same beginning, up to the last
             colon; ``none``.
-        peers_after_seconds: It has been compared for so long before its peers raise anything.
+        follows: Other quantities of its sensor, from which it follows: it is compared with what they say.
+        peers_after_seconds: It has been compared for so long before peers, or a relation, raise anything.
     """
 
     detector: str = "tailwatch"
@@ -106,6 +107,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     silent_after_seconds: Annotated[float, Meta(gt=0)] | None = None
     silent_after_gaps: Annotated[float, Meta(gt=1)] | None = None
     peers: Literal["none", "pattern", "group"] = "none"
+    follows: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
     peers_after_seconds: Seconds = 2 * 86400.0
 
     def __post_init__(self) -> None:
@@ -231,6 +233,14 @@ class DetectionPlan:
         }
         for name, config in {"detection": self.default, **self.patterns}.items():
             _check_silence(name, config, self.room)
+
+        for pattern, config in {"": self.default, **self.patterns}.items():
+            quantity = pattern.rpartition("/")[2]
+            if config.follows and (not quantity or set(quantity) & set("*?[") or quantity in config.follows):
+                raise ConfigurationError(
+                    f"detection.series.{pattern or '(none)'}: follows must be said of one quantity, which is none of "
+                    'them: [detection.series."pump-*/power"] follows = ["flow"]'
+                )
 
     def config_for(self, sensor_id: str, quantity: str) -> DetectionConfig:
         """Return the configuration of a series: that of the first pattern that matches, else the default."""

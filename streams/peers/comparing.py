@@ -9,11 +9,12 @@ Fewer than four members, in a window, are not compared: of three nobody could te
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 import msgspec
 
-from streams.detection.causes import PEERS
+from streams.detection.causes import PEERS, RELATION
 from streams.detection.detecting import to_anomaly
 from streams.detection.series_model import SeriesModel
 from streams.detection.verdicts import AnomalyChange, ChangeKind
@@ -24,10 +25,12 @@ from streams.peers.peer_states import (
     PeerGroup,
     PeerMember,
     PeerState,
+    RelationGroup,
     Sources,
     member_key,
 )
-from streams.peers.references import HOURS, LEAST_OTHERS, Reference, references
+from streams.peers.references import HOURS, LEAST_OTHERS, Offset, Reference, references
+from streams.peers.relation_fit import RelationFit
 from streams.records.identity import event_ms
 from streams.records.peer_records import PeerInput
 from streams.records.room import LARGEST_LEARNED
@@ -111,26 +114,34 @@ class _Comparing:
             outcome.left_out += 1
             return
         if row is None:
-            if not self.plan.room.for_a_row(record.group, len(self.rows)):
-                outcome.left_out += 1
-                return
-            row = self.rows[record.group] = Row(PeerGroup(record.quantity))
+            row = Row(self._begin_group(record))
         elif self.offset <= row.applied_through:
             outcome.skipped += 1
             return
         group = row.state
-        if not isinstance(group, PeerGroup) or record.quantity != group.quantity:
+        own = _key_in(group, record)
+        if not isinstance(group, PeerGroup) or own is None or not self._has_room(record.group):
             outcome.left_out += 1
             return
+        self.rows[record.group] = row
         start_ms, end_ms = event_ms(record.start), event_ms(record.end)
         self._mark(record.group, row, end_ms)
         if start_ms <= group.closed_ms or self._is_late(record):
             outcome.late += 1
-            group.late[record.sensor_id] = group.late.get(record.sensor_id, 0) + 1
+            group.late[own] = group.late.get(own, 0) + 1
         elif group.held >= 2 * MOST_HELD:
             outcome.left_out += 1
-        elif not group.put(start_ms, end_ms, record.sensor_id, record.value):
+        elif not group.put(start_ms, end_ms, own, record.value):
             outcome.repeated += 1
+
+    def _has_room(self, key: str) -> bool:
+        return key in self.rows or self.plan.room.for_a_row(key, len(self.rows))
+
+    def _begin_group(self, record: PeerInput) -> PeerGroup:
+        if not record.response:
+            return PeerGroup(record.quantity)
+        config = self.plan.detection.config_for(record.sensor_id, record.response)
+        return RelationGroup(self._begin(record.group, record.sensor_id, record.response), config.follows)
 
     def _is_late(self, record: PeerInput) -> bool:
         """Tell whether the value's own source had passed the tick that its window waits for."""
@@ -157,10 +168,13 @@ class _Comparing:
         )
         moved, sources.through = through != sources.through, through
         until_ms = event_ms(through - self.plan.wait)
-        for key in sorted(self.rows):  # rows that came back from a changelog stand in another order
-            group = self.rows[key].state
-            if isinstance(group, PeerGroup) and (moved or group.held > MOST_HELD):
-                self._compare_due(key, group, until_ms)
+        groups = [
+            (key, row.state)
+            for key, row in self.rows.items()
+            if isinstance(row.state, PeerGroup) and (moved or row.state.held > MOST_HELD)
+        ]
+        for key, group in sorted(groups, key=itemgetter(0)):  # rows that came back stand in another order
+            self._compare_due(key, group, until_ms)
         if moved:
             for gone, left in self.plan.room.take_silent(self.rows, self.offset, event_ms(through)):
                 self.outcome.changed[gone] = left
@@ -172,7 +186,27 @@ class _Comparing:
             return
         self._mark(key, row)
         for end_ms, values in due:
-            self._compare(key, group, end_ms, values)
+            if isinstance(group, RelationGroup):
+                self._relate(group, end_ms, values)
+            else:
+                self._compare(key, group, end_ms, values)
+
+    def _relate(self, relation: RelationGroup, end_ms: int, values: dict[str, float]) -> None:
+        """Compare a quantity with what follows from the others of its sensor, and learn how it does."""
+        member, fit = relation.member, relation.fit
+        if len(values) <= len(relation.others):  # one of them is missing
+            relation.few += 1
+            self.outcome.few += len(values)
+            return
+        others = [values[each] for each in relation.others]
+        value, expected = values[member.quantity], fit.expected(others)
+        self.outcome.compared += len(values)
+        if not member.model.open:
+            fit.learn(others, value)
+        if expected is not None:
+            if abs(value - expected) <= fit.least:  # two units of one quantity: what is left is rounding
+                expected = value
+            self.outcome.anomalies += self._observe(member, end_ms / 1000, value, expected, fit)
 
     def _compare(self, key: str, group: PeerGroup, end_ms: int, values: dict[str, float]) -> None:
         """Compare a window of a group: judge each member by the others, and learn where it usually is."""
@@ -202,7 +236,7 @@ class _Comparing:
         own = member_key(sensor_id, quantity)
         row = self.rows.get(own)
         if row is None:
-            if not self.plan.room.for_a_row(own, len(self.rows)):
+            if not self._has_room(own):
                 return None
             row = self.rows[own] = Row(self._begin(key, sensor_id, quantity))
         member = row.state
@@ -228,25 +262,48 @@ class _Comparing:
             return
         self.outcome.compared += 1
         member.others = reference.others
+        yield from self._observe(member, time, value, reference.value, member.offset)
+
+    def _observe(
+        self, member: PeerMember, time: float, value: float, reference: float, usual: Offset | RelationFit
+    ) -> Iterator[Anomaly]:
+        """Judge a residual by its model, which learns it; yields what changed.
+
+        Args:
+            member: Whose.
+            time, value: Of its window.
+            reference: What the others say.
+            usual: By what they say it: forgotten where there is a new normal.
+        """
         if member.first_at is None:
             member.first_at = time
-        changes = member.model.observe(time, residual)
+        changes = member.model.observe(time, value - reference)
         if any(change.kind == ChangeKind.REGIME_CHANGE for change in changes):
-            member.offset.forget()
+            usual.forget()
         if any(each.peak_at == time for each in (*changes, *member.model.anomalies)):
-            member.at_peak = reference.value
+            member.at_peak = reference
+        cause = PEERS if isinstance(usual, Offset) else RELATION
         judged_from = member.first_at + member.model.config.peers_after_seconds
         for change in changes:
             if change.raised_at >= judged_from:
-                yield to_anomaly(member.sensor_id, member.quantity, _beside(change, member.at_peak))
+                yield to_anomaly(member.sensor_id, member.quantity, _beside(change, member.at_peak, cause))
 
 
-def _beside(change: AnomalyChange, reference: float) -> AnomalyChange:
+def _key_in(group: PeerState, record: PeerInput) -> str | None:
+    """Return by what a value is told from others of its window; ``None`` if it is none of the group's."""
+    if isinstance(group, RelationGroup):
+        known = record.sensor_id == group.member.sensor_id and record.response == group.quantity
+        return record.quantity if known and record.quantity in (group.quantity, *group.others) else None
+    return record.sensor_id if isinstance(group, PeerGroup) and record.quantity == group.quantity else None
+
+
+def _beside(change: AnomalyChange, reference: float, cause: str) -> AnomalyChange:
     """Return a change in the life of a residual's anomaly as one of the series.
 
     Args:
         change: As the residual's model told it.
         reference: What the others said at its peak.
+        cause: Which others: peers, or other quantities.
     """
 
     def shifted(residual: float | None) -> float | None:
@@ -254,7 +311,7 @@ def _beside(change: AnomalyChange, reference: float) -> AnomalyChange:
 
     return msgspec.structs.replace(
         change,
-        cause=PEERS,
+        cause=cause,
         value=change.value + reference,
         expected=shifted(change.expected),
         lower=shifted(change.lower),

@@ -20,9 +20,12 @@ def inputs_of_windows(plan: PeerPlan, outcome: AggregationOutcome, source: int) 
     begun = 0
     for tick_at, place in (*outcome.tick_places, (None, len(outcome.aggregates))):
         for window in outcome.aggregates[begun:place]:
-            if window.supplement is None and (group := plan.group_of(window.sensor_id, window.quantity)):
+            if window.supplement is not None:
+                continue
+            sensor_id, quantity = window.sensor_id, window.quantity
+            for group, response in plan.places_of(sensor_id, quantity):
                 yield PeerInput(
-                    group, source, window.sensor_id, window.quantity, window.start, window.end, window.mean
+                    group, source, sensor_id, quantity, window.start, window.end, window.mean, response
                 )
         begun = place
         if tick_at is not None and plan.passes_on(tick_at):

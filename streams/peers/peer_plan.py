@@ -50,7 +50,7 @@ class PeerPlan:
         self._tick_seconds = tick_seconds
         self._pace = max(_PACE_SECONDS, policy.step_ms / 1000)
         # Of as many series as come and go, the group is looked up again: patterns are many, and fast.
-        self.group_of = lru_cache(_KNOWN_SERIES)(self._group_of)
+        self.places_of = lru_cache(_KNOWN_SERIES)(self._places_of)
 
     def of_sources(self, partitions: int) -> "PeerPlan":
         """Return the same plan for so many partitions of `readings`."""
@@ -60,10 +60,27 @@ class PeerPlan:
     def used(self) -> bool:
         """Whether any series is compared: else nothing is written, and no stage runs."""
         return any(
-            config.peers != "none" for config in (self.detection.default, *self.detection.patterns.values())
+            config.peers != "none" or config.follows
+            for config in (self.detection.default, *self.detection.patterns.values())
         )
 
-    def _group_of(self, sensor_id: str, quantity: str) -> str:
+    def _places_of(self, sensor_id: str, quantity: str) -> tuple[tuple[str, str], ...]:
+        """Return all that a series is compared in: a group and, of a relation, the quantity that follows.
+
+        Args:
+            sensor_id, quantity: The series.
+        """
+        group = self.group_of(sensor_id, quantity)
+        relations = []
+        for pattern, config in self.detection.patterns.items():
+            response = pattern.rpartition("/")[2]
+            if quantity not in (response, *config.follows) or not config.follows:
+                continue
+            if self.detection.pattern_for(sensor_id, response) == pattern:
+                relations.append((f"{sensor_id}/{response} of {', '.join(config.follows)}", response))
+        return (*([(group, "")] if group else ()), *relations)
+
+    def group_of(self, sensor_id: str, quantity: str) -> str:
         """Return the group in which a series is compared; empty: in none.
 
         Args:

@@ -3,6 +3,7 @@
     key                       state
     (empty)                   Sources: how far each source is, by its ticks
     group                     PeerGroup: windows that are not compared yet
+    relation                  RelationGroup: the same, and fit and model of one quantity
     sensor ^A quantity        PeerMember: offset and model of one series
 
 A member has a row of its own, so that a group of a thousand is no row that has to be written whole each minute.
@@ -13,6 +14,7 @@ from typing import Any, Final
 from streams.detection.series_model import SeriesModel
 from streams.peers.peer_plan import PeerPlan
 from streams.peers.references import Offset, Standing
+from streams.peers.relation_fit import RelationFit
 from streams.records.rows import Changes
 
 SOURCES: Final = ""
@@ -121,11 +123,15 @@ class PeerGroup:
     def from_state(cls, values: Any) -> "PeerGroup":
         """Restore what `to_state` returned."""
         group = cls()
-        group.quantity, group.closed_ms, group.few, late, windows = values
-        group.late = dict(late)
-        group.open = {start_ms: (end_ms, dict(members)) for start_ms, end_ms, members in windows}
-        group.held = sum(len(members) for _, members in group.open.values())
+        group.restore(values)
         return group
+
+    def restore(self, values: Any) -> None:
+        """Take over what `to_state` returned."""
+        self.quantity, self.closed_ms, self.few, late, windows = values
+        self.late = dict(late)
+        self.open = {start_ms: (end_ms, dict(members)) for start_ms, end_ms, members in windows}
+        self.held = sum(len(members) for _, members in self.open.values())
 
 
 class PeerMember:
@@ -176,6 +182,23 @@ class PeerMember:
         self.offset.restore(offset)
 
 
+class RelationGroup(PeerGroup):
+    """The quantities of one sensor of which one follows from the others, and how: all of it is one row.
+
+    Args:
+        member: The quantity that follows.
+        others: The others.
+    """
+
+    __slots__ = ("fit", "member", "others")
+
+    def __init__(self, member: PeerMember, others: tuple[str, ...]) -> None:
+        super().__init__(member.quantity)
+        self.member = member
+        self.others = others
+        self.fit = RelationFit(len(others))
+
+
 PeerState = Sources | PeerGroup | PeerMember
 """What a row has."""
 
@@ -186,6 +209,16 @@ def state_to_plain(state: PeerState) -> list[Any]:
     """Return the state of a row as plain values."""
     if isinstance(state, PeerMember):
         return ["m", state.own(), state.model.to_bytes()]
+    if isinstance(state, RelationGroup):
+        member = state.member
+        return [
+            "r",
+            state.to_state(),
+            member.model.to_bytes(),
+            member.own(),
+            state.others,
+            state.fit.to_state(),
+        ]
     return ["s" if isinstance(state, Sources) else "g", state.to_state()]
 
 
@@ -202,6 +235,8 @@ def state_from_plain(plan: PeerPlan, key: str, values: Any) -> PeerState:
         ValueError, TypeError, KeyError: If it is another's state.
     """
     kind, state, *model = values
+    if kind == "r":
+        return _relation_from(plan, state, *model)
     if kind != "m":
         found: PeerState = _KINDS[kind].from_state(state)
         return found
@@ -209,6 +244,18 @@ def state_from_plain(plan: PeerPlan, key: str, values: Any) -> PeerState:
     member = PeerMember("", "", "", SeriesModel.from_bytes(model[0], config))
     member.follow(state)
     return member
+
+
+def _relation_from(
+    plan: PeerPlan, state: Any, model: bytes, own: Any, others: Any, fit: Any
+) -> RelationGroup:
+    _, sensor_id, quantity, *_ = own
+    member = PeerMember("", "", "", SeriesModel.from_bytes(model, plan.config_of(sensor_id, quantity)))
+    member.follow(own)
+    relation = RelationGroup(member, tuple(others))
+    relation.restore(state)
+    relation.fit = RelationFit.from_state(fit)
+    return relation
 
 
 def begin_state(key: str) -> PeerState:

@@ -22,10 +22,12 @@ class PeerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     Args:
         group: What the series is compared in, as the settings have it; empty for a tick, which goes to each partition.
+            Of a relation, which one: a sensor, and what of it follows from what.
         source: The partition of `readings` that it was made of. What comes from one source is in its order.
         sensor_id, quantity: The series; empty for a tick.
         start, end: Window bounds, half-open ``[start, end)``.
         value: The window's mean.
+        response: Of a relation, the quantity that follows from the others; empty for peers.
         tick_at: A tick of the source: what it closes of windows stands before it.
     """
 
@@ -36,4 +38,5 @@ class PeerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     start: Time = 0.0
     end: Time = 0.0
     value: float = 0.0
+    response: Quantity = ""
     tick_at: EventTime | None = None

@@ -39,8 +39,9 @@ def recorded_day(*, sensors: int, steps: int, seed: int) -> list[Sent]:
                 continue
             event_time = now - rng.choice((3.5, 12.0, 45.0, 600.0)) * (rng.random() < 0.1)
             value = round(20 + rng.gauss(0, 0.5) + (15 if rng.random() < 0.004 else 0), 2)
+            of_its_own = len(records) * 7919 % 13 / 100 + (3 if 560 <= step < 570 else 0)
             reading = Reading(
-                name, max(event_time, EPOCH), {"temperature": value, "humidity": 40 + value / 10}
+                name, max(event_time, EPOCH), {"temperature": value, "humidity": 40 + value / 10 + of_its_own}
             )
             record = Sent(name.encode(), encode(reading), ingest_ms + len(records) % 7)
             records += [record, record] if rng.random() < 0.02 else [record]

@@ -44,6 +44,7 @@ DETECTION: Any = {
     "high": 34.5, "deadband": 1.0, "severity": "critical", "rise_per_hour": 2000.0, "rate_seconds": 20.0,
     "series": {
         "sensor-00*/temperature": {"peers": "pattern", "peers_after_seconds": 0, "warm_up": 20, "raise_at": 0.995},
+        "sensor-01*/humidity": {"follows": ["temperature"], "peers_after_seconds": 0, "warm_up": 20, "raise_at": 0.99},
     },
     "silent_after_seconds": 400.0,
 }  # fmt: skip
@@ -142,12 +143,14 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
     fingerprints = {each.fingerprint for each in CHANGES.values()}
     assert {each.rule for each in alarms} == {each.rule for each in anomalies} == {"", *fingerprints}
-    assert causes > {*LIMIT_CAUSES, "peers"}, f"limits, peers and detectors must have been compared: {causes}"
+    assert causes > {*LIMIT_CAUSES, "peers", "relation"}, (
+        f"limits, peers and detectors must have been compared: {causes}"
+    )
     silent = [each for each in anomalies if (each.cause, each.state) == ("silence", "raised")]
     assert {each.sensor_id: each.rule for each in silent} == {
         f"sensor-{number:03}": CHANGES[1].fingerprint if number < 5 else "" for number in range(10)
     }
-    assert {each.kind for each in alarms} == {"anomaly", "limit", "rate", "peers", "silence"}
+    assert {each.kind for each in alarms} >= {"anomaly", "limit", "rate", "peers", "silence"}
     await asyncio.to_thread(compare_with_what_follows_from_readings_alone, settings, anomalies)
     in_processes = await asyncio.to_thread(Verification.plan(settings, Selection()).run, 2)
     assert in_processes == verified
@@ -218,7 +221,7 @@ def compare_with_what_follows_from_readings_alone(settings: Settings, anomalies:
         run.apply(chunk.partition, chunk.records)
     outcome = compare_gathered(plan, run.inputs)
     followed = {encode(each) for each in outcome.anomalies}
-    live = {encode(each) for each in anomalies if each.cause == "peers"}
+    live = {encode(each) for each in anomalies if each.cause in ("peers", "relation")}
     assert outcome.compared > 500
     assert live <= followed
     last = max(each.end for some in run.inputs.values() for each in some) - 2 * plan.wait
