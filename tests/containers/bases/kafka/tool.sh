@@ -2,7 +2,6 @@
 # The command line tools that the stack uses, by the name they are called by.
 case "$(basename "$0" .sh)" in
   kafka-topics) class=org.apache.kafka.tools.TopicCommand ;;
-  kafka-broker-api-versions) class=org.apache.kafka.tools.BrokerApiVersionsCommand ;;
   *) echo "$0: not part of this stand-in" >&2; exit 1 ;;
 esac
 exec java -Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp '/opt/kafka/libs/*' "$class" "$@"
