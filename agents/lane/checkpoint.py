@@ -13,8 +13,7 @@ each row recognises. So a reading has its effects once, whenever the worker dies
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Set
 from typing import Any, Protocol, cast
 
 import faust
@@ -102,7 +101,6 @@ class Lane:
         self._topics: set[str] = set()
         self._lock = asyncio.Lock()
         self._awaited = asyncio.Event()
-        self._rest = 0.0
         self._generation: int | None = None
         self._recovering: tuple[int | None, frozenset[TP]] = (None, frozenset())
         self._failure: Exception | None = None
@@ -142,7 +140,7 @@ class Lane:
                     state.put(event)
                 except NotAppliedError as error:
                     await self._stop_or_take_back(state, error)
-                if state.held.awaited:
+                if state.held.parts[event.value.partition].awaited:
                     self._awaited.set()
                 await self.checkpoint_if_full()
 
@@ -185,10 +183,10 @@ class Lane:
             state.apply_again(event, count=number >= len(applied))
             await asyncio.sleep(0)  # heartbeats, pages
 
-    async def _take(self, state: WriteBehindState[Any]) -> Pending:
+    async def _take(self, state: WriteBehindState[Any], partitions: Set[int] | None) -> Pending:
         while True:
             try:
-                return state.take()
+                return state.take(partitions)
             except NotAppliedError as error:
                 await self._take_back(state, error)
 
@@ -302,8 +300,12 @@ class Lane:
         if self.limits.are_reached(records, sum(state.held.changed_rows for state in self.states)):
             await self.checkpoint()
 
-    async def checkpoint(self) -> None:
+    async def checkpoint(self, *, awaited: bool = False) -> None:
         """Make everything held durable, then acknowledge it.
+
+        Args:
+            awaited: Only the partitions of which somebody waits for a result: each has a transaction of its own, and
+                the others need not be ready.
 
         Raises:
             LostPartitionError: If another worker owns a partition now.
@@ -316,8 +318,9 @@ class Lane:
                 raise self._failure
             begun = time.perf_counter()
             self._awaited.clear()
+            partitions = {each for state in self.states for each in state.held.awaited} if awaited else None
             try:
-                taken = [(state, await self._take(state)) for state in self.states]
+                taken = [(state, await self._take(state, partitions)) for state in self.states]
                 offsets = await self.writers.write(_merged(pending for _, pending in taken))
             except BaseException as error:
                 self._failure = _lasting(error)
@@ -354,24 +357,36 @@ class Lane:
         return await asyncio.gather(*(hook() for hook in self.before_handover))
 
     async def _checkpoint_by_time(self) -> None:
+        now = asyncio.get_running_loop().time
+        due, rest = now() + self.interval, 0.0
         while not self.app.should_stop:
-            await self._until_due()
-            begun = asyncio.get_running_loop().time()
+            awaited = await self._until_awaited(due, rest)
+            begun = now()
             try:
-                await self.checkpoint()
+                await self.checkpoint(awaited=awaited)
             except Exception as error:
                 _log.error("checkpoint.failed", error=repr(error))
                 await self.app.crash(error)
                 return
-            self._rest = _REST * (asyncio.get_running_loop().time() - begun)
+            if awaited:
+                rest = _REST * (now() - begun)
+            else:
+                due, rest = now() + self.interval, 0.0
 
-    async def _until_due(self) -> None:
-        """Wait for the interval, or for less if somebody waits for a result."""
-        rest = min(self._rest, self.interval)
-        await asyncio.sleep(rest)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.interval - rest):
+    async def _until_awaited(self, due: float, rest: float) -> bool:
+        """Wait until everything is due, or, after a rest, until somebody waits for a result; tells whether it is that.
+
+        Args:
+            due: When everything is, by the loop's clock.
+            rest: Seconds in which nobody's waiting counts.
+        """
+        try:
+            async with asyncio.timeout_at(due):
+                await asyncio.sleep(rest)
                 await self._awaited.wait()
+        except TimeoutError:
+            return False
+        return True
 
 
 def _lasting(error: BaseException) -> Exception:

@@ -53,9 +53,9 @@ def _letters_written_again(patch: Patch) -> None:
 def _checkpoint_after_a_failed_one(patch: Patch) -> None:
     mended = checkpoint.Lane.checkpoint
 
-    async def make(self: Any) -> None:
+    async def make(self: Any, **chosen: Any) -> None:
         self._failure = None
-        await mended(self)
+        await mended(self, **chosen)
 
     patch.setattr(checkpoint.Lane, "checkpoint", make)
 

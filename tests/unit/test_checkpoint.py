@@ -42,12 +42,16 @@ class State:
 
     def __init__(self) -> None:
         self.changelog = "changelog"
-        self.held = SimpleNamespace(records=10, changed_rows=10)
+        self.held = SimpleNamespace(
+            records=10, changed_rows=10, parts={0: SimpleNamespace(awaited=False)}, awaited={0}
+        )
         self.taken = 0
+        self.chosen: list[set[int] | None] = []
         self.acknowledged = 0
 
-    def take(self) -> Pending:
+    def take(self, partitions: set[int] | None = None) -> Pending:
         self.taken += 1
+        self.chosen.append(partitions)
         return Pending({0: {("changelog", 0): [(b"sensor", b"%d" % self.taken)]}}, [self])  # type: ignore[list-item]
 
     def ack(self) -> None:
@@ -100,7 +104,7 @@ class AwaitedState(State):
     """A state of whose batches the odd ones bring what somebody waits for."""
 
     def put(self, event: Any) -> None:
-        self.held.awaited = event.number % 2 == 1
+        self.held.parts[0].awaited = event.number % 2 == 1
 
 
 async def test_a_result_that_somebody_waits_for_makes_its_checkpoint_and_checkpoints_rest_between() -> None:
@@ -113,7 +117,9 @@ async def test_a_result_that_somebody_waits_for_makes_its_checkpoint_and_checkpo
 
     async def events(*numbers: int) -> AsyncIterator[Any]:
         for number in numbers:
-            yield SimpleNamespace(number=number, message=SimpleNamespace(generation_id=None))
+            yield SimpleNamespace(
+                number=number, message=SimpleNamespace(generation_id=None), value=SimpleNamespace(partition=0)
+            )
 
     await lane.follow(state, events(0, 2))  # type: ignore[arg-type]
     await asyncio.sleep(0.1)
@@ -125,6 +131,7 @@ async def test_a_result_that_somebody_waits_for_makes_its_checkpoint_and_checkpo
                 await asyncio.sleep(0.01)
     (_, first_end), (second_begin, _) = writers.times
     assert second_begin - first_end >= 4 * 0.05
+    assert state.chosen == [{0}, {0}], "other partitions need not be ready"
     for task in running:
         task.cancel()
 

@@ -130,10 +130,13 @@ class Waiting:
 
 @given(
     together=st.integers(1, 20),
-    batches=st.lists(st.one_of(st.none(), st.tuples(st.integers(0, 2), st.integers(1, 8))), max_size=40),
+    steps=st.lists(
+        st.one_of(st.sets(st.integers(0, 2)), st.none(), st.tuples(st.integers(0, 2), st.integers(1, 8))),
+        max_size=40,
+    ),
 )
 def test_each_batch_that_is_held_is_applied_once_in_order_and_taken_by_one_checkpoint(
-    together: int, batches: list[tuple[int, int] | None]
+    together: int, steps: list[tuple[int, int] | set[int] | None]
 ) -> None:
     applied: list[tuple[int, int]] = []
 
@@ -144,8 +147,8 @@ def test_each_batch_that_is_held_is_applied_once_in_order_and_taken_by_one_check
     held = Held[int](apply, together=together)
     put: list[Waiting] = []
     taken: list[object] = []
-    for number, each in enumerate([*batches, None]):
-        if each is not None:
+    for number, each in enumerate([*steps, None]):
+        if isinstance(each, tuple):
             put.append(Waiting(each[0], number, each[1]))
             held.put(put[-1])
             waiting = [w.records for w in put if (w.partition, w.number) not in applied]
@@ -153,11 +156,15 @@ def test_each_batch_that_is_held_is_applied_once_in_order_and_taken_by_one_check
             assert held.records == sum(w.records for w in put if w not in taken)
             continue
         changed: list[int] = []
-        pending = held.take(partial(_written, changed))
-        assert set(applied) == {(w.partition, w.number) for w in put}, "a batch waits for ever"
-        assert set(changed) == {w.partition for w in put if w not in taken}
+        pending = held.take(partial(_written, changed), each)
+        chosen = {0, 1, 2} if each is None else each
+        expected = {w.partition for w in put if w.partition in chosen and w not in taken}
+        assert set(changed) == set(pending.records) == expected
         taken += pending.events
-        assert (held.records, held.changed_rows, held.is_empty) == (0, 0, True)
+        left = [w for w in put if w not in taken]
+        assert not any(w.partition in chosen for w in left), "a batch waits for ever"
+        assert (held.records, held.is_empty) == (sum(w.records for w in left), not left)
+        assert set(held.parts) == {w.partition for w in left}
     assert sorted(map(id, taken)) == sorted(map(id, put)), "a batch was acknowledged twice, or never"
     for partition in range(3):
         assert [n for p, n in applied if p == partition] == [

@@ -77,7 +77,7 @@ def state(policy: WindowPolicy) -> WriteBehindState[SensorWindows]:
 
 def changelog_of(kept: WriteBehindState[SensorWindows]) -> dict[bytes, bytes]:
     kept.take_over({0}, {})
-    kept.held.changed[0]["s1"] = Row(SensorWindows(), 5)
+    kept.held.parts[0].changed["s1"] = Row(SensorWindows(), 5)
     return newest(kept.take().records[0][("log", 0)])
 
 
@@ -107,6 +107,6 @@ def test_what_does_not_shape_a_window_may_change() -> None:
 def test_the_policy_is_written_once_after_each_time_that_a_partition_is_taken_over() -> None:
     kept = state(POLICY)
     assert POLICY_KEY in changelog_of(kept)
-    kept.held.changed[0]["s1"] = Row(SensorWindows(), 6)
+    kept.held.parts[0].changed["s1"] = Row(SensorWindows(), 6)
     assert POLICY_KEY not in newest(kept.take().records[0][("log", 0)])
     assert POLICY_KEY in changelog_of(kept)

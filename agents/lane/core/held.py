@@ -10,7 +10,7 @@ made at once.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -80,6 +80,36 @@ class Pending:
     events: list[Event]
 
 
+class HeldPart(Generic[S]):
+    """What is held of one partition.
+
+    Attributes:
+        waiting: Batches that are not applied yet, in the order they came.
+        events: Of those that are.
+        changed: The rows that they changed, by sensor.
+        results: Records to be written, by topic and partition that they go to.
+        marked: A record that belongs to no row was set aside.
+        awaited: Somebody waits for one of the results.
+        failure: Why a batch could not be applied, or a row not be written.
+    """
+
+    __slots__ = ("awaited", "changed", "events", "failure", "marked", "results", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Event] = deque()
+        self.events: list[Event] = []
+        self.changed: dict[str, Row[S]] = {}
+        self.results: dict[TopicPartition, list[KeyValue]] = defaultdict(list)
+        self.marked = False
+        self.awaited = False
+        self.failure: NotAppliedError | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing would be lost if all of it were forgotten."""
+        return not (self.waiting or self.events or self.marked or self.failure)
+
+
 class Held(Generic[S]):
     """What one state holds since its last checkpoint.
 
@@ -99,71 +129,62 @@ class Held(Generic[S]):
         self._apply = apply
         self._together = together
         self._release = release
-        self._begin()
-
-    def _begin(self) -> None:
-        self.changed: dict[int, dict[str, Row[S]]] = defaultdict(dict)
-        self.marked: set[int] = set()
+        self.parts: dict[int, HeldPart[S]] = defaultdict(HeldPart)
         self.records = 0
         """Records held, applied or not."""
-        self.awaited = False
-        """Somebody waits for one of the results."""
-        self._waiting: dict[int, deque[Event]] = defaultdict(deque)
         self._waiting_records = 0
-        self._results: Records = defaultdict(lambda: defaultdict(list))
-        self._events: list[Event] = []
-        self._failures: dict[int, NotAppliedError] = {}
 
     def put(self, event: Event) -> None:
         """Hold a batch; when too many records wait, apply all that do."""
         batch = event.value
-        self._waiting[batch.partition].append(event)
+        self.parts[batch.partition].waiting.append(event)
         self.records += len(batch)
         self._waiting_records += len(batch)
         if self._waiting_records >= self._together:
             self.apply_waiting()
 
-    def apply_waiting(self) -> None:
+    def apply_waiting(self, partitions: Iterable[int] | None = None) -> None:
         """Apply the batches that wait, partition by partition, in the order they came.
+
+        Args:
+            partitions: Of these alone; of all otherwise.
 
         Raises:
             NotAppliedError: If one cannot be applied; it and those after it wait on, until `withdraw` takes them.
         """
-        for failure in self._failures.values():
-            raise failure
-        for partition, waiting in list(self._waiting.items()):
-            while waiting:
-                self._apply_event(waiting[0])
-                self._waiting_records -= len(waiting.popleft().value)
-            del self._waiting[partition]
+        chosen = list(self.parts) if partitions is None else partitions
+        for partition in chosen:
+            if (failure := self.parts[partition].failure) is not None:
+                raise failure
+        for partition in chosen:
+            part = self.parts[partition]
+            while part.waiting:
+                self._apply_event(part, part.waiting[0])
+                self._waiting_records -= len(part.waiting.popleft().value)
 
-    def _apply_event(self, event: Event) -> None:
+    def _apply_event(self, part: HeldPart[S], event: Event) -> None:
         batch = event.value
         try:
             changed = self._apply(batch)
         except Exception as error:
             raise self._failed(batch.partition, error) from error
-        self.changed[batch.partition].update(changed)
-        self._events.append(event)
+        part.changed.update(changed)
+        part.events.append(event)
         if self._release:
             batch.release()
 
     def _failed(self, partition: int, error: Exception) -> NotAppliedError:
         """Remember a failure: tried again, half of a record would be taken for the whole."""
-        failure = self._failures[partition] = NotAppliedError(partition, error)
+        failure = self.parts[partition].failure = NotAppliedError(partition, error)
         return failure
 
     def withdraw(self, partition: int) -> tuple[list[Event], list[Event]]:
         """Forget what is held of a partition; return the batches that were applied, and those that were not."""
-        applied = [event for event in self._events if event.value.partition == partition]
-        self._events = [event for event in self._events if event.value.partition != partition]
-        waiting = list(self._waiting.pop(partition, ()))
-        self._waiting_records -= sum(len(event.value) for event in waiting)
-        for held in (self.changed, self._results):
-            held.pop(partition, None)
-        self.marked.discard(partition)
-        self._failures.pop(partition, None)
-        return applied, waiting
+        part = self.parts.pop(partition, None) or HeldPart()
+        waiting = sum(len(event.value) for event in part.waiting)
+        self._waiting_records -= waiting
+        self.records -= waiting + sum(len(event.value) for event in part.events)
+        return part.events, list(part.waiting)
 
     def put_again(self, event: Event, changed: Mapping[str, Row[S]]) -> None:
         """Hold a batch that was withdrawn and has been applied anew.
@@ -172,8 +193,10 @@ class Held(Generic[S]):
             event: The batch.
             changed: The rows that it changed, by sensor.
         """
-        self.changed[event.value.partition].update(changed)
-        self._events.append(event)
+        part = self.parts[event.value.partition]
+        part.changed.update(changed)
+        part.events.append(event)
+        self.records += len(event.value)
 
     def results(self, target: TopicPartition, partition: int, records: Iterable[KeyValue]) -> None:
         """Add records to be written at the next checkpoint.
@@ -183,39 +206,53 @@ class Held(Generic[S]):
             partition: The source partition, whose transaction they belong to.
             records: Key and value of each.
         """
-        self._results[partition][target] += records
+        self.parts[partition].results[target] += records
 
     @property
     def changed_rows(self) -> int:
         """Rows that the next checkpoint will write, those of batches that wait aside."""
-        return sum(map(len, self.changed.values()))
+        return sum(len(part.changed) for part in self.parts.values())
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing would be lost if all of it were forgotten."""
-        return not (self._waiting or self._events or self.marked or self._failures)
+        return all(part.is_empty for part in self.parts.values())
 
-    def take(self, rows_of: Callable[[int], Mapping[TopicPartition, list[KeyValue]]]) -> Pending:
+    @property
+    def awaited(self) -> set[int]:
+        """Return the partitions of which somebody waits for a result."""
+        return {partition for partition, part in self.parts.items() if part.awaited}
+
+    def take(
+        self,
+        rows_of: Callable[[int], Mapping[TopicPartition, list[KeyValue]]],
+        partitions: Set[int] | None = None,
+    ) -> Pending:
         """Take what is to be made durable; what comes later belongs to the next checkpoint.
 
         Args:
-            rows_of: Returns what is to be written to the changelog for a partition in `changed` or `marked`.
+            rows_of: Returns what is to be written to the changelog for a partition that has changed.
+            partitions: Of these alone; of all otherwise.
 
         Raises:
             NotAppliedError: If a batch cannot be applied, or a row not be written. Nothing has been taken.
         """
-        self.apply_waiting()
-        records = self._results
-        for partition in sorted(self.changed.keys() | self.marked):
+        chosen = sorted(self.parts if partitions is None else self.parts.keys() & partitions)
+        self.apply_waiting(chosen)
+        for partition in chosen:
+            part = self.parts[partition]
+            if not (part.events or part.changed or part.marked):
+                continue  # batches that changed no row have moved on what the rows say of their log
             try:
                 written = rows_of(partition)
             except Exception as error:
                 raise self._failed(partition, error) from error
             for target, rows in written.items():
-                records[partition][target] += rows
-        pending = Pending(records, self._events)
-        self._begin()
-        return pending
+                part.results[target] += rows
+        taken = {partition: self.parts.pop(partition) for partition in chosen}
+        events = [event for part in taken.values() for event in part.events]
+        self.records -= sum(len(event.value) for event in events)
+        return Pending({partition: part.results for partition, part in taken.items()}, events)
 
 
 @dataclass(frozen=True, slots=True)

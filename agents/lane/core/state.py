@@ -160,20 +160,20 @@ class WriteBehindState(Generic[S]):
         if offset <= self._set_aside.get(partition, -1):
             return False
         self._set_aside[partition] = offset
-        self.held.marked.add(partition)
+        self.held.parts[partition].marked = True
         return True
 
-    def take(self) -> Pending:
-        """Take what is to be made durable."""
-        return self.held.take(self._rows_to_write)
+    def take(self, partitions: Set[int] | None = None) -> Pending:
+        """Take what is to be made durable, of these partitions or of all: see `Held.take`."""
+        return self.held.take(self._rows_to_write, partitions)
 
     def _rows_to_write(self, partition: int) -> dict[TopicPartition, list[KeyValue]]:
-        changed = self.held.changed.get(partition, {})
-        records = self._form.records(changed)
+        part = self.held.parts[partition]
+        records = self._form.records(part.changed)
         if partition in self._policy_due and self._form.policy:
             self._policy_due.discard(partition)
             records.append((POLICY_KEY, self._form.policy.encode()))
-        if partition in self.held.marked:
+        if part.marked:
             records.append((mark_key(partition), str(self._set_aside[partition]).encode()))
         self.claims[partition] = self._claim(partition)
         records.append((CLAIM_KEY, msgspec.json.encode(self.claims[partition])))

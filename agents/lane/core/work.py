@@ -147,7 +147,8 @@ class StageWork(Generic[P, R, S, O]):
         partition = batch.partition
         for target, records in effects.results:
             state.results(target, partition, records)
-        state.held.awaited |= effects.awaited
+        if effects.awaited:
+            state.held.parts[partition].awaited = True
         for key, letter in effects.letters:
             self.set_aside(state, partition, key, letter)
         if seconds is not None:
