@@ -2,7 +2,7 @@
 
     python -m pytest tests/benchmarks/bench_detection_quality.py -s
 
-Prints every figure of docs/explanation/detection.md on quality, in half a minute. Rivers and NAB lie outside of the
+Prints every figure of docs/explanation/detection.md on quality, in two minutes. Rivers and NAB lie outside of the
 project, see `tests.support.labelled_series`; without them their lines are missing.
 """
 
@@ -28,6 +28,7 @@ from tests.support.eventful_series import (
     with_local_fault,
     with_lost_season,
 )
+from tests.support.kinds_of_series import PROCESSES, seen_every
 from tests.support.labelled_series import fits_at_the_default, folder, load_rivers
 from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
 
@@ -139,3 +140,20 @@ def test_one_of_twelve_rooms_is_off() -> None:
             found["in a day, alone"] += any(time >= rooms.START + 9 * rooms.DAY for time in at)
     print(f"\none of twelve rooms is off by 1 degree, of {12 * len(buildings)}: {found}; of others {others}")
     print(f"as always: {calm} in {12 * 9 * len(buildings)} series-days; all by 2 degrees: {together}", end="")
+
+
+def test_26_kinds_of_normal_series_seen_at_five_rates() -> None:
+    for interval, days in ((1.0, 10), (10.0, 40), (60.0, 60), (300.0, 120), (3600.0, 240)):
+        late, early = {}, 0
+        for kind in PROCESSES:
+            readings = seen_every(interval, kind, days, 0)
+            young = readings[min(1000, len(readings) - 1)][0]
+            at = raises(readings)
+            late[kind] = sum(time >= young for time in at) / days
+            early += sum(time < young for time in at)
+        over = ", ".join(f"{kind} {rate:.3f}" for kind, rate in late.items() if rate > 0.05)
+        print(
+            f"\nevery {interval:g} s, 26 kinds: {sum(late.values()) / len(late):.4f} alarms a day, "
+            f"{early / len(late):.2f} in the first 1,000; more than 0.05: {over or 'none'}",
+            end="",
+        )

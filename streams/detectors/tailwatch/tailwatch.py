@@ -81,6 +81,8 @@ class TailWatch(View):
         if self._values is not None:
             self._warm(value, time)
             return 0.0
+        if self._pace is not None and not self._pace.taking:
+            return self._glance(value, time)
         s = self._s
         numbers = unpack_numbers(s)
         if time >= numbers[BIN_END]:

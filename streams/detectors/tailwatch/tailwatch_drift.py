@@ -54,7 +54,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     STRAYING_CLIP,
     WEEK_RATE,
 )
-from streams.detectors.tailwatch.tailwatch_tails import KNOWN, Tails
+from streams.detectors.tailwatch.tailwatch_tails import KNOWN, Tails, claimed, supported
 
 
 class Course(Tails):
@@ -102,7 +102,7 @@ class Course(Tails):
             return 0.0
         nats = DRIFT_SLOPE * log(apart / scale) - DRIFT_OFFSET
         known = SLOPE * log(CLAIM * self._n) - OFFSET
-        return max(0.0, min(nats, known + 0.5 * (nats - known)))
+        return max(0.0, supported(nats, known))
 
     def _drifting(self, nats: float) -> float:
         """Name drift as what surprises most, and return its surprise."""
@@ -123,9 +123,7 @@ class Course(Tails):
     def _drift_reach(self, nats: float) -> float:
         """Return how far half a day and a week lie apart where drift reaches ``nats``."""
         known = SLOPE * log(CLAIM * self._n) - OFFSET
-        if nats > known:
-            nats = known + 2.0 * (nats - known)
-        return self._usual_apart * exp((nats + DRIFT_OFFSET) / DRIFT_SLOPE)
+        return self._usual_apart * exp((claimed(nats, known) + DRIFT_OFFSET) / DRIFT_SLOPE)
 
     @property
     def away(self) -> bool:

@@ -32,11 +32,11 @@ COURSE, WEEK, APART, STRAYING = range(LEAP_EXCESS + 1, LEAP_EXCESS + 5)
 VISITS: Final = 11  # readings in each tail; from here on visits to each bin of the profile
 LEAP_AT, HOURS = range(11, 13)  # in `_latest`, after the tails: number of the last leap; bins in the course
 
-CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat", "step", "drift")
-JUMP, SPIKE, LEVEL, SHIFT, SEASON, SPREAD, FLAT, LEAP, DRIFT = range(9)
+CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat", "step", "drift", "spike")
+JUMP, SPIKE, LEVEL, SHIFT, SEASON, SPREAD, FLAT, LEAP, DRIFT, GLANCE = range(10)
 
-VERSION: Final = 4
-HEAD: Final = Struct("<BbbxI")  # version, bin, cause, readings
+VERSION: Final = 5
+HEAD: Final = Struct("<Bbb?I")  # version, bin, cause, whether it has a pace, readings
 FEW: Final = 16  # readings of a warm-up that are written as changes
 TIMES: Final = 8 * 2
 NUMBERS: Final = 8 * SIZE

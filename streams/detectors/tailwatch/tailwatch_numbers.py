@@ -36,6 +36,8 @@ SHAPE_PRIOR: Final = 0.34
 """The same for the steadier estimate: a tail is taken for heavy until it has proved light."""
 PRIOR_COUNT: Final = 10
 """How many readings in the tail these priors are worth."""
+SHAPE_KNOWN: Final = 30
+"""With so many readings in the tail, these included, it speaks for itself."""
 EXCESS_FLOOR: Final = 0.08
 """Smallest mean logarithmic excess: no tail is believed to be thinner."""
 EXCESS_CEILING: Final = 1.0
@@ -126,6 +128,17 @@ STRAY_FACTOR: Final = 4.0
 """A value of the warm-up strays if it lies so many times farther off than the others do."""
 STRAY_SHARE: Final = 50
 """One in so many may stray."""
+
+PACE: Final = 300.0
+"""Seconds between readings at which the rates above were chosen: a series that sends more often is learned at this."""
+PACE_FROM: Final = 100.0
+"""A series whose readings are farther apart, in seconds, is learned reading by reading."""
+PACE_STEP: Final = 8.0
+"""The pace grows by this factor at most ..."""
+PACE_READINGS: Final = 90
+"""... each time that so many readings of the next pace are known, from which it is begun anew."""
+PEAK_RATE_FROM: Final = 10.0
+"""How many paces what is known of peaks at first is worth."""
 
 HOUR: Final = 3600.0
 """Seconds after which a series without a season is looked after, as one with a season is at each bin."""

@@ -54,10 +54,13 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     OFFSET,
     PATIENCE,
     PATIENCE_LEAST,
+    PRIOR_COUNT,
     QUANTILE_RATE,
     RELAX_READINGS,
     ROUGH_OFFSET,
     SHAPE_CLUSTER,
+    SHAPE_KNOWN,
+    SHAPE_PRIOR,
     SHAPE_RATE,
     SHORT_RATE,
     SLOPE,
@@ -83,6 +86,35 @@ KNOWN: Final = 4.0
 _BASE: Final = -log(TAIL)
 BASES: Final = (_BASE, _BASE, *2 * (_BASE - SPIKE_PENALTY,), *6 * (_BASE,), -log(2.0 * TAIL))
 """Surprise at the quantile of each tail."""
+
+
+def supported(nats: float, claim: float) -> float:
+    """Return how much of a surprise so few readings support: half of what lies beyond their claim.
+
+    >>> supported(6.0, 8.0), supported(10.0, 8.0)
+    (6.0, 9.0)
+    """
+    return claim + 0.5 * (nats - claim) if nats > claim else nats
+
+
+def claimed(nats: float, claim: float) -> float:
+    """Return the surprise of which so much is supported.
+
+    >>> claimed(9.0, 8.0)
+    10.0
+    """
+    return claim + 2.0 * (nats - claim) if nats > claim else nats
+
+
+def steepness_of(shape: float) -> float:
+    """Return the slope beyond `STRONG` of a tail, by its steadier mean logarithmic excess.
+
+    >>> steepness_of(0.15), steepness_of(0.34)
+    (1.3, 0.32)
+    """
+    light, heavy = HEAVY_SHAPE
+    heaviness = min(max((shape - light) / (heavy - light), 0.0), 1.0)
+    return LIGHT_STEEPNESS + heaviness * (HEAVY_STEEPNESS - LIGHT_STEEPNESS)
 
 
 class Tails(TailState):
@@ -195,7 +227,7 @@ class Tails(TailState):
         changes = self._s[CHANGES]
         if changes < 30.0:
             return 0.0
-        nats = log(changes) - 3.0 + 8.0 * (run - longest) / (longest + 8.0)
+        nats = log(changes) - 4.0 + 8.0 * (run - longest) / (longest + 8.0)
         if nats <= KNOWN:
             return 0.0
         self._cause = 12
@@ -216,13 +248,11 @@ class Tails(TailState):
             discount = self._discount(max(nats, alike), time)
             nats -= discount
             alike -= discount
-            leap = SLOPE * min(alike, claim + 0.5 * (alike - claim)) - OFFSET
+            leap = SLOPE * supported(alike, claim) - OFFSET
         else:
             nats -= self._discount(nats, time)
             leap = -inf
-        if nats > claim:
-            nats = claim + 0.5 * (nats - claim)
-        nats = SLOPE * nats - OFFSET
+        nats = SLOPE * supported(nats, claim) - OFFSET
         if nats > STRONG:
             nats = STRONG + (nats - STRONG) * self._steepness(self._cause)
         if leap > nats:
@@ -239,9 +269,34 @@ class Tails(TailState):
             return FLAT_STEEPNESS
         if self._smooth:
             return SMOOTH_STEEPNESS
-        light, heavy = HEAVY_SHAPE
-        heaviness = min(max((self._floats[tail + SHAPE] - light) / (heavy - light), 0.0), 1.0)
-        return LIGHT_STEEPNESS + heaviness * (HEAVY_STEEPNESS - LIGHT_STEEPNESS)
+        return steepness_of(self._shape(tail))
+
+    def _shape(self, tail: int) -> float:
+        """Return a tail's steady mean excess, with what jump and spike show together where it has shown little.
+
+        Its prior stands for heavy tails. Four tails of three readings tell a light one sooner than one of them does.
+        """
+        floats, counts = self._floats, self._counts
+        count = counts[tail]
+        if count >= SHAPE_KNOWN or tail >= 2 * LEVEL:
+            return floats[tail + SHAPE]
+        return floats[tail + SHAPE] + PRIOR_COUNT / count * (self._together - SHAPE_PRIOR)
+
+    @property
+    def _together(self) -> float:
+        """The steady mean excess of the tails of jump and spike together, with one prior for all."""
+        total, seen = PRIOR_COUNT * SHAPE_PRIOR, float(PRIOR_COUNT)
+        for tail in range(2 * LEVEL):
+            count = self._counts[tail]
+            total += count * self._floats[tail + SHAPE] - PRIOR_COUNT * SHAPE_PRIOR
+            seen += count - PRIOR_COUNT
+        return total / seen
+
+    def _usual_deviation(self, tail: int) -> float:
+        """Return a tail's quantile, at least the resolution."""
+        s = self._s
+        usual = max(s[QUANTILES + tail] - s[SUNK + 2 * (tail >> 1)], 0.0)
+        return max(usual, s[STEP]) if s[STEP] < inf else usual
 
     def _relax(self, elapsed: float) -> None:
         """Let tails of jump and spike sink that lie far beyond the present spread and that nothing reaches any more.

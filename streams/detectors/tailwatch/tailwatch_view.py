@@ -11,11 +11,11 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     FACTOR,
     FAST,
     FLAT,
+    GLANCE,
     LEVEL,
     LONGEST,
     MID,
     PREVIOUS,
-    QUANTILES,
     RUN,
     SHIFT,
     SHORT,
@@ -23,7 +23,6 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     STEP,
     STEPS,
     STRAY,
-    SUNK,
     USUAL,
     WEEK,
 )
@@ -44,11 +43,11 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     STEP_RATE,
     STRONG,
 )
-from streams.detectors.tailwatch.tailwatch_tails import BASES
-from streams.detectors.tailwatch.tailwatch_warm_up import WarmUp
+from streams.detectors.tailwatch.tailwatch_pace import Paced
+from streams.detectors.tailwatch.tailwatch_tails import BASES, claimed
 
 
-class View(WarmUp):
+class View(Paced):
     """Answer what was expected, and accept what has come to stay."""
 
     __slots__ = ()
@@ -77,6 +76,9 @@ class View(WarmUp):
             expected = s[CENTRE]
             lower = max(lower, expected - self._reach(9, nats) / s[FACTOR])
             upper = min(upper, expected + self._reach(8, nats) / s[FACTOR])
+        if (pace := self._glances) is not None:
+            reach = self._glance_reach(pace, nats)
+            lower, upper = max(lower, pace.before - reach), min(upper, pace.before + reach)
         if lower > upper:
             lower, upper = upper, lower
         return min(max(expected, lower), upper), lower, upper
@@ -98,7 +100,9 @@ class View(WarmUp):
 
     def level(self) -> float:
         """Return the mean of the last few readings; in warm-up the last."""
-        return self._s[FAST] if self._values is None else super().level()
+        if self._values is not None:
+            return super().level()
+        return self._s[FAST] if self._glances is None else self._glances.mean
 
     def explain(self, nats: float) -> Expectation:
         """Tell what was expected of the reading that was surprising last, and by which residual."""
@@ -118,6 +122,10 @@ class View(WarmUp):
             lower, upper = expected - reach, expected + reach
         elif residual == FLAT:
             direction = "flat"
+        elif (pace := self._glances) is not None and residual == GLANCE:
+            expected = pace.before
+            reach = self._glance_reach(pace, nats)
+            lower, upper = expected - reach, expected + reach
         return Expectation(expected, lower, upper, direction, CAUSES[residual])
 
     def _stride(self, nats: float) -> float:
@@ -128,10 +136,7 @@ class View(WarmUp):
         calm = (s[STEPS] - STEP_RATE * step * step) / (1.0 - STEP_RATE)
         if step * step > LEAP_SQUARE * max(calm, finest):
             calm = s[STEPS] / (1.0 + (LEAP_SQUARE - 1.0) * STEP_RATE)
-        raw = (nats + OFFSET) / SLOPE
-        claim = log(CLAIM * self._n)
-        if raw > claim:
-            nats = SLOPE * (claim + 2.0 * (raw - claim)) - OFFSET
+        nats = SLOPE * claimed((nats + OFFSET) / SLOPE, log(CLAIM * self._n)) - OFFSET
         offset = SMOOTH_OFFSET if self._smooth else ROUGH_OFFSET
         return sqrt(max(calm, 0.25 * finest)) * exp((nats + offset) / LEAP_SLOPE)
 
@@ -139,19 +144,10 @@ class View(WarmUp):
         """Return the deviation at which a tail's calibrated surprise reaches ``nats``."""
         if nats > STRONG:
             nats = STRONG + (nats - STRONG) / self._steepness(tail)
-        raw = (nats + OFFSET) / SLOPE
-        claim = log(CLAIM * self._n)
-        if raw > claim:
-            raw = claim + 2.0 * (raw - claim)
+        raw = claimed((nats + OFFSET) / SLOPE, log(CLAIM * self._n))
         return self._usual_deviation(tail) * exp(
             max(raw - BASES[tail], 0.0) * min(max(self._floats[tail], EXCESS_FLOOR), EXCESS_CEILING)
         )
-
-    def _usual_deviation(self, tail: int) -> float:
-        """Return a tail's quantile, at least the resolution."""
-        s = self._s
-        usual = max(s[QUANTILES + tail] - s[SUNK + 2 * (tail >> 1)], 0.0)
-        return max(usual, s[STEP]) if s[STEP] < inf else usual
 
     def accept(self) -> None:
         """Take the present level and the present standstill as normal: what was a fault is the new regime."""
@@ -159,6 +155,7 @@ class View(WarmUp):
             return
         s = self._s
         self._kept = 0
+        s[FAST] = self.level()
         if self.away:
             self._accept_course()
         else:
