@@ -9,6 +9,7 @@
     refused     messages became dead letters                          warning  nothing is lost, somebody should look
     lag         records are not worked through yet                    warning
     anomalies   anomalies are open                                    warning
+    alarms      alarms stand; bad if a critical one is unacknowledged warning
     disconnected  devices whose topic says that they have gone        warning
     silent      sensors that send nothing for far longer than usual   warning
     unknown     the bridge cannot be asked                            unknown  it may be well, or not
@@ -95,6 +96,8 @@ class Observed:
         lag_grows: By how many a second; negative while they are caught up with; ``None``: not known yet.
         pace: Readings a second that all workers are done with, in MongoDB where it is stored; ``None``: not known yet.
         open_anomalies: Anomalies that are raised and not cleared.
+        alarms: Alarms that stand, by whether somebody has to look at them: ``open`` is all of them, of these are
+            ``unacknowledged`` those that nobody has acknowledged, and of those ``critical`` some.
         silent: Sensors that send nothing, and
         disconnected: devices whose topics say that they have gone (`streams.device_states`).
     """
@@ -114,6 +117,7 @@ class Observed:
     lag_grows: float | None = None
     pace: float | None = None
     open_anomalies: int = 0
+    alarms: Mapping[str, int] = field(default_factory=dict)
     silent: int = 0
     disconnected: int = 0
 
@@ -157,6 +161,12 @@ def _found(seen: Observed) -> Iterator[Condition]:
     if seen.open_anomalies:
         noun = "anomaly is" if seen.open_anomalies == 1 else "anomalies are"
         yield Condition("anomalies", Severity.WARNING, f"{seen.open_anomalies:,} {noun} open")
+    if standing := seen.alarms.get("open", 0):
+        noun = "alarm stands" if standing == 1 else "alarms stand"
+        severity = Severity.BAD if seen.alarms.get("critical") else Severity.WARNING
+        yield Condition(
+            "alarms", severity, f"{standing:,} {noun}, {seen.alarms['unacknowledged']:,} unacknowledged"
+        )
     if seen.disconnected:
         noun = "device is" if seen.disconnected == 1 else "devices are"
         yield Condition("disconnected", Severity.WARNING, f"{seen.disconnected:,} {noun} disconnected")

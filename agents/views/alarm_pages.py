@@ -137,6 +137,14 @@ def open_alarms(app: "WorkerApp") -> list[Alarm]:
     ]
 
 
+def alarm_counts(app: "WorkerApp") -> dict[str, int]:
+    """Count this worker's alarms that stand, those of them that nobody has acknowledged, and the critical of these."""
+    standing = open_alarms(app)
+    new = [each for each in standing if each.state in (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)]
+    critical = sum(each.severity == SEVERITIES[-1] for each in new)
+    return {"open": len(standing), "unacknowledged": len(new), "critical": critical}
+
+
 async def act(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
     """Put what a person does into the log; it takes effect with the next two checkpoints, which do not wait."""
     app = pages.app

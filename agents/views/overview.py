@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.views import ledger
+from agents.views.alarm_pages import alarm_counts
 from agents.views.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
@@ -38,6 +39,7 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
         "sensors": _sensors(app),
         "devices": watch.devices.counts(),
         "open_anomalies": _open_anomalies(app),
+        "alarms": alarm_counts(app),
         "rates": watch.rates.series(),
         "anomalies": [_anomaly(each, watch) for each in watch.anomalies.newest(ANOMALIES)],
     }
@@ -59,6 +61,7 @@ async def whole_overview(app: "WorkerApp", watch: Watch) -> Json:
         "sensors": sum(part["sensors"] for part in parts),
         "devices": _summed(part.get("devices", {}) for part in parts),
         "open_anomalies": sum(part["open_anomalies"] for part in parts),
+        "alarms": _summed(part.get("alarms", {}) for part in parts),
         "rates": _added(part["rates"] for part in parts),
         "anomalies": _newest(each for part in parts for each in part["anomalies"]),
     }
@@ -98,6 +101,7 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         lag_grows=_added_up(parts, "lag_grows"),
         pace=_added_up(parts, "pace"),
         open_anomalies=sum(part["open_anomalies"] for part in parts),
+        alarms=_summed(part.get("alarms", {}) for part in parts),
         silent=sum(part.get("devices", {}).get("silent", 0) for part in parts),
         disconnected=sum(part.get("devices", {}).get("disconnected", 0) for part in parts),
     )

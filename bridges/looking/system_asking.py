@@ -65,7 +65,8 @@ def ask_system(settings: Settings, without: Collection[str] = ()) -> SystemStatu
     worker = probes.asked_at(settings.web.host, settings.web.port)
     overview = _ask("worker", worker, "/api/overview")
     conditions = [*of_the_pipeline(overview)]
-    if overview.page is not None:  # one that is silent is told once
+    if overview.page is not None:  # one that is silent is told once, and alarms with the worst of them
+        conditions = [each for each in conditions if each.name != "alarms"]
         conditions += of_the_alarms(_ask("worker", worker, "/api/alarms?limit=1000"))
     asked, left_out = {"worker": worker}, dict.fromkeys(without, "this system does without it")
     if "analysis" not in without:

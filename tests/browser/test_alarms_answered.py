@@ -67,6 +67,15 @@ def test_an_alarm_appears_within_a_second_and_is_acknowledged_shelved_and_labell
         del plant.held["pump-2"]
 
 
+def test_the_first_page_is_not_green_while_an_alarm_stands_and_leads_to_it(plant: Plant, new_page) -> None:
+    page = new_page(f"http://127.0.0.1:{plant.worker.port}/").page
+    page.wait_for_selector(
+        "#state.warn:has-text('unacknowledged'), #conditions .warn:has-text('unacknowledged')"
+    )
+    page.click("a[href='/alarms']")
+    page.wait_for_selector("#alarms tr")
+
+
 def test_nobody_acts_without_a_name(plant: Plant, new_page) -> None:
     page = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms").page
     page.locator("#alarms tr").first.focus()

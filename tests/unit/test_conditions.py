@@ -56,6 +56,18 @@ from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
         ),
         (Observed(lag=53_000), "lag", Severity.WARNING, "53,000 records are not worked through yet"),
         (Observed(open_anomalies=1), "anomalies", Severity.WARNING, "1 anomaly is open"),
+        (
+            Observed(alarms={"open": 3, "unacknowledged": 1, "critical": 0}),
+            "alarms",
+            Severity.WARNING,
+            "3 alarms stand, 1 unacknowledged",
+        ),
+        (
+            Observed(alarms={"open": 1, "unacknowledged": 1, "critical": 1}),
+            "alarms",
+            Severity.BAD,
+            "1 alarm stands, 1 unacknowledged",
+        ),
         (Observed(silent=4), "silent", Severity.WARNING, "4 sensors are silent"),
         (Observed(disconnected=1), "disconnected", Severity.WARNING, "1 device is disconnected"),
         (
