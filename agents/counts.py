@@ -98,8 +98,8 @@ class Counts:
 
     def beside_peers(self, outcome: PeerOutcome, applied: Applied) -> None:
         """Add what came of a batch beside their peers."""
-        for became in ("compared", "few", "late", "left_out", "repeated"):
-            PEER_VALUES.labels(became).inc(getattr(outcome, became))
+        for became, number in outcome.became.items():
+            PEER_VALUES.labels(became).inc(number)
         PEER_VALUES.labels("unreadable").inc(applied.unreadable)
         LET_GO.labels("peers").inc(outcome.let_go)
         self._found(outcome.anomalies)

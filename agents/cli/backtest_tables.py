@@ -35,6 +35,15 @@ def show(console: "Console", report: BacktestReport) -> None:
     )
     show_set_aside(console, outcome.unprocessable)
     console.print(figures_table(report))
+    for each in report.configurations:
+        if (became := outcome.beside_peers.get(each.detection_key)) is not None:
+            console.print(
+                f"{each.name}: {became['compared']:,} means of windows compared with peers or by relations; "
+                f"{became['few']:,} not, with too few others, {became['late']:,} late, "
+                f"{became['left_out']:,} without room",
+                highlight=False,
+                soft_wrap=True,
+            )
     for before, after, found in report.differences:
         _show_difference(console, before, after, found)
 

@@ -74,10 +74,15 @@ class Backtest:
     def _compare_peers(self, outcome: Outcome) -> None:
         """Compare peers across all partitions, and add what is found to the results of their configuration."""
         for each in self.configurations:
-            inputs = outcome.peer_inputs.pop(each.detection_key, None)
-            if inputs is not None:
-                found = compare_gathered(each.peer_plan(), inputs)
-                outcome.detections[each.detection_key].add(found.anomalies)
+            key = each.detection_key
+            if (inputs := outcome.peer_inputs.pop(key, None)) is None:
+                continue
+            begun = time.process_time()
+            found = compare_gathered(each.peer_plan(), inputs)
+            outcome.detections[key].add(found.anomalies)
+            outcome.beside_peers[key] = found.became
+            took = outcome.seconds.pop(f"{_PEERS}{key}", 0.0) + time.process_time() - begun
+            outcome.seconds[key] = outcome.seconds.get(key, 0.0) + took
 
 
 def run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Done) -> Outcome:

@@ -43,6 +43,7 @@ class Outcome:
         seconds: CPU time of reading (``read``), and of each key.
         times: Event times by series, where they were kept for NAB's scores.
         peer_inputs: What is to be compared with its peers, by `Configuration.detection_key`.
+        beside_peers: What became of it, likewise (`streams.peers.comparing.PeerOutcome.became`).
     """
 
     sensors: dict[str, SensorCoverage] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     times: "dict[Series, array[float]]" = field(default_factory=dict)
     peer_inputs: dict[str, InputsBySource] = field(default_factory=dict)
+    beside_peers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def readings(self) -> int:

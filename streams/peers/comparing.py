@@ -68,6 +68,11 @@ class PeerOutcome:
     skipped: int = 0
     let_go: int = 0
 
+    @property
+    def became(self) -> dict[str, int]:
+        """What became of the values, in words."""
+        return {name: getattr(self, name) for name in ("compared", "few", "late", "left_out", "repeated")}
+
 
 def compare_peers(
     plan: PeerPlan, rows: Rows, records: Iterable[tuple[int, PeerInput]], outcome: PeerOutcome

@@ -42,3 +42,4 @@ def test_the_page_finds_the_room_that_is_off_in_any_number_of_processes(
     assert done.returncode == 0, done.stderr
     assert lines_like(command.output, done.stdout) == [], done.stdout
     assert "room-04/temperature 2025-10-13" in done.stdout, done.stdout
+    assert f"{values.size:,} means of windows compared" in done.stdout, done.stdout
