@@ -34,6 +34,11 @@ def show(console: "Console", report: BacktestReport) -> None:
         soft_wrap=True,
     )
     show_set_aside(console, outcome.unprocessable)
+    if untried := report.silence_not_tried:
+        console.print(
+            f"{', '.join(untried)}: silence was not tried, no tick in what was read says that the bridge was listening",
+            soft_wrap=True, highlight=False, markup=False,
+        )  # fmt: skip
     console.print(figures_table(report))
     for each in report.configurations:
         if (became := outcome.beside_peers.get(each.detection_key)) is not None:

@@ -132,6 +132,7 @@ def _run_partitions(backtest: Backtest, partitions: Sequence[int], progress: Don
             outcome.detections[key] = run.results()
     outcome.sensors = coverage.sensors
     outcome.ticks = coverage.ticks
+    outcome.listening = coverage.listening
     outcome.times = times.by_series
     outcome.seconds = seconds
     return outcome

@@ -36,6 +36,7 @@ class Outcome:
     Args:
         sensors: What was read of each sensor.
         ticks: Ticks read.
+        listening: Of these, those that say since when the bridge had heard everything.
         unreadable: Records that could not be read, and the first few of them: where, and why.
         unprocessable: Records in which windows or detection failed, set aside as the worker does.
         windows: By `Configuration.windows_key`.
@@ -48,6 +49,7 @@ class Outcome:
 
     sensors: dict[str, SensorCoverage] = field(default_factory=dict)
     ticks: int = 0
+    listening: int = 0
     unreadable: int = 0
     unreadable_shown: list[tuple[str, str]] = field(default_factory=list)
     unprocessable: SetAside = field(default_factory=SetAside)
@@ -83,6 +85,7 @@ class Outcome:
         """Add what came of other partitions; no sensor stands in two."""
         self.sensors |= other.sensors
         self.ticks += other.ticks
+        self.listening += other.listening
         self.times |= other.times
         self.unreadable += other.unreadable
         self.unreadable_shown = sorted(self.unreadable_shown + other.unreadable_shown)[:_SHOWN]

@@ -98,6 +98,13 @@ class BacktestReport:
             "configurations": own,
         }
 
+    @property
+    def silence_not_tried(self) -> list[str]:
+        """Configurations with a limit of silence, where nothing that was read says when somebody listened."""
+        return [
+            each.name for each in self.configurations if not self.outcome.listening and each.plan().of_silence
+        ]
+
     def data(self, source: Mapping[str, Any], selection: Mapping[str, Any], version: str) -> dict[str, Any]:
         """Return the report as plain values.
 
@@ -119,6 +126,7 @@ class BacktestReport:
             "series": len(self._all_series()),
             "readings": outcome.readings,
             "ticks": outcome.ticks,
+            "silence_not_tried": self.silence_not_tried,
             "unreadable": outcome.unreadable,
             "unprocessable": outcome.unprocessable.records,
             "sensor_days": outcome.sensor_days,

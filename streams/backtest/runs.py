@@ -61,13 +61,17 @@ class Coverage:
     def __init__(self) -> None:
         self.sensors: dict[str, SensorCoverage] = {}
         self.ticks = 0
+        self.listening = 0
+        """Ticks that say since when the bridge had heard everything: without them no silence can be told."""
 
     def apply(self, records: Iterable[LogRecord]) -> None:
         """Count records."""
         sensors = self.sensors
         for _, _, record in records:
             if not isinstance(record, Reading):
-                self.ticks += isinstance(record, Tick)
+                if isinstance(record, Tick):
+                    self.ticks += 1
+                    self.listening += record.steady is not None
                 continue
             at = record.collected_at
             sensor = sensors.get(record.sensor_id)

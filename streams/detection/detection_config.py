@@ -242,6 +242,12 @@ class DetectionPlan:
                     'them: [detection.series."pump-*/power"] follows = ["flow"]'
                 )
 
+    @property
+    def of_silence(self) -> bool:
+        """Whether any series has a limit of silence, rules in the log aside."""
+        limits = (each.limits for each in (self.default, *self.patterns.values()))
+        return any(each is not None and each.of_silence for each in limits)
+
     def config_for(self, sensor_id: str, quantity: str) -> DetectionConfig:
         """Return the configuration of a series: that of the first pattern that matches, else the default."""
         pattern = self.pattern_for(sensor_id, quantity)

@@ -49,6 +49,7 @@ def remarks_of(
     near: NearNames,
     *,
     listening: bool = True,
+    exempts: bool = False,
 ) -> Iterator[RuleRemark]:
     """Say what is to be known of a rule.
 
@@ -58,9 +59,14 @@ def remarks_of(
         seen: All series that were read.
         loads: What the limits of each asked of people.
         near: Finds near names.
+        exempts: Whether it takes series that a rule after it would take.
         listening: Whether what was read says when somebody listened: otherwise no silence can be told.
     """
-    if rule.limits is None:
+    if rule.limits is None and exempts:
+        yield RuleRemark(
+            rule.name, NOTE, "exempts", "it sets no limit: rules after it do not count for its series"
+        )
+    elif rule.limits is None:
         yield RuleRemark(rule.name, ERROR, "no_limit", "it sets no limit: nothing can cross it")
     if not reach.series:
         yield _out_of_reach(rule, reach, seen, near)

@@ -78,6 +78,7 @@ class RulesReport:
                 self.after.loads,
                 self.near,
                 listening=self.after.listening > 0,
+                exempts=any(rule.name in reach.taken for reach in self.reach.values()),
             )
         ]
         self.changes = None

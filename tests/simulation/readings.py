@@ -54,7 +54,10 @@ def readings_of(day: int) -> list[Fed]:
         now = EPOCH + step * INTERVAL
         at = round(now * 1000)
         if step % 12 == 11:
-            fed += [Fed(n, None, encode(Tick(tick_at=now)), at, None) for n in range(PARTITIONS)]
+            fed += [
+                Fed(n, None, encode(Tick(tick_at=now, steady=round(step * INTERVAL))), at, None)
+                for n in range(PARTITIONS)
+            ]
         for name in names:
             if draw.random() < 0.03:
                 continue  # lost on the way

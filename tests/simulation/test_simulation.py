@@ -94,8 +94,12 @@ def _numbers_of_day(day: int) -> dict[str, int]:
     outcome = run.undisturbed(day)
     numbers = Counter(topic for (topic, _), values in outcome.results.items() for _ in values)
     numbers["rows"] = len(outcome.rows)
+    found = (
+        value for (topic, _), values in outcome.results.items() if topic == "anomalies" for value in values
+    )
+    numbers["silences"] = sum(b'"cause":"silence"' in value for value in found)
     numbers.update(f"documents in {name.rpartition('.')[2]}" for name, _ in outcome.documents)
-    wanted = (*RESULTS, "rows", *(f"documents in {name}" for name in COLLECTIONS))
+    wanted = (*RESULTS, "rows", "silences", *(f"documents in {name}" for name in COLLECTIONS))
     return {name: numbers[name] for name in wanted}
 
 

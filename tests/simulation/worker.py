@@ -38,7 +38,11 @@ ANSWER_SECONDS = 10.0
 """How long clients wait for an answer, instead of 60 and 90 s."""
 _SETTLE_SECONDS = 0.5  # instead of 5: outages of MongoDB are as much shorter here
 DETECTION = DetectionSettings(
-    warm_up=readings.WARM_UP, clear_seconds=20.0, rest_seconds=0.0, settle_seconds=0.0
+    warm_up=readings.WARM_UP,
+    clear_seconds=20.0,
+    rest_seconds=0.0,
+    settle_seconds=0.0,
+    series={"sensor-0[0-3]/*": {"silent_after_seconds": 8.0}},  # each tick finds some, each reading ends one
 )
 
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from agents.cli import main
 from streams.backtest.outcome import ALWAYS, BY_LABELS
-from streams.records.types import Reading, encode
+from streams.records.types import Reading, Tick, encode
 
 START = 1_760_000_000.0
 
@@ -46,6 +46,20 @@ def test_it_compares_a_configuration_with_the_settings_in_force(recording) -> No
     assert "recall" in result.output
     assert json_file.read_bytes().startswith(b"{")
     assert page.read_bytes().startswith(b"<!doctype html>")
+
+
+def test_a_silence_is_tried_where_ticks_say_that_somebody_listened_and_otherwise_it_is_said(
+    recording,
+) -> None:
+    recording.with_name("b.toml").write_text("[detection]\nsilent_after_seconds = 3000\n")
+    result = weir(recording)
+    assert "b: silence was not tried" in result.output
+    with recording.open("ab") as file:
+        for minute in range(1200, 1300):
+            file.write(encode(Tick(START + 60.0 * minute, steady=3600)) + b"\n")
+    result = weir(recording)
+    assert "silence was not tried" not in result.output
+    assert "appear 1, vanish 0" in result.output
 
 
 def test_a_gate_that_does_not_hold_gives_exit_code_3(recording) -> None:

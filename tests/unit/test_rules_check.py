@@ -277,3 +277,13 @@ def test_where_nothing_says_that_somebody_listened_a_note_says_that_silence_was_
     assert [each["kind"] for each in data["remarks"]] == ["silence_not_tried"]
     both = found(day, f"{SILENCE}high = 500\n")
     assert [each["kind"] for each in both["remarks"]] == ["silence_not_tried", "never"]
+
+
+def test_a_rule_without_a_limit_before_others_exempts_a_sensor_that_was_taken_away(listened) -> None:
+    data = found(listened, f'[detection.series."boiler-2/*"]\n{SILENCE}')
+    assert [(each["rule"], each["kind"]) for each in data["remarks"]] == [
+        ("boiler-2/*", "exempts"), ("boiler-*/*", "partly_taken"), ("boiler-*/*", "never"),
+    ]  # fmt: skip
+    assert data["load"]["alarms"] == 0
+    alone = found(listened, '[detection.series."boiler-2/*"]\n', exit_code=3)
+    assert [each["kind"] for each in alone["remarks"]] == ["no_limit"]
