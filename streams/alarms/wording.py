@@ -54,9 +54,11 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
 
 def _since_when(alarm: Alarm) -> str:
     """Say since when nothing came, which stays true while it is read; how long it was once that is over."""
-    if alarm.cleared_at is not None:
+    since = alarm.last_raised_at - alarm.value
+    # Whoever may write to the log can write a silence of any length: not every moment is a Date.
+    if alarm.cleared_at is not None or not 0 <= since <= alarm.last_raised_at:
         return f"for {duration(alarm.value)}"
-    return f"since {iso(alarm.last_raised_at - alarm.value)[:19]}Z"
+    return f"since {iso(since)[:19]}Z"
 
 
 def _band(alarm: Alarm) -> str:

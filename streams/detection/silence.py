@@ -26,6 +26,7 @@ from streams.detection.arrival_gaps import ArrivalGaps
 from streams.detection.limits import SILENCE, LimitRules
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.identity import event_seconds
+from streams.records.types import LATEST
 
 LEAST_SILENT_SECONDS: Final = 300.0
 """Nothing is silent sooner whose time is learned, unless a limit says so."""
@@ -173,7 +174,7 @@ class SilenceWatch:
 
     def _close(self, quantity: str, time: float, kind: ChangeKind) -> tuple[str, AnomalyChange]:
         change = self._open.pop(quantity)
-        time = max(time, change.raised_at)
+        time = min(max(time, change.raised_at), LATEST)  # arrival is what a producer says
         self.due_ms = _ALWAYS
         gone = change.value + time - change.raised_at
         return quantity, msgspec.structs.replace(

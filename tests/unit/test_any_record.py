@@ -41,7 +41,11 @@ from tests.support.lane_world import AnyStage, Record, World
 from tests.support.poisoned_logs import MOMENT
 
 RECORDS = 150
-SETTINGS = Settings(detection=DetectionSettings(peers="group", series={"*/t": {"follows": ["u"]}}))
+SETTINGS = Settings(
+    detection=DetectionSettings(
+        peers="group", series={"*/t": {"follows": ["u"]}}, silent_after_seconds=60, silent_after_gaps=2
+    )
+)
 NUMBERS = [
     0, 1, -1, 0.5, MOMENT, MOMENT + 3600, MOMENT * 1000, 1e13, -1e13, 1e17, 1e30, -1e30, 1e308, -1e308, 5e-324,
     -62_135_596_800, 253_402_300_799, 253_370_764_799.99, -62_104_060_800, 2**31, 2**53, 2**63 - 1, -(2**63), 2**64,
@@ -65,7 +69,7 @@ KINDS = [
 USUAL: dict[str, list[Any]] = {
     "sensor_id": ["s1", "s2", "boiler-1", ""],
     "quantity": ["t", "u"],
-    "kind": KINDS,
+    "kind": [*KINDS, "silence"],
     "group": ["hall", "hall", "hall", ""],
     "source": [0, 1, 2, 3],
     "response": ["", "", "t"],

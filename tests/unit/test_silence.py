@@ -17,7 +17,16 @@ from streams.errors import ConfigurationError
 from streams.records.room import Room
 from streams.records.rows import Row
 from streams.records.rule_parts import AppliedRule
-from streams.records.types import MOST_STEADY, Anomaly, Logged, Reading, Tick, encode
+from streams.records.types import (
+    LATEST,
+    MOST_STEADY,
+    Anomaly,
+    Logged,
+    Reading,
+    Tick,
+    decode_as,
+    encode,
+)
 from streams.rules.rule_changes import change_to
 
 EPOCH = 1_700_000_000.0
@@ -170,6 +179,14 @@ def test_a_sensor_that_is_forgotten_is_no_longer_silent_and_a_rule_that_would_be
     ]  # fmt: skip
     with pytest.raises(ConfigurationError, match=r"less than windows\.silent_days, 60 s, got 60"):
         DetectionPlan(series, Room(silent_ms=60_000))
+
+
+def test_an_arrival_beyond_all_dates_ends_a_silence_at_the_last_of_them() -> None:
+    log = log_of(At(0, "a", "t"), ticks(5, 100))
+    ahead: Record = (999, 10**17, Reading("a", EPOCH + 1, {"t": 20.0}))
+    _, cleared = found([*log, ahead])
+    assert (cleared.state, cleared.changed_at) == ("cleared", LATEST)
+    assert decode_as(Anomaly, encode(cleared)) == cleared
 
 
 def test_where_no_silence_is_a_limit_nothing_of_it_is_kept() -> None:
