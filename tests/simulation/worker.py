@@ -42,7 +42,7 @@ DETECTION = DetectionSettings(
     clear_seconds=20.0,
     rest_seconds=0.0,
     settle_seconds=0.0,
-    series={"sensor-0[0-3]/*": {"silent_after_seconds": 8.0}},  # each tick finds some, each reading ends one
+    series={"sensor-00/*": {"silent_after_seconds": 8.0}},  # each tick raises, the next reading clears
 )
 
 
