@@ -6,6 +6,7 @@ import pytest
 
 from streams.detection.series_model import DetectionConfig
 from streams.detectors import TailWatch, detector_names, make_detector, nats_of
+from tests.support.kinds_of_series import seen_every
 from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
 
 pytestmark = pytest.mark.untraced
@@ -47,6 +48,10 @@ def test_a_score_of_0_999_is_exceeded_by_about_one_normal_reading_in_a_thousand(
 def test_a_constant_sensor_and_single_steps_of_it_raise_nothing() -> None:
     values = [20.0] * 1000 + [20.5] * 500 + [20.0] * 500 + [20.5] + [20.0] * 500
     assert raises([(300.0 * i, value) for i, value in enumerate(values)]) == []
+
+
+def test_rain_after_days_without_is_reported_less_than_once_in_twenty_days() -> None:
+    assert sum(len(raises(seen_every(300.0, "rain", 120, seed))) for seed in range(2)) <= 240 / 20
 
 
 def test_long_gaps_and_irregular_sampling_raise_nothing() -> None:

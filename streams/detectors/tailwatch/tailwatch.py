@@ -48,6 +48,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     SLOW_FROM,
     SLOW_RATE,
     STEP_RATE,
+    STEP_STILL,
     TAIL,
 )
 from streams.detectors.tailwatch.tailwatch_tails import KNOWN
@@ -129,7 +130,8 @@ class TailWatch(View):
             square = LEAP_SQUARE * (steps if steps > finest * finest else finest * finest)
             if square > step * step:
                 square = step * step
-        steps += STEP_RATE * (square - steps)
+        if run < STEP_STILL:
+            steps += STEP_RATE * (square - steps)
 
         jump = value - mid
         spike = value - fast

@@ -84,6 +84,8 @@ SMOOTH: Final = 0.25
 
 STEP_RATE: Final = 1.0 / 288.0
 """Learning rate of the mean square of steps, per reading."""
+STEP_STILL: Final = 48.0
+"""Readings of one value after which that mean square stays: what mostly stands, like rain, is judged by its steps."""
 LEAP_SQUARE: Final = 25.0
 """A step whose square is more than so many mean squares is a leap, and learned as so many."""
 LEAP_SLOPE: Final = 8.0
