@@ -1,7 +1,7 @@
 """All tests, in three processes at once: ``make test``. Some compute, some wait for servers; a machine does both.
 
     computing   unit tests, doctests, workers in virtual time
-    services    the edges against real servers, contracts, pages in a browser, journeys
+    services    the edges against real servers, contracts, journeys, pages in a browser
     workers     worker processes through crashes, rebalances and upgrades
 
 Each process starts servers of its own. What a group says comes line by line, behind its name; the exit code is 1 if
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "computing": ("tests/unit", "tests/simulation", "streams", "bridges"),
-        "services": ("tests/services", "tests/contracts", "tests/browser", "tests/journeys"),
+        "services": ("tests/services", "tests/contracts", "tests/journeys", "tests/browser"),
         "workers": ("tests/worker",),
     }
 )
