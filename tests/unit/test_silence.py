@@ -8,6 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.stages.detect import model_rows
+from streams.alarms.alarm_rules import AlarmRules
+from streams.alarms.incidents import IncidentRules, Incidents
+from streams.alarms.inputs import inputs_of_detection
+from streams.alarms.raising import AlarmOutcome, raise_alarms
 from streams.backtest.runs import DetectionRun
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.detection_config import DetectionPlan
@@ -187,6 +191,19 @@ def test_an_arrival_beyond_all_dates_ends_a_silence_at_the_last_of_them() -> Non
     _, cleared = found([*log, ahead])
     assert (cleared.state, cleared.changed_at) == ("cleared", LATEST)
     assert decode_as(Anomaly, encode(cleared)) == cleared
+
+
+def test_a_gateway_that_takes_its_sensors_with_it_is_one_incident() -> None:
+    sensors = [At(second, f"plant:7:{name}", "t h") for second, name in enumerate(("a", "b", "c", "d"))]
+    outcome, alarms = DetectionOutcome(), AlarmOutcome()
+    detect(PLAN, {}, log_of(sensors, At(200, "plant:8:a", "t"), ticks(3, 200)), outcome)
+    inputs = inputs_of_detection(outcome.in_order, 5.0)
+    raise_alarms(AlarmRules(), {}, enumerate(inputs), alarms)
+    incidents = Incidents(IncidentRules())
+    for alarm in alarms.alarms:
+        incidents.take(alarm)
+    (incident,) = incidents
+    assert (incident.group.name, len(incident.members)) == ("plant:7", 4)
 
 
 def test_where_no_silence_is_a_limit_nothing_of_it_is_kept() -> None:
