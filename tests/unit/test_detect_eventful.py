@@ -47,6 +47,16 @@ def test_one_wrong_value_in_the_warm_up_changes_next_to_nothing(place: int) -> N
     assert found >= clean - 1
 
 
+@pytest.mark.parametrize("wrong", [{}, {3: 85.0}])
+def test_a_spike_of_10_sigma_is_found_by_a_young_model_more_often_than_not(wrong: dict[int, float]) -> None:
+    found = {
+        at: sum(bool(raises(steady(seed, at + 1, wrong | {at: 21 + 10 * SIGMA}))) for seed in range(20))
+        for at in (300, 1000)
+    }
+    assert found[300] >= 14
+    assert found[1000] >= 18
+
+
 @pytest.mark.parametrize(("place", "wrong"), [(3, 85.0), (60, -127.0), (99, 85.0)])
 def test_a_wrong_value_in_the_warm_up_leaves_the_band_where_it_was(place: int, wrong: float) -> None:
     bands = []
