@@ -153,11 +153,15 @@ class Plant:
     def resting(self) -> Iterator[None]:
         """Publish nothing meanwhile, once the worker has what was published."""
         self.rest()
-        until(self._has_newest, "the newest readings are with the worker")
+        self.await_newest()
         try:
             yield
         finally:
             self.go_on()
+
+    def await_newest(self) -> None:
+        """Wait until the worker has what was published; one that was killed reads again what it had not kept yet."""
+        until(self._has_newest, "the newest readings are with the worker")
 
     def rest(self) -> None:
         """Publish nothing any more by itself."""

@@ -78,15 +78,13 @@ class WatchedPage:
         script = f"() => ({script}) && Date.now() / 1000"
         return float(self.page.wait_for_function(script, timeout=math.ceil(seconds * 1000)).json_value())
 
-    def bytes_in(self, seconds: float) -> int:
-        """Return how many bytes come from the server in so many seconds, headers included."""
+    def counted_bytes(self) -> list[int]:
+        """Return the bytes of each answer that comes from the server from now on, headers included; it grows."""
         came: list[int] = []
         session = self.context.new_cdp_session(self.page)
         session.on("Network.loadingFinished", lambda event: came.append(int(event["encodedDataLength"])))
         session.send("Network.enable")
-        self.page.wait_for_timeout(1000 * seconds)
-        session.detach()
-        return sum(came)
+        return came
 
     def _said(self, message: Any) -> None:
         expected = (_UNREACHABLE, _REFUSED) if self.refused else (_UNREACHABLE,)
