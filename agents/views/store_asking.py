@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from agents.web.queries import BadRequest
+from bridges.mongo.mongo_client import cancellations_told
 from bridges.mongo.mongo_sink import MongoSink
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ async def asked_store(app: "WorkerApp", seconds: float, slow: str = "slow") -> A
     mongo = app.sinks.mongo
     try:
         async with asyncio.timeout(seconds):
-            yield mongo
+            with cancellations_told():
+                yield mongo
     except TimeoutError:
         raise StoreSilent(f"MongoDB: {mongo.why_away or slow}") from None

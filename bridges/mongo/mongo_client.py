@@ -7,7 +7,9 @@ for an answer each end after ``WEIR_MONGO__TIMEOUT_SECONDS``. Who waits otherwis
 - what counts or drops a whole collection waits longer for the answer (`LONG_ANSWER_SECONDS`).
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from pymongo import AsyncMongoClient, MongoClient
@@ -83,3 +85,19 @@ def client_options(uri: str, seconds: float, answer_seconds: float | None = None
     }
     given = {name.lower() for name in said}
     return {"tz_aware": True} | {name: value for name, value in policy.items() if name.lower() not in given}
+
+
+@contextmanager
+def cancellations_told() -> Iterator[None]:
+    """Let a call of PyMongo that is cancelled say so: by a time-out, a page that has gone, a worker that stops.
+
+    On Python 3.11 one that waits for a server may say "Lock is not acquired" instead: its wait for a condition has let
+    go of the lock, and was cancelled before it had it again.
+    """
+    try:
+        yield
+    except RuntimeError:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            raise
+        raise asyncio.CancelledError from None

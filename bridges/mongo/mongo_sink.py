@@ -26,7 +26,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from bridges.mongo.mongo_client import Client
+from bridges.mongo.mongo_client import Client, cancellations_told
 from bridges.mongo.part_writes import insert_windows, join_parts
 from bridges.mongo.write_outcome import (
     DOCUMENT_CODES,
@@ -126,7 +126,8 @@ class MongoSink:
         back_off = _back_off()
         while True:
             try:
-                answer = await call()
+                with cancellations_told():
+                    answer = await call()
             except (ConnectionFailure, OperationFailure) as error:
                 if isinstance(error, OperationFailure) and error.code not in TRANSIENT_CODES:
                     raise

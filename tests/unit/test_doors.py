@@ -1,12 +1,18 @@
 """Each server has one door: time-outs and promises of a client stand once."""
 
 import ast
+import asyncio
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from bridges.mongo.mongo_client import LONG_ANSWER_SECONDS, client_options, connect_blocking
+from bridges.mongo.mongo_client import (
+    LONG_ANSWER_SECONDS,
+    cancellations_told,
+    client_options,
+    connect_blocking,
+)
 from bridges.process.settings import MongoSettings
 from streams.errors import ConfigurationError
 
@@ -57,3 +63,21 @@ def test_only_the_answer_is_waited_for_longer_where_a_collection_is_counted() ->
 def test_no_client_of_any_command_takes_a_connection_string_that_loses_writes(uri: str) -> None:
     with pytest.raises(ConfigurationError, match="WEIR_MONGO__URI"):
         connect_blocking(MongoSettings(uri=SecretStr(uri)))
+
+
+async def _waits_for_a_server() -> None:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        raise RuntimeError("Lock is not acquired") from None  # as PyMongo 4.15 does on Python 3.11
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_for_a_server_has_timed_out_and_failed_in_nothing() -> (
+    None
+):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            with cancellations_told():
+                await _waits_for_a_server()
+    with pytest.raises(RuntimeError, match="a fault"), cancellations_told():
+        raise RuntimeError("a fault")

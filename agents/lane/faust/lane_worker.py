@@ -3,6 +3,7 @@
 prepare ──▶ run ──▶ signal ──▶ stop: checkpoint, goodbye, connections closed ──▶ exit 0
    │                   │           └ not done after `STOP_SECONDS` ──▶ exit 1: the rest is read again from Kafka
    │                   └ a second signal ──▶ exit at once
+   ├ something fails ──▶ stop, in the same time ──▶ exit 1
    └ an operator must change something ──▶ exit 2; something is away ──▶ exit 1
 """
 
@@ -32,6 +33,7 @@ class LaneWorker(faust.Worker):
 
     app: "LaneApp"
     _refusal: ConfigurationError | None = None
+    _watchdog: Timer | None = None
 
     def execute_from_commandline(self) -> NoReturn:
         """Run until told to stop; what prevents it from the start is one sentence on standard error."""
@@ -63,10 +65,19 @@ class LaneWorker(faust.Worker):
         if self._signal_stop_time:
             log.warning("stop.forced", signal=signal.name, outcome="what is not durable is read again")
             _end(128 + signal)
-        watchdog = Timer(STOP_SECONDS, _give_up)
-        watchdog.daemon = True
-        watchdog.start()
+        self._watch_the_end()
         super()._schedule_shutdown(signal)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Note that something has failed, and see that this process ends of it: who started it starts it again."""
+        self._watch_the_end()
+        super()._crash(reason)
+
+    def _watch_the_end(self) -> None:
+        if self._watchdog is None:
+            self._watchdog = Timer(STOP_SECONDS, _give_up)
+            self._watchdog.daemon = True
+            self._watchdog.start()
 
 
 def _told(error: WeirError) -> NoReturn:
