@@ -51,7 +51,7 @@ class SeriesModel:
     >>> model = SeriesModel(DetectionConfig())
     >>> changes = [model.observe(60.0 * i, 20.0 + i % 3 if i != 900 else 80.0) for i in range(1000)]
     >>> [(c.kind, c.event_time, c.value, c.cause, c.direction) for each in changes for c in each]
-    [('raised', 54000.0, 80.0, 'jump', 'above'), ('cleared', 55320.0, 80.0, 'jump', 'above')]
+    [('raised', 54000.0, 80.0, 'spike', 'above'), ('cleared', 55680.0, 80.0, 'spike', 'above')]
     """
 
     __slots__ = (

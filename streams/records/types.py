@@ -345,8 +345,8 @@ def decode_reading(value: bytes) -> Logged:
     Raises:
         InputError: ``unreadable_record`` if it is neither a reading nor a tick nor a change of rules.
 
-    >>> decode_reading(encode(Tick(tick_at=5.0)))
-    Tick(tick_at=5.0)
+    >>> decode_reading(encode(Tick(tick_at=5.0, steady=60)))
+    Tick(tick_at=5.0, steady=60)
     """
     try:
         return _decode_long(value)

@@ -61,9 +61,9 @@ def rule_of_series(
     Raises:
         ConfigurationError: If one is not acceptable.
 
-    >>> rule_of_series("a[1]", "t", {"high": 9.0}, [AppliedRule("a*", low=1.0)], DetectionPlan())
-    AppliedRule(pattern='a[[]1]/t', low=1.0, high=9.0, deadband=0.0, delay_seconds=0.0, rise_per_hour=None, \
-fall_per_hour=None, rate_seconds=60.0, severity='warning', silent_after_seconds=None)
+    >>> rule = rule_of_series("a[1]", "t", {"high": 9.0}, [AppliedRule("a*", low=1.0)], DetectionPlan())
+    >>> rule.pattern, rule.low, rule.high
+    ('a[[]1]/t', 1.0, 9.0)
     """
     matching = (rule for rule in before if series_matches(rule.pattern, sensor_id, quantity))
     in_force = next(matching, None) or plan.config_for(sensor_id, quantity)
