@@ -28,7 +28,7 @@ Examples:
   weir alarms ack 66deff --incident                     and all others of its incident
   weir alarms shelve 66deff --for 2h --why "pump is out"
   weir alarms label 66deff no_fault
-  weir alarms plan 'boiler-*' --from 2026-12-01T06:00 --to 2026-12-01T18:00 --why "new valves"
+  weir alarms plan 'boiler-*' --from 2030-06-01T06:00 --to 2030-06-01T18:00 --why "new valves"
   weir alarms follow --json                             changes as they come, for programs
   weir alarms test-notify                               does each target answer?
 """
