@@ -59,6 +59,7 @@ class Verification:
         catalogue: Which records a replay makes again.
         alarm_inputs: By partition: how far the live worker has worked through what alarms are made of.
         peer_inputs: Likewise, what is compared with its peers.
+        beside_peers: By partition: what comparing them again has found; `run` fills it in.
     """
 
     settings: Settings
@@ -72,6 +73,7 @@ class Verification:
     catalogue: Catalogue = CATALOGUE
     alarm_inputs: dict[int, int] = field(default_factory=dict)
     peer_inputs: dict[int, int] = field(default_factory=dict)
+    beside_peers: dict[int, list[Anomaly]] = field(default_factory=dict)
 
     @classmethod
     def plan(cls, settings: Settings, selection: Selection) -> "Verification":
@@ -153,9 +155,10 @@ class Verification:
             processes: At most so many, each with some partitions.
             progress: Told how far it is.
         """
-        verified = Verified()
-        source = self.source
-        for part in in_processes(_verify, self, source.partitions, source.total, processes, progress):
+        verified, source, whole = Verified(), self.source, self
+        if self.models and (plan := self.settings.peer_plan()).used:
+            whole = replace(self, beside_peers=found_beside_peers(self.settings, plan, self.peer_inputs))
+        for part in in_processes(_verify, whole, source.partitions, source.total, processes, progress):
             verified.merge(part)
         return verified
 
@@ -348,10 +351,10 @@ def _verify_partition(
             done(chunk.done)
             if filler is None and any(side.comparison.hopeless for side in sides):
                 break
-        if verification.models and (plan := verification.settings.peer_plan()).used:
+        if beside_peers := verification.beside_peers.get(partition):
             anomalies = by_kind[Anomaly]
             anomalies.read_all()
-            for found in found_beside_peers(verification.settings, plan, verification.peer_inputs, partition):
+            for found in beside_peers:
                 anomalies.recomputed(found)
         for side in sides:
             agreement = side.finish(more_readings=verification.more_readings[partition])

@@ -1,7 +1,7 @@
 """Live equals replay for peers: what is found follows from `peer-inputs` alone.
 
-    peer-inputs, all partitions ──▶ compare_peers ──▶ recomputed, of the sensors of one partition ─┐
-    anomalies of that partition ──────────────────▶ emitted live ──────────────────────────────────┴─▶ equal?
+    peer-inputs, all partitions ──▶ compare_peers ──▶ recomputed, by the partition of their sensors ─┐
+    anomalies of a partition ─────────────────────▶ emitted live ────────────────────────────────────┴─▶ equal?
 
 The means in it are those of `aggregates`, which are compared by themselves. In which order the partitions of readings
 came is known from nowhere else.
@@ -22,24 +22,24 @@ from streams.records.types import Anomaly
 _INPUTS = CATALOGUE.of(PeerInput)
 
 
-def found_beside_peers(settings: Settings, plan: PeerPlan, ends: dict[int, int], home: int) -> list[Anomaly]:
-    """Compare again what the live worker has compared.
+def found_beside_peers(settings: Settings, plan: PeerPlan, ends: dict[int, int]) -> dict[int, list[Anomaly]]:
+    """Compare again what the live worker has compared; returns what is found by the partition of its sensor.
 
     Args:
         settings: Of the live worker.
         plan: Who is compared.
         ends: By partition of the inputs, how far the live worker had worked through it.
-        home: The partition whose sensors are wanted.
     """
-    found: list[Anomaly] = []
+    partitions = settings.kafka.partitions
+    found: dict[int, list[Anomaly]] = {}
     with Log(settings) as log:
         for partition, end in sorted(ends.items()):
             rows: Rows = {}
             outcome = PeerOutcome()
             compare_peers(plan, rows, _inputs(settings, log, partition, end), outcome)
-            found += outcome.anomalies
-    partitions = settings.kafka.partitions
-    return [each for each in found if partition_of(each.sensor_id.encode(), partitions) == home]
+            for each in outcome.anomalies:
+                found.setdefault(partition_of(each.sensor_id.encode(), partitions), []).append(each)
+    return found
 
 
 def _inputs(settings: Settings, log: Log, partition: int, end: int) -> Iterator[tuple[int, PeerInput]]:
