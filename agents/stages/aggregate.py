@@ -57,7 +57,14 @@ def window_stage(
             Writes(CATALOGUE.of(LateReading), attrgetter("late")),
             Writes(CATALOGUE.of(DeadLetter), attrgetter("refused")),
             *(
-                [Writes(CATALOGUE.of(PeerInput), partial(inputs_of_windows, peers), spread=True)]
+                [
+                    Writes(
+                        CATALOGUE.of(PeerInput),
+                        partial(inputs_of_windows, peers),
+                        keyed_anew=True,
+                        tells_source=True,
+                    )
+                ]
                 if peers.used
                 else ()
             ),

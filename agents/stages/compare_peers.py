@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from operator import attrgetter
 
 from agents.counts import Counts
 from agents.lane.core.changelog import RowForm
@@ -48,7 +49,7 @@ def peer_stage(
         read=decoded_as(CATALOGUE.of(PeerInput)),
         run=_run,
         writes=(
-            Writes(CATALOGUE.of(Anomaly), _anomalies, keyed_anew=True),
+            Writes(CATALOGUE.of(Anomaly), attrgetter("anomalies"), keyed_anew=True),
             Writes(CATALOGUE.of(AlarmInput), _inputs, keyed_anew=True, awaited=True),
         ),
         count=Counts.beside_peers,
@@ -62,10 +63,6 @@ def _run(
     outcome = PeerOutcome()
     compare_peers(plan, rows, records, outcome)
     return outcome
-
-
-def _anomalies(outcome: PeerOutcome) -> list[Anomaly]:
-    return outcome.anomalies
 
 
 def _inputs(outcome: PeerOutcome) -> list[AlarmInput]:

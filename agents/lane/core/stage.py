@@ -44,16 +44,16 @@ class Writes(Generic[O]):
     Args:
         kind: Its entry in the catalogue: topic, key and encoding.
         records: Those of an outcome, in order.
-        keyed_anew: They go to the partition of their key, not to that of what they were made of.
-        spread: They do, too, and those with an empty key go to every partition; ``records`` is given the partition
-            that they were made of, beside the outcome.
+        keyed_anew: They go to the partition of their key, not to that of what they were made of; those with an empty
+            key go to every partition.
+        tells_source: ``records`` is given the partition that they were made of, beside the outcome.
         awaited: Somebody waits for them: batches are applied as they come, and such a record makes its checkpoint.
     """
 
     kind: RecordType[Any]
     records: Callable[..., Iterable[Any]]
     keyed_anew: bool = False
-    spread: bool = False
+    tells_source: bool = False
     awaited: bool = False
 
 

@@ -112,20 +112,18 @@ class StageWork(Generic[P, R, S, O]):
         results: list[tuple[TopicPartition, list[KeyValue]]] = []
         awaited = False
         for topic, key_of, writes in self._targets:
-            made = writes.records(outcome, partition) if writes.spread else writes.records(outcome)
+            made = writes.records(outcome, partition) if writes.tells_source else writes.records(outcome)
             records: list[KeyValue] = [(key_of(record).encode(), encode(record)) for record in made]
             for key, value in records:
                 _check_size(topic, key, value)
             awaited |= writes.awaited and bool(records)
-            if writes.spread:
-                results += self._spread(topic, records)
-            elif writes.keyed_anew:
-                results += [((topic, self.around.partition(record[0])), [record]) for record in records]
+            if writes.keyed_anew:
+                results += self._keyed_anew(topic, records)
             elif records:
                 results.append(((topic, partition), records))
         return Effects(outcome, results, self._letters(batch, outcome, unreadable), len(unreadable), awaited)
 
-    def _spread(self, topic: str, records: list[KeyValue]) -> list[tuple[TopicPartition, list[KeyValue]]]:
+    def _keyed_anew(self, topic: str, records: list[KeyValue]) -> list[tuple[TopicPartition, list[KeyValue]]]:
         """Return records by the partition of their key, in their order; those without a key are in every partition."""
         by_partition: dict[int, list[KeyValue]] = {}
         for record in records:
