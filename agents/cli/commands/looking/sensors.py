@@ -1,15 +1,13 @@
 """``weir sensors``: which are there, and what they measured last."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from agents.cli.acting_options import json_lines_option
+from agents.cli.late_choice import LateChoice
 from agents.cli.looking_options import local_stack_option
-
-if TYPE_CHECKING:
-    pass
 
 _EXAMPLES = """
 \b
@@ -24,12 +22,17 @@ Examples:
 Exit codes: 0 there are some, 1 there are none.
 """
 _PAGE = 500
-_STATES = ("online", "late", "silent", "disconnected", "unknown")
+
+
+def _states() -> list[str]:
+    from streams.device_states import DeviceState
+
+    return [each.value for each in DeviceState]
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("find", default="", metavar="[TEXT]")
-@click.option("--state", type=click.Choice(_STATES), help="Only those that are so.")
+@click.option("--state", type=LateChoice(_states), help="Only those that are so.")
 @click.option("--open", "only_open", is_flag=True, help="Only those of which an anomaly is open.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 @local_stack_option
@@ -64,19 +67,15 @@ def _open(sensor: dict[str, Any]) -> list[str]:
 
 
 def _line(sensor: dict[str, Any]) -> str:
+    from streams.signals.wire import iso
+
     device = sensor["device"]
-    since = f" since {_time(device['since'])}" if device.get("since") else ""
+    since = f" since {iso(device['since'])}" if device.get("since") else ""
     parts = [f"{sensor['key']}", *([f"({device['label']})"] if device.get("label") else ())]
     parts.append(f"{device['state']}{since}")
     if last := sensor["last"]:
         values = ", ".join(f"{name} {value:g}" for name, value in last["values"].items())
-        parts.append(f"{_time(last['collected_at'])}: {values}")
+        parts.append(f"{iso(last['collected_at'])}: {values}")
     if found := _open(sensor):
         parts.append(click.style(f"open: {', '.join(found)}", fg="red"))
     return "  ".join(parts)
-
-
-def _time(seconds: float) -> str:
-    from streams.signals.wire import iso
-
-    return iso(seconds)

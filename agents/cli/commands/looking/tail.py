@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agents.cli.acting_options import json_lines_option
+from agents.cli.late_choice import LateChoice
 from agents.cli.looking_options import local_stack_option
-from streams.records.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +26,14 @@ Examples:
 """
 
 
+def _topics() -> list[str]:
+    from streams.records.catalogue import CATALOGUE
+
+    return [each.name for each in CATALOGUE.topics]
+
+
 @click.command(epilog=_EXAMPLES)
-@click.argument(
-    "topic",
-    type=click.Choice([each.name for each in CATALOGUE.topics]),
-    default="readings",
-    metavar="[TOPIC]",
-)
+@click.argument("topic", type=LateChoice(_topics), default="readings", metavar="[TOPIC]")
 @click.option(
     "--sensor", metavar="PATTERN", default="*", show_default=True, help="Only of sensors whose id matches."
 )
@@ -68,6 +69,7 @@ def _record(topic: str, value: bytes | None) -> dict[str, Any]:
     import msgspec
 
     from streams.errors import InputError
+    from streams.records.catalogue import CATALOGUE
 
     if value is None:
         return {"record": "deleted"}
