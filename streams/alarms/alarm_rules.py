@@ -4,7 +4,7 @@ from typing import Final, cast, get_args
 
 import msgspec
 
-from streams.detection.causes import CAUSES_APART
+from streams.detection.causes import CAUSES_APART, cause_apart
 from streams.errors import ConfigurationError
 from streams.records.alarm_records import AlarmSeverity
 from streams.records.room import ENOUGH, Room
@@ -62,4 +62,4 @@ def kind_of(anomaly: Anomaly) -> str:
     >>> sorted(ALARM_KINDS)
     ['anomaly', 'limit', 'peers', 'rate', 'relation', 'silence']
     """
-    return anomaly.cause if anomaly.cause in CAUSES_APART else ANOMALY
+    return cause_apart(anomaly.cause) or ANOMALY

@@ -5,6 +5,7 @@ from typing import Final
 
 from streams.records.alarm_records import AlarmInput
 from streams.records.types import Anomaly
+from streams.ticks import begins_period
 
 MINUTE: Final = 60.0
 
@@ -25,5 +26,5 @@ def inputs_of_detection(in_order: Iterable[Anomaly | float], tick_seconds: float
     for each in in_order:
         if not isinstance(each, float):
             yield AlarmInput(each.sensor_id, found=each)
-        elif each // MINUTE != (each - tick_seconds) // MINUTE:
+        elif begins_period(each, MINUTE, tick_seconds):
             yield AlarmInput("", tick_at=each)

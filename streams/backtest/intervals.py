@@ -9,7 +9,7 @@ not.
 
 import msgspec
 
-from streams.detection.causes import CAUSES_APART
+from streams.detection.causes import cause_apart
 from streams.records.types import Anomaly
 
 Series = tuple[str, str]
@@ -45,7 +45,7 @@ class Interval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def rule(self) -> str:
         """What beside the detector raised it (`streams.detection.causes`); empty: the detector."""
-        return self.cause if self.cause in CAUSES_APART else ""
+        return cause_apart(self.cause)
 
     def end(self, otherwise: float) -> float:
         """Return when it ended, or ``otherwise`` if it has not (never before it was raised)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from streams.detection.causes import CAUSES_APART
+from streams.detection.causes import cause_apart
 from streams.detection.log_rules import put_in_force, rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
@@ -171,9 +171,8 @@ def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
         sensor_id, quantity: As in the record.
         change: As the series' model told it.
     """
-    apart = change.cause if change.cause in CAUSES_APART else ""
     return Anomaly(
-        id=anomaly_id(sensor_id, quantity, change.raised_at, apart).hex(),
+        id=anomaly_id(sensor_id, quantity, change.raised_at, cause_apart(change.cause)).hex(),
         sensor_id=sensor_id,
         quantity=quantity,
         state=change.kind,

@@ -55,22 +55,8 @@ class SeriesModel:
     """
 
     __slots__ = (
-        "_ahead",
-        "_change",
-        "_detector",
-        "_high",
-        "_home",
-        "_limits",
-        "_low",
-        "_newest",
-        "_peak",
-        "_quiet",
-        "_verdict",
-        "_whole",
-        "config",
-        "last_time",
-        "nats",
-        "skipped",
+        "_ahead", "_change", "_detector", "_high", "_home", "_limits", "_low", "_newest", "_peak", "_quiet", "_verdict",
+        "_whole", "config", "last_time", "nats", "skipped",
     )  # fmt: skip
 
     def __init__(self, config: DetectionConfig) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from streams.detection.detection_config import DetectionConfig, DetectionPlan, limit_fields
+from streams.ticks import begins_period
 from streams.windows.policy import WindowPolicy
 
 TICK_SECONDS: Final = 5.0
@@ -104,13 +105,10 @@ class PeerPlan:
     def passes_on(self, tick_at: float) -> bool:
         """Tell whether a tick is the first for which another window may be due.
 
-        It follows from the tick alone, so that it does not matter how the log is cut into batches.
-
         Args:
             tick_at: Its time.
         """
-        at = tick_at - self.wait
-        return at // self._pace != (at - self._tick_seconds) // self._pace
+        return begins_period(tick_at - self.wait, self._pace, self._tick_seconds)
 
 
 def _of_residuals(config: DetectionConfig) -> DetectionConfig:
