@@ -41,11 +41,13 @@ class Follower:
         """
         from confluent_kafka import KafkaError, TopicPartition
 
+        places, found = [], []
         with Log(self._settings) as log:
-            places = []
             for partition in log.partitions_of(self._topic):
                 low, high = log.ends(self._topic, partition)
-                places.append(TopicPartition(self._topic, partition, max(low, high - count)))
+                found += self._last(log, partition, low, high, count) if count else []
+                places.append(TopicPartition(self._topic, partition, high))
+        yield from sorted(found, key=lambda message: message.timestamp()[1])
         consumer = connect_reader(
             self._settings, "weir-tail", auto_offset_reset="error", enable_partition_eof=False
         )
@@ -59,3 +61,19 @@ class Follower:
                         raise TransientError(f"{self._topic} was deleted or made anew: start again")
         finally:
             consumer.close()
+
+    def _last(self, log: Log, partition: int, low: int, high: int, count: int) -> list[Any]:
+        """Return the last messages of a partition: the ends of transactions have offsets, too, and are none.
+
+        Args:
+            log: A connection.
+            partition, low, high: Where, and its offsets.
+            count: How many, at least one.
+        """
+        back = count
+        while True:
+            begin = max(low, high - back)
+            found = [each for some in log.read(self._topic, partition, begin, high) for each in some]
+            if len(found) >= count or begin == low:
+                return found[-count:]
+            back *= 4

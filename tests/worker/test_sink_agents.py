@@ -119,6 +119,11 @@ def test_commands_that_look_tell_what_the_pages_and_the_log_have(
     newest = looked("tail", "--sensor", "probe", "--last", "2", "--count", "2", "--json").splitlines()
     assert [json.loads(each)["values"]["level"] for each in newest] == [10.4, 1.0], "the last came late"
     assert "probe" in looked("tail", "anomalies", "--last", "9", "--count", "1")
+    # Behind the last record of a topic of results stands the end of its transaction.
+    (last,) = looked(
+        "tail", "anomalies", "--sensor", "probe", "--last", "1", "--count", "1", "--json"
+    ).splitlines()
+    assert json.loads(last)["state"] == "cleared"
     assert "'anomalis' is not one of" in looked("tail", "anomalis", code=2)
 
 
