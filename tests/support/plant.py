@@ -35,6 +35,8 @@ HIGH_PRESSURE = 6.0
 HOT = 95.0
 """Degrees; on some of the days of the month the boiler came to it for an hour."""
 HOT_DAYS = (3, 9, 20)
+STANDING_SECONDS = 6 * 3600.0
+"""What was raised on the plant stands for longer than any test: no alarm returns while a test compares two looks."""
 SENSORS = {"boiler-1": "temperature", "pump-2": "pressure", "hall-3": "temperature"}
 
 
@@ -90,6 +92,7 @@ class Plant:
             "WEIR_MONGO__URI": mongo,
             "WEIR_MONGO__DATABASE": name,
             "WEIR_ANALYSIS__CHECKPOINT_SECONDS": "1",
+            "WEIR_ALARMS__RETURN_SECONDS": str(STANDING_SECONDS),
             "WEIR_DETECTION__SERIES": json.dumps({"pump-*/pressure": {"high": HIGH_PRESSURE}}),
         }
         folder.mkdir(exist_ok=True)
