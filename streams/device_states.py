@@ -122,18 +122,16 @@ def count_states(told: Mapping[str, Whereabouts]) -> dict[str, int]:
     return counts
 
 
-def is_called(device: Device | None, text: str) -> bool:
-    """Tell whether a device's name, place, machine or group holds a text, in whatever case.
+def search_text(sensor_id: str, device: Device | None) -> str:
+    """Return what a search for a sensor looks into: id, name, place, machine, group and units, a line each.
 
-    >>> is_called(Device("b-1", 0.0, "Boiler 1", "hall 7"), "HALL")
-    True
+    >>> search_text("B-1", Device("B-1", 0.0, "Boiler 1", "Hall 7", units={"t": "°C"}))
+    'b-1\\nboiler 1\\nhall 7\\n\\n\\n°c'
     """
     if device is None:
-        return False
-    wanted = text.casefold()
-    return any(
-        wanted in each.casefold() for each in (device.name, device.place, device.machine, device.group)
-    )
+        return sensor_id.casefold()
+    told = (sensor_id, device.name, device.place, device.machine, device.group, *device.units.values())
+    return "\n".join(told).casefold()
 
 
 def stands_in(device: Device | None, where: Mapping[str, str]) -> bool:

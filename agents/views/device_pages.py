@@ -1,5 +1,6 @@
 """The page of devices on the worker's web server: which there are, and whether they are there."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from faust.web import Request, Response, View
@@ -19,10 +20,20 @@ async def list_devices(pages: "Pages[WorkerApp]", view: View, request: Request) 
     mine = cast("WorkerPages", pages)
     listing, query = Listing.of(request.query), request.query
     where = {name: query.get(name, "")[:LONGEST_TEXT] for name in ("place", "machine", "group")}
+    states = read_states(query)
+    own = mine.watch.devices.page(listing, find=read_find(query), states=states, where=where)
+    return answer(view, await mine.listed(request, "/api/devices", listing, own))
+
+
+def read_states(query: Mapping[str, str]) -> list[str]:
+    """Read which states of devices are asked for; none: all.
+
+    Raises:
+        BadRequest: If there is no such state.
+    """
     states = [each for each in query.get("state", "").split(",") if each]
     try:
         check_states(states)
     except ConfigurationError as error:
         raise BadRequest(str(error)) from None
-    own = mine.watch.devices.page(listing, find=read_find(query), states=states, where=where)
-    return answer(view, await mine.listed(request, "/api/devices", listing, own))
+    return states

@@ -8,7 +8,7 @@ It is looked at in small parts, so that no page and no batch waits for it; what 
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from heapq import nsmallest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from streams.device_states import (
     Whereabouts,
     as_registered,
     count_states,
-    is_called,
+    search_text,
     stands_in,
     told_of,
     told_of_by_topics,
@@ -61,6 +61,7 @@ class DeviceWatch:
     Attributes:
         devices: What people say of each sensor, of all partitions.
         told: What is told of each device of the worker's partitions, as of the last look.
+        in_state: Their ids by state, in order.
         log_ms: The newest ingest time that this worker knows of: the log's time.
     """
 
@@ -72,7 +73,10 @@ class DeviceWatch:
         self._arrivals: dict[str, tuple[int, int]] = {}
         self._next_look = 0.0
         self._looking: asyncio.Task[None] | None = None
+        self._texts: dict[str, str] = {}
+        self._partitions: dict[str, int] = {}
         self.told: dict[str, Whereabouts] = {}
+        self.in_state: dict[DeviceState, list[str]] = {}
         self.log_ms = 0
 
     def look_if_due(self) -> None:
@@ -93,7 +97,7 @@ class DeviceWatch:
         try:
             await asyncio.to_thread(self._reader.read, self._take, _READ_SECONDS)
             working = time.monotonic()
-            self.told = await self._all()
+            self.told, self.in_state = await self._all()
             now = time.monotonic()
             self._next_look = max(self._next_look, now + (now - working) / _SHARE)
         except Exception as error:
@@ -102,22 +106,29 @@ class DeviceWatch:
 
     def _take(self, topic: str, message: Any) -> None:
         value = message.value() or b""
-        if topic == DEVICES.topic.name:
+        taken = (
             take_device(self.devices, value)
-        else:
-            take_presence(self._presence, value)
+            if topic == DEVICES.topic.name
+            else take_presence(self._presence, value)
+        )
+        if taken:
+            # What a look and a search need of each name costs too much to be found out again each time.
+            self._texts[taken] = search_text(taken, self.devices.get(taken))
+            self._partitions[taken] = self._app.partition_of(taken.encode())
 
-    async def _all(self) -> dict[str, Whereabouts]:
+    async def _all(self) -> tuple[dict[str, Whereabouts], dict[DeviceState, list[str]]]:
         rows = self._rows()
         # After a start nothing may have gone by yet: the newest arrival is what is known of the log's time.
         self.log_ms = max(self.log_ms, max((row.state.ingest_ms for row in rows.values()), default=0))
         told: dict[str, Whereabouts] = {}
+        in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
         for number, sensor_id in enumerate(sorted({*rows, *self._without_rows(rows)})):
-            told[sensor_id] = self._told(sensor_id, rows.get(sensor_id))
+            told[sensor_id] = found = self._told(sensor_id, rows.get(sensor_id))
+            in_state[found.state].append(sensor_id)
             if number % _PART == _PART - 1:
                 await asyncio.sleep(0)
         self._arrivals = {sensor_id: seen for sensor_id, seen in self._arrivals.items() if sensor_id in rows}
-        return told
+        return told, in_state
 
     def _rows(self) -> "dict[str, Row[SensorWindows]]":
         state, owned = self._app.windows, self._app.owned_partitions()
@@ -129,7 +140,7 @@ class DeviceWatch:
         """Return devices of the worker's partitions that have sent no reading, or none for long."""
         owned = self._app.owned_partitions()
         others = ({*self.devices} | told_of_by_topics(self._presence)) - set(rows)
-        return [sensor_id for sensor_id in others if self._app.partition_of(sensor_id.encode()) in owned]
+        return [sensor_id for sensor_id in others if self._partitions.get(sensor_id) in owned]
 
     def _told(self, sensor_id: str, row: "Row[SensorWindows] | None") -> Whereabouts:
         presence, device = self._presence.get(sensor_id), self.devices.get(sensor_id)
@@ -171,28 +182,38 @@ class DeviceWatch:
 
         Args:
             listing: Which part.
-            find: Only those whose id begins so, or whose name, place, machine or group holds it.
+            find: Only those whose id, name, place, machine, group or a unit holds it.
             states: Only those in one of these states; empty: in any.
             where: Only those whose ``place``, ``machine`` or ``group`` is that, where it is not empty.
         """
         wanted = frozenset(states)
         prefix, after, limit = listing
+        is_found = self.search(find)
 
         def is_meant(key: str, told: Whereabouts) -> bool:
             return (
                 key > after
                 and key.startswith(prefix)
                 and (not wanted or told.state in wanted)
-                and (not find or self.is_found(key, find))
+                and (not find or is_found(key))
                 and stands_in(self.devices.get(key), where)
             )
 
         keys = nsmallest(limit + 1, (key for key, told in self.told.items() if is_meant(key, told)))
         return Page([(key, self.describe(key)) for key in keys[:limit]], more=len(keys) > limit)
 
-    def is_found(self, sensor_id: str, text: str) -> bool:
-        """Tell whether an id begins so, or the sensor's name, place, machine or group holds it."""
-        return sensor_id.startswith(text) or is_called(self.devices.get(sensor_id), text)
+    def search(self, find: str) -> Callable[[str], bool]:
+        """Return what tells of an id whether the sensor is looked for.
+
+        Args:
+            find: What id, name, place, machine, group or a unit has to hold, in whatever case.
+        """
+        wanted, texts = find.casefold(), self._texts
+        return lambda sensor_id: wanted in (texts.get(sensor_id) or sensor_id.casefold())
+
+    def state_of(self, sensor_id: str) -> DeviceState:
+        """Return whether a device is there, as of the last look."""
+        return self.told.get(sensor_id, _NOT_LOOKED_AT).state
 
     def unit(self, sensor_id: str, quantity: str) -> str:
         """Return the unit of a quantity; empty if nobody has said it."""

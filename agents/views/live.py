@@ -3,7 +3,7 @@
 Only partitions that the worker owns are shown; `agents.web.peers` asks the other workers for theirs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ import msgspec
 
 from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
+from agents.views.worst_first import Ranked, WorstFirst
 from agents.web.queries import Json
 from streams.detection.sensor_models import SensorModels
 from streams.peers.peer_states import PeerGroup, PeerMember, PeerState, RelationGroup
@@ -49,6 +50,7 @@ class LiveState:
         self._app = app
         self._recent = recent
         self._devices = devices
+        self._order = WorstFirst(app, devices)
         self._policy = app.settings.windows.policy()
         self._describe: dict[str, Callable[[Any], Json]] = {
             "windows": lambda state: describe_windows(self._policy, state),
@@ -94,24 +96,41 @@ class LiveState:
 
         Args:
             prefix, after, limit: As for `page`.
-            find: Only those whose id begins so, or whose name, place, machine or group holds it.
+            find: Only those whose id, name, place, machine, group or a unit holds it.
         """
-        tables = self.tables()
+        is_found = self._devices.search(find)
+        meant = (
+            key
+            for key in self._with_rows()
+            if key > after and key.startswith(prefix) and (not find or is_found(key))
+        )
+        keys = nsmallest(limit + 1, meant)
+        return Page([(key, self._summary(key)) for key in keys[:limit]], more=len(keys) > limit)
+
+    def worst_sensors(self, after: Ranked, limit: int, find: str = "", states: Iterable[str] = ()) -> Page:
+        """List all sensors that are known, the worst first, as `sensors` does.
+
+        Args:
+            after, limit, find, states: As for `WorstFirst.page`.
+        """
+        found = self._order.page(self._with_rows(), after, limit, find, states)
+        return Page(
+            [
+                (each.sensor_id, {"rank": each.rank, **self._summary(each.sensor_id)})
+                for each in found[:limit]
+            ],
+            more=len(found) > limit,
+        )
+
+    def _with_rows(self) -> set[str]:
+        """Return the sensors that have sent something."""
+        tables = [table for table in self.tables() if table != "peers"]
         # Without tables (a worker that only stores) what was seen lately is all that is known.
         names: set[str] = set() if tables else set(self._recent.sensors())
         for table in tables:
             for rows in self._owned(self._state(table)):
-                names.update(rows)
-        meant = (
-            key
-            for key in names
-            if key > after
-            and key.startswith(prefix)
-            and is_key(key)
-            and (not find or self._devices.is_found(key, find))
-        )
-        keys = nsmallest(limit + 1, meant)
-        return Page([(key, self._summary(key)) for key in keys[:limit]], more=len(keys) > limit)
+                names.update(filter(is_key, rows))
+        return names
 
     def sensor(self, sensor_id: str) -> Json | None:
         """Describe one sensor fully; ``None`` if this worker does not have it."""

@@ -11,8 +11,9 @@ from agents.views.live import LiveState, Page
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
 from agents.views.store_asking import asked_store
 from agents.views.watch import Watch
+from agents.views.worst_first import Ranked
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Json, Listing, answer, is_local, not_found, read_find, read_number
+from agents.web.queries import Json, Listing, answer, is_local, not_found, read_find, read_number, read_word
 from agents.web.routes import COMMON, Pages, Route
 from bridges.alarms.incident_log import IncidentLog
 from bridges.mongo.mongo_history import quality
@@ -55,9 +56,14 @@ class WorkerPages(Pages["WorkerApp"]):
         return answer(view, await overview.whole_overview(self.app, self.watch))
 
     async def sensors(self, view: View, request: Request) -> Response:
-        """List sensors by id."""
-        listing = Listing.of(request.query)
-        own = self.state.sensors(*listing, read_find(request.query))
+        """List sensors by id, or those that are known, the worst first."""
+        listing, find = Listing.of(request.query), read_find(request.query)
+        order = read_word(request.query, "sort", ("id", "worst"))
+        if order == "worst":
+            states, place = device_pages.read_states(request.query), Ranked.read(listing.after)
+            own = self.state.worst_sensors(place, listing.limit, find, states)
+        else:
+            own = self.state.sensors(*listing, find)
         return answer(view, await self.listed(request, "/api/sensors", listing, own))
 
     async def sensor(self, view: View, request: Request, sensor_id: str) -> Response:
@@ -141,15 +147,24 @@ class WorkerPages(Pages["WorkerApp"]):
         others = Answers() if is_local(request.query) else await ask_all(self.app, path, asked)
         rows = {row["key"]: row for part in others.found.values() for row in part["rows"]}
         rows |= {key: {"key": key, **row} for key, row in own.rows}
-        keys = sorted(rows)
-        more = own.more or len(keys) > listing.limit or any(part["next"] for part in others.found.values())
-        shown = keys[: listing.limit]
+        found = sorted(rows.values(), key=_place)
+        more = own.more or len(found) > listing.limit or any(part["next"] for part in others.found.values())
+        shown = found[: listing.limit]
         return {
-            "rows": [rows[key] for key in shown],
-            "next": shown[-1] if more and shown else None,
+            "rows": shown,
+            "next": _next(shown[-1]) if more and shown else None,
             "workers": 1 + len(others.found),
             "missing": others.missing,
         }
+
+
+def _place(row: Json) -> tuple[int, str]:
+    return row.get("rank", 0), row["key"]
+
+
+def _next(row: Json) -> str:
+    """Return after what the following page begins."""
+    return Ranked(*_place(row)).written if "rank" in row else str(row["key"])
 
 
 ROUTES = (
@@ -164,7 +179,12 @@ ROUTES = (
         WorkerPages.overview,
         "what `/` shows: what is wrong, worst first (`conditions`), rates, totals, lag and workers",
     ),
-    Route("/api/sensors", WorkerPages.sensors, "sensors by id", "?find=&prefix=&after=&limit="),
+    Route(
+        "/api/sensors",
+        WorkerPages.sensors,
+        "sensors that have sent something, by id; with `sort=worst` all that are known, the worst first",
+        "?find=&sort=&state=&prefix=&after=&limit=",
+    ),
     Route(
         "/api/sensors/{sensor_id}",
         WorkerPages.sensor,

@@ -74,6 +74,26 @@ def read_find(query: Mapping[str, str]) -> str:
     return query.get("find", "").strip()[:LONGEST_TEXT]
 
 
+def read_word(query: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """Read one of several words.
+
+    Args:
+        query: The request's parameters.
+        name: Which one.
+        words: What it may be; the first where none is given.
+
+    Raises:
+        BadRequest: If it is another one.
+
+    >>> read_word({}, "sort", ("id", "worst"))
+    'id'
+    """
+    text = query.get(name) or words[0]
+    if text not in words:
+        raise BadRequest(f"{name} must be {' or '.join(words)}, got {text[:LONGEST_TEXT]!r}")
+    return text
+
+
 def is_local(query: Mapping[str, str]) -> bool:
     """Tell whether another worker asks: then only this worker's own state is wanted."""
     return LOCAL in query

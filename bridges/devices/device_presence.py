@@ -10,13 +10,14 @@ PRESENCE = CATALOGUE.of(Presence)
 _SECONDS = 60.0
 
 
-def take_presence(known: dict[str, Presence], value: bytes) -> None:
-    """Take in a record, in the order of the log; what is none of ours says nothing of any device."""
+def take_presence(known: dict[str, Presence], value: bytes) -> str:
+    """Take in a record, in the order of the log, and return whose; what is none of ours says nothing of any device."""
     try:
         record = decode_as(Presence, value)
     except InputError:
-        return  # its device says the next word, or its readings are seen
+        return ""  # its device says the next word, or its readings are seen
     known[record.sensor_id] = record
+    return record.sensor_id
 
 
 def presence_on_kafka(settings: Settings) -> dict[str, Presence]:

@@ -21,14 +21,15 @@ _REFRESH_PATIENCE_SECONDS = 2.0
 _AGAIN_SECONDS = 5.0
 
 
-def take_device(devices: dict[str, Device], value: bytes) -> None:
-    """Take in a record; what is none of ours says nothing: a name is for people, and nothing depends on it."""
+def take_device(devices: dict[str, Device], value: bytes) -> str:
+    """Take in a record, and return whose; what is none of ours says nothing: nothing depends on a name."""
     try:
         device = decode_as(Device, value)
     except InputError:
-        return
+        return ""
     if (known := devices.get(device.sensor_id)) is None or device.at >= known.at:
         devices[device.sensor_id] = device
+    return device.sensor_id
 
 
 def devices_on_kafka(settings: Settings) -> dict[str, Device]:

@@ -18,13 +18,13 @@ POLL_RECORDS = 5000
 ANSWER_SECONDS = 5.0
 
 Place = tuple[str, int]
-Take = Callable[[str, Any], None]
+Take = Callable[[str, Any], object]
 
 
 def read_whole(
     settings: Settings,
     spec: TopicSpec,
-    take: Callable[[bytes], None],
+    take: Callable[[bytes], object],
     *,
     seconds: float = WHOLE_SECONDS,
     progress: Callable[[int], None] = lambda _: None,

@@ -38,7 +38,7 @@ def plant(
 
 
 @pytest.fixture(scope="module")
-def browser(plant: Plant) -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     """A browser; it ends with the module, for while it is driven no test can have a loop of events of its own."""
     from playwright.sync_api import sync_playwright
 

@@ -73,10 +73,13 @@ class Plant:
         folder: For data and logs.
     """
 
+    is_analysed = True
+    """Whether model analysis belongs to it."""
+
     def __init__(self, kafka: str, mqtt: tuple[str, int], mongo: str, name: str, folder: Path) -> None:
         self._name = name
         self._mqtt = mqtt
-        self._settings = Settings(
+        self.settings = Settings(
             kafka=KafkaSettings(brokers=kafka, namespace=f"{name}.", partitions=2),
             mongo=MongoSettings(uri=SecretStr(mongo), database=name),
         )
@@ -104,7 +107,7 @@ class Plant:
         self.held: dict[str, float] = {}
         """Values that sensors stay at, instead of what is usual."""
         self._rng = random.Random(19)
-        self._is_analysed = False
+        self._has_analysed = False
         self._newest: dict[str, float] = {}
         self._over = Event()
         self._devices: Publisher | None = None
@@ -114,12 +117,13 @@ class Plant:
         """Start all of it; nothing has been measured yet."""
         # A browser that is driven already has this thread's loop of events.
         with ThreadPoolExecutor(1) as apart:
-            apart.submit(ensure_topics, self._settings).result()
-            apart.submit(asyncio.run, prepare_database(self._settings)).result()
-        self.worker.start()
-        self.analysis.start()
+            apart.submit(ensure_topics, self.settings).result()
+            apart.submit(asyncio.run, prepare_database(self.settings)).result()
+        processes = [self.worker, self.analysis] if self.is_analysed else [self.worker]
+        for process in processes:
+            process.start()
         self.bridge.start()
-        self.await_ready(self.worker, self.analysis)
+        self.await_ready(*processes)
         self._devices = Publisher(*self._mqtt, f"{self._name}-devices")
 
     def say_the_month(self) -> None:
@@ -139,7 +143,7 @@ class Plant:
 
     def await_analysed(self) -> None:
         """Wait until model analysis has read the month."""
-        self._is_analysed = self._is_analysed or until(self._analysed, "the analysis has read all")
+        self._has_analysed = self._has_analysed or until(self._analysed, "the analysis has read all")
 
     def await_ready(self, *processes: WorkerProcess) -> None:
         """Wait until processes say that they do all of their work."""

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from streams.device_states import DeviceState, count_states, is_called, told_of, usual_gap
+from streams.device_states import DeviceState, count_states, search_text, told_of, usual_gap
 from streams.records.types import Device, Presence
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows
@@ -93,7 +93,10 @@ def test_every_state_is_counted_and_names_are_found_in_whatever_case() -> None:
     assert count_states({"a": told_of(GONE, None, None, T), "b": told_of(THERE, None, None, T)}) == {
         "disconnected": 1, "silent": 0, "late": 0, "online": 1, "unknown": 0,
     }  # fmt: skip
-    device = Device("b-1", T, "Heizung Süd", "Halle 7", "Presse", "boilers")
-    found = [is_called(device, text) for text in ("süd", "HALLE", "presse", "boil", "nord")]
-    assert found == [True] * 4 + [False]
-    assert not is_called(None, "süd")
+    device = Device("B-1", T, "Heizung Süd", "Halle 7", "Presse", "boilers", units={"p": "mbar"})
+    text = search_text("B-1", device)
+    found = [
+        wanted.casefold() in text for wanted in ("b-1", "süd", "HALLE", "presse", "boil", "MBar", "nord")
+    ]
+    assert found == [True] * 6 + [False]
+    assert search_text("B-1", None) == "b-1"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner, Result
@@ -195,7 +196,8 @@ def test_names_places_and_units_stand_beside_ids_and_are_found(plant: Plant) -> 
     for sensor_id in ("0x17", "0x18"):
         plant.measured(sensor_id, 10.0, now)
     plant.ticked(now)
-    write_devices(plant.settings, [Device("0x17", now, "Freezer", "Keller", units={"t": "°C"})])
+    named = [Device("0x17", now, "Freezer", "Keller", units={"t": "°C"}), Device("0x01", now, "Spare")]
+    write_devices(plant.settings, named)
     plant.start()
     plant.start()
 
@@ -208,6 +210,13 @@ def test_names_places_and_units_stand_beside_ids_and_are_found(plant: Plant) -> 
         assert rows("find=keller", worker) == rows("find=FREEZ", worker) == [("0x17", "Freezer")]
         assert [key for key, _ in rows("find=0x1", worker)] == ["0x17", "0x18"]
         assert rows("find=attic", worker) == []
+        assert rows("find=%C2%B0C", worker) == rows("find=x17", worker) == [("0x17", "Freezer")]
+        plant.until(partial(_is_in_order, plant, worker, [(7, "0x17"), (7, "0x18"), (8, "0x01")]), "in order")
+        assert (
+            rows("sort=worst&state=unknown", worker)
+            == rows("sort=worst&find=spare", worker)
+            == [("0x01", "Spare")]
+        )
         device = plant.get("/api/sensors/0x17", worker)["device"]
         assert (device["place"], device["units"], device["state"]) == ("Keller", {"t": "°C"}, "online")
     # An anomaly and an alarm of a limit that the value has crossed, each with the name.
@@ -225,6 +234,18 @@ def _is(
     rows: Callable[[str, int], list[tuple[str, str]]], worker: int, wanted: list[tuple[str, str]]
 ) -> bool:
     return rows("", worker) == wanted
+
+
+def _is_in_order(plant: Plant, worker: int, wanted: list[tuple[int, str]]) -> bool:
+    """Tell whether these are all sensors that are known, the worst first, asked for one by one."""
+    found, after = [], ""
+    for _ in range(1 + len(wanted)):
+        page = plant.get(f"/api/sensors?sort=worst&limit=1&after={quote(after)}", worker)
+        found += [(row["rank"], row["key"]) for row in page["rows"]]
+        if not page["next"]:
+            break
+        after = page["next"]
+    return found == wanted
 
 
 def _has_anomalies(plant: Plant, worker: int) -> bool:

@@ -1,0 +1,129 @@
+"""Sensors in the order in which somebody has to look at them, over everything that is known: 100,000 are no pause.
+
+    0 critical alarm   1 warning   2 info   3 anomaly open   4 disconnected   5 silent   6 late   7 online   8 unknown
+    └──────── of this moment: few ────────┘ └──────── of the last look at devices, in lists that are in order ───────┘
+
+A page takes what it shows from the front and looks at nothing behind it; only a search looks at every name. What is
+shelved, suppressed or out of service does not come first: somebody has said that it need not.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from agents.views.alarm_pages import open_alarms
+from agents.web.queries import BadRequest
+from streams.alarms.alarm_rules import SEVERITIES
+from streams.alarms.inhibiting import AlarmState
+from streams.device_states import DeviceState
+
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
+    from agents.views.device_watch import DeviceWatch
+
+ANOMALY_RANK: Final = len(SEVERITIES)
+_RANK_OF_STATE: Final = {state: ANOMALY_RANK + 1 + number for number, state in enumerate(DeviceState)}
+_CALLS: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED, AlarmState.RETURNED)
+
+
+class Ranked(NamedTuple):
+    """A sensor's place in the order.
+
+    Args:
+        rank: 0 is the worst.
+        sensor_id: Of one rank they come by id.
+    """
+
+    rank: int
+    sensor_id: str
+
+    @classmethod
+    def read(cls, text: str) -> "Ranked":
+        """Read the place after which a page begins, as `written` has it; an empty text is before all.
+
+        Raises:
+            BadRequest: If it is none.
+
+        >>> Ranked.read(Ranked(3, "pump 7").written)
+        Ranked(rank=3, sensor_id='pump 7')
+        """
+        if not text:
+            return cls(-1, "")
+        rank, parted, sensor_id = text.partition(" ")
+        if not parted or not rank.isdecimal() or len(rank) > 2:
+            raise BadRequest(f"after must be the `next` of a page that has the worst first, got {text!r}")
+        return cls(int(rank), sensor_id)
+
+    @property
+    def written(self) -> str:
+        """The place as text: a page's ``next``."""
+        return f"{self.rank} {self.sensor_id}"
+
+
+class WorstFirst:
+    """The order of this worker's sensors.
+
+    Args:
+        app: The Faust application.
+        devices: What is known of each, and whether it is there.
+    """
+
+    def __init__(self, app: "WorkerApp", devices: "DeviceWatch") -> None:
+        self._app = app
+        self._devices = devices
+
+    def page(
+        self, names: Iterable[str], after: Ranked, limit: int, find: str = "", states: Iterable[str] = ()
+    ) -> list[Ranked]:
+        """List sensors, the worst first: at most ``limit`` and one more, if there are more.
+
+        Args:
+            names: Sensors that have rows: some may be newer than the last look at devices.
+            after: Only those behind this place.
+            limit: How many.
+            find: Only those whose id, name, place, machine, group or a unit holds it.
+            states: Only those in one of these states; empty: in any.
+        """
+        wanted = frozenset(states)
+        is_found = self._devices.search(find)
+        found = (
+            each
+            for each in self._in_order(names, after, wanted)
+            if each > after and (not find or is_found(each.sensor_id))
+        )
+        return list(islice(found, limit + 1))
+
+    def _in_order(self, names: Iterable[str], after: Ranked, wanted: frozenset[str]) -> Iterator[Ranked]:
+        raised = self._raised()
+        for rank, sensor_id in sorted((rank, sensor_id) for sensor_id, rank in raised.items()):
+            if not wanted or self._devices.state_of(sensor_id) in wanted:
+                yield Ranked(rank, sensor_id)
+        told = self._devices.told
+        for state, rank in _RANK_OF_STATE.items():
+            if rank < after.rank or (wanted and state not in wanted):
+                continue
+            known = self._devices.in_state.get(state, [])
+            rest: Iterable[str] = known
+            if rank == after.rank:
+                rest = islice(known, bisect_right(known, after.sensor_id), None)
+            if state is DeviceState.UNKNOWN:  # what the last look did not see yet
+                rest = merge(rest, sorted(each for each in names if each not in told))
+            yield from (Ranked(rank, sensor_id) for sensor_id in rest if sensor_id not in raised)
+
+    def _raised(self) -> Mapping[str, int]:
+        """Return the rank of each sensor of which an alarm calls, or an anomaly is open."""
+        raised = dict.fromkeys(self._with_open_anomalies(), ANOMALY_RANK)
+        for alarm in open_alarms(self._app):
+            if alarm.state in _CALLS:
+                rank = len(SEVERITIES) - 1 - SEVERITIES.index(alarm.severity)
+                raised[alarm.sensor_id] = min(rank, raised.get(alarm.sensor_id, rank))
+        return raised
+
+    def _with_open_anomalies(self) -> Iterator[str]:
+        if self._app.models is not None:
+            for partition in self._app.owned_partitions():
+                for sensor_id, row in self._app.models.rows.get(partition, {}).items():
+                    if row.state.open_anomalies:
+                        yield sensor_id

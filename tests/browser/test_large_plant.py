@@ -1,0 +1,169 @@
+"""The first page over 2,000 sensors that send, of 100,000 known: there at once, without a pause, without growth.
+
+What is timed here is processor time, of the page's own thread and of the worker: another process that keeps the machine
+busy does not make a page slow that is not.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.large_plant import BEYOND, KNOWN, LIVE, LargePlant, sensor_id
+from tests.support.watched_page import WatchedPage
+
+INTERACTIVE_SECONDS = 1.5
+PAUSE_SECONDS = 0.2
+WATCHED_SECONDS = 60
+ROUND_SECONDS = 10.0
+GROWTH_BYTES = 500_000
+"""What a page may hold more after a minute: a second's rates of two minutes, and 60 readings of 20 sensors."""
+GROWTH_NODES = 400
+SHOWN = "[...document.querySelectorAll('#sensors tr')].map(row => row.textContent)"
+
+
+@pytest.fixture(scope="module")
+def large(
+    kafka: str, mqtt: tuple[str, int], mongo: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LargePlant]:
+    """The large plant."""
+    plant = LargePlant(kafka, mqtt, mongo, "large", tmp_path_factory.mktemp("large"))
+    try:
+        plant.start()
+        plant.send()
+        plant.know()
+        yield plant
+    finally:
+        plant.end()
+
+
+def cpu_seconds(large: LargePlant) -> float:
+    """Return what the worker has cost since it started."""
+    times = psutil.Process(large.worker.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+class Measured:
+    """What a page costs its browser.
+
+    Args:
+        opened: The page.
+    """
+
+    def __init__(self, opened: WatchedPage) -> None:
+        self._session = opened.context.new_cdp_session(opened.page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def figures(self) -> dict[str, float]:
+        """Return the browser's own figures; what nobody holds any more does not count."""
+        self._session.send("HeapProfiler.collectGarbage")
+        found = self._session.send("Performance.getMetrics")["metrics"]
+        return {each["name"]: each["value"] for each in found}
+
+
+def open_home(large: LargePlant, new_page) -> WatchedPage:
+    """Open the first page, and wait until its list can be used."""
+    opened: WatchedPage = new_page(f"http://127.0.0.1:{large.worker.port}/")
+    opened.page.wait_for_selector("#sensors tr.series")
+    opened.page.wait_for_function("() => document.getElementById('facts').textContent")
+    return opened
+
+
+def test_the_first_page_of_a_large_plant_is_there_at_once_with_the_worst_first(
+    large: LargePlant, new_page
+) -> None:
+    before = cpu_seconds(large)
+    opened = open_home(large, new_page)
+    worker = cpu_seconds(large) - before
+    page = Measured(opened).figures()
+    shown = opened.page.evaluate(SHOWN)
+    assert [sensor_id(number) in row for number, row in zip(BEYOND, shown, strict=False)] == [True] * len(
+        BEYOND
+    )
+    assert f"{LIVE:,} that have sent, of {KNOWN:,} known" in opened.page.text_content("#sensor-count")
+    assert worker + page["ProcessTime"] < INTERACTIVE_SECONDS
+
+
+@contextmanager
+def rounds(large: LargePlant) -> Iterator[None]:
+    """Have all live sensors send again and again meanwhile."""
+    over = Event()
+
+    def send() -> None:
+        while not over.wait(ROUND_SECONDS):
+            large.send_round(round(time.time(), 3))
+
+    sending = Thread(target=send, name="sensors")
+    sending.start()
+    try:
+        yield
+    finally:
+        over.set()
+        sending.join()
+
+
+def longest_pause(browser: Any, opened: WatchedPage, act: Callable[[Any], None]) -> float:
+    """Return the processor time of the longest task of a page's own thread while something is done on it, seconds."""
+    browser.start_tracing(page=opened.page, categories=["toplevel", "disabled-by-default-devtools.timeline"])
+    act(opened.page)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    main = {
+        (each["pid"], each["tid"])
+        for each in events
+        if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        each.get("tdur", 0)
+        for each in events
+        if each["name"] in ("RunTask", "ThreadControllerImpl::RunTask") and (each["pid"], each["tid"]) in main
+    ]
+    assert len(tasks) > 100, "the trace has the page's tasks"
+    return max(tasks) / 1e6
+
+
+def search(page: Any) -> None:
+    """Look for sensors by each of what they are known by, and page to and fro."""
+    has = "text => document.getElementById('sensors').textContent.includes(text)"
+    for text, found in (
+        ("anomet", "Manometer"),
+        ("hall 77", sensor_id(77_049)),
+        ("ump-9995", sensor_id(99_951)),
+        ("torr", sensor_id(7)),
+        ("VALVE 99999", sensor_id(99_999)),
+    ):
+        page.fill("#find", "")
+        page.type("#find", text, delay=10)
+        page.wait_for_function(has, arg=found)
+    page.fill("#find", "")
+    page.wait_for_function(has, arg=sensor_id(BEYOND[0]))
+    for button in ("next", "next", "back"):
+        shown = page.text_content("#shown")
+        page.click(f"#{button}")
+        page.wait_for_function("shown => document.getElementById('shown').textContent !== shown", arg=shown)
+    page.select_option("#which", "unknown")
+    page.wait_for_function(has, arg="nothing has come")
+
+
+def test_sensors_are_found_by_what_they_are_called_without_a_pause(
+    large: LargePlant, new_page, browser: Any
+) -> None:
+    opened = open_home(large, new_page)
+    assert longest_pause(browser, opened, search) < PAUSE_SECONDS
+
+
+def test_a_page_that_is_watched_for_a_minute_does_not_grow(large: LargePlant, new_page) -> None:
+    opened = open_home(large, new_page)
+    measured = Measured(opened)
+    with rounds(large):
+        opened.page.wait_for_timeout(1000 * ROUND_SECONDS)
+        before = measured.figures()
+        opened.page.wait_for_timeout(1000 * WATCHED_SECONDS)
+        after = measured.figures()
+    assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < GROWTH_BYTES
+    assert after["Nodes"] - before["Nodes"] < GROWTH_NODES
+    assert after["JSEventListeners"] - before["JSEventListeners"] < GROWTH_NODES
