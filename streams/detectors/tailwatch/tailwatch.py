@@ -25,6 +25,8 @@ line maps the largest of eleven surprises to a calibrated one, flatter for heavy
 Incidents are learned with restraint: means, scales and profile take a deviation only up to a few times the usual one,
 so that an incident does not become normal at once, and `accept` makes a lasting one normal when the verdict says so.
 
+A series that switches between two levels is seen as if it had one (`tailwatch_levels`).
+
 The hot path is unrolled: it is the one function that every reading of every series goes through, and a loop over the
 residuals takes twice the time. What happens seldom is in `tailwatch_tails`, `tailwatch_drift` and `tailwatch_warm_up`,
 what it tells in `tailwatch_view`, the state and its bytes in `tailwatch_state` and `tailwatch_layout`, every rate in
@@ -82,6 +84,11 @@ class TailWatch(View):
         if self._values is not None:
             self._warm(value, time)
             return 0.0
+        if self._levels is not None:
+            folded = self._fold(value, time)
+            if folded is None:
+                return 0.0
+            value = folded
         if self._pace is not None and not self._pace.taking:
             return self._glance(value, time)
         s = self._s

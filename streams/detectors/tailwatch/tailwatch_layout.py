@@ -35,8 +35,8 @@ LEAP_AT, HOURS = range(11, 13)  # in `_latest`, after the tails: number of the l
 CAUSES: Final = ("jump", "spike", "level", "shift", "season", "spread", "flat", "step", "drift", "spike")
 JUMP, SPIKE, LEVEL, SHIFT, SEASON, SPREAD, FLAT, LEAP, DRIFT, GLANCE = range(10)
 
-VERSION: Final = 5
-HEAD: Final = Struct("<Bbb?I")  # version, bin, cause, whether it has a pace, readings
+VERSION: Final = 6
+HEAD: Final = Struct("<Bbb??I")  # version, bin, cause, whether it has a pace, and two levels, readings
 FEW: Final = 16  # readings of a warm-up that are written as changes
 TIMES: Final = 8 * 2
 NUMBERS: Final = 8 * SIZE

@@ -154,3 +154,20 @@ PATIENCE_LEAST: Final = 32.0
 """... but not before so many, ..."""
 RELAX_READINGS: Final = 50.0
 """... by a factor e in so many readings."""
+
+LEVELS_APART: Final = 2.0
+"""A series has two levels if these are empty between for so many times the width of the wider one, ..."""
+LEVEL_SHARE: Final = 8
+"""... one in so many readings is at each at least, ..."""
+SWITCHES_LEAST: Final = 4
+"""... and it switches so often."""
+LEVEL_RATE: Final = 0.05
+"""Learning rate of a level, per reading."""
+BETWEEN_RATE: Final = 0.002
+"""Learning rate of the share of readings that are at neither level, farther off than a quarter of their distance."""
+BETWEEN_SHARE: Final = 0.3
+"""With more of them a series has no two levels."""
+STAND_SLOPE: Final = 8.0
+"""Calibrated surprise of standing at a level for t, where u was the longest of c times: STAND_SLOPE (t/u - 1) ..."""
+STAND_OFFSET: Final = 4.0
+"""... + ln c - STAND_OFFSET."""

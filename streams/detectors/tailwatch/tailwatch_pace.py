@@ -154,27 +154,48 @@ class Paced(WarmUp):
         self._kept = 0
         self._pace = pace = Glance(s[INTERVAL], time, s[FAST])
         self._recurrence = None  # days are remembered from the last pace on
+        self._begin_peaks(pace, pace.next / s[INTERVAL])
+
+    def _begin_peaks(self, pace: Glance, readings: float) -> None:
+        """Let peaks, each the largest of so many readings, begin with the tails of single ones."""
         largest = max(self._usual_deviation(2 * SPIKE), self._usual_deviation(2 * SPIKE + 1))
         pace.excess = max(self._floats[2 * SPIKE : 2 * SPIKE + 2])
-        pace.begin_tail(largest, pace.next / s[INTERVAL])
+        pace.begin_tail(largest, readings)
 
     def _slow_down(self, value: float, time: float) -> None:
-        """Begin anew from the readings gathered, at their pace; keep the daily profile and the course."""
+        """Begin anew from the readings gathered, at their pace."""
         pace = self._pace
         assert pace is not None
-        s, floats, latest, counts = self._s, self._floats, self._latest, self._counts
-        where, seen = self._where, self.seen
+        before = self._s, self._floats, self._latest, self._counts, self._where
+        seen, was_whole = self.seen, self._levels is None
+        interval = 1.0 if pace.seconds else self._s[INTERVAL]  # between readings: at least, or as measured
         if not pace.seconds:
             pace.shape += PRIOR_COUNT / pace.tail * (self._together - SHAPE_PRIOR)
         gathered = array("d", [pace.base + off for off in pace.gathered])
         count = len(gathered)
         gap = min(round(1000.0 * (time - pace.began) / (count - 1)), 0xFFFF_FFFF)
         self._estimate(pace.began, array("I", [0] + [gap] * (count - 1)), without_strays(gathered))
+        found = self._levels if was_whole else None
+        if found is not None:
+            value = pace.mean = pace.before = found.fold(value, time)
+        else:
+            self._keep_course(*before)
         pace.slow_down(value, time)
         if pace.next:
             self._recurrence = None
         self._n = max(count, self.warm_up)
         pace.passed = seen - self._n
+        self._s[STEP] = min(before[0][STEP], self._s[STEP])
+        self._s[PREVIOUS] = self._s[BEFORE] = value
+        self._s[LAST] = time
+        if found is not None:
+            self._begin_peaks(pace, pace.seconds / interval)
+            pace.shape, pace.tail = self._together, PRIOR_COUNT
+
+    def _keep_course(
+        self, s: "array[float]", floats: "array[float]", latest: "array[int]", counts: bytearray, where: int
+    ) -> None:
+        """Keep the daily profile and the course as they were before this pace."""
         s[FACTOR] = 0.0  # until the next hour, when the season has a tail
         for at in _KEPT:
             self._s[at] = s[at]
@@ -183,9 +204,6 @@ class Paced(WarmUp):
         self._floats[COURSE:] = floats[COURSE:]
         self._latest[HOURS] = latest[HOURS]
         self._counts[VISITS:] = counts[VISITS:]
-        self._s[STEP] = min(s[STEP], self._s[STEP])
-        self._s[PREVIOUS] = self._s[BEFORE] = value
-        self._s[LAST] = time
 
     def _glance_reach(self, pace: Glance, nats: float) -> float:
         """Return the deviation at which a glance's surprise reaches ``nats``."""

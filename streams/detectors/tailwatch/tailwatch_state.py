@@ -21,6 +21,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     TIMES,
     VERSION,
 )
+from streams.detectors.tailwatch.tailwatch_levels import TwoLevels
 from streams.detectors.tailwatch.tailwatch_numbers import PACE_READINGS
 
 
@@ -33,8 +34,8 @@ class TailState(Detector):
     """
 
     __slots__ = (
-        "_cause", "_counts", "_floats", "_gaps", "_kept", "_latest", "_n", "_pace", "_recurrence", "_s", "_values",
-        "_where", "season_seconds", "warm_up",
+        "_cause", "_counts", "_floats", "_gaps", "_kept", "_latest", "_levels", "_n", "_pace", "_recurrence", "_s",
+        "_values", "_where", "season_seconds", "warm_up",
     )  # fmt: skip
 
     def __init__(self, warm_up: int = 100, season_seconds: float = 86400.0) -> None:
@@ -53,6 +54,7 @@ class TailState(Detector):
         self._counts = NO_BYTES
         self._recurrence: Recurrence | None = None
         self._pace: Glance | None = None  # of a series that sends faster than it is learned
+        self._levels: TwoLevels | None = None  # of a series that switches between two
         self._where = -1  # present bin of the profile
         self._cause = 0  # tail that was most surprised last: twice the residual, plus one for the lower side
         self._kept = 0  # readings in the state that was written whole; 0 if it must be again
@@ -79,7 +81,8 @@ class TailState(Detector):
             return b"".join((head, self._s, self._gaps, self._values))
         recurrence = b"" if self._recurrence is None else self._recurrence.encode()
         pace = () if self._pace is None else (self._pace.numbers(), self._pace.gathered)
-        return b"".join((head, self._s, self._floats, self._latest, self._counts, *pace, recurrence))
+        levels = b"" if self._levels is None else self._levels.numbers()
+        return b"".join((head, self._s, self._floats, self._latest, self._counts, levels, *pace, recurrence))
 
     def take_changes(self) -> bytes | None:
         """Return the first numbers of the state, 0.2 kB, if nothing else has changed, as with most readings.
@@ -93,7 +96,8 @@ class TailState(Detector):
             return None
         if self._values is None:
             pace = b"" if self._pace is None else self._pace.numbers()
-            return b"".join((self._head(), self._s[:CHANGING], pace))
+            levels = b"" if self._levels is None else self._levels.numbers()
+            return b"".join((self._head(), self._s[:CHANGING], levels, pace))
         return b"".join((self._head(), self._s, self._gaps[kept:], self._values[kept:]))
 
     def apply_changes(self, data: bytes) -> None:
@@ -103,13 +107,15 @@ class TailState(Detector):
             ValueError: If the bytes are not that.
         """
         try:
-            version, where, cause, paced, n = HEAD.unpack_from(data)
+            version, where, cause, paced, levelled, n = HEAD.unpack_from(data)
         except StructError as error:
             raise ValueError(str(error)) from None
         changes = data[HEAD.size :]
         count = known = 0
         if self._values is None:
-            fits = len(changes) == 8 * CHANGING + paced * Glance.size and paced == (self._pace is not None)
+            size = 8 * CHANGING + levelled * TwoLevels.size + paced * Glance.size
+            parts = (self._levels is not None, self._pace is not None)
+            fits = len(changes) == size and (levelled, paced) == parts
         else:
             count, rest = divmod(len(changes) - TIMES, 12)
             known = count - (n - self._n)  # readings that the state has already
@@ -121,9 +127,13 @@ class TailState(Detector):
             )
         self._where, self._cause, self._n = where, cause, n
         if self._values is None:
-            self._s[:CHANGING] = array("d", changes[: 8 * CHANGING])
+            at = 8 * CHANGING
+            self._s[:CHANGING] = array("d", changes[:at])
+            if self._levels is not None:
+                self._levels.take_over(changes[at : at + TwoLevels.size])
+                at += TwoLevels.size
             if self._pace is not None:
-                self._pace.take_over(changes[8 * CHANGING :])
+                self._pace.take_over(changes[at:])
             return
         end = TIMES + 4 * count
         self._s = array("d", changes[:TIMES])
@@ -131,7 +141,9 @@ class TailState(Detector):
         self._values.frombytes(changes[end + 8 * known :])
 
     def _head(self) -> bytes:
-        return HEAD.pack(VERSION, self._where, self._cause, self._pace is not None, self._n)
+        return HEAD.pack(
+            VERSION, self._where, self._cause, self._pace is not None, self._levels is not None, self._n
+        )
 
     def decode(self, data: bytes) -> None:
         """Take over an encoded state.
@@ -140,7 +152,7 @@ class TailState(Detector):
             ValueError: If the bytes are not a state of TailWatch with this warm-up.
         """
         try:
-            version, self._where, self._cause, paced, self._n = HEAD.unpack_from(data)
+            version, self._where, self._cause, paced, levelled, self._n = HEAD.unpack_from(data)
             if version != VERSION:
                 raise ValueError(f"state of version {version}, this is {VERSION}")
             self._kept = self._n
@@ -154,6 +166,10 @@ class TailState(Detector):
                 self._values = array("d", data[end:])
                 return
             end = at + NUMBERS + FLOATS + LATEST + COUNTS
+            self._levels = TwoLevels() if levelled else None
+            if self._levels is not None:
+                self._levels.take_over(data[end : end + TwoLevels.size])
+                end += TwoLevels.size
             self._pace = Glance() if paced else None
             if self._pace is not None:
                 self._pace.take_over(data[end : end + Glance.size])

@@ -3,6 +3,7 @@
 from math import copysign, exp, inf, log, sqrt
 
 from streams.detectors.base import Expectation
+from streams.detectors.tailwatch.tailwatch_folded import Folded
 from streams.detectors.tailwatch.tailwatch_layout import (
     BEFORE,
     CAUSES,
@@ -43,11 +44,10 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     STEP_RATE,
     STRONG,
 )
-from streams.detectors.tailwatch.tailwatch_pace import Paced
 from streams.detectors.tailwatch.tailwatch_tails import BASES, claimed
 
 
-class View(Paced):
+class View(Folded):
     """Answer what was expected, and accept what has come to stay."""
 
     __slots__ = ()
@@ -63,6 +63,12 @@ class View(Paced):
         if self._values is not None:
             last = self._values[-1] if self._values else 0.0
             return last, -inf, inf
+        offset = self._offset
+        expected, lower, upper = self._folded_band(nats)
+        return expected + offset, lower + offset, upper + offset
+
+    def _folded_band(self, nats: float) -> tuple[float, float, float]:
+        """Return the band as it is at the lower of two levels, or the only one."""
         s = self._s
         mid = self._before(MID, MID_RATE, 0)
         fast = self._before(FAST, FAST_RATE, 2)
@@ -106,8 +112,8 @@ class View(Paced):
 
     def explain(self, nats: float) -> Expectation:
         """Tell what was expected of the reading that was surprising last, and by which residual."""
-        expected, lower, upper = self.band(nats)
-        s = self._s
+        expected, lower, upper = self._folded_band(nats)
+        s, offset = self._s, self._offset
         residual = self._cause >> 1
         direction = "below" if self._cause & 1 else "above"
         if residual in (LEVEL, SHIFT):
@@ -126,7 +132,7 @@ class View(Paced):
             expected = pace.before
             reach = self._glance_reach(pace, nats)
             lower, upper = expected - reach, expected + reach
-        return Expectation(expected, lower, upper, direction, CAUSES[residual])
+        return Expectation(expected + offset, lower + offset, upper + offset, direction, CAUSES[residual])
 
     def _stride(self, nats: float) -> float:
         """Return the step at which the surprise of a leap reached ``nats`` at the last reading."""
@@ -156,6 +162,8 @@ class View(Paced):
         s = self._s
         self._kept = 0
         s[FAST] = self.level()
+        if self._accept_levels():
+            return
         if self.away:
             self._accept_course()
         else:
