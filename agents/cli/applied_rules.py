@@ -8,6 +8,7 @@ import click
 
 from agents.cli.acting_options import by_option, json_option, load_settings
 from agents.cli.counting import some
+from agents.cli.looking_options import local_stack_option
 from streams.records.rule_records import RuleChange, RulesApplied
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def _history(settings: "Settings") -> "list[RulesApplied]":
 
 
 @click.command(epilog=_EXAMPLES)
+@local_stack_option
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_WHY
 @by_option
@@ -57,6 +59,7 @@ def apply(file: Path, why: str, by: str, as_json: bool) -> None:
 
 
 @click.command(epilog=_EXAMPLES)
+@local_stack_option
 @_WHY
 @by_option
 @json_option
@@ -92,6 +95,7 @@ def _change(
 
 
 @click.command("list", epilog=_EXAMPLES)
+@local_stack_option
 @json_option
 def list_rules(as_json: bool) -> None:
     """List the rules in force in the order in which they count: those applied, then those of the settings."""
@@ -112,6 +116,7 @@ def list_rules(as_json: bool) -> None:
 
 
 @click.command("history", epilog=_EXAMPLES)
+@local_stack_option
 @click.argument("fingerprint", default="")
 @json_option
 def list_changes(fingerprint: str, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from agents.cli.looking_options import local_stack_option
 from agents.cli.time_option import EventTime
 
 if TYPE_CHECKING:
@@ -63,8 +64,12 @@ class ChosenReadings:
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which readings are meant; the command is given them as ``readings``."""
+    """Add the options that say which readings are meant, and where a local stack is.
 
+    The command is given them as ``readings``; while a local stack runs, its addresses are used.
+    """
+
+    @local_stack_option
     @wraps(command)
     def with_readings(
         *arguments: Any,

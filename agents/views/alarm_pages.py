@@ -62,6 +62,10 @@ class IncidentWatch:
             self._looking = asyncio.create_task(self._look())
         return self._incidents.open
 
+    def escalated_to(self, alarm_id: str) -> list[str]:
+        """Return the targets that were told, by the last look, that nobody had acknowledged an alarm."""
+        return sorted(set(self._incidents.escalated_to(alarm_id)))
+
     async def _look(self) -> None:
         try:
             await asyncio.to_thread(self._incidents.look, _LOOK_SECONDS)
@@ -92,7 +96,11 @@ async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> 
         view,
         {
             "alarms": [
-                {**each, "incident": incident_of.get(each["id"])}
+                {
+                    **each,
+                    "incident": incident_of.get(each["id"]),
+                    "escalated_to": worker.incidents.escalated_to(each["id"]) if each.get("level") else [],
+                }
                 for each in sorted(found, key=_worst_first)[:limit]
             ],
             "incidents_whole": not local and worker.incidents.is_whole,

@@ -8,6 +8,7 @@ from bridges.kafka.topic_reader import TopicReader
 from bridges.process.settings import Settings
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.inhibiting import AlarmState
+from streams.alarms.life import ESCALATED
 from streams.alarms.routing import change_id
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.alarm_records import Alarm, Notification
@@ -91,6 +92,13 @@ class AlarmLog:
             what = "no alarm" if not found else f"{len(found)} alarms"
             raise ConfigurationError(f"{what} whose id begins with {beginning!r}: see weir alarms list --all")
         return found[0]
+
+    def escalated_to(self, alarm: Alarm) -> list[str]:
+        """Return the targets that were told of an alarm's last escalation since it was raised."""
+        last = (
+            [each for each in self.changes[alarm.id] if each.event == ESCALATED][-1:] if alarm.level else []
+        )
+        return sorted({told.target for each in last for told in self.told_of(each) if told.outcome == "told"})
 
     def told_of(self, alarm: Alarm) -> list[Notification]:
         """Return what was told of a change."""

@@ -1,17 +1,25 @@
-"""The incidents of the alarms that the topic `alarms` has, for those who show them."""
+"""The incidents of the alarms that the topic `alarms` has, and who was told of escalations, for those who show them."""
 
+from collections.abc import Collection
 from threading import Lock
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from bridges.kafka.topic_reader import TopicReader
 from bridges.process.settings import Settings
 from streams.alarms.incident_telling import FORGET_SECONDS
 from streams.alarms.incidents import DeviceOf, Incident, Incidents
+from streams.alarms.life import ESCALATED
+from streams.alarms.routing import change_id
 from streams.errors import InputError
-from streams.records.alarm_records import Alarm
+from streams.records.alarm_records import Alarm, Notification
 from streams.records.catalogue import CATALOGUE
 
+_Value = TypeVar("_Value")
+
 _ALARMS = CATALOGUE.of(Alarm)
+_NOTIFICATIONS = CATALOGUE.of(Notification)
+MOST_ESCALATIONS: Final = 10_000
+"""Alarms of which it is known at once who was told of their escalation: the newest."""
 
 
 class IncidentLog:
@@ -23,7 +31,9 @@ class IncidentLog:
     """
 
     def __init__(self, settings: Settings, device_of: DeviceOf) -> None:
-        self._reader = TopicReader(settings, [_ALARMS.topic])
+        self._reader = TopicReader(settings, [_ALARMS.topic, _NOTIFICATIONS.topic])
+        self._escalations: dict[str, str] = {}  # by the alarm's id, its last change of the kind
+        self._told: dict[str, list[str]] = {}  # by the id of a change, the targets that were told of it
         self._incidents = Incidents(settings.alarms.incidents(), device_of)
         self._newest = 0.0
         self._lock = Lock()
@@ -45,15 +55,32 @@ class IncidentLog:
             self.open = tuple(each for each in self._incidents if each.is_open)
             self.is_whole = whole
 
-    def _take(self, _topic: str, message: Any) -> None:
+    def escalated_to(self, alarm_id: str) -> Collection[str]:
+        """Return the targets that were told of an alarm's last escalation, as of the last look."""
+        return self._told.get(self._escalations.get(alarm_id, ""), ())
+
+    def _take(self, topic: str, message: Any) -> None:
         try:
-            alarm = _ALARMS.read(message.value() or b"")
+            record = CATALOGUE.on(topic).read(message.value() or b"")
         except InputError:
             return  # the worker wrote it, or nobody: it has no say in what stands
-        self._incidents.take(alarm)
-        self._newest = max(self._newest, alarm.changed_at)
+        if isinstance(record, Notification):
+            for change in record.escalated:
+                _put_newest(self._told, change, [*self._told.get(change, ()), record.target])
+            return
+        if record.event == ESCALATED:
+            _put_newest(self._escalations, record.id, change_id(record))
+        self._incidents.take(record)
+        self._newest = max(self._newest, record.changed_at)
 
     def close(self) -> None:
         """Disconnect; the next look connects again."""
         with self._lock:
             self._reader.close()
+
+
+def _put_newest(known: dict[str, _Value], name: str, value: _Value) -> None:
+    known.pop(name, None)
+    known[name] = value
+    if len(known) > MOST_ESCALATIONS:
+        del known[next(iter(known))]

@@ -28,8 +28,11 @@ from streams.records.alarm_records import Alarm
 Series = tuple[str, str]
 
 ACKNOWLEDGE_SECONDS: Final = 10.0
-# Levels of a topic keep letters of all languages; what parts levels or has a meaning in filters is written as %XX.
+# Levels of a topic keep what has no meaning there; what parts levels or stands in filters, and what is not ASCII, is
+# written as %XX of its UTF-8.
 _SAFE: Final = " :;,.@=()!$&'*"
+_NO_PLACE: Final = "-"
+"""The level of the place of a sensor whose id has none."""
 
 
 class MqttStateOutlet:
@@ -124,10 +127,10 @@ class MqttStateOutlet:
         ]
 
     def topic_of(self, sensor_id: str, quantity: str) -> str:
-        """Return the topic of a series."""
-        place, _, sensor = sensor_id.rpartition(":")
-        levels = (place or "-", sensor or "-", quantity)
-        return "/".join([self._target.prefix, *(quote(level, safe=_SAFE) or "-" for level in levels)])
+        """Return the topic of a series: no two series have one, however alike their names are."""
+        place, colon, sensor = sensor_id.rpartition(":")
+        levels = (_level(place) if colon else _NO_PLACE, _level(sensor), _level(quantity))
+        return "/".join([self._target.prefix, *levels])
 
     def _discovery(self, series: Series, topic: str) -> tuple[str, bytes]:
         sensor_id, quantity = series
@@ -143,6 +146,17 @@ class MqttStateOutlet:
             "device": {"identifiers": [f"weir_{device}"], "name": sensor_id, "manufacturer": "Weir"},
         }
         return f"{self._target.home_assistant}/binary_sensor/weir_{own}/config", _encoded(configuration)
+
+
+def _level(name: str) -> str:
+    """Write a name as a level of a topic: what is no name stays apart from all names.
+
+    >>> _level("boiler 1"), _level("a/b"), _level("50%"), _level("-"), _level("")
+    ('boiler 1', 'a%2Fb', '50%25', '%2D', '%')
+    """
+    if name == _NO_PLACE:
+        return f"%{ord(name):02X}"
+    return quote(name, safe=_SAFE) or "%"
 
 
 def _encoded(value: Any) -> bytes:

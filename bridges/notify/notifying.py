@@ -27,9 +27,10 @@ from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
 from bridges.process.notify_settings import Target
 from bridges.process.settings import Settings
-from streams.alarms.incident_telling import REASON, IncidentTelling, Sifted
+from streams.alarms.incident_telling import REASON, IncidentTelling, Sifted, sift_alone
 from streams.alarms.incidents import DeviceOf, Incidents
-from streams.alarms.routing import IDS_OF_A_RECORD, change_id, message_id
+from streams.alarms.life import ESCALATED
+from streams.alarms.routing import IDS_OF_A_RECORD, NOT_ESCALATED, change_id, message_id
 from streams.errors import InputError, TransientError
 from streams.records.alarm_records import Alarm, Notification
 from streams.records.catalogue import CATALOGUE
@@ -87,7 +88,7 @@ class TargetNotifier:
         self._telling: IncidentTelling | None = None
         if target.tells_incidents and not outlet.follows_all:
             found = Incidents(settings.alarms.incidents(), device_of)
-            self._telling = IncidentTelling(found, self._route.wants)
+            self._telling = IncidentTelling(found, self._route.wants, self._route.level)
         self._known_before: dict[int, int] = {}
         self._backoff = Backoff(first=0.5, cap=settings.notify.retry_max_seconds)
         self._generation = 0
@@ -246,13 +247,15 @@ class TargetNotifier:
             self._collector.done(time.monotonic())
 
     def _sift(self, group: ChangeGroup) -> Sifted:
-        """Pass over what of a group is told with an incident."""
-        if self._telling is None:
-            return Sifted(group.wanted)
-        sifted = self._telling.sift(group.wanted)
-        if sifted.passed:
-            group.wanted = sifted.told
-            group.passed[REASON] = [*group.passed.get(REASON, ()), *sifted.passed]
+        """Pass over what of a group is told with an incident, and the returns of what was not told."""
+        if self._telling is not None:
+            sifted = self._telling.sift(group.wanted)
+        else:
+            sifted = sift_alone(group.wanted, 0 if self._outlet.follows_all else self._route.level)
+        group.wanted = sifted.told
+        for reason, passed in ((REASON, sifted.passed), (NOT_ESCALATED, sifted.unknown)):
+            if passed:
+                group.passed[reason] = [*group.passed.get(reason, ()), *passed]
         return sifted
 
     def _insist(self, send: Callable[[], None], generation: int) -> int:
@@ -319,6 +322,7 @@ class TargetNotifier:
                 alarms=[change_id(each) for each in part],
                 detail=detail,
                 attempts=attempts,
+                escalated=[change_id(each) for each in part if outcome == "told" and each.event == ESCALATED],
             )
             self._producer.produce(topic, _NOTIFICATIONS.encode(record), _NOTIFICATIONS.key(record))
         self._count(outcome if outcome != "passed_over" else detail, len(alarms))

@@ -27,6 +27,10 @@ class AlarmSettings(Section):
     """An alarm that has returned, and that nobody acknowledges, is over after so long."""
     unacknowledged: Annotated[frozenset[str], CommaSeparated] = _DEFAULT.unacknowledged
     """Severities that are over when they return, without anybody acknowledging them."""
+    escalate_seconds: Annotated[tuple[Seconds, ...], CommaSeparated] = _DEFAULT.escalate_seconds
+    """``900,1800``: an alarm that stands, and that nobody has acknowledged for 15 minutes, is escalated to level 1, and
+    30 minutes later to level 2, as far as a minute allows; who is told of a level says ``escalation`` of a target.
+    Empty: nothing is escalated. Severities of ``unacknowledged`` never are."""
 
     incident_least: Count = _INCIDENTS.least
     """So many series of a group that are raised together are one incident, and told as one."""

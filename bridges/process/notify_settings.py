@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 
 from bridges.process.host_names import Host
 from bridges.process.section import CommaSeparated, Count, JsonTable, Port, Seconds, Section
+from streams.alarms.alarm_rules import MOST_LEVELS
 from streams.alarms.routing import AlarmRoute
 
 WebFormat = Literal["webhook", "slack", "teams", "pagerduty", "alertmanager", "ntfy"]
@@ -24,10 +25,14 @@ class _Target(Section):
     """The least severity that is told."""
     sensors: Annotated[tuple[str, ...], CommaSeparated] = ("*",)
     """Patterns of sensor ids: a place is a pattern (``plant:7:*``)."""
-    events: Annotated[frozenset[Literal["raised", "returned"]], CommaSeparated] = frozenset(
+    events: Annotated[frozenset[Literal["raised", "returned", "escalated"]], CommaSeparated] = frozenset(
         {"raised", "returned"}
     )
-    """What is told: ``raised`` (and what still stands when nothing keeps it from being told any more), ``returned``."""
+    """What is told: ``raised`` (and what still stands when nothing keeps it from being told any more), ``returned``,
+    and ``escalated``: again each time that nobody has acknowledged it for so long."""
+    escalation: int = Field(default=0, ge=0, le=MOST_LEVELS)
+    """Told only of what nobody has acknowledged: 1 after the first of ``WEIR_ALARMS__ESCALATE_SECONDS``, 2 after the
+    second one; 0: of all, at once."""
     quiet_hours: str = ""
     """``22:00-06:00``: then only ``critical`` alarms are told; what else is raised is passed over, and counted."""
     zone: str = "UTC"
@@ -50,7 +55,14 @@ class _Target(Section):
 
     def route(self) -> AlarmRoute:
         """Return which alarms are told to it, as a value."""
-        return AlarmRoute(self.severity, self.sensors, frozenset(self.events), _hours(self.quiet_hours))
+        return AlarmRoute(
+            self.severity, self.sensors, frozenset(self.events), _hours(self.quiet_hours), self.escalation
+        )
+
+    @property
+    def needs_level(self) -> int:
+        """How often an alarm must be escalated for it to be told of one."""
+        return max(self.escalation, "escalated" in self.events)
 
     @property
     def tells_incidents(self) -> bool:

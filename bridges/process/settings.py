@@ -303,6 +303,18 @@ class Settings(BaseSettings):
             return (*sources, TomlConfigSettingsSource(settings_cls, Path(config)))
         return sources
 
+    @model_validator(mode="after")
+    def _levels_are_reached(self) -> "Settings":
+        """Refuse a target that would never be told of anything."""
+        times = len(self.alarms.escalate_seconds)
+        for name, target in self.notify.targets.items():
+            if target.needs_level > times:
+                raise ValueError(
+                    f"target {name} is told of escalations to level {target.needs_level}: alarms.escalate_seconds "
+                    f"must have so many times (as 900,1800), got {times}"
+                )
+        return self
+
     def peer_plan(self) -> PeerPlan:
         """Make the plan of what is compared with its peers."""
         policy = self.windows.policy()

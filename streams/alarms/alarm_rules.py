@@ -13,6 +13,8 @@ from streams.records.types import Anomaly
 ANOMALY: Final = "anomaly"
 ALARM_KINDS: Final = (ANOMALY, *sorted(CAUSES_APART))
 """What raises alarms: what a detector found, the two kinds of limits, what peers say, and relations that are lost."""
+MOST_LEVELS: Final = 10
+"""How often an alarm can be escalated: who is told for ever without end stops listening."""
 SEVERITIES: Final[tuple[str, ...]] = get_args(AlarmSeverity)
 """From the least to the worst."""
 
@@ -26,6 +28,8 @@ class AlarmRules(msgspec.Struct, frozen=True, gc=False):
             earlier is the same alarm, and nobody is told again (an off-delay). 0: it returns at once.
         forget_seconds: An alarm that has returned, and that nobody acknowledges, is over after so long.
         unacknowledged: Severities that are over when they return, without anybody acknowledging them.
+        escalate_seconds: An alarm that stands, and that nobody has acknowledged for the first of these, is escalated to
+            level 1; if nobody has for the second one more, to level 2; and so on. None: nothing is escalated.
         room: How many sensors have alarms.
 
     Raises:
@@ -36,6 +40,7 @@ class AlarmRules(msgspec.Struct, frozen=True, gc=False):
     return_seconds: float = 300.0
     forget_seconds: float = 7 * 86_400.0
     unacknowledged: frozenset[str] = frozenset({"info"})
+    escalate_seconds: tuple[float, ...] = ()
     room: Room = ENOUGH
 
     def __post_init__(self) -> None:
@@ -49,6 +54,12 @@ class AlarmRules(msgspec.Struct, frozen=True, gc=False):
         for name in ("return_seconds", "forget_seconds"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigurationError(f"{name} must be a time from 0 on, got {getattr(self, name)}")
+        if wrong := [each for each in self.escalate_seconds if not 0 < each < float("inf")]:
+            raise ConfigurationError(f"escalate_seconds must be times above 0, got {wrong[0]}")
+        if len(self.escalate_seconds) > MOST_LEVELS:
+            raise ConfigurationError(
+                f"escalate_seconds must be at most {MOST_LEVELS} times, got {len(self.escalate_seconds)}"
+            )
 
     def severity_of(self, anomaly: Anomaly) -> AlarmSeverity:
         """Return the severity of an anomaly's alarm: of its kind, or its limit's own if that is one."""

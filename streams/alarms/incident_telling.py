@@ -7,6 +7,9 @@
 
 An alarm that was told by itself, before it was one of an incident, is also told by itself when it has returned, the one
 that names the incident aside. Each message is about a change of an alarm, so that every change is told or passed over.
+
+Members that nobody acknowledges are escalated each by itself; that is told once for each level. A target that is told
+only then is told of an incident as a whole, and hears nothing of the return of what it has not been told of.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +20,8 @@ import msgspec
 
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.incidents import Incident, Incidents, RaiseKey
-from streams.alarms.routing import RAISED_EVENTS, change_id
+from streams.alarms.life import ESCALATED
+from streams.alarms.routing import STANDING_EVENTS, change_id
 from streams.records.alarm_records import Alarm
 
 REASON: Final = "incident"
@@ -33,28 +37,50 @@ class Sifted:
 
     Args:
         told: Those that are told, in order.
-        passed: Those that are not.
+        passed: Those that are not, since they are of an incident.
+        unknown: Returns of what has not been told.
         incidents: By the id of a change that is told: the incident that it is told as.
     """
 
     told: list[Alarm] = field(default_factory=list)
     passed: list[Alarm] = field(default_factory=list)
+    unknown: list[Alarm] = field(default_factory=list)
     incidents: dict[str, Incident] = field(default_factory=dict)
+
+
+def sift_alone(wanted: Sequence[Alarm], level: int) -> Sifted:
+    """Decide which changes are told to a target that is told of each alarm by itself.
+
+    Args:
+        wanted: Changes that the target wants, in order.
+        level: It is told only of alarms that have been escalated so often.
+    """
+    sifted = Sifted()
+    for change in wanted:
+        (sifted.told if _knows(change, level) else sifted.unknown).append(change)
+    return sifted
+
+
+def _knows(change: Alarm, level: int) -> bool:
+    """Tell whether a target has been told of an alarm by itself, if a change of it says that it has returned."""
+    return change.event in STANDING_EVENTS or change.level >= level
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What a target knows of an incident: under which id, and how severe it was then."""
+    """What a target knows of an incident: under which id, how severe it was then, and how often escalated."""
 
     id: str
     severity: int
+    level: int = 0
 
 
 @dataclass(slots=True)
 class _Before:
-    """A raise of before this process started: how severe it was told, if at all, and whether it stands."""
+    """A raise of before this process started: how severe it was told, if at all, how escalated, and if it stands."""
 
     severity: int = -1
+    level: int = 0
     stands: bool = False
 
 
@@ -64,11 +90,15 @@ class IncidentTelling:
     Args:
         incidents: Finds them.
         wants: Tells whether alarms of that series and severity are told to it.
+        level: It is told only of alarms that have been escalated so often.
     """
 
-    def __init__(self, incidents: Incidents, wants: Callable[[Alarm], bool] = lambda _: True) -> None:
+    def __init__(
+        self, incidents: Incidents, wants: Callable[[Alarm], bool] = lambda _: True, level: int = 0
+    ) -> None:
         self._incidents = incidents
         self._wants = wants
+        self._level = level
         self._told: dict[RaiseKey, _Told] = {}  # by the member with which it was told
         self._alone: set[RaiseKey] = set()  # told by themselves
         self._before: dict[RaiseKey, _Before] = {}
@@ -94,8 +124,9 @@ class IncidentTelling:
         if (key := self._incidents.raise_of(alarm)) is not None:
             known = self._before.setdefault(key, _Before())
             known.stands = alarm.told and self._wants(alarm)
-            if wanted and alarm.event in RAISED_EVENTS:
+            if wanted and alarm.event in STANDING_EVENTS:
                 known.severity = max(known.severity, SEVERITIES.index(alarm.severity))
+                known.level = max(known.level, alarm.level)
 
     def _resume(self) -> None:
         """Conclude from what had come by then what has been told: an incident as such, or alarms by themselves."""
@@ -106,8 +137,11 @@ class IncidentTelling:
             if not told or len(known) < self._incidents.rules.least:
                 continue
             if any(before[each].stands for each in known):
-                self._told[told[0]] = _Told(incident.id, max(before[each].severity for each in told))
-            for key in told[self._incidents.rules.least - 1 :]:
+                severity = max(before[each].severity for each in told)
+                self._told[told[0]] = _Told(incident.id, severity, max(before[each].level for each in told))
+            # Who is told after an escalation is told as one from the first on: by then it is an incident.
+            alone = 0 if self._level else self._incidents.rules.least - 1
+            for key in told[alone:]:
                 before[key].severity = -1
         self._alone.update(key for key, each in before.items() if each.severity >= 0)
 
@@ -133,6 +167,9 @@ class IncidentTelling:
             if found[name] is not None and name not in chosen:
                 sifted.passed.append(change)
                 continue
+            if chosen.get(name) is None and not _knows(change, self._level):
+                sifted.unknown.append(change)
+                continue
             sifted.told.append(change)
             if (as_one := chosen.get(name)) is not None:
                 sifted.incidents[name] = as_one
@@ -140,11 +177,11 @@ class IncidentTelling:
 
     def _chosen(self, incident: Incident, changes: list[Alarm]) -> Iterator[tuple[str, Incident | None]]:
         """Yield the changes of an incident that are told, and as which incident: ``None`` as themselves."""
-        raised = [each for each in changes if each.event in RAISED_EVENTS]
-        returned = [each for each in changes if each.event not in RAISED_EVENTS]
+        raised = [each for each in changes if each.event in STANDING_EVENTS]
+        returned = [each for each in changes if each.event not in STANDING_EVENTS]
         told = self._told_of(incident)
-        if raised and (told is None or SEVERITIES.index(incident.severity) > told.severity):
-            worst = max(raised, key=lambda each: SEVERITIES.index(each.severity))
+        if raised and (told is None or self._is_worse(incident, raised, told)):
+            worst = max(raised, key=lambda each: (_level(each), SEVERITIES.index(each.severity)))
             told = told or _Told(incident.id, 0)
             yield change_id(worst), msgspec.structs.replace(incident, id=told.id)
         name = incident.id if told is None else told.id
@@ -154,25 +191,36 @@ class IncidentTelling:
         if told is not None and returned and not self._stands(incident):
             yield change_id(returned[-1]), msgspec.structs.replace(incident, id=name)
 
+    def _is_worse(self, incident: Incident, raised: Sequence[Alarm], told: _Told) -> bool:
+        level = max(map(_level, raised))
+        return SEVERITIES.index(incident.severity) > told.severity or level > told.level
+
     def _stands(self, incident: Incident) -> bool:
         """Tell whether it still stands for those who are told."""
         return any(each.told and self._wants(each) for each in incident.members)
 
     def _told_of(self, incident: Incident) -> _Told | None:
         found = [self._told[each] for each in incident.raises if each in self._told]
-        return _Told(found[0].id, max(each.severity for each in found)) if found else None
+        if not found:
+            return None
+        return _Told(found[0].id, max(each.severity for each in found), max(each.level for each in found))
 
     def done(self, sifted: Sifted) -> None:
         """Remember what has been told."""
         for change in sifted.told:
             key = self._incidents.raise_of(change)
             incident = sifted.incidents.get(change_id(change))
-            if incident is not None and change.event not in RAISED_EVENTS:
+            if incident is not None and change.event not in STANDING_EVENTS:
                 for each in incident.raises:  # who is raised now is told that it stands again
                     self._told.pop(each, None)
-            elif key is None or change.event not in RAISED_EVENTS:
+            elif key is None or change.event not in STANDING_EVENTS:
                 continue
             elif incident is not None:
-                self._told[key] = _Told(incident.id, SEVERITIES.index(incident.severity))
+                self._told[key] = _Told(incident.id, SEVERITIES.index(incident.severity), change.level)
             else:
                 self._alone.add(key)
+
+
+def _level(change: Alarm) -> int:
+    """Return the level to which a change escalates."""
+    return change.level if change.event == ESCALATED else 0

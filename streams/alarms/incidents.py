@@ -127,6 +127,11 @@ class Incident(msgspec.Struct, frozen=True):
         return max((each.severity for each in self.members), key=SEVERITIES.index)
 
     @property
+    def level(self) -> int:
+        """The highest level to which a member has been escalated."""
+        return max(each.level for each in self.members)
+
+    @property
     def is_open(self) -> bool:
         """Tell whether a member's condition stands."""
         return any(each.active for each in self.members)
@@ -145,6 +150,7 @@ class Incident(msgspec.Struct, frozen=True):
             "grouped_by": self.group.by,
             "state": "open" if self.is_open else "closed",
             "severity": self.severity,
+            "level": self.level,
             "opened_at": self.opened_at,
             "closed_at": self.closed_at,
             "first": self.first.id,

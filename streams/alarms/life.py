@@ -4,6 +4,7 @@
     raise ──▶ unacknowledged                            ├──▶ normal
                      └── gone for long enough ──▶ returned ── acknowledge, or forgotten
     shelved, suppressed, out of service: kept from being told; over when gone; told when no longer kept and not gone
+    unacknowledged for so long: escalated, to one level after the other
 
 An anomaly that clears does not end its alarm at once: only when it has been gone for ``return_seconds``. What is
 raised again before is the same alarm, so that a series that flaps is one alarm, told once, with a count.
@@ -20,6 +21,8 @@ from streams.records.alarm_records import Action, Alarm
 from streams.records.identity import alarm_id
 from streams.records.types import Anomaly
 
+ESCALATED = "escalated"
+"""What changed of an alarm that nobody has acknowledged for so long."""
 AGAIN = "again"
 UNTOLD = "untold"
 PERSON = "person"
@@ -110,7 +113,8 @@ def raise_again(rules: AlarmRules, alarm: Alarm, anomaly: Anomaly, kept: Inhibit
 def _raised(alarm: Alarm, anomaly: Anomaly, kept: Inhibition | None) -> Alarm:
     held = _kept_by(kept) if kept is not None else {"action": "", "until": None}
     told = {} if kept is not None else {"told": True}
-    return _changed(alarm, "raised", anomaly.changed_at, active=True, **held, **told)
+    anew = {"level": 0, "waiting_since": None}
+    return _changed(alarm, "raised", anomaly.changed_at, active=True, **held, **told, **anew)
 
 
 def _kept_by(kept: Inhibition) -> dict[str, Any]:
@@ -147,7 +151,33 @@ def return_to_normal(rules: AlarmRules, alarm: Alarm, at: float) -> Alarm:
     return _changed(
         alarm, "returned", at,
         active=False, state=state.value, quiet="" if alarm.told else UNTOLD, told=False, action="", until=None,
+        waiting_since=None,
     )  # fmt: skip
+
+
+def escalate(rules: AlarmRules, alarm: Alarm, time: float) -> Alarm | None:
+    """Return the record of an alarm that nobody has acknowledged for so long; ``None`` if it goes on as it is.
+
+    Without a change of its `number` it only begins to wait. One whose condition is gone for now is not escalated: it
+    returns soon, or comes back. Who was told of a level has the next one's time from then on, also where time has
+    leapt, since nothing had ticked.
+
+    Args:
+        rules: After how long.
+        alarm: The alarm.
+        time: Of the last tick.
+    """
+    if (
+        alarm.state != AlarmState.UNACKNOWLEDGED
+        or alarm.severity in rules.unacknowledged
+        or alarm.level >= len(rules.escalate_seconds)
+    ):
+        return None
+    if alarm.waiting_since is None or time < alarm.waiting_since:  # or the bridge's clock was set back
+        return msgspec.structs.replace(alarm, waiting_since=time)
+    if alarm.cleared_at is not None or time - alarm.waiting_since < rules.escalate_seconds[alarm.level]:
+        return None
+    return _changed(alarm, ESCALATED, time, level=alarm.level + 1, waiting_since=time)
 
 
 def forget(alarm: Alarm, at: float) -> Alarm:
@@ -164,7 +194,7 @@ def keep(alarm: Alarm, kept: Inhibition, at: float) -> Alarm:
         at: When that was decided.
     """
     event = "out_of_service" if kept.state == AlarmState.OUT_OF_SERVICE else kept.state
-    fields = {**_kept_by(kept), "quiet": PERSON, "by": kept.by}
+    fields = {**_kept_by(kept), "quiet": PERSON, "by": kept.by, "waiting_since": None}
     if not alarm.active:
         return _changed(alarm, event, at, **{**fields, "state": AlarmState.NORMAL.value, "action": ""})
     return _changed(alarm, event, at, **fields)
@@ -186,12 +216,10 @@ def restore(alarm: Alarm, at: float, kept: Inhibition | None = None) -> Alarm:
 
 def acknowledge(alarm: Alarm, action: Action) -> Alarm:
     """Return the record of an alarm that somebody has seen."""
-    done = _done(action)
+    done = {**_done(action), "acknowledged": True, "waiting_since": None}
     if alarm.active:
-        return _changed(alarm, "acknowledged", action.at, acknowledged=True, **done)
-    return _changed(
-        alarm, "acknowledged", action.at, acknowledged=True, state=AlarmState.NORMAL.value, **done
-    )
+        return _changed(alarm, "acknowledged", action.at, **done)
+    return _changed(alarm, "acknowledged", action.at, state=AlarmState.NORMAL.value, **done)
 
 
 def note(alarm: Alarm, event: str, action: Action, **fields: str) -> Alarm:

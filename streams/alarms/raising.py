@@ -174,7 +174,11 @@ class _Step:
         if alarm is None or life.is_over(alarm):
             self._put(row, life.begin(self.rules, anomaly, kept))
         else:
-            self._put(row, life.raise_again(self.rules, alarm, anomaly, kept))
+            alarm = self._put(row, life.raise_again(self.rules, alarm, anomaly, kept))
+            of_all = self.rows.get(PARTITION)
+            if alarm.waiting_since is not None and of_all is not None:
+                # A series that flaps can be gone at every tick, and nobody has acknowledged it all the same.
+                self._escalate(row, alarm, of_all.state.ticked_at)
 
     def _return_if_gone(self, row: Row[SensorAlarms], alarm: Alarm, time: float) -> Alarm:
         if not life.is_gone(self.rules, alarm, time):
@@ -237,7 +241,18 @@ class _Step:
         elif alarm.until is not None and time >= alarm.until:
             self._restore(row, alarm, time)
         else:
+            return self._escalate(row, alarm, time)
+        return True
+
+    def _escalate(self, row: Row[SensorAlarms], alarm: Alarm, time: float) -> bool:
+        """Tell that nobody has acknowledged it for so long, or note since when that is so."""
+        found = life.escalate(self.rules, alarm, time)
+        if found is None:
             return False
+        if found.number > alarm.number:
+            self._put(row, found)
+        else:
+            row.state.alarms[alarm.quantity, alarm.kind] = found
         return True
 
     def _restore(self, row: Row[SensorAlarms], alarm: Alarm, time: float) -> None:

@@ -8,10 +8,15 @@ from hashlib import blake2b
 from typing import Final
 
 from streams.alarms.alarm_rules import SEVERITIES
+from streams.alarms.life import ESCALATED
 from streams.records.alarm_records import Alarm
 
 RAISED_EVENTS: Final = frozenset({"raised", "restored"})
 """Changes after which an alarm stands that has to be told."""
+STANDING_EVENTS: Final = RAISED_EVENTS | {ESCALATED}
+"""Changes that are told, and after which the alarm stands."""
+NOT_ESCALATED: Final = "escalation"
+"""Why nothing of an alarm is told that has not come to the level of the target."""
 IDS_OF_A_RECORD: Final = 500
 """Changes of a group that one notification record names."""
 
@@ -23,14 +28,16 @@ class AlarmRoute:
     Args:
         severity: The least that is told.
         sensors: Patterns of sensor ids.
-        events: ``raised`` and ``returned``, or one of them.
+        events: Of ``raised``, ``returned`` and ``escalated``.
         quiet: Between these times of the day only critical alarms are told; may run past midnight.
+        level: Only alarms are told that have been escalated so often, from then on.
     """
 
     severity: str
     sensors: tuple[str, ...]
     events: frozenset[str]
     quiet: tuple[time, time] | None
+    level: int = 0
 
     def why_not(self, alarm: Alarm, at: time) -> str:
         """Say why a change is not told to it; empty if it is.
@@ -45,8 +52,8 @@ class AlarmRoute:
         """
         if alarm.quiet:
             return alarm.quiet
-        if ("raised" if alarm.event in RAISED_EVENTS else alarm.event) not in self.events:
-            return "event"
+        if uneventful := self._uneventful(alarm):
+            return uneventful
         if unwanted := self._unwanted(alarm):
             return unwanted
         return "quiet_hours" if self.is_quiet(at) and alarm.severity != "critical" else ""
@@ -54,6 +61,15 @@ class AlarmRoute:
     def wants(self, alarm: Alarm) -> bool:
         """Tell whether alarms of that severity and sensor are told, whatever changes of them."""
         return not self._unwanted(alarm)
+
+    def _uneventful(self, alarm: Alarm) -> str:
+        """Say why a change is not one that is told; of returns `incident_telling` says which."""
+        if alarm.event == ESCALATED:
+            is_its = alarm.level == self.level or (alarm.level > self.level and ESCALATED in self.events)
+            return "" if is_its else "event"
+        if alarm.event in RAISED_EVENTS and alarm.level < self.level:
+            return NOT_ESCALATED
+        return "" if ("raised" if alarm.event in RAISED_EVENTS else alarm.event) in self.events else "event"
 
     def _unwanted(self, alarm: Alarm) -> str:
         if SEVERITIES.index(alarm.severity) < SEVERITIES.index(self.severity):

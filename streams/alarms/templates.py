@@ -16,8 +16,15 @@ from typing import Any, Final
 import msgspec
 
 from streams.alarms.incidents import Incident
-from streams.alarms.routing import RAISED_EVENTS, change_id, message_id
-from streams.alarms.wording import alarm_sentence, incident_sentence, incident_title, title_of
+from streams.alarms.life import ESCALATED
+from streams.alarms.routing import STANDING_EVENTS, change_id, message_id
+from streams.alarms.wording import (
+    alarm_sentence,
+    escalation_words,
+    incident_sentence,
+    incident_title,
+    title_of,
+)
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
 
@@ -71,7 +78,9 @@ class Told:
     def sentence(self, alarm: Alarm) -> str:
         """Say what is known of an alarm, or of its incident."""
         if (incident := self.incident(alarm)) is not None:
-            return incident_sentence(incident, self.labels, self.listed, stands=alarm.event in RAISED_EVENTS)
+            stands = alarm.event in STANDING_EVENTS
+            words = escalation_words(alarm) if alarm.event == ESCALATED else []
+            return " ".join([incident_sentence(incident, self.labels, self.listed, stands=stands), *words])
         return alarm_sentence(alarm, self.labels(alarm.sensor_id))
 
     def plain(self, alarm: Alarm) -> dict[str, Any]:
@@ -92,16 +101,17 @@ class Told:
     @property
     def severity(self) -> str:
         """The worst of those that stand; ``info`` if none does."""
-        standing = {self.severity_of(each) for each in self.alarms if each.event in RAISED_EVENTS}
+        standing = {self.severity_of(each) for each in self.alarms if each.event in STANDING_EVENTS}
         return next((each for each in _WORST if each in standing), "info")
 
     def title(self) -> str:
         """Say in one line how many of what there are."""
         if len(self.alarms) == 1:
             alarm = self.alarms[0]
-            word = self.severity_of(alarm) if alarm.event in RAISED_EVENTS else "back to normal"
+            word = self.severity_of(alarm) if alarm.event in STANDING_EVENTS else "back to normal"
+            word += ", not acknowledged" if alarm.event == ESCALATED else ""
             return f"{word}: {self.title_of(alarm)}"
-        raised = Counter(self.severity_of(each) for each in self.alarms if each.event in RAISED_EVENTS)
+        raised = Counter(self.severity_of(each) for each in self.alarms if each.event in STANDING_EVENTS)
         returned = sum(each.event == "returned" for each in self.alarms)
         parts = [f"{raised[each]:,} {each}" for each in _WORST if raised[each]]
         parts += [f"{returned:,} back to normal"] if returned else []
@@ -114,7 +124,7 @@ class Told:
         return [*shown, f"… and {others:,} more"] if others else shown
 
     def _sign(self, alarm: Alarm) -> str:
-        return _SIGNS[self.severity_of(alarm)] if alarm.event in RAISED_EVENTS else _OVER
+        return _SIGNS[self.severity_of(alarm)] if alarm.event in STANDING_EVENTS else _OVER
 
 
 def as_plain(alarm: Alarm, label: str = "") -> dict[str, Any]:
@@ -173,7 +183,7 @@ def _alertmanager(told: Told) -> Iterator[Message]:
 
 
 def _alert(told: Told, alarm: Alarm) -> Any:
-    stands = alarm.event in RAISED_EVENTS
+    stands = alarm.event in STANDING_EVENTS
     labels = {
         "alertname": f"weir_{alarm.kind}", "sensor": alarm.sensor_id, "quantity": alarm.quantity,
         "severity": alarm.severity, "alarm": alarm.id,
@@ -195,7 +205,7 @@ def _pagerduty(told: Told) -> Iterator[Message]:
 
 def _event(told: Told, alarms: Sequence[Alarm], summary: str) -> Any:
     first = alarms[0]
-    stands = any(each.event in RAISED_EVENTS for each in alarms)
+    stands = any(each.event in STANDING_EVENTS for each in alarms)
     incident = told.incident(first)
     event = {
         "routing_key": told.key,

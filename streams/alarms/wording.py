@@ -49,7 +49,20 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
         parts.append(f"raised {alarm.count:,} times")
     if not alarm.active or alarm.state == AlarmState.NORMAL:
         parts.append("— back to normal")
-    return " ".join(parts)
+    return " ".join([*parts, *escalation_words(alarm)])
+
+
+def escalation_words(alarm: Alarm) -> list[str]:
+    """Say that nobody has acknowledged an alarm for so long that it was escalated; nothing once somebody has.
+
+    Args:
+        alarm: Any of its records.
+    """
+    if not alarm.level or alarm.state != AlarmState.UNACKNOWLEDGED or alarm.waiting_since is None:
+        return []
+    return [
+        f"— nobody has acknowledged it, escalated to level {alarm.level} at {iso(alarm.waiting_since)[:19]}Z"
+    ]
 
 
 def _since_when(alarm: Alarm) -> str:

@@ -76,7 +76,8 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         state: ``unacknowledged``, ``acknowledged``, ``returned`` (gone, nobody has acknowledged it), ``shelved``,
             ``suppressed`` (by planned work), ``out_of_service``, or ``normal``: it is over.
         event: What changed: ``raised``, ``again``, ``returned``, ``forgotten``, ``acknowledged``, ``commented``,
-            ``assigned``, ``shelved``, ``out_of_service``, ``restored`` (no longer kept from being told), ``labelled``.
+            ``assigned``, ``shelved``, ``out_of_service``, ``restored`` (no longer kept from being told), ``labelled``,
+            ``escalated`` (nobody has acknowledged it for so long).
         quiet: Why nobody is told of this change; empty: it is to be told.
         changed_at: Event time of what was found, or time of the action or tick that made the change.
         raised_at: Event time of the first raise.
@@ -92,6 +93,9 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         action: The action that keeps it from being told, by its id; ``until``: up to then.
         label: ``fault`` or ``no_fault``, if somebody said which.
         assignee: Who takes care of it.
+        level: How often it has been escalated since it was raised.
+        waiting_since: The tick since which it waits to be acknowledged: the first after its raise, or that of its last
+            escalation; ``None`` where nothing is escalated.
     """
 
     id: str
@@ -124,6 +128,8 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     label: str = ""
     assignee: str = ""
     rule: str = ""
+    level: Counter = 0
+    waiting_since: Time | None = None
 
 
 class Notification(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -138,6 +144,7 @@ class Notification(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         alarms: What it was about: id and number of each change, as ``id/number``.
         detail: The reason, for what was not told.
         attempts: How often it was sent.
+        escalated: Of `alarms` those that were told because nobody had acknowledged them.
     """
 
     id: str
@@ -147,3 +154,4 @@ class Notification(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     alarms: list[str]
     detail: str = ""
     attempts: Counter = 1
+    escalated: list[str] = []

@@ -1,6 +1,5 @@
 """Alarms: raised once, acknowledged, returned, kept from being told; a function of the log alone."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,76 +9,14 @@ from hypothesis import strategies as st
 
 from streams.alarms.acting import action_of, why_not
 from streams.alarms.alarm_rules import AlarmRules
-from streams.alarms.raising import AlarmOutcome, Rows, SensorAlarms, raise_alarms
+from streams.alarms.raising import SensorAlarms
 from streams.alarms.wording import alarm_sentence
-from streams.detection.limits import LIMIT_CAUSES
 from streams.errors import ConfigurationError, InputError
-from streams.records.alarm_records import Action, Alarm, AlarmInput
-from streams.records.identity import anomaly_id
+from streams.records.alarm_records import Action, AlarmInput
 from streams.records.rows import Row, decode_row, encode_row
-from streams.records.types import Anomaly, Label, encode
-
-T = 1_725_890_400.0
-RULES = AlarmRules(return_seconds=300.0, forget_seconds=3600.0)
-
-
-def raised(
-    at: float, sensor: str = "boiler-1", *, cause: str = "limit", quantity: str = "pressure"
-) -> AlarmInput:
-    """A crossing of a limit at T + ``at``."""
-    limit = cause if cause in LIMIT_CAUSES else ""
-    found = Anomaly(
-        id=anomaly_id(sensor, quantity, T + at, limit).hex(), sensor_id=sensor, quantity=quantity, state="raised",
-        changed_at=T + at, raised_at=T + at, score=1.0, value=130.0, expected=None, lower=None, upper=120.0,
-        direction="above", cause=cause, seen=0, severity="critical" if limit else None,
-    )  # fmt: skip
-    return AlarmInput(sensor, found=found)
-
-
-def cleared(raise_: AlarmInput, at: float) -> AlarmInput:
-    found = msgspec.structs.replace(
-        raise_.found, state="cleared", changed_at=T + at, cleared_at=T + at, value=140.0
-    )
-    return AlarmInput(found.sensor_id, found=found)
-
-
-def tick(at: float) -> AlarmInput:
-    return AlarmInput("", tick_at=T + at)
-
-
-def done(kind: str, at: float, sensor: str = "boiler-1", **told: Any) -> AlarmInput:
-    action = action_of(kind, at=T + at, by="Ada", sensor_id=sensor, **told)
-    return AlarmInput(action.sensor_id, action=action)
-
-
-def planned(start: float, until: float, sensors: str = "boiler-*") -> AlarmInput:
-    return done("planned_work", 0, "", sensors=sensors, start=T + start, until=T + until, why="new valve")
-
-
-class Log:
-    """A partition of inputs, and what came of it."""
-
-    def __init__(self, rules: AlarmRules = RULES) -> None:
-        self.rules = rules
-        self.rows: Rows = {}
-        self.outcome = AlarmOutcome()
-        self.offset = 0
-
-    def put(self, *inputs: AlarmInput) -> list[Alarm]:
-        """Apply inputs; returns the changes that came of them."""
-        before = len(self.outcome.alarms)
-        for record in inputs:
-            raise_alarms(self.rules, self.rows, [(self.offset, record)], self.outcome)
-            self.offset += 1
-        return self.outcome.alarms[before:]
-
-    def told(self) -> list[tuple[str, str]]:
-        """List sensor and event of each change that is to be told."""
-        return [(each.sensor_id, each.event) for each in self.outcome.alarms if not each.quiet]
-
-
-def events(alarms: Sequence[Alarm]) -> list[tuple[str, str, str]]:
-    return [(each.event, each.state, each.quiet) for each in alarms]
+from streams.records.types import Label, encode
+from tests.support.alarm_records import T
+from tests.support.alarm_steps import Log, cleared, done, events, planned, raised, tick
 
 
 def test_an_alarm_is_raised_acknowledged_and_over_when_its_condition_has_been_gone_for_long_enough() -> None:
@@ -337,12 +274,8 @@ def test_any_history_gives_the_same_alarms_however_it_is_cut_and_restored(
     whole, parts = Log(), Log()
     whole.put(*inputs)
     parts.put(*inputs[:cut])
-    parts.rows = {
-        key: decode_row(encode_row(row, SensorAlarms.to_state), SensorAlarms.from_state)
-        for key, row in parts.rows.items()
-    }
     # After a crash the log is read again from an older offset: what rows contain is skipped.
-    parts.offset = max(0, cut - 7)
+    parts.restart(max(0, cut - 7))
     parts.put(*inputs[parts.offset :])
     assert [encode(each) for each in parts.outcome.alarms] == [encode(each) for each in whole.outcome.alarms]
     numbers: dict[str, int] = {}

@@ -7,17 +7,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bridges.doctor.notify_check import examine_targets
 from bridges.notify.collecting import MOST_CHANGES, ChangeCollector
+from bridges.notify.mqtt_target import MqttStateOutlet
 from bridges.notify.web_target import WebOutlet
-from bridges.process.notify_settings import NotifySettings, WebTarget
-from bridges.process.settings import Settings, load
+from bridges.process.notify_settings import MqttTarget, NotifySettings, WebTarget
+from bridges.process.settings import MqttSettings, Settings, load
+from streams.alarms.incidents import IncidentRules
 from streams.alarms.routing import AlarmRoute, change_id, message_id
 from streams.alarms.templates import BATCH, TEMPLATES, Told
 from streams.errors import ConfigurationError
 from streams.records.alarm_records import Alarm
+from streams.records.types import Device
 from tests.support.alarm_records import alarm, returned
 from tests.support.receivers import mail_receiver, web_receiver
 
@@ -232,3 +237,27 @@ def test_the_doctor_examines_each_target_and_shows_no_secret() -> None:
 def test_where_nobody_is_to_be_told_the_doctor_says_so() -> None:
     (found,) = examine_targets(Settings())
     assert "nobody is to be told" in found.found
+
+
+NAMES = st.text("aA -:/+#%é\u0301", min_size=1, max_size=4)
+
+
+@given(one=st.tuples(NAMES, NAMES), other=st.tuples(NAMES, NAMES))
+@example(one=("a", "q"), other=("-:a", "q"))
+@example(one=("a", "q"), other=(":a", "q"))
+@example(one=("a:", "q"), other=("a:-", "q"))
+def test_two_series_never_have_one_topic_however_alike_their_names_are(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    outlet = MqttStateOutlet(MqttTarget(format="mqtt"), MqttSettings(), "house")
+    assert (outlet.topic_of(*one) == outlet.topic_of(*other)) == (one == other)
+    assert outlet.topic_of(*one).count("/") == 4
+    assert not set("+#") & set(outlet.topic_of(*one))
+
+
+def test_sensors_with_names_alike_are_in_no_incident_together() -> None:
+    alike = ("Hall 7:t1", "hall 7:t1", "hall 7 :t1", "hall/7:t1", "hall  7:t1")
+    assert len({IncidentRules().group_of(each, None) for each in alike}) == len(alike)
+    machines = ("Press 4", "press 4", "press 4 ")
+    groups = {IncidentRules().group_of("t", Device("t", 0.0, machine=each)) for each in machines}
+    assert len(groups) == len(machines)

@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agents.cli.acting_options import by_option, json_lines_option, load_settings
+from agents.cli.looking_options import local_stack_option
 from agents.cli.near_group import NearGroup
 from agents.cli.time_option import EventTime
 
@@ -87,6 +88,7 @@ def _devices(settings: "Settings") -> "dict[str, Device]":
 
 
 @alarms.command("list")
+@local_stack_option
 @click.option("--all", "all_of_them", is_flag=True, help="Those that are over, too.")
 @json_lines_option
 def list_alarms(all_of_them: bool, as_json: bool) -> None:
@@ -102,12 +104,14 @@ def list_alarms(all_of_them: bool, as_json: bool) -> None:
         for alarm in members:
             device = devices.get(alarm.sensor_id)
             click.echo("  " if incident is not None and not as_json else "", nl=False)
-            _say(alarm, as_json, label=device.label if device else "", incident=incident)
+            label = device.label if device else ""
+            _say(alarm, as_json, label=label, incident=incident, escalated_to=log.escalated_to(alarm))
     if not found and not as_json:
         click.echo("no alarm stands" if not all_of_them else "there has been no alarm")
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("alarm")
 @json_lines_option
 def show(alarm: str, as_json: bool) -> None:
@@ -166,6 +170,7 @@ def _say_incident(incident: "Incident", devices: "dict[str, Device]") -> None:
 
 
 @alarms.command()
+@local_stack_option
 @json_lines_option
 def follow(as_json: bool) -> None:
     """Show changes as they come, until Ctrl-C."""
@@ -193,6 +198,7 @@ def _say(
     log: "AlarmLog | None" = None,
     label: str = "",
     incident: "Incident | None" = None,
+    escalated_to: Sequence[str] = (),
 ) -> None:
     from streams.alarms.templates import as_plain
     from streams.alarms.wording import alarm_sentence
@@ -204,12 +210,18 @@ def _say(
         part_of = None if incident is None else incident.plain()
         if part_of is not None and log is None:
             del part_of["members"]  # of a list each line has one of them
-        told_of = {**as_plain(change, label), "incident": part_of, **notifications}
+        told_of = {
+            **as_plain(change, label),
+            "incident": part_of,
+            "escalated_to": escalated_to,
+            **notifications,
+        }
         click.echo(json.dumps(told_of, ensure_ascii=False))
         return
     who = f" by {change.by}" if change.by else ""
     why = f": {change.why}" if change.why else ""
     targets = "".join(f" [{each.target}: {_outcome(each)}]" for each in told)
+    targets += f" [escalated to {' and '.join(escalated_to)}]" if escalated_to else ""
     click.echo(
         f"{change.id} {iso(change.changed_at)} {change.severity:8} {change.state:14} "
         f"{alarm_sentence(change, label)} ({change.event}{who}{why}){targets}"
@@ -257,6 +269,7 @@ def _one_of(alarm: str, sensor: str) -> None:
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("alarm")
 @click.option("--incident", is_flag=True, help="All of the incident that it is part of.")
 @by_option
@@ -291,6 +304,7 @@ def _members(settings: "Settings", log: "AlarmLog", alarm: "Alarm") -> "list[Ala
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("alarm")
 @click.argument("text")
 @by_option
@@ -300,6 +314,7 @@ def comment(alarm: str, text: str, by: str) -> None:
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("alarm", required=False, default="")
 @click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
 @click.option("--for", "seconds", type=Span(), required=True, help="For so long: 30m, 2h, 1d.")
@@ -313,6 +328,7 @@ def shelve(alarm: str, sensor: str, seconds: float, by: str, why: str) -> None:
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("alarm", required=False, default="")
 @click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
 @by_option
@@ -323,6 +339,7 @@ def unshelve(alarm: str, sensor: str, by: str) -> None:
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("alarm")
 @click.argument("kind", type=click.Choice(["fault", "no_fault"]))
 @by_option
@@ -333,6 +350,7 @@ def label(alarm: str, kind: str, by: str, why: str) -> None:
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("sensors")
 @click.option("--from", "start", type=EventTime(), required=True, help="When the work begins.")
 @click.option("--to", "until", type=EventTime(), required=True, help="When it ends.")
@@ -344,6 +362,7 @@ def plan(sensors: str, start: float, until: float, why: str, by: str) -> None:
 
 
 @alarms.command()
+@local_stack_option
 @click.argument("action")
 @by_option
 @_WHY
@@ -353,6 +372,7 @@ def withdraw(action: str, by: str, why: str) -> None:
 
 
 @alarms.command("test-notify")
+@local_stack_option
 @click.argument("targets", nargs=-1)
 @click.pass_context
 def test_notify(ctx: click.Context, targets: tuple[str, ...]) -> None:
