@@ -9,6 +9,7 @@ from bridges.process.metrics import (
     ALARM_CHANGES,
     ALARM_INPUTS_UNREADABLE,
     LET_GO,
+    LIMITS_UNJUDGED,
     PEER_VALUES,
     WORKER_ANOMALIES,
     WORKER_LATE,
@@ -87,6 +88,7 @@ class Counts:
         """Add what came of a batch in the models."""
         self.readings_judged += outcome.applied
         LET_GO.labels("models").inc(outcome.let_go)
+        LIMITS_UNJUDGED.inc(outcome.unjudged.total())
         self._found(outcome.anomalies)
 
     def _found(self, anomalies: Iterable[Anomaly]) -> None:

@@ -64,12 +64,18 @@ def limits_text(limits: Mapping[str, Any]) -> str:
 
     >>> limits_text({"high": 120.0, "delay_seconds": 300.0, "severity": "critical"})
     'high 120, for 300 s, critical'
+    >>> limits_text({"high": 80.0, "count": 3, "within": 600.0, "when": "flow < 1", "severity": "warning"})
+    'high 80, 3 times, within 600 s, while flow < 1, warning'
     """
     parts = []
     for name, word in _WORDS.items():
         if name in limits:
             unit = " s" if name.endswith("_seconds") or name == "silent_after" else ""
             parts.append(f"{word} {in_digits(limits[name])}{unit}")
+    if "count" in limits:
+        parts.append(f"{limits['count']} times, within {in_digits(limits['within'])} s")
+    if "when" in limits:
+        parts.append(f"while {limits['when']}")
     return ", ".join([*parts, limits["severity"]]) if parts else "no limit"
 
 

@@ -15,6 +15,7 @@ from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.mongo_history import windows_between
 from bridges.rules.rule_writer import RulesChanged
 from bridges.rules.series_rule import SeriesRule
+from streams.detection.limits import LimitRules, asked_beside
 from streams.detection.log_rules import PartitionRules, rules_of
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.rules.rule_changes import in_section
@@ -162,7 +163,8 @@ def _told(asked: AskedHistory, step: float, size: float, found: _Together) -> Js
         "exact": False,
         "why_not_exact": [
             f"made of the least and greatest value of windows of {size:g} s: what crosses a limit several times in one "
-            "counts once, and times are true to a window; windows that are still open are left out"
+            "counts once, and times are true to a window; windows that are still open are left out",
+            *_left_aside(found.in_force.whole),
         ],
         **told_load(load),
         "anomalies": [msgspec.to_builtins(each) for each in newest_first(intervals, _MOST_SHOWN)],
@@ -172,6 +174,13 @@ def _told(asked: AskedHistory, step: float, size: float, found: _Together) -> Js
         "columns": HistoryPoint.__struct_fields__,
         "points": list(found.history.points()),
     }
+
+
+def _left_aside(limits: LimitRules | None) -> list[str]:
+    """Say what the limits in force ask for that windows cannot tell; it stays when others are applied."""
+    if limits is None or not (beside := asked_beside(limits)):
+        return []
+    return [f"the rule in force asks for more, {beside}: left aside here, it stays when this is applied"]
 
 
 def limits_in_force(app: "WorkerApp", sensor_id: str, quantities: list[str]) -> Json:

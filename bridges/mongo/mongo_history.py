@@ -195,5 +195,6 @@ def _anomaly(document: Mapping[str, Any]) -> Anomaly:
         cleared_at=None if cleared_at is None else cleared_at.timestamp(),
         severity=document.get("severity"),
         rule=document.get("rule", ""),
+        condition=document.get("condition", ""),
         **{name: document[name] for name in same},
     )

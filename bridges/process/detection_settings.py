@@ -70,6 +70,16 @@ class DetectionSettings(Section):
     silent_after_gaps: float | None = _DEFAULT.silent_after_gaps
     """The same, for so many times the usual gap between two readings, which is learned (more than 1; 5 is what
     ``weir devices`` calls silent); at least ``silent_after_seconds``, or 300 s."""
+    count: int | None = _DEFAULT.count
+    """So many values (or changes) must have been beyond a limit on one side within ``within_seconds``, up to 100; it is
+    over once a value within finds fewer. 1 raises at once and holds it for so long. None: the first is enough."""
+    within_seconds: float | None = _DEFAULT.within_seconds
+    """The time in which ``count`` counts."""
+    when: str = _DEFAULT.when
+    """Condition, such as ``flow < 1 and pump == 1``: limits of values and of change count only while it holds of other
+    quantities of the same sensor. A value beyond of which that is not known is not judged, but counted."""
+    when_seconds: float = _DEFAULT.when_seconds
+    """How old a value that ``when`` asks for may be, by event time."""
     peers: str = _DEFAULT.peers
     """With what a series is compared: ``pattern`` (series that have the same pattern; said of a pattern only),
     ``group`` (ids with the same beginning, up to the last colon), ``none``."""

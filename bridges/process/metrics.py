@@ -139,6 +139,10 @@ LOST_OFFSETS = _counter(
 )
 TABLE_ROWS = _gauge("weir_table_rows", "Rows of a table in owned partitions.", "table")
 DEVICES = _gauge("weir_devices", "Devices of owned partitions by whether they are there.", "state")
+LIMITS_UNJUDGED = _counter(
+    "weir_limit_values_unjudged_total",
+    "Values beyond a limit that has a condition (`when`) of which was not known whether it held: not judged.",
+)
 LET_GO = _counter("weir_table_rows_let_go_total", "Rows of sensors that were silent for long.", "table")
 WORKER_READY = _gauge("weir_worker_ready", "1 while the worker does all of its work.")
 MONGO_AVAILABLE = _gauge("weir_mongo_available", "1 while MongoDB answers writes.")

@@ -63,6 +63,7 @@ def _measured(anomaly: Anomaly) -> dict[str, Any]:
         "upper": anomaly.upper,
         "direction": anomaly.direction,
         "rule": anomaly.rule,
+        "condition": anomaly.condition,
     }
 
 

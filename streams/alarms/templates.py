@@ -26,6 +26,7 @@ from streams.alarms.wording import (
     title_of,
 )
 from streams.records.alarm_records import Alarm
+from streams.records.types import LATEST
 from streams.signals.wire import iso
 
 Labels = Callable[[str], str]
@@ -192,7 +193,7 @@ def _alert(told: Told, alarm: Alarm) -> Any:
         "labels": labels,
         "annotations": {"summary": told.title_of(alarm), "description": told.sentence(alarm)},
         "startsAt": iso(alarm.raised_at),
-        "endsAt": iso(alarm.changed_at + _YEAR_SECONDS if stands else alarm.changed_at),
+        "endsAt": iso(min(alarm.changed_at + _YEAR_SECONDS, LATEST) if stands else alarm.changed_at),
     }
 
 

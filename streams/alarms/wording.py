@@ -45,6 +45,8 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
         parts = [f"{title_of(alarm, label)}: {in_digits(alarm.value)}"]
     if band := _band(alarm):
         parts.append(f"({band})")
+    if alarm.condition:
+        parts.append(alarm.condition)
     if alarm.count > 1:
         parts.append(f"raised {alarm.count:,} times")
     if not alarm.active or alarm.state == AlarmState.NORMAL:

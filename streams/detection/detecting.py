@@ -1,5 +1,6 @@
 """Turn the records of `readings` into anomalies: what the live agent, a replay and a backtest all call."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ class DetectionOutcome:
         in_order: The same, and the times of ticks between them: what alarms follow from.
         left_out: Values of sensors or quantities for which there is no room.
         let_go: Sensors whose rows have left, since they were silent for long.
+        unjudged: Values beyond a limit of which is not known whether its condition held, by series.
         applied, skipped: Readings given to the models; readings that the row contained already (read again after
             a crash). A reading that a model has seen, or that is older than the newest it saw, or the first one ahead
             of its arrival, is counted by the model itself.
@@ -40,6 +42,7 @@ class DetectionOutcome:
     skipped: int = 0
     left_out: int = 0
     let_go: int = 0
+    unjudged: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def detect(
@@ -96,11 +99,16 @@ def detect(
                     rules.lay_over(sensor_id, quantity, model)
                 if model.limits is not None:
                     models.attend(ingest_ms)
-            changes = model.observe(event_time, value, reading, ahead)
+            newest = models.newest
+            changes = model.observe(event_time, value, reading, ahead, newest)
+            if newest is not None and model.take_unjudged():
+                outcome.unjudged[sensor_id, quantity] += 1
             if changes:
                 anomalies = [to_anomaly(sensor_id, quantity, change) for change in changes]
                 outcome.anomalies += anomalies
                 outcome.in_order += anomalies
+        if models.newest is not None:
+            models.newest.take(event_time, reading.values, models)
         if models.silence is not None and (
             told := models.silence.hear(reading.values if news is None else news, ingest_ms)
         ):
@@ -189,4 +197,5 @@ def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:
         seen=change.seen,
         severity=change.severity,
         rule=change.rule,
+        condition=change.condition,
     )

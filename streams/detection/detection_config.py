@@ -22,14 +22,14 @@ from streams.detection.verdicts import Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
 from streams.records.room import Room
-from streams.records.rule_parts import AppliedRule, Severity
+from streams.records.rule_parts import MOST_COUNTED, USUAL_AGE, AppliedRule, Severity, condition_of
 
 _WEEK = 7 * 86400.0
 _LIMITS = (
     "low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds",
-    "silent_after_seconds", "silent_after_gaps",
+    "silent_after_seconds", "silent_after_gaps", "within_seconds", "when_seconds",
 )  # fmt: skip
-LIMIT_FIELDS = (*_LIMITS, "severity")
+LIMIT_FIELDS = (*_LIMITS, "severity", "count", "when")
 """What a configuration says of limits; all else is the detector's and the verdict's."""
 
 DEFAULT_BUDGET = 1.0 / 13.0
@@ -75,6 +75,12 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         silent_after_seconds: An anomaly is raised when nothing has come for so long (by arrival); ``None``: never.
         silent_after_gaps: The same, for so many times the usual gap between two readings, which is learned; at least
             ``silent_after_seconds``, or 300 s.
+        count: So many values (or changes) must have been beyond a limit on one side within ``within_seconds``: raised
+            by the last of them, over once a value within finds fewer. 1 raises at once, and holds it for so long.
+        within_seconds: The time in which they are counted.
+        when: A condition, such as ``flow < 1`` or ``flow < 1 and pump == 1``: limits of values and of change count only
+            while it holds of other quantities of the sensor. A value whose condition is not known is not judged.
+        when_seconds: How old a value that the condition asks for may be, by event time.
         peers: With what the series is compared, window by window (`streams.peers`): ``pattern``, the series of its
             quantity that have the same pattern; ``group``, those whose ids have the same beginning, up to the last
             colon; ``none``.
@@ -106,6 +112,10 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     rate_seconds: Seconds = 60.0
     silent_after_seconds: Annotated[float, Meta(gt=0)] | None = None
     silent_after_gaps: Annotated[float, Meta(gt=1)] | None = None
+    count: Annotated[int, Meta(ge=1, le=MOST_COUNTED)] | None = None
+    within_seconds: Annotated[float, Meta(gt=0)] | None = None
+    when: str = ""
+    when_seconds: Annotated[float, Meta(gt=0)] = USUAL_AGE
     peers: Literal["none", "pattern", "group"] = "none"
     follows: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
     peers_after_seconds: Seconds = 2 * 86400.0
@@ -116,6 +126,14 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             raise ValueError(f"clear_at must be at most raise_at, {self.raise_at}, got {self.clear_at}")
 
     def _check_limits(self) -> None:
+        if (self.count is None) != (self.within_seconds is None):
+            raise ValueError("count and within_seconds must be given together: so many times within so long")
+        if self.count is not None and self.delay_seconds:
+            raise ValueError(
+                "either count or delay_seconds can say when it is enough, got both: take one, or make two rules"
+            )
+        if self.when:
+            condition_of(self.when)
         for name in _LIMITS:
             value = getattr(self, name)
             if value is not None and not isfinite(value):
@@ -181,6 +199,10 @@ def limit_rules_of(told: DetectionConfig | AppliedRule, rule: str = "") -> Limit
         rate_seconds=told.rate_seconds,
         silent_after=told.silent_after_seconds or 0.0,
         silent_gaps=told.silent_after_gaps or 0.0,
+        count=told.count or 0,
+        within=told.within_seconds or 0.0,
+        when=condition_of(told.when) if told.when else None,
+        when_seconds=told.when_seconds,
         severity=told.severity,
         rule=rule,
     )
@@ -233,6 +255,7 @@ class DetectionPlan:
         }
         for name, config in {"detection": self.default, **self.patterns}.items():
             _check_silence(name, config, self.room)
+            _check_conditions(name, config)
 
         for pattern, config in {"": self.default, **self.patterns}.items():
             quantity = pattern.rpartition("/")[2]
@@ -284,6 +307,19 @@ def _check_silence(name: str, config: DetectionConfig, room: Room) -> None:
         raise ConfigurationError(
             f"{name}: silent_after_seconds must be less than windows.silent_days, {room.silent_ms / 1000:g} s, "
             f"got {after:g}: a sensor is forgotten then, and nobody would be told"
+        )
+
+
+def _check_conditions(name: str, config: DetectionConfig) -> None:
+    """Refuse a count or a condition of silence, which nothing would ask.
+
+    Raises:
+        ConfigurationError: With what they are for.
+    """
+    limits = config.limits
+    if limits is not None and limits.only_silence and (limits.count or limits.when is not None):
+        raise ConfigurationError(
+            f"{name}: count and when are for limits of values and of change, and there is only one of silence"
         )
 
 

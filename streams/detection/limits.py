@@ -11,6 +11,11 @@ value that is back within by ``deadband``. A value exactly at a limit is within.
 its values (cause ``limit``) and of how fast they change (cause ``rate``). Each may have an anomaly open, beside the
 detector's own.
 
+A limit may ask for more than a value beyond. With ``count`` it raises an anomaly at the value with which so many have
+been beyond on one side within ``within`` seconds, and keeps it until a value within finds fewer: see
+`streams.detection.breach_count`. With ``when`` it counts only while that holds of other quantities of the sensor: a
+value beyond while it does not is as one within, and ends an anomaly; one of which it is not known changes nothing.
+
 The rate is taken from a reading to the first one that is at least ``rate_seconds`` later, from there to the next, and
 so on: what lies between is not looked at. Times are event times; there is no clock here. A third kind, that a series
 must send something, is watched elsewhere (`streams.detection.silence`): what sends nothing makes no step here.
@@ -21,8 +26,9 @@ from typing import Any, Final
 
 import msgspec
 
+from streams.detection.breach_count import BreachCount
 from streams.detection.verdicts import AnomalyChange, ChangeKind
-from streams.records.rule_parts import Severity
+from streams.records.rule_parts import USUAL_AGE, Condition, Severity
 
 LIMIT: Final = "limit"
 RATE: Final = "rate"
@@ -45,6 +51,9 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         rate_seconds: Over how long, at least, that change is taken.
         silent_after: Seconds without a reading after which it is silent; 0: it may be.
         silent_gaps: The same in usual gaps between readings, ``silent_after`` at least; 0: it is not learned.
+        count, within: Raise once so many values have been beyond on one side within so many seconds; 0: at the first.
+        when: What must hold of other quantities of the sensor; ``None``: nothing.
+        when_seconds: How old their values may be, in event time.
         severity: Told with each anomaly.
         rule: Fingerprint of the change of rules that set them, told with each anomaly; empty: the settings did.
     """
@@ -58,6 +67,10 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     rate_seconds: float = 0.0
     silent_after: float = 0.0
     silent_gaps: float = 0.0
+    count: int = 0
+    within: float = 0.0
+    when: Condition | None = None
+    when_seconds: float = USUAL_AGE
     severity: Severity = "warning"
     rule: str = ""
 
@@ -87,6 +100,21 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         return self.of_silence and not (self.of_values or self.of_rate)
 
 
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """What is known of the condition of a limit at a reading.
+
+    Args:
+        holds: Whether it holds; ``None``: not known.
+        words: What of it holds.
+    """
+
+    holds: bool | None = True
+    words: str = ""
+
+
+NO_CONDITION: Final = Held()
+
+
 class _Told(msgspec.Struct, frozen=True, gc=False):
     """What an anomaly says of the reading at its peak."""
 
@@ -94,12 +122,16 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
     lower: float
     upper: float
     seen: int
+    held: Held
 
 
 class _Band:
     """The state machine of one signal between two bounds."""
 
-    __slots__ = ("cause", "change", "deadband", "high", "low", "rules", "side", "since", "worst")
+    __slots__ = (
+        "cause", "change", "counts", "deadband", "high", "low", "rules", "side", "since", "unjudged",
+        "worst",
+    )  # fmt: skip
 
     def __init__(self, rules: LimitRules, cause: str, low: float, high: float, deadband: float) -> None:
         self.rules = rules
@@ -110,7 +142,11 @@ class _Band:
         self.side = 0  # -1, 1: beyond the lower, the upper bound; stays while an anomaly is open
         self.since = 0.0
         self.worst = 0.0
+        self.unjudged = False
         self.change: AnomalyChange | None = None
+        self.counts: tuple[BreachCount, BreachCount] | None = None  # above, below
+        if rules.count:
+            self.counts = BreachCount(rules.count, rules.within), BreachCount(rules.count, rules.within)
 
     @property
     def idle(self) -> bool:
@@ -118,20 +154,42 @@ class _Band:
         return self.side == 0
 
     def step(self, time: float, signal: float, told: _Told) -> tuple[AnomalyChange, ...]:
+        holds = told.held.holds
+        side = (signal > self.high) - (signal < self.low)
+        if side and holds is None:
+            self.unjudged = True
+            return ()
+        if holds is False:
+            side = 0
+        if side and self.counts is not None:
+            self._counted(side).add(time)
         ended: tuple[AnomalyChange, ...] = ()
         if self.change is not None:
-            if not self._is_back(signal):
+            if not self._is_over(time, signal, holds):
                 self._follow(self.change, time, signal, told)
                 return ()
             ended = (self._clear(self.change, time),)
-        side = (signal > self.high) - (signal < self.low)
         if side != self.side:
             self.side, self.since = side, time
-        if side == 0 or time - self.since < self.rules.delay_seconds:
+        if side == 0 or not self._is_enough(side, time):
             return ended
         self.worst = self._excess(signal)
         self.change = self._describe(time, time, told, told.seen)
         return *ended, self.change
+
+    def _counted(self, side: int) -> BreachCount:
+        assert self.counts is not None
+        return self.counts[side < 0]
+
+    def _is_enough(self, side: int, time: float) -> bool:
+        if self.counts is not None:
+            return self._counted(side).reached(time)
+        return time - self.since >= self.rules.delay_seconds
+
+    def _is_over(self, time: float, signal: float, holds: bool | None) -> bool:
+        if self.counts is not None and self._counted(self.side).reached(time):
+            return False
+        return holds is False or self._is_back(signal)
 
     def _is_back(self, signal: float) -> bool:
         return signal <= self.high - self.deadband if self.side > 0 else signal >= self.low + self.deadband
@@ -144,7 +202,8 @@ class _Band:
         if excess > self.worst:
             self.worst = excess
             described = self._describe(time, change.raised_at, told, change.seen)
-            self.change = msgspec.structs.replace(described, rule=change.rule)  # that which raised it
+            # Rule and condition are those which raised it.
+            self.change = msgspec.structs.replace(described, rule=change.rule, condition=change.condition)
 
     def _clear(self, change: AnomalyChange, time: float) -> AnomalyChange:
         self.change, self.side = None, 0
@@ -157,16 +216,33 @@ class _Band:
             kind=ChangeKind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None, score=_SCORE,
             value=told.value, expected=None, lower=_finite(told.lower), upper=_finite(told.upper),
             direction="above" if self.side > 0 else "below", cause=self.cause, seen=seen, peak_at=time,
-            severity=self.rules.severity, rule=self.rules.rule,
+            severity=self.rules.severity, rule=self.rules.rule, condition=self._condition(told.held),
         )  # fmt: skip
+
+    def _condition(self, held: Held) -> str:
+        """Say what else had to be."""
+        rules, parts = self.rules, []
+        if rules.count > 1:
+            parts.append(f"for the {in_order(rules.count)} time within {in_units(rules.within)}")
+        if held.words:
+            parts.append(f"while {held.words}")
+        return ", ".join(parts)
+
+    @property
+    def counted(self) -> tuple[list[float], ...]:
+        """What values beyond are counted, above and below; none where that says nothing."""
+        found = () if self.counts is None else tuple(each.times for each in self.counts)
+        return found if any(found) else ()
 
     def state(self) -> tuple[Any, ...]:
         change = None if self.change is None else self.change.plain()
-        return self.side, self.since, self.worst, change
+        return self.side, self.since, self.worst, change, *self.counted
 
     def restore(self, state: Any) -> None:
-        self.side, self.since, self.worst, change = state
+        self.side, self.since, self.worst, change, *counted = state
         self.change = None if change is None else AnomalyChange(*change)
+        for count, times in zip(self.counts or (), counted, strict=False):
+            count.take(times)
 
 
 class LimitWatch:
@@ -206,24 +282,27 @@ class LimitWatch:
         """Tell whether a value lies between ``low`` and ``high``."""
         return self.rules.low <= value <= self.rules.high
 
-    def step(self, time: float, value: float, seen: int) -> tuple[AnomalyChange, ...]:
+    def step(
+        self, time: float, value: float, seen: int, held: Held = NO_CONDITION
+    ) -> tuple[AnomalyChange, ...]:
         """Judge one reading.
 
         Args:
             time: Event time in seconds, after that of the last step.
             value: Finite.
             seen: Readings that the series' model has learned, told with an anomaly.
+            held: What is known of the condition, if the limits have one.
 
         Returns:
             What happened, in this order; at most a clear and a raise of either cause.
         """
         rules = self.rules
-        changes = self._band.step(time, value, _Told(value, rules.low, rules.high, seen))
+        changes = self._band.step(time, value, _Told(value, rules.low, rules.high, seen, held))
         if rules.of_rate or not self._rate.idle:
-            changes += self._step_rate(time, value, seen)
+            changes += self._step_rate(time, value, seen, held)
         return changes
 
-    def _step_rate(self, time: float, value: float, seen: int) -> tuple[AnomalyChange, ...]:
+    def _step_rate(self, time: float, value: float, seen: int, held: Held) -> tuple[AnomalyChange, ...]:
         since, before = self._since, self._from
         if since is not None and time - since < self.rules.rate_seconds:
             return ()
@@ -231,12 +310,20 @@ class LimitWatch:
         if since is None:
             return ()
         hours = (time - since) / _HOUR
-        told = _Told(value, before - self.rules.fall * hours, before + self.rules.rise * hours, seen)
+        lowest, highest = before - self.rules.fall * hours, before + self.rules.rise * hours
+        told = _Told(value, lowest, highest, seen, held)
         return self._rate.step(time, (value - before) / hours, told)
+
+    def take_unjudged(self) -> bool:
+        """Tell whether a value was beyond, but not known whether the condition held, since last asked."""
+        found = self._band.unjudged or self._rate.unjudged
+        self._band.unjudged = self._rate.unjudged = False
+        return found
 
     def state(self) -> tuple[Any, ...] | None:
         """Return the state as plain values, for `restore`; ``None`` if it is as at first."""
-        if self._band.idle and self._rate.idle and self._since is None:
+        counted = self._band.counted or self._rate.counted
+        if self._band.idle and self._rate.idle and self._since is None and not counted:
             return None
         return self._band.state(), self._rate.state(), self._since, self._from
 
@@ -253,3 +340,43 @@ class LimitWatch:
 
 def _finite(bound: float) -> float | None:
     return bound if -inf < bound < inf else None
+
+
+def asked_beside(limits: LimitRules) -> str:
+    """Say what limits ask for beside a value beyond; empty if nothing.
+
+    >>> asked_beside(LimitRules(high=80.0, count=3, within=600.0))
+    '3 times within 10 min'
+    >>> asked_beside(LimitRules(high=80.0, count=1, within=600.0))
+    'held for 10 min'
+    """
+    parts = []
+    if limits.count > 1:
+        parts.append(f"{limits.count} times within {in_units(limits.within)}")
+    elif limits.count:
+        parts.append(f"held for {in_units(limits.within)}")
+    if limits.when is not None:
+        parts.append(f"while {limits.when}")
+    return ", ".join(parts)
+
+
+def in_order(number: int) -> str:
+    """Say a number as that of one of several.
+
+    >>> [in_order(number) for number in (1, 2, 3, 4, 11, 21)]
+    ['1st', '2nd', '3rd', '4th', '11th', '21st']
+    """
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 // 10 == 1 else endings.get(number % 10, 'th')}"
+
+
+def in_units(seconds: float) -> str:
+    """Say a span as somebody would set it.
+
+    >>> [in_units(seconds) for seconds in (45.0, 90.0, 600.0, 7200.0, 172800.0)]
+    ['45 s', '90 s', '10 min', '2 h', '2 d']
+    """
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

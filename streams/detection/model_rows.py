@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.detection.log_rules import RULES_ROW, PartitionRules
+from streams.detection.newest_values import NewestValues
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
 from streams.detection.silence import SilenceWatch
@@ -17,14 +18,23 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 def models_to_state(models: SensorModels) -> list[Any]:
     """Return a sensor's models as plain values, or the rules of the partition.
 
-    Last, as bytes by themselves, stands the watch for its silence, if it has one.
+    Last, each as bytes by itself, stand the watch for its silence and the newest values that conditions ask for, if it
+    has them: the one a list, the other a map.
     """
     if isinstance(models, PartitionRules):
         return models.to_state()
     state: list[Any] = [(quantity, model.to_bytes()) for quantity, model in models.items()]
+    return state + _beside(models)
+
+
+def _beside(models: SensorModels) -> list[bytes]:
+    """Return what a sensor has beside its models."""
+    found: list[bytes] = []
     if models.silence is not None:
-        state.append(_encode(models.silence.to_state()))
-    return state
+        found.append(_encode(models.silence.to_state()))
+    if models.newest is not None and (known := models.newest.to_state()):
+        found.append(_encode(known))
+    return found
 
 
 def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> SensorModels:
@@ -43,20 +53,24 @@ def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> Sensor
     models = SensorModels()
     for each in state:
         if isinstance(each, bytes):
-            _restore_silence(models, each)
+            _restore_beside(models, each)
             continue
         quantity, data = each
         models[quantity] = SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
     return models
 
 
-def _restore_silence(models: SensorModels, data: bytes) -> None:
+def _restore_beside(models: SensorModels, data: bytes) -> None:
     try:
-        models.silence = SilenceWatch.from_state(msgspec.msgpack.decode(data))
+        state = msgspec.msgpack.decode(data)
+        if isinstance(state, dict):
+            models.newest = NewestValues.from_state(state)
+        else:
+            models.silence = SilenceWatch.from_state(state)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
         raise InputError(
             Reason.UNREADABLE_RECORD,
-            f"expected the state of a watch for silence, got {len(data)} bytes {data[:16]!r}: {error}",
+            f"expected a watch for silence or newest values, got {len(data)} bytes {data[:16]!r}: {error}",
         ) from None
 
 
@@ -71,17 +85,15 @@ def _take_changes(models: SensorModels) -> list[Any] | None:
             changes = None
         elif changes is not None:
             changes.append((quantity, data))
-    if changes is not None and models.silence is not None:
-        changes.append(_encode(models.silence.to_state()))
-    return changes
+    return None if changes is None else changes + _beside(models)
 
 
 def _apply_changes(models: SensorModels, changes: Any) -> None:
     """Take over what `_take_changes` returned."""
-    models.silence = None
+    models.silence = models.newest = None
     for each in changes:
         if isinstance(each, bytes):
-            _restore_silence(models, each)
+            _restore_beside(models, each)
         else:
             quantity, data = each
             models[quantity].apply_changes(data)

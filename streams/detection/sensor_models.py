@@ -1,7 +1,9 @@
-"""What detection keeps of one sensor: a model for each of its series, and the watch for its silence."""
+"""What detection keeps of one sensor: a model for each of its series, the watch for its silence, newest values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from streams.detection.limits import LimitRules
+from streams.detection.newest_values import NewestValues
 from streams.detection.series_model import SeriesModel
 from streams.detection.silence import SilenceWatch
 from streams.detection.verdicts import AnomalyChange
@@ -13,13 +15,15 @@ class SensorModels(dict[str, SeriesModel]):
 
     Args:
         silence: Watches for its silence; ``None`` while no limit asks for that.
+        newest: What conditions of limits ask for; ``None`` while there are none.
     """
 
-    __slots__ = ("silence",)
+    __slots__ = ("newest", "silence")
 
     def __init__(self) -> None:
         super().__init__()
         self.silence: SilenceWatch | None = None
+        self.newest: NewestValues | None = None
 
     @property
     def silences(self) -> Mapping[str, AnomalyChange]:
@@ -32,7 +36,7 @@ class SensorModels(dict[str, SeriesModel]):
         return sum(len(model.anomalies) for model in self.values()) + len(self.silences)
 
     def attend(self, seen_ms: int) -> bool:
-        """Watch for the silence of the series whose limits say so, and of no others.
+        """Watch for what the limits of its series ask for beside their values, and for nothing else.
 
         Args:
             seen_ms: When the sensor's last reading came (ingest time).
@@ -40,23 +44,37 @@ class SensorModels(dict[str, SeriesModel]):
         Returns:
             Whether the state is another now.
         """
-        limits = {
-            quantity: rules
-            for quantity, model in self.items()
-            if (rules := model.limits) is not None and rules.of_silence
-        }
+        limits = {quantity: rules for quantity, model in self.items() if (rules := model.limits) is not None}
+        forgotten = self._attend_conditions(limits.values())
+        return self._attend_silence(limits, seen_ms) or forgotten
+
+    def _attend_silence(self, limits: Mapping[str, LimitRules], seen_ms: int) -> bool:
+        silent = {quantity: rules for quantity, rules in limits.items() if rules.of_silence}
         if self.silence is None:
-            if not limits:
+            if not silent:
                 return False
             self.silence = SilenceWatch()
-        changed = self.silence.attend(limits, seen_ms)
+        changed = self.silence.attend(silent, seen_ms)
         if self.silence.is_over:
             self.silence = None
         return changed
 
+    def _attend_conditions(self, limits: Iterable[LimitRules]) -> bool:
+        named = {
+            each.quantity for rules in limits if rules.when is not None for each in rules.when.comparisons
+        }
+        if self.newest is None:
+            self.newest = NewestValues() if named else None
+        if self.newest is None:
+            return False
+        changed = self.newest.attend(named)
+        if not named:
+            self.newest = None
+        return changed
+
 
 def attend_all(rows: dict[str, Row[SensorModels]]) -> list[str]:
-    """Watch all sensors of a partition for the silence that their limits speak of.
+    """Watch all sensors of a partition for what their limits ask for beside their values.
 
     Returns:
         The sensors whose state that changed.

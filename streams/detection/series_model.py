@@ -17,6 +17,7 @@ import msgspec
 
 from streams.detection.detection_config import USUAL_INTERVAL, DetectionConfig, DetectionPlan
 from streams.detection.limits import LimitRules, LimitWatch
+from streams.detection.newest_values import NewestValues, held_at
 from streams.detection.verdicts import LEAST_NATS, LONG_AGO, AnomalyChange, ChangeKind, Verdict
 from streams.detectors import MAX_NATS, make_detector, score_of
 from streams.errors import InputError, Reason
@@ -109,7 +110,12 @@ class SeriesModel:
         return score_of(self.nats) if self._detector.ready else None
 
     def observe(
-        self, event_time: float, value: float, reading: Reading | None = None, ahead: bool = False
+        self,
+        event_time: float,
+        value: float,
+        reading: Reading | None = None,
+        ahead: bool = False,
+        others: NewestValues | None = None,
     ) -> tuple[AnomalyChange, ...]:
         """Judge a reading by the limits; score it, learn it, and judge the score.
 
@@ -123,6 +129,7 @@ class SeriesModel:
             value: The value measured.
             reading: Of which the value is part, where it may have a sequence number or other quantities.
             ahead: Whether its event time lies after its arrival: see `streams.windows.event_clock`.
+            others: Newest values of the sensor, for which a condition of the limits asks.
 
         Returns:
             What the reading changed in the lives of anomalies: nothing as a rule.
@@ -138,7 +145,7 @@ class SeriesModel:
                 return ()
             newest = (*marks[1 - _REMEMBERED :], mark)
         if not self._low <= value <= self._high:
-            return self._observe_limits(event_time, value, newest)
+            return self._observe_limits(event_time, value, newest, reading, others)
         self.last_time = event_time
         self._newest = newest
         self.nats = nats = self._detector.surprise(value, event_time)
@@ -168,7 +175,9 @@ class SeriesModel:
         else:
             self._low, self._high = inf, -inf
 
-    def _observe_limits(self, time: float, value: float, newest: _Newest) -> tuple[AnomalyChange, ...]:
+    def _observe_limits(
+        self, time: float, value: float, newest: _Newest, reading: Reading | None, others: NewestValues | None
+    ) -> tuple[AnomalyChange, ...]:
         """Judge a value by the limits, and go on with the detector if it lies within; skip what is no number."""
         limits = self._limits
         if limits is None or not isfinite(value):
@@ -177,15 +186,15 @@ class SeriesModel:
         self.last_time = time
         self._newest = newest
         idle = limits.idle
-        changes = limits.step(time, value, self._detector.seen)
+        held = held_at(limits.rules, time, {} if reading is None else reading.values, others)
+        changes = limits.step(time, value, self._detector.seen, held)
         if limits.is_over:
             self._limits = None
         self._attend()
         if not (idle and limits.idle):
             self._whole = True
-        if not (
-            limits.within(value) and -LARGEST_LEARNED <= value <= LARGEST_LEARNED
-        ):  # a larger one cannot be squared
+        beyond = held.holds is True and not limits.within(value)  # without its condition a limit is none
+        if beyond or not (-LARGEST_LEARNED <= value <= LARGEST_LEARNED):  # a larger one cannot be squared
             self.nats = MAX_NATS
             return changes
         self.nats = nats = self._detector.surprise(value, time)
@@ -212,6 +221,10 @@ class SeriesModel:
         changed = before is not None and (self._limits is None or self._limits.state() != before)
         self._whole |= changed
         return changed
+
+    def take_unjudged(self) -> bool:
+        """Tell whether the last value was beyond a limit whose condition is not known, once."""
+        return self._limits is not None and self._limits.take_unjudged()
 
     @property
     def limits(self) -> LimitRules | None:

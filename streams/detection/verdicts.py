@@ -51,6 +51,7 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
         peak_at: Event time of the peak.
         severity: Of the limit; ``None`` for what the detector found.
         rule: Fingerprint of the change of rules that set the limit; empty: the settings did, or there is none.
+        condition: What else had to be for the limit to raise it, in words; empty: nothing.
     """
 
     kind: str
@@ -68,11 +69,14 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
     peak_at: float
     severity: str | None = None
     rule: str = ""
+    condition: str = ""
 
     def plain(self) -> tuple[Any, ...]:
-        """Return it as plain values, for a row; without a rule as rows had it before there were any."""
+        """Return it as plain values, for a row; without a rule, or a condition, as before there were any."""
         values = msgspec.structs.astuple(self)
-        return values if self.rule else values[:-1]
+        if self.condition:
+            return values
+        return values[:-1] if self.rule else values[:-2]
 
 
 LEAST_NATS: Final = 5.3

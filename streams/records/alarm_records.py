@@ -88,6 +88,7 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         anomaly: The anomaly of the last raise, by its id; ``last_raised_at``: when that was.
         value, expected, lower, upper, direction: Of that anomaly, at its peak.
         rule: Fingerprint of the change of rules that set the limit; empty if the settings did, or there is none.
+        condition: What else had to be for the limit to raise it, in words.
         cleared_at: When the anomaly ended; ``None`` while it is open.
         by, why: Of the person whose action made the change.
         action: The action that keeps it from being told, by its id; ``until``: up to then.
@@ -130,6 +131,7 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     rule: str = ""
     level: Counter = 0
     waiting_since: Time | None = None
+    condition: str = ""
 
 
 class Notification(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

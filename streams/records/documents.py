@@ -209,6 +209,8 @@ def anomaly_document(anomaly: Anomaly) -> Document:
         document["severity"] = anomaly.severity
     if anomaly.rule:
         document["rule"] = anomaly.rule
+    if anomaly.condition:
+        document["condition"] = anomaly.condition
     return document
 
 

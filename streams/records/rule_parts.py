@@ -1,6 +1,10 @@
-"""What stands in the records of rules: limits, and of which series they are."""
+"""What stands in the records of rules: limits, of which series they are, and under what condition they count."""
 
-from typing import Annotated, Literal
+import operator
+import re
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,13 +19,140 @@ _Span = Annotated[float, Meta(ge=0, le=1e12)]
 _Rate = Annotated[float, Meta(gt=0, le=1e300)]
 
 
+LONGEST_CONDITION: Final = 2000
+"""Characters."""
+MOST_COUNTED: Final = 100
+"""Values beyond a limit that a rule may count: of each side so many event times stand in the series' row."""
+MOST_COMPARISONS: Final = 8
+"""Of one condition."""
+USUAL_AGE: Final = 600.0
+"""Seconds: a quantity that a condition names may be known from so long before, if nothing else is said."""
+
+_Count = Annotated[int, Meta(ge=1, le=MOST_COUNTED)]
+_Holds = Callable[[float, float], bool]
+_OPERATORS: Final[Mapping[str, _Holds]] = {
+    "<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt,
+}  # fmt: skip
+_COMPARISON: Final = re.compile(
+    r"(?P<quantity>[^<>=!]*[^\s<>=!])\s*(?P<operator><=|>=|==|!=|<|>)\s*(?P<bound>[^\s<>=!]+)"
+)
+_JOINED: Final = re.compile(" (and|or) ")
+
+
+class Comparison(msgspec.Struct, frozen=True, gc=False):
+    """What one quantity must be.
+
+    Args:
+        quantity: Of the same sensor.
+        operator: One of ``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``.
+        bound: With what it is compared.
+    """
+
+    quantity: str
+    operator: str
+    bound: float
+
+    def holds(self, value: float | None) -> bool | None:
+        """Tell whether a value fulfils it; ``None`` if there is none, or it is not finite."""
+        if value is None or not isfinite(value):
+            return None
+        return _OPERATORS[self.operator](value, self.bound)
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """What other quantities of a sensor must be for a limit to count; what is not known is neither true nor false.
+
+    Args:
+        comparisons: One or several.
+        any_of: Whether one of them is enough.
+
+    >>> dry = condition_of("flow < 1 and pump == 1")
+    >>> dry.holds({"flow": 0.4, "pump": 1.0}.get), dry.holds({"flow": 2.0}.get), dry.holds({"flow": 0.4}.get)
+    (True, False, None)
+    >>> str(dry), dry.words({"flow": 0.4, "pump": 1.0}.get)
+    ('flow < 1 and pump == 1', 'flow 0.4 < 1 and pump 1 == 1')
+    """
+
+    comparisons: tuple[Comparison, ...]
+    any_of: bool = False
+
+    def holds(self, value_of: Callable[[str], float | None]) -> bool | None:
+        """Tell whether it holds; ``None`` if that depends on a quantity that is not known.
+
+        Args:
+            value_of: The value of a quantity, ``None`` if it is not known.
+        """
+        found = [each.holds(value_of(each.quantity)) for each in self.comparisons]
+        if self.any_of in found:  # one true of any, or one false of all, decides
+            return self.any_of
+        return None if None in found else not self.any_of
+
+    def words(self, value_of: Callable[[str], float | None]) -> str:
+        """Say what of it holds, with the values.
+
+        Args:
+            value_of: As for `holds`.
+        """
+        found = [
+            f"{each.quantity} {value:g} {each.operator} {each.bound:g}"
+            for each in self.comparisons
+            if (value := value_of(each.quantity)) is not None and each.holds(value)
+        ]
+        return self._joined(found)
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        return self._joined([f"{each.quantity} {each.operator} {each.bound:g}" for each in self.comparisons])
+
+    def _joined(self, parts: list[str]) -> str:
+        return (" or " if self.any_of else " and ").join(parts)
+
+
+def condition_of(text: str) -> Condition:
+    """Read a condition: comparisons with numbers, joined by ``and``, or by ``or``.
+
+    Args:
+        text: Such as ``flow < 1``, or ``valve == 0 or flow < 1``.
+
+    Raises:
+        ValueError: With what was expected.
+
+    >>> condition_of("flow < warm")
+    Traceback (most recent call last):
+    ValueError: expected a finite number in 'flow < warm', got 'warm'
+    """
+    parts = _JOINED.split(" ".join(text.split()))
+    words, texts = set(parts[1::2]), parts[::2]
+    if len(words) > 1:
+        raise ValueError(f"either `and` or `or` can join comparisons, got both in {text!r}: make two rules")
+    if len(texts) > MOST_COMPARISONS:
+        raise ValueError(f"at most {MOST_COMPARISONS} comparisons can be joined, got {len(texts)}")
+    return Condition(tuple(_comparison_of(each) for each in texts), words == {"or"})
+
+
+def _comparison_of(text: str) -> Comparison:
+    if (found := _COMPARISON.fullmatch(text)) is None:
+        raise ValueError(
+            f"expected a quantity of the same sensor, one of {' '.join(_OPERATORS)}, and a number, "
+            f"such as 'flow < 1', got {text!r}"
+        )
+    try:
+        bound = float(found["bound"])
+    except ValueError:
+        bound = float("nan")
+    if not isfinite(bound):
+        raise ValueError(f"expected a finite number in {text!r}, got {found['bound']!r}")
+    return Comparison(found["quantity"], found["operator"], bound)
+
+
 class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The limits of the series that a pattern matches, whole: nothing of them comes from settings.
 
     Args:
         pattern: Of ``sensor id/quantity``, with ``*``, ``?`` and ``[...]`` as in file names.
         low, high, deadband, delay_seconds, rise_per_hour, fall_per_hour, rate_seconds, silent_after_seconds,
-            silent_after_gaps, severity: As in section ``detection`` of the settings. Without any limit it has none.
+            silent_after_gaps, severity, count, within_seconds, when, when_seconds: As in section ``detection`` of the
+            settings. Without any limit it has none.
     """
 
     pattern: Annotated[str, Meta(max_length=LONGEST_PATTERN)]
@@ -35,3 +166,11 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     severity: Severity = "warning"
     silent_after_seconds: Annotated[float, Meta(gt=0, le=1e12)] | None = None
     silent_after_gaps: Annotated[float, Meta(gt=1, le=1e6)] | None = None
+    count: _Count | None = None
+    within_seconds: Annotated[float, Meta(gt=0, le=1e12)] | None = None
+    when: Annotated[str, Meta(max_length=LONGEST_CONDITION)] = ""
+    when_seconds: Annotated[float, Meta(gt=0, le=1e12)] = USUAL_AGE
+
+    def __post_init__(self) -> None:
+        if self.when:
+            condition_of(self.when)  # a record that has none that can be read cannot be read either

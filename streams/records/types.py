@@ -120,6 +120,8 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         seen: Readings that the model had seen.
         severity: Of the limit, ``info``, ``warning`` or ``critical``; none for what the detector found.
         rule: Fingerprint of the change of rules that set the limit; none if the settings did.
+        condition: What else had to be for the limit to raise it, in words: how often it was crossed within which time,
+            what other quantities were.
     """
 
     id: str
@@ -139,6 +141,7 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     cleared_at: Time | None = None
     severity: str | None = None
     rule: str = ""
+    condition: str = ""
 
 
 class LateReading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

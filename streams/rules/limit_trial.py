@@ -103,6 +103,7 @@ class TrialResults:
         not_kept: How many more there were.
         told_at: How often somebody would have been told, by `FLOOD_SECONDS` of event time.
         listening: Ticks that say since when the bridge had heard everything: without them no silence can be told.
+        unjudged: Values beyond a limit of which is not known whether its condition held, by series.
     """
 
     loads: dict[Series, SeriesLoad] = field(default_factory=dict)
@@ -110,6 +111,7 @@ class TrialResults:
     not_kept: int = 0
     told_at: Counter[int] = field(default_factory=Counter)
     listening: int = 0
+    unjudged: Counter[Series] = field(default_factory=Counter)
 
     def merge(self, other: "TrialResults") -> None:
         """Add what came of other sensors."""
@@ -118,6 +120,7 @@ class TrialResults:
         self.not_kept += other.not_kept
         self.told_at += other.told_at
         self.listening += other.listening
+        self.unjudged += other.unjudged
 
 
 class LimitTrial:
@@ -145,6 +148,7 @@ class LimitTrial:
         """Apply records of one partition, in offset order."""
         outcome = DetectionOutcome()
         detect(self._plan, self._models[partition], records, outcome)
+        self._results.unjudged += outcome.unjudged
         for change in outcome.anomalies:
             self._load(change.sensor_id, change.quantity).take(change)
             self._partition_of[change.sensor_id, change.quantity] = partition

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
-from streams.detection.limits import LimitRules
+from streams.detection.limits import LimitRules, in_units
 from streams.rules.limit_trial import SeriesLoad
 from streams.rules.rule_set import OTHERS, LimitRule, RuleReach
 from streams.rules.seen import SeriesSeen
@@ -48,6 +48,7 @@ def remarks_of(
     loads: Mapping[Series, SeriesLoad],
     near: NearNames,
     *,
+    unjudged: Mapping[Series, int],
     listening: bool = True,
     exempts: bool = False,
 ) -> Iterator[RuleRemark]:
@@ -59,6 +60,7 @@ def remarks_of(
         seen: All series that were read.
         loads: What the limits of each asked of people.
         near: Finds near names.
+        unjudged: Values beyond a limit of each of which is not known whether its condition held.
         exempts: Whether it takes series that a rule after it would take.
         listening: Whether what was read says when somebody listened: otherwise no silence can be told.
     """
@@ -84,8 +86,39 @@ def remarks_of(
             "MongoDB have none, nor have logs of bridges before silence was a limit)"
         )
         yield RuleRemark(rule.name, NOTE, "silence_not_tried", text)
+    if rule.limits.when is not None:
+        yield from _of_condition(rule.name, rule.limits, reach.series, seen, near)
+        if count := sum(unjudged.get(each, 0) for each in reach.series):
+            text = (
+                f"{count:,} values were beyond, but whether {rule.limits.when} held was not known, from at most "
+                f"{in_units(rule.limits.when_seconds)} before: they were not judged"
+            )
+            yield RuleRemark(rule.name, NOTE, "unjudged", text)
     if listening or not rule.limits.only_silence:
         yield from _of_what_it_did(rule.name, rule.limits, reach.series, seen, loads)
+
+
+def _of_condition(
+    name: str,
+    limits: LimitRules,
+    series: Sequence[Series],
+    seen: Mapping[Series, SeriesSeen],
+    near: NearNames,
+) -> Iterator[RuleRemark]:
+    """Say which quantities a condition names that sensors do not have: an error if none has it."""
+    assert limits.when is not None
+    sensors = {sensor_id for sensor_id, _ in series}
+    for quantity in sorted({each.quantity for each in limits.when.comparisons}):
+        without = sum((sensor_id, quantity) not in seen for sensor_id in sensors)
+        if without == len(sensors):
+            own = sorted({other for sensor_id, other in seen if sensor_id in sensors})
+            text = (
+                f"its condition names {quantity}, which none of its sensors has.{near(quantity, _few(own))}"
+            )
+            yield RuleRemark(name, ERROR, "condition_of_nothing", text)
+        elif without:
+            text = f"its condition names {quantity}, which {without:,} of its {len(sensors):,} sensors do not have"
+            yield RuleRemark(name, NOTE, "condition_of_some", text)
 
 
 def _out_of_reach(
@@ -164,4 +197,12 @@ def _how_near(limits: LimitRules, series: Sequence[Series], seen: Mapping[Series
     text = f": values were {in_digits(lowest)} to {in_digits(highest)}{gap and f', {gap}'}"
     if limits.delay_seconds and (lowest < limits.low or highest > limits.high):
         return f"{text}, beyond it, but never for {limits.delay_seconds:g} s"
+    if limits.when is not None and (lowest < limits.low or highest > limits.high):
+        return f"{text}, beyond it, but never{_often(limits)} while {limits.when} was known to hold"
+    if limits.count and (lowest < limits.low or highest > limits.high):
+        return f"{text}, beyond it, but never{_often(limits)}"
     return text
+
+
+def _often(limits: LimitRules) -> str:
+    return f" {limits.count:,} times within {in_units(limits.within)}" if limits.count > 1 else ""

@@ -77,6 +77,7 @@ class RulesReport:
                 self.seen.by_series,
                 self.after.loads,
                 self.near,
+                unjudged=self.after.unjudged,
                 listening=self.after.listening > 0,
                 exempts=any(rule.name in reach.taken for reach in self.reach.values()),
             )
@@ -235,6 +236,10 @@ def described_limits(limits: LimitRules | None) -> Json:
         or (value != defaults[name] and (not isinstance(value, float) or isfinite(value)))
     }
     kept.pop("rule", None)
+    if limits.when is not None:
+        kept["when"] = str(limits.when)
+    else:
+        kept.pop("when_seconds", None)
     if not limits.of_rate:
         kept.pop("rate_seconds", None)
     return kept

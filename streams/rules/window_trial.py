@@ -25,6 +25,7 @@ from streams.rules.seen import SeenSeries
 from streams.window_history import StoredWindow, lies_beside
 
 _CHUNK: Final = 1000
+_NOT_IN_WINDOWS: Final = ("count", "within_seconds", "when")
 
 
 def readings_of(window: StoredWindow, limits: LimitRules, side: int) -> tuple[tuple[int, float], ...]:
@@ -88,7 +89,10 @@ class WindowTrial:
 
     def __post_init__(self) -> None:
         """Make the limits; raises `ConfigurationError` if they cannot be."""
-        plan = DetectionPlan(limits_alone(self.detection))
+        section = limits_alone(self.detection)
+        self.whole = DetectionPlan(section).config_for(self.sensor_id, self.quantity).limits
+        """With what windows cannot tell: how often a limit was crossed, and what other quantities were meanwhile."""
+        plan = DetectionPlan(_of_each_value(section))
         self.limits = plan.config_for(self.sensor_id, self.quantity).limits
         self._trial = LimitTrial(plan, self.alarms, self.tick_seconds)
 
@@ -115,6 +119,18 @@ class WindowTrial:
         results = self._trial.results(self._seen.by_series)
         series = self.sensor_id, self.quantity
         return results.loads.get(series, SeriesLoad()), results.intervals.by_series.get(series, [])
+
+
+def _of_each_value(detection: dict[str, Any]) -> dict[str, Any]:
+    """Return limits without what they ask for beside a value.
+
+    >>> _of_each_value({"high": 9, "when": "flow < 1", "series": {"a/*": {"low": 1, "count": 3, "within_seconds": 60}}})
+    {'high': 9, 'series': {'a/*': {'low': 1}}}
+    """
+    kept = {name: value for name, value in detection.items() if name not in _NOT_IN_WINDOWS}
+    if "series" in kept:
+        kept["series"] = {pattern: _of_each_value(own) for pattern, own in kept["series"].items()}
+    return kept
 
 
 def told_load(load: SeriesLoad) -> dict[str, Any]:

@@ -13,6 +13,13 @@ from tests.simulation.explore import in_processes
 SEEDS = 12
 CHANGES = {
     14: RuleChange("first", EPOCH, "Ada", "warm", [AppliedRule("sensor-0[0-4]/*", high=20.5, deadband=0.2)]),
+    20: RuleChange(
+        "third",
+        EPOCH,
+        "Cy",
+        "often",
+        [AppliedRule("sensor-0[2-7]/*", high=20.2, count=2, within_seconds=60.0, when="temperature < 90")],
+    ),
     27: RuleChange(
         "second", EPOCH, "Bob", "cold", [AppliedRule("sensor-0[3-8]/*", low=19.6, severity="info")]
     ),
@@ -24,7 +31,7 @@ CHANGES = {
 def test_each_limit_is_in_force_from_its_place_in_the_log_whatever_happens_to_workers() -> None:
     for seed, differences, named in in_processes(_play, range(SEEDS)):
         assert not differences, f"seed {seed}: {differences}"
-        assert named == {"first", "second"}, f"seed {seed}: anomalies of {named}"
+        assert named == {"first", "second", "third"}, f"seed {seed}: anomalies of {named}"
 
 
 def _play(seed: int) -> tuple[int, list[str], set[str]]:

@@ -22,15 +22,29 @@ from tests.support.worker_process import WorkerProcess, until_ready
 from tests.worker.test_alarms_answered import until, variables_of
 
 LIMITS = {
+    "boiler-0/temperature": {
+        "high": 118,
+        "count": 3,
+        "within_seconds": 900,
+        "when": "flow < 1",
+        "when_seconds": 150,
+    },
     "boiler-*/temperature": {
         "high": 120,
         "deadband": 2,
         "delay_seconds": 60,
         "rise_per_hour": 60,
         "silent_after_seconds": 600,
-    }
+    },
 }
 RULES = """
+[detection.series."boiler-0/temperature"]
+high = 118
+count = 3
+within_seconds = 900
+when = "flow < 1"
+when_seconds = 150
+
 [detection.series."boiler-*/temperature"]
 high = 120
 deadband = 2
@@ -51,7 +65,10 @@ def day() -> Iterator[Sent]:
                 continue
             late = 300.0 if (minute + sensor) % 37 == 0 else 0.0
             value = 110 + 14 * math.sin((minute + 40 * sensor) / 30) + 3 * math.sin(minute * 2.3)
-            reading = Reading(f"boiler-{sensor}", max(EPOCH, now - late), {"temperature": round(value, 2)})
+            values = {"temperature": round(value, 2)}
+            if minute % 4 == sensor:
+                values["flow"] = round(1.5 + math.sin(minute / 11), 2)
+            reading = Reading(f"boiler-{sensor}", max(EPOCH, now - late), values)
             record = Sent(f"boiler-{sensor}".encode(), encode(reading), round(now * 1000))
             yield from [record] * (2 if minute % 50 == 9 else 1)
         yield Sent(None, encode(Tick(now, steady=60 * minute)), round(now * 1000))
@@ -117,5 +134,8 @@ async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
         for each in found(settings, Alarm)
         if each.event == "raised" and not each.quiet and each.kind in LIMIT_CAUSES
     ]
-    assert data["load"]["alarms"] == data["rules"][0]["alarms"] == len(alarms)
+    assert data["load"]["alarms"] == sum(rule["alarms"] for rule in data["rules"]) == len(alarms)
+    asked = [each for each in live if each.condition]
+    assert {each.sensor_id for each in asked} == {"boiler-0"} and len(asked) > 4
+    assert all(each.condition.startswith("for the 3rd time within 15 min, while flow 0.") for each in asked)
     assert data["exact"] is True
