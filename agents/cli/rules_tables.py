@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
-from streams.detection.limits import SILENCE
+from streams.detection.limits import SILENCE, in_units
 from streams.signals.wire import iso
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def limits_text(limits: Mapping[str, Any]) -> str:
     >>> limits_text({"high": 120.0, "delay_seconds": 300.0, "severity": "critical"})
     'high 120, for 300 s, critical'
     >>> limits_text({"high": 80.0, "count": 3, "within": 600.0, "when": "flow < 1", "severity": "warning"})
-    'high 80, 3 times, within 600 s, while flow < 1, warning'
+    'high 80, 3 times within 10 min, while flow < 1, warning'
     """
     parts = []
     for name, word in _WORDS.items():
@@ -73,7 +73,8 @@ def limits_text(limits: Mapping[str, Any]) -> str:
             unit = " s" if name.endswith("_seconds") or name == "silent_after" else ""
             parts.append(f"{word} {in_digits(limits[name])}{unit}")
     if "count" in limits:
-        parts.append(f"{limits['count']} times, within {in_digits(limits['within'])} s")
+        span = in_units(limits["within"])
+        parts.append(f"{limits['count']} times within {span}" if limits["count"] > 1 else f"held for {span}")
     if "when" in limits:
         parts.append(f"while {limits['when']}")
     return ", ".join([*parts, limits["severity"]]) if parts else "no limit"
@@ -168,7 +169,8 @@ def _list(console: "Console", sign: str, intervals: Sequence[Mapping[str, Any]])
 def _what(interval: Mapping[str, Any]) -> str:
     if interval["cause"] == SILENCE:
         return f"nothing came for {duration(interval['value'])}"
-    return f"{interval['cause']} {interval['direction']}, value {in_digits(interval['value'])}"
+    condition = f" {interval['condition']}" if interval.get("condition") else ""
+    return f"{interval['cause']} {interval['direction']}{condition}, value {in_digits(interval['value'])}"
 
 
 def _moment(event_time: float) -> str:

@@ -27,6 +27,7 @@ class Interval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         value, expected: At the peak.
         direction, cause: What was surprising.
         severity: Of the limit, if it was one.
+        condition: What else the limit asked for, in words.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Interval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     cause: str
     cleared_at: float | None = None
     severity: str | None = None
+    condition: str = ""
 
     @property
     def rule(self) -> str:
@@ -86,4 +88,5 @@ def _of(change: Anomaly) -> Interval:
         direction=change.direction,
         cause=change.cause,
         severity=change.severity,
+        condition=change.condition,
     )

@@ -1,50 +1,36 @@
 """Count the values beyond a bound: how many were there within so long?
 
-high     --------x----x--------x--------------------
-              x     x    x  x     x   x   x   x   x
-count = 3              |<- open ->            |<- fewer than three within the time, and a value within: over
-                 |<--- within --->|
+    high     --------x----x--------x--------------------
+                  x     x    x  x     x   x   x   x   x
+    count = 3              |<- open ->            |<- fewer than three within the time, and a value within: over
+                     |<--- within --->|
 
+What is kept is the event times of the newest values beyond, oldest first. Nothing is taken from it but by a further
+value: under which limits a series is judged is known only after its row has come back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 
-class BreachCount:
-    """The event times of the newest values beyond one bound, as many as are asked for.
+def with_breach(times: Sequence[float], time: float, count: int, within: float) -> list[float]:
+    """Return what is kept after a further value beyond.
 
     Args:
-        most: How many values beyond are too many; at least 1.
-        within: Within how many seconds of event time, both ends included.
+        times: What was kept before.
+        time: Event time of the value, not older than the last.
+        count: How many are asked for, at least 1.
+        within: Within how many seconds.
 
-    >>> counted = BreachCount(3, 600.0)
-    >>> [counted.add(time) or counted.reached(time) for time in (0.0, 500.0, 601.0, 900.0)]
-    [False, False, False, True]
-    >>> counted.reached(1101.0)
-    False
+    >>> with_breach([0.0, 500.0, 601.0], 900.0, 3, 600.0)
+    [500.0, 601.0, 900.0]
     """
+    return [*(each for each in times[-count + 1 or len(times) :] if time - each <= within), time]
 
-    __slots__ = ("_most", "_times", "_within")
 
-    def __init__(self, most: int, within: float) -> None:
-        self._most = most
-        self._within = within
-        self._times: list[float] = []
+def are_enough(times: Sequence[float], time: float, count: int, within: float) -> bool:
+    """Tell whether there have been so many values beyond within so long before a time, both ends included.
 
-    def add(self, time: float) -> None:
-        """Count a value, not older than the last."""
-        self.take([*self._times, time])
-
-    def reached(self, time: float) -> bool:
-        """Tell whether there have been so many within so long before a time."""
-        return len(self._times) == self._most and time - self._times[0] <= self._within
-
-    @property
-    def times(self) -> list[float]:
-        """What is counted, oldest first: its state."""
-        return self._times
-
-    def take(self, times: Iterable[float]) -> None:
-        """Take over what was counted, perhaps for another number, or within another time."""
-        kept = list(times)[-self._most :]
-        self._times = [time for time in kept if kept[-1] - time <= self._within]
+    >>> are_enough([500.0, 601.0, 900.0], 1100.0, 3, 600.0), are_enough([500.0, 601.0, 900.0], 1101.0, 3, 600.0)
+    (True, False)
+    """
+    return len(times) >= count and time - times[-count] <= within

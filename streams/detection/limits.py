@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.detection.breach_count import BreachCount
+from streams.detection.breach_count import are_enough, with_breach
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.rule_parts import USUAL_AGE, Condition, Severity
 
@@ -129,7 +129,7 @@ class _Band:
     """The state machine of one signal between two bounds."""
 
     __slots__ = (
-        "cause", "change", "counts", "deadband", "high", "low", "rules", "side", "since", "unjudged",
+        "cause", "change", "counted", "deadband", "high", "low", "rules", "side", "since", "unjudged",
         "worst",
     )  # fmt: skip
 
@@ -144,9 +144,7 @@ class _Band:
         self.worst = 0.0
         self.unjudged = False
         self.change: AnomalyChange | None = None
-        self.counts: tuple[BreachCount, BreachCount] | None = None  # above, below
-        if rules.count:
-            self.counts = BreachCount(rules.count, rules.within), BreachCount(rules.count, rules.within)
+        self.counted: tuple[list[float], ...] = ()  # when values were beyond, above and below
 
     @property
     def idle(self) -> bool:
@@ -161,8 +159,8 @@ class _Band:
             return ()
         if holds is False:
             side = 0
-        if side and self.counts is not None:
-            self._counted(side).add(time)
+        if side:
+            self._count(side, time)
         ended: tuple[AnomalyChange, ...] = ()
         if self.change is not None:
             if not self._is_over(time, signal, holds):
@@ -177,17 +175,32 @@ class _Band:
         self.change = self._describe(time, time, told, told.seen)
         return *ended, self.change
 
-    def _counted(self, side: int) -> BreachCount:
-        assert self.counts is not None
-        return self.counts[side < 0]
+    def _count(self, side: int, time: float) -> None:
+        rules = self.rules
+        if not rules.count:
+            self.counted = ()
+            return
+        above, below = self.counted or ([], [])
+        if side > 0:
+            self.counted = with_breach(above, time, rules.count, rules.within), below
+        else:
+            self.counted = above, with_breach(below, time, rules.count, rules.within)
+
+    def _are_enough(self, side: int, time: float) -> bool:
+        rules = self.rules
+        return bool(
+            rules.count
+            and self.counted
+            and are_enough(self.counted[side < 0], time, rules.count, rules.within)
+        )
 
     def _is_enough(self, side: int, time: float) -> bool:
-        if self.counts is not None:
-            return self._counted(side).reached(time)
+        if self.rules.count:
+            return self._are_enough(side, time)
         return time - self.since >= self.rules.delay_seconds
 
     def _is_over(self, time: float, signal: float, holds: bool | None) -> bool:
-        if self.counts is not None and self._counted(self.side).reached(time):
+        if self._are_enough(self.side, time):
             return False
         return holds is False or self._is_back(signal)
 
@@ -228,12 +241,6 @@ class _Band:
             parts.append(f"while {held.words}")
         return ", ".join(parts)
 
-    @property
-    def counted(self) -> tuple[list[float], ...]:
-        """What values beyond are counted, above and below; none where that says nothing."""
-        found = () if self.counts is None else tuple(each.times for each in self.counts)
-        return found if any(found) else ()
-
     def state(self) -> tuple[Any, ...]:
         change = None if self.change is None else self.change.plain()
         return self.side, self.since, self.worst, change, *self.counted
@@ -241,8 +248,7 @@ class _Band:
     def restore(self, state: Any) -> None:
         self.side, self.since, self.worst, change, *counted = state
         self.change = None if change is None else AnomalyChange(*change)
-        for count, times in zip(self.counts or (), counted, strict=False):
-            count.take(times)
+        self.counted = tuple(counted)
 
 
 class LimitWatch:

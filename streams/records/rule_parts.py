@@ -133,7 +133,7 @@ def condition_of(text: str) -> Condition:
 def _comparison_of(text: str) -> Comparison:
     if (found := _COMPARISON.fullmatch(text)) is None:
         raise ValueError(
-            f"expected a quantity of the same sensor, one of {' '.join(_OPERATORS)}, and a number, "
+            f"expected a quantity of the same sensor, one of {' '.join(_OPERATORS)}, and a number without unit, "
             f"such as 'flow < 1', got {text!r}"
         )
     try:

@@ -4,7 +4,10 @@ Commands stand in blocks of ``sh`` (what comes of them in a block without a lang
 ``console`` (each behind ``$``, followed by what comes of it).
 """
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,3 +91,25 @@ def lines_like(expected: str, found: str, *, exact: bool = False) -> list[str]:
 def _pattern(line: str, exact: bool) -> re.Pattern[str]:
     pattern = re.escape(line).replace("…", ".*")
     return re.compile(pattern if exact else re.sub(r"(?:\\[-.]|[\d,])*\d", r"[-\\d.,]+", pattern))
+
+
+def run_commands(page: str, folder: Path) -> None:
+    """Run the commands of a page, one after the other, and hold that each says what the page shows.
+
+    Args:
+        page: The page, from the root of the repository.
+        folder: Where they run.
+    """
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    for command in commands_of(page):
+        done = subprocess.run(
+            ["bash", "-c", command.text],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, f"{command.text}\n{said}"
+        assert lines_like(command.output, said) == [], f"{command.text}\n{said}"

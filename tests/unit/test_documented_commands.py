@@ -20,6 +20,7 @@ BACKTEST = "tests/journeys/test_backtest_tutorial.py"
 COMMANDS = "tests/journeys/test_documented_commands.py"
 DECODER = "tests/unit/test_write_a_decoder.py"
 LIMIT = "tests/unit/test_try_a_limit.py"
+ELSEWHERE = "tests/unit/test_rules_elsewhere.py"
 PEERS = "tests/unit/test_compare_peers.py"
 DEVICE = "tests/unit/test_connect_a_device.py"
 FIRST_DEVICE = "tests/services/test_first_device.py"
@@ -58,6 +59,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/howto/write-a-decoder.md": {ALL: DECODER},
     "docs/howto/try-a-limit.md": {ALL: LIMIT},
+    "docs/howto/rules-from-elsewhere.md": {ALL: ELSEWHERE},
     "docs/howto/compare-peers.md": {ALL: PEERS},
     "docs/howto/local-stack.md": {
         **dict.fromkeys(("weir up", "weir doctor", "set -a;", "WEIR_WEB__PORT=3001"), COMMANDS)

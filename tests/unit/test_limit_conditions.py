@@ -275,8 +275,10 @@ def test_live_equals_replay_row_by_row_restored_whole_or_by_changes_at_any_readi
     plan: DetectionPlan, seed: int
 ) -> None:
     records, form = drawn(seed), model_rows(plan)
-    rows, pieces = {}, {}
-    whole, found = run(records, plan, rows), []
+    rows: Rows = {}
+    pieces: Rows = {}
+    whole = run(records, plan, rows)
+    found: list[Anomaly] = []
     log: dict[bytes, bytes] = {}
     for record in records:
         outcome = run([record], plan, pieces)
@@ -317,6 +319,26 @@ def test_a_rule_in_the_log_counts_and_asks_from_its_place_on_and_what_it_asks_fo
     assert rows["boiler"].state.newest is None
 
 
+def test_what_is_counted_under_a_rule_of_the_log_survives_a_restart_whatever_the_settings_count() -> None:
+    """The row comes back under the limits of the settings, before the rules of the partition are laid over it."""
+    rule = AppliedRule("boiler/t", high=80.0, count=3, within_seconds=600.0)
+    applied = change_to([rule], at=EPOCH, by="Ada", why="often")
+    hot = {"t": 90.0}
+    records = log_of(applied, (0, hot), (60, hot), (120, hot))
+    for detection in ({}, {"high": 500.0}, {"high": 70.0, "count": 1, "within_seconds": 5.0}):
+        plan = DetectionPlan({"detector": "none", **detection})
+        form = model_rows(plan)
+        rows: Rows = {}
+        log: dict[bytes, bytes] = {}
+        found: list[Anomaly] = []
+        for record in records:
+            outcome = run([record], plan, rows)
+            found += outcome.anomalies
+            log.update((key or b"", value or b"") for key, value in form.records(outcome.changed))
+            rows = dict(restored(plan, log))
+        assert [each.changed_at - EPOCH for each in found] == [120], detection
+
+
 def test_a_rule_whose_condition_cannot_be_read_is_no_record() -> None:
     rule = AppliedRule("boiler/t", high=80.0, when="flow < 1")
     data = encode(change_to([rule], at=EPOCH, by="Ada", why="dry")).replace(b"flow < 1", b"flow < x")
@@ -328,7 +350,8 @@ def test_a_rule_without_them_and_its_rows_are_written_as_before() -> None:
     rule = AppliedRule("boiler/t", high=80.0)
     assert encode(rule) == b'{"pattern":"boiler/t","high":80.0}'
     assert limit_fields(rule)["count"] is None
-    plan, rows = DetectionPlan({"detector": "none", "high": 80.0}), {}
+    plan = DetectionPlan({"detector": "none", "high": 80.0})
+    rows: Rows = {}
     (raised,) = run(log_of((0, {"t": 90.0})), plan, rows).anomalies
     assert b"condition" not in encode(raised)
     state = models_to_state(rows["boiler"].state)

@@ -90,6 +90,30 @@ def test_a_rate_is_a_rule_too_and_says_what_it_raised(day) -> None:
     assert data["rules"][0]["raises"] == 2  # into the hour, and into the glitch
 
 
+def test_how_often_and_while_what_are_part_of_a_rule_and_told_where_they_can_do_nothing(day) -> None:
+    rule = '[detection.series."boiler-1/temperature"]\nhigh = 120\n'
+    counted = rule + "count = 3\nwithin_seconds = 600\n"
+    data = found(day, counted + 'when = "pressure < 3"\n')
+    assert data["rules"][0]["limits"] == {
+        "high": 120.0, "count": 3, "within": 600.0, "when": "pressure < 3", "severity": "warning"
+    }  # fmt: skip
+    assert data["rules"][0]["raises"] == 2, (
+        "the hour and the flapping hour; the glitch of two minutes is none"
+    )
+    assert {each["condition"] for each in data["appeared"]} == {
+        "for the 3rd time within 10 min, while pressure 2 < 3"
+    }
+    assert "high 120, 3 times within 10 min, while pressure < 3, warning" in " ".join(
+        check(day, counted + 'when = "pressure < 3"\n').output.split()
+    )
+    never = check(day, rule + 'when = "pressure > 3"\n')
+    assert "beyond it, but never while pressure > 3 was known to hold" in never.output
+    nothing = check(day, rule + 'when = "presure > 3"\n')
+    assert nothing.exit_code == 3
+    assert "names presure, which none of its sensors has. Did you mean pressure?" in nothing.output
+    assert "note: boiler-1/temperature: 92 values were beyond, but whether presure > 3 held" in nothing.output
+
+
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [

@@ -58,7 +58,10 @@ CHANGES = {
             1,
             "Ada",
             [
-                AppliedRule("sensor-01*/temperature", high=20.6, deadband=0.3),
+                AppliedRule("sensor-01[0-4]/temperature", high=20.6, deadband=0.3),
+                AppliedRule(
+                    "sensor-01*/temperature", high=20.3, count=2, within_seconds=60.0, when="humidity > 42.1"
+                ),
                 AppliedRule("sensor-00[0-4]/*", silent_after_gaps=5.0, severity="critical"),
             ],
         ),
@@ -112,6 +115,7 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
                 workers[0].kill()
                 workers[part // 6].start()
         await until_consumed(settings, workers)
+        await until_consumed(settings, workers, of=ALARM_INPUTS.name)
         for worker in workers:
             if worker.running:
                 await asyncio.to_thread(worker.stop)

@@ -84,7 +84,8 @@ def _line(anomaly: "Anomaly") -> str:
     if anomaly.state == "regime_change":
         ended += ", a new normal"
     severity = f" {anomaly.severity}" if anomaly.severity else ""
+    condition = f" {anomaly.condition}" if anomaly.condition else ""
     return (
         f"{iso(anomaly.raised_at)} {ended}  {anomaly.sensor_id} {anomaly.quantity} "
-        f"{value} ({anomaly.cause} {anomaly.direction}){severity}  {anomaly.id}"
+        f"{value} ({anomaly.cause} {anomaly.direction}{condition}){severity}  {anomaly.id}"
     )
