@@ -28,7 +28,7 @@ import msgspec
 
 from streams.detection.breach_count import are_enough, with_breach
 from streams.detection.verdicts import AnomalyChange, ChangeKind
-from streams.records.rule_parts import USUAL_AGE, Condition, Severity
+from streams.records.rule_parts import USUAL_AGE, LimitCondition, Severity
 
 LIMIT: Final = "limit"
 RATE: Final = "rate"
@@ -69,7 +69,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     silent_gaps: float = 0.0
     count: int = 0
     within: float = 0.0
-    when: Condition | None = None
+    when: LimitCondition | None = None
     when_seconds: float = USUAL_AGE
     severity: Severity = "warning"
     rule: str = ""
@@ -100,7 +100,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         return self.of_silence and not (self.of_values or self.of_rate)
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
+class ConditionHeld(msgspec.Struct, frozen=True, gc=False):
     """What is known of the condition of a limit at a reading.
 
     Args:
@@ -112,7 +112,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     words: str = ""
 
 
-NO_CONDITION: Final = Held()
+NO_CONDITION: Final = ConditionHeld()
 
 
 class _Told(msgspec.Struct, frozen=True, gc=False):
@@ -122,7 +122,7 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
     lower: float
     upper: float
     seen: int
-    held: Held
+    held: ConditionHeld
 
 
 class _Band:
@@ -232,7 +232,7 @@ class _Band:
             severity=self.rules.severity, rule=self.rules.rule, condition=self._condition(told.held),
         )  # fmt: skip
 
-    def _condition(self, held: Held) -> str:
+    def _condition(self, held: ConditionHeld) -> str:
         """Say what else had to be."""
         rules, parts = self.rules, []
         if rules.count > 1:
@@ -289,7 +289,7 @@ class LimitWatch:
         return self.rules.low <= value <= self.rules.high
 
     def step(
-        self, time: float, value: float, seen: int, held: Held = NO_CONDITION
+        self, time: float, value: float, seen: int, held: ConditionHeld = NO_CONDITION
     ) -> tuple[AnomalyChange, ...]:
         """Judge one reading.
 
@@ -308,7 +308,9 @@ class LimitWatch:
             changes += self._step_rate(time, value, seen, held)
         return changes
 
-    def _step_rate(self, time: float, value: float, seen: int, held: Held) -> tuple[AnomalyChange, ...]:
+    def _step_rate(
+        self, time: float, value: float, seen: int, held: ConditionHeld
+    ) -> tuple[AnomalyChange, ...]:
         since, before = self._since, self._from
         if since is not None and time - since < self.rules.rate_seconds:
             return ()

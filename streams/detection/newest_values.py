@@ -7,10 +7,10 @@ newest value counts that its series has learned or judged, if it is at most so o
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from streams.detection.limits import NO_CONDITION, Held, LimitRules
+from streams.detection.limits import NO_CONDITION, ConditionHeld, LimitRules
 
 
-class Judged(Protocol):
+class JudgedSeries(Protocol):
     """What is known of a series: up to when it has taken readings."""
 
     last_time: float
@@ -49,7 +49,7 @@ class NewestValues:
         found = self._known.get(quantity)
         return None if found is None or abs(time - found[0]) > most_seconds else found[1]
 
-    def take(self, time: float, values: Mapping[str, float], models: Mapping[str, Judged]) -> None:
+    def take(self, time: float, values: Mapping[str, float], models: Mapping[str, JudgedSeries]) -> None:
         """Take the values of a reading that their series have taken: what is late or doubted is none.
 
         Args:
@@ -76,7 +76,9 @@ class NewestValues:
         return cls({quantity: (float(time), float(value)) for quantity, (time, value) in state.items()})
 
 
-def held_at(rules: LimitRules, time: float, values: Mapping[str, float], others: NewestValues | None) -> Held:
+def held_at(
+    rules: LimitRules, time: float, values: Mapping[str, float], others: NewestValues | None
+) -> ConditionHeld:
     """Tell what is known of the condition of limits at a reading.
 
     Args:
@@ -87,7 +89,7 @@ def held_at(rules: LimitRules, time: float, values: Mapping[str, float], others:
 
     >>> from streams.records.rule_parts import condition_of
     >>> held_at(LimitRules(when=condition_of("flow < 1")), 60.0, {"t": 90.0}, NewestValues({"flow": (0.0, 0.4)}))
-    Held(holds=True, words='flow 0.4 < 1')
+    ConditionHeld(holds=True, words='flow 0.4 < 1')
     """
     when = rules.when
     if when is None:
@@ -99,4 +101,4 @@ def held_at(rules: LimitRules, time: float, values: Mapping[str, float], others:
         return others.value_of(quantity, time, rules.when_seconds)
 
     holds = when.holds(value_of)
-    return Held(holds, when.words(value_of) if holds else "")
+    return ConditionHeld(holds, when.words(value_of) if holds else "")

@@ -39,7 +39,7 @@ _COMPARISON: Final = re.compile(
 _JOINED: Final = re.compile(" (and|or) ")
 
 
-class Comparison(msgspec.Struct, frozen=True, gc=False):
+class QuantityComparison(msgspec.Struct, frozen=True, gc=False):
     """What one quantity must be.
 
     Args:
@@ -59,7 +59,7 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
         return _OPERATORS[self.operator](value, self.bound)
 
 
-class Condition(msgspec.Struct, frozen=True):
+class LimitCondition(msgspec.Struct, frozen=True):
     """What other quantities of a sensor must be for a limit to count; what is not known is neither true nor false.
 
     Args:
@@ -73,7 +73,7 @@ class Condition(msgspec.Struct, frozen=True):
     ('flow < 1 and pump == 1', 'flow 0.4 < 1 and pump 1 == 1')
     """
 
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[QuantityComparison, ...]
     any_of: bool = False
 
     def holds(self, value_of: Callable[[str], float | None]) -> bool | None:
@@ -108,7 +108,7 @@ class Condition(msgspec.Struct, frozen=True):
         return (" or " if self.any_of else " and ").join(parts)
 
 
-def condition_of(text: str) -> Condition:
+def condition_of(text: str) -> LimitCondition:
     """Read a condition: comparisons with numbers, joined by ``and``, or by ``or``.
 
     Args:
@@ -127,10 +127,10 @@ def condition_of(text: str) -> Condition:
         raise ValueError(f"either `and` or `or` can join comparisons, got both in {text!r}: make two rules")
     if len(texts) > MOST_COMPARISONS:
         raise ValueError(f"at most {MOST_COMPARISONS} comparisons can be joined, got {len(texts)}")
-    return Condition(tuple(_comparison_of(each) for each in texts), words == {"or"})
+    return LimitCondition(tuple(_comparison_of(each) for each in texts), words == {"or"})
 
 
-def _comparison_of(text: str) -> Comparison:
+def _comparison_of(text: str) -> QuantityComparison:
     if (found := _COMPARISON.fullmatch(text)) is None:
         raise ValueError(
             f"expected a quantity of the same sensor, one of {' '.join(_OPERATORS)}, and a number without unit, "
@@ -142,7 +142,7 @@ def _comparison_of(text: str) -> Comparison:
         bound = float("nan")
     if not isfinite(bound):
         raise ValueError(f"expected a finite number in {text!r}, got {found['bound']!r}")
-    return Comparison(found["quantity"], found["operator"], bound)
+    return QuantityComparison(found["quantity"], found["operator"], bound)
 
 
 class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

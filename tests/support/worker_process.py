@@ -161,19 +161,9 @@ async def consume(settings: Settings, worker: WorkerProcess) -> None:
     assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
 
 
-async def until_consumed(
-    settings: Settings, workers: Sequence[WorkerProcess], seconds: float = 90, *, of: str = READINGS.name
-) -> None:
-    """Wait until the workers' group has committed every record of a topic; they are restarted if they end.
-
-    Args:
-        settings: Where Kafka is.
-        workers: Those that run.
-        seconds: For how long at most.
-        of: The topic. At the end of one that workers write, the mark of a transaction may stand behind all records.
-    """
-    topic = settings.topic(of)
-    marks = int(of != READINGS.name)
+async def until_consumed(settings: Settings, workers: Sequence[WorkerProcess], seconds: float = 90) -> None:
+    """Wait until the workers' group has committed every record of `readings`; they are restarted if they end."""
+    topic = settings.topic(READINGS.name)
     partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
     group = f"{settings.kafka.namespace}{settings.worker.application}"
     deadline = time.monotonic() + seconds
@@ -184,11 +174,7 @@ async def until_consumed(
         while True:
             ends = await consumer.end_offsets(partitions)
             committed = {tp: await consumer.committed(tp) or 0 for tp in partitions}
-            behind = {
-                tp.partition: ends[tp] - committed[tp]
-                for tp in partitions
-                if committed[tp] + marks < ends[tp]
-            }
+            behind = {tp.partition: ends[tp] - committed[tp] for tp in partitions if committed[tp] < ends[tp]}
             if not behind:
                 return
             if time.monotonic() > deadline:
