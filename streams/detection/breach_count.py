@@ -30,6 +30,11 @@ def with_breach(times: Sequence[float], time: float, count: int, within: float) 
 def are_enough(times: Sequence[float], time: float, count: int, within: float) -> bool:
     """Tell whether there have been so many values beyond within so long before a time, both ends included.
 
+    Args:
+        times: What is kept.
+        time: Event time.
+        count, within: As for `with_breach`.
+
     >>> are_enough([500.0, 601.0, 900.0], 1100.0, 3, 600.0), are_enough([500.0, 601.0, 900.0], 1101.0, 3, 600.0)
     (True, False)
     """
