@@ -34,6 +34,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
 )
 
 _NUMBERS: Final = Struct("<15dQIIHb")
+_MOVING: Final = Struct("<4dQb")
 
 
 class Glance:
@@ -47,6 +48,8 @@ class Glance:
 
     size: Final = _NUMBERS.size
     """Bytes of `numbers`."""
+    moving_size: Final = _MOVING.size
+    """Bytes of `moving`."""
 
     __slots__ = (
         "base", "before", "began", "due", "excess", "gathered", "held", "held_cause", "latest", "mean", "next",
@@ -169,3 +172,11 @@ class Glance:
             self.excess, self.shape, self.held, self.next, self.next_due, self.began, self.base,
             self.passed, self.peaks, self.latest, self.tail, self.held_cause,
         ) = _NUMBERS.unpack(data)  # fmt: skip
+
+    def moving(self) -> bytes:
+        """Return what a reading changes of it while no peak is learned, and none is gathered."""
+        return _MOVING.pack(self.mean, self.before, self.peak, self.held, self.passed, self.held_cause)
+
+    def move(self, data: bytes) -> None:
+        """Take over `moving`."""
+        self.mean, self.before, self.peak, self.held, self.passed, self.held_cause = _MOVING.unpack(data)

@@ -123,6 +123,7 @@ class Paced(WarmUp):
         pace.held, pace.held_cause = held, self._cause
         finest = self._s[STEP]
         if pace.seconds:
+            self._kept = 0
             pace.due = time + pace.seconds
             pace.learn_peak(finest)
         if pace.next and time >= pace.next_due:

@@ -87,17 +87,22 @@ class TailState(Detector):
     def take_changes(self) -> bytes | None:
         """Return the first numbers of the state, 0.2 kB, if nothing else has changed, as with most readings.
 
-        Of a series that is learned at a pace 0.3 kB. In warm-up return the readings since the state was written
-        whole, up to `FEW` of them.
+        Of a series that is learned at a pace return 0.05 kB for the readings between two that are learned. In warm-up
+        return the readings since the state was written whole, up to `FEW` of them.
         """
         kept = self._kept
         if not kept or (self._values is not None and self._n - kept > FEW):
             self._kept = self._n
             return None
         if self._values is None:
-            pace = b"" if self._pace is None else self._pace.numbers()
-            levels = b"" if self._levels is None else self._levels.numbers()
-            return b"".join((self._head(), self._s[:CHANGING], levels, pace))
+            levels, pace = self._levels, self._pace
+            learned = b"" if pace is not None and pace.seconds else self._s[:CHANGING]
+            return b"".join(
+                (
+                    self._head(), learned,
+                    b"" if levels is None else levels.numbers(), b"" if pace is None else pace.moving(),
+                )
+            )  # fmt: skip
         return b"".join((self._head(), self._s, self._gaps[kept:], self._values[kept:]))
 
     def apply_changes(self, data: bytes) -> None:
@@ -113,9 +118,10 @@ class TailState(Detector):
         changes = data[HEAD.size :]
         count = known = 0
         if self._values is None:
-            size = 8 * CHANGING + levelled * TwoLevels.size + paced * Glance.size
-            parts = (self._levels is not None, self._pace is not None)
-            fits = len(changes) == size and (levelled, paced) == parts
+            pace = self._pace
+            learned = 0 if pace is not None and pace.seconds else 8 * CHANGING
+            size = learned + levelled * TwoLevels.size + paced * Glance.moving_size
+            fits = len(changes) == size and (levelled, paced) == (self._levels is not None, pace is not None)
         else:
             count, rest = divmod(len(changes) - TIMES, 12)
             known = count - (n - self._n)  # readings that the state has already
@@ -127,13 +133,12 @@ class TailState(Detector):
             )
         self._where, self._cause, self._n = where, cause, n
         if self._values is None:
-            at = 8 * CHANGING
-            self._s[:CHANGING] = array("d", changes[:at])
+            if learned:
+                self._s[:CHANGING] = array("d", changes[:learned])
             if self._levels is not None:
-                self._levels.take_over(changes[at : at + TwoLevels.size])
-                at += TwoLevels.size
-            if self._pace is not None:
-                self._pace.take_over(changes[at:])
+                self._levels.take_over(changes[learned : learned + TwoLevels.size])
+            if pace is not None:
+                pace.move(changes[-Glance.moving_size :])
             return
         end = TIMES + 4 * count
         self._s = array("d", changes[:TIMES])
