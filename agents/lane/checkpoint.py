@@ -14,7 +14,7 @@ each row recognises. So a reading has its effects once, whenever the worker dies
 import asyncio
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Set
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import faust
 from faust.tables.manager import TableManager
@@ -22,9 +22,10 @@ from faust.tables.recovery import Recovery
 from faust.types import TP
 
 from agents.lane.core.bounds import CHANGED_ROWS, WORKER_RECORDS
-from agents.lane.core.changelog import KeyValue, TopicPartition
+from agents.lane.core.changelog import TopicPartition
 from agents.lane.core.held import Event, HeldLimits, NotAppliedError, Pending, Records
 from agents.lane.core.state import WriteBehindState
+from agents.lane.core.writers import Writers
 from agents.lane.faust.assignor import LaneAssignor
 from agents.lane.faust.consumer import Beginnings
 from agents.lane.faust.recovery import RecoveryTable
@@ -41,21 +42,6 @@ WORKER_LIMITS = HeldLimits(WORKER_RECORDS, CHANGED_ROWS)
 _REST = 4
 """However many results are waited for, checkpoints that they make take at most a fifth of the time."""
 _GO_ON = Remedies(rebuild="weir reset --yes", go_on=True)
-
-
-class Writers(Protocol):
-    """Write results and rows, a transaction for each partition: `agents.lane.writer.PartitionWriters`."""
-
-    async def own(self, changelogs: Iterable[TopicPartition]) -> None:
-        """Take over the partitions of these changelogs, and give up all others."""
-
-    async def write(
-        self, records: Mapping[int, Mapping[TopicPartition, list[KeyValue]]]
-    ) -> dict[TopicPartition, int]:
-        """Write everything, and return the offset of the last record of each topic and partition."""
-
-    async def close(self) -> None:
-        """Give up all partitions."""
 
 
 class Lane:

@@ -22,7 +22,7 @@ from mode import CrashingSupervisor, SupervisorStrategy
 from yarl import URL
 
 from agents.counts import Counts
-from agents.lane.checkpoint import WORKER_LIMITS, Lane, Writers
+from agents.lane.checkpoint import WORKER_LIMITS, Lane
 from agents.lane.core.batch import Batch
 from agents.lane.core.bounds import APPLIED_TOGETHER, LARGEST_FETCH, STREAM_BATCHES
 from agents.lane.core.careful import work_of
@@ -30,6 +30,7 @@ from agents.lane.core.held import Event, HeldLimits
 from agents.lane.core.stage import Stage, StageOutcome
 from agents.lane.core.state import WriteBehindState
 from agents.lane.core.work import Surroundings
+from agents.lane.core.writers import Writers
 from agents.lane.faust.assignor import LaneAssignor
 from agents.lane.faust.batch_schema import BatchSchema
 from agents.lane.faust.consumer import BatchConsumer

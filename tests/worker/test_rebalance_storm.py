@@ -11,7 +11,7 @@ import faust
 import pytest
 from faust.types import TP, TransportT
 
-from agents.lane.checkpoint import Writers
+from agents.lane.core.writers import Writers
 from agents.lane.lane_app import LaneApp
 from agents.stages.aggregate import window_stage
 from bridges.process.settings import KafkaSettings, Settings, WorkerSettings
