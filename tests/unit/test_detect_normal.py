@@ -6,8 +6,8 @@ import pytest
 
 from streams.detection.series_model import DetectionConfig
 from streams.detectors import TailWatch, detector_names, make_detector, nats_of
-from tests.support.kinds_of_series import seen_every
-from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
+from tests.support.kinds_of_series import PROCESSES, seen_every
+from tests.support.normal_series import KINDS, PER_DAY, changes, normal_series, raises
 
 pytestmark = pytest.mark.untraced
 
@@ -130,3 +130,18 @@ def test_unknown_detectors_and_parameters_are_refused_by_name() -> None:
     ):
         with pytest.raises(ValueError, match=word):
             make_detector(name, parameters)
+
+
+def test_the_first_night_and_the_first_morning_are_no_shift_and_no_stuck_sensor() -> None:
+    slow = []
+    for kind in PROCESSES:
+        for seed in range(3):
+            readings = seen_every(300.0, kind, 1.0, seed)
+            slow += [change for change in changes(readings) if change.cause in ("level", "shift", "flat")]
+    assert len(slow) <= 2  # in the hours of the warm-up
+
+
+def test_a_jump_on_the_first_day_is_told() -> None:
+    readings = normal_series("daily", 200, 0)
+    shifted = readings[:150] + [(time, value + 20.0) for time, value in readings[150:]]
+    assert raises(shifted)[0] == readings[150][0]

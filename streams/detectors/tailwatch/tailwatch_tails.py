@@ -21,6 +21,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     QUANTILES,
     SCALE,
     SHAPE,
+    SHIFT,
     SHORT,
     SLOW,
     SPIKE,
@@ -29,6 +30,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     STEPS,
     SUNK,
     VARIANCE,
+    VISITS,
 )
 from streams.detectors.tailwatch.tailwatch_numbers import (
     CLAIM,
@@ -81,6 +83,7 @@ _UP: Final = 5.0 * QUANTILE_RATE * (1.0 - TAIL)
 _SPREAD_UP: Final = 10.0 * QUANTILE_RATE * (1.0 - 2.0 * TAIL)
 _LOG_CLIP: Final = log(DEVIATION_CLIP)
 _LOG_LEAP: Final = 0.5 * log(LEAP_SQUARE)
+_BY_THE_HOUR: Final = (LEVEL, SHIFT)  # they stray with the time of day
 KNOWN: Final = 4.0
 """Nats that a surprise in a tail must have to matter: it is at least -ln(2 TAIL) = 3.6."""
 _BASE: Final = -log(TAIL)
@@ -161,10 +164,15 @@ class Tails(TailState):
         floats[tail] += rate * (excess - floats[tail])
         floats[tail + SHAPE] += shape_rate * (excess - floats[tail + SHAPE])
         latest[tail] = n
-        if nats > best:
+        if nats > best and not (tail >> 1 in _BY_THE_HOUR and self._hour_is_new):
             self._cause = tail
             return nats
         return best
+
+    @property
+    def _hour_is_new(self) -> bool:
+        """Whether the series was never seen at this time of day: a morning, or a night, may be what surprises."""
+        return self._where >= 0 and not self._counts[VISITS + self._where]
 
     def _unlearn(self, tail: int, deviation: float, surplus: float) -> None:
         """Take back what scale and means have learned from the part of a deviation beyond its clip."""
@@ -225,7 +233,7 @@ class Tails(TailState):
         """
         longest = self._s[LONGEST]
         changes = self._s[CHANGES]
-        if changes < 30.0:
+        if changes < 30.0 or self._hour_is_new:
             return 0.0
         nats = log(changes) - 4.0 + 8.0 * (run - longest) / (longest + 8.0)
         if nats <= KNOWN:
