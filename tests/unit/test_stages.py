@@ -1,23 +1,18 @@
 """A stage is a value; the application puts it to work, and forgets nothing of it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agents.analysis.app import AnalysisApp
-from agents.analysis.compare_groups import group_stage
-from agents.analysis.keep_marks import anomaly_mark_stage, label_mark_stage
 from agents.analysis.learn_series import series_stage
 from agents.app import create_app
 from agents.lane.core.stage import Stage
 from agents.lane.lane_app import LaneApp
+from agents.rebuilding import stages_of
 from agents.stages.aggregate import window_stage
-from agents.stages.alarm import alarm_stage
-from agents.stages.compare_peers import peer_stage
 from agents.stages.detect import model_stage
-from agents.stages.take_actions import action_stage
 from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings
 from streams.errors import ConfigurationError
@@ -27,24 +22,15 @@ from streams.records.rows import Row
 AnyStage = Stage[Any, Any, Any, Any]
 SETTINGS = Settings()
 WITH_PEERS = Settings(detection=DetectionSettings(series={"room-*/temperature": {"peers": "pattern"}}))
-STAGES: list[Callable[[], AnyStage]] = [
-    lambda: window_stage(SETTINGS),
-    lambda: model_stage(SETTINGS),
-    action_stage,
-    lambda: alarm_stage(SETTINGS),
-    lambda: peer_stage(WITH_PEERS),
-    lambda: series_stage(SETTINGS),
-    group_stage,
-    anomaly_mark_stage,
-    label_mark_stage,
+STAGES: list[AnyStage] = [
+    *stages_of(WITH_PEERS, analysis=False),
+    *stages_of(WITH_PEERS, analysis=True),
 ]
 
 
-@pytest.mark.parametrize("make", STAGES, ids=lambda make: make().name)
-def test_a_row_that_has_just_begun_comes_back_from_its_changelog_as_it_was(
-    make: Callable[[], AnyStage],
-) -> None:
-    form = make().form
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_row_that_has_just_begun_comes_back_from_its_changelog_as_it_was(stage: AnyStage) -> None:
+    form = stage.form
     key, value = replace(form, changes=None).news("s1", Row(form.begin("s1"), applied_through=7))
     rows: dict[str, Row[Any]] = {}
     assert form.restore({key: value}, 0, rows).mark is None
@@ -52,9 +38,8 @@ def test_a_row_that_has_just_begun_comes_back_from_its_changelog_as_it_was(
     assert form.to_state(rows["s1"].state) == form.to_state(form.begin("s1"))
 
 
-@pytest.mark.parametrize("make", STAGES, ids=lambda make: make().name)
-def test_what_a_stage_writes_is_in_the_catalogue(make: Callable[[], AnyStage]) -> None:
-    stage = make()
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_what_a_stage_writes_is_in_the_catalogue(stage: AnyStage) -> None:
     assert {stage.reads, *(writes.kind for writes in stage.writes)} <= set(CATALOGUE)
 
 
@@ -78,6 +63,14 @@ def test_all_that_the_applications_keep_is_made_durable() -> None:
     ]  # fmt: skip
     for app in (worker, analysis):
         assert {state.changelog for state in app.lane.states} == set(app.tables.changelog_topics)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, WITH_PEERS], ids=["alone", "with peers"])
+def test_a_reset_knows_the_stages_that_the_applications_put_to_work(settings: Settings) -> None:
+    for app, is_analysis in ((create_app(settings), False), (AnalysisApp(settings), True)):
+        known = [(stage.table, stage.reads) for stage in stages_of(settings, analysis=is_analysis)]
+        assert [table for table, _ in known] == [state.name for state in app.lane.states]
+        assert {app.name_of(kind.topic) for _, kind in known} == {state.source for state in app.lane.states}
 
 
 def test_peers_cost_nothing_where_nobody_has_any() -> None:
