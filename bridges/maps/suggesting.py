@@ -10,6 +10,7 @@ from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.decoded import Decoded
 from streams.payloads.maps.model import parse_map
 from streams.payloads.maps.proposals import TopicGroup, Unread, propose
+from streams.payloads.maps.template import covers
 
 
 @dataclass
@@ -20,11 +21,15 @@ class Read:
         messages: How many it reads.
         sensors: Of which sensors.
         example: A topic.
+        unasked: How many of them are on topics that the bridge does not ask for by itself.
+        unasked_example: One of these topics.
     """
 
     messages: int = 0
     sensors: set[str] = field(default_factory=set)
     example: str = ""
+    unasked: int = 0
+    unasked_example: str = ""
 
 
 @dataclass
@@ -76,6 +81,7 @@ def suggest(
         with_map: Makes the maps in force with one more, of this text.
     """
     found, unread = Suggestion(len(samples)), []
+    filters = maps.filters()
     for sample in samples:
         outcome = try_message(maps, sample)
         if outcome.readings:
@@ -83,6 +89,9 @@ def suggest(
             read.messages += 1
             read.sensors |= {each.reading.sensor_id for each in outcome.readings}
             read.example = read.example or sample.topic
+            if not any(covers(filter_, sample.topic) for filter_ in filters):
+                read.unasked += 1
+                read.unasked_example = read.unasked_example or sample.topic
         elif outcome.refused:
             _refuse(found, sample, outcome)
             unread += [sample] if not outcome.map else []

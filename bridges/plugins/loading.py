@@ -18,7 +18,8 @@ from typing import Any
 
 from streams.errors import ConfigurationError
 from streams.payloads.formats.own import Decoders, guarded
-from streams.payloads.maps.model import FORMATS, NAME, Map, parse_map
+from streams.payloads.formats.readers import FORMATS
+from streams.payloads.maps.model import NAME, Map, parse_map
 
 DECODERS = "weir.decoders"
 MAPS = "weir.maps"

@@ -54,11 +54,13 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         rule: The rule.
         names: The levels of the topic that it names.
         sensor: The sensor's id, if these decide it.
+        by_content: Whether it is asked of any topic, and knows its messages by what is in them.
     """
 
     rule: CompiledRule | None
     names: Mapping[str, str]
     sensor: str | None = None
+    by_content: bool = False
 
 
 class MapsInForce:
@@ -175,7 +177,8 @@ class MapsInForce:
                 continue
             if match := entry.template.pattern.fullmatch(text):
                 names = match.groupdict()
-                found.append((entry.order, Candidate(entry.rule, names, entry.rule.sensor_of(names))))
+                sensor = entry.rule.sensor_of(names)
+                found.append((entry.order, Candidate(entry.rule, names, sensor, entry.by_content)))
         if self._address(topic) is not None:
             found.append(((Origin.BUILT_IN, _OWN_FORM_RANK, 0), Candidate(None, {})))
         return [candidate for _, candidate in sorted(found, key=lambda each: each[0], reverse=True)]
@@ -230,6 +233,8 @@ class MapsInForce:
             try:
                 outcome = self._by(candidate.rule, topic, payload, came, read)
             except InputError as error:
+                if candidate.by_content:
+                    continue  # of any topic: what it cannot read is not its own
                 refused = [Refused("", error.reason, error.detail)]
                 problem = problem or Decoded(candidate.rule.map_name, refused=refused)
                 if candidate.rule.decides:
@@ -330,6 +335,11 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
     order: tuple[Origin, tuple[int, ...], int]
     template: Template
     rule: CompiledRule
+
+    @property
+    def by_content(self) -> bool:
+        """Whether it fits any topic, and what is in a message says whether the rule reads it."""
+        return self.template.filters == ("#",) and bool(self.rule.rule.when)
 
     @property
     def reads_any(self) -> bool:

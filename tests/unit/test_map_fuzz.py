@@ -19,8 +19,10 @@ from streams.errors import ConfigurationError, InputError
 from streams.payloads.formats.binary import BytesField, Layout, read_cbor, read_msgpack
 from streams.payloads.formats.influx import read_influx
 from streams.payloads.formats.json import read_json
+from streams.payloads.formats.measures import read_smartrest, read_ultralight
 from streams.payloads.formats.senml import read_senml
 from streams.payloads.formats.sparkplug import read_sparkplug
+from streams.payloads.formats.tagged import TaggedLayout, read_cayenne_lpp
 from streams.payloads.formats.texts import read_auto, read_csv, read_value
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.model import parse_map
@@ -38,6 +40,19 @@ FORMATS = {
     "cbor": read_cbor,
     "msgpack": read_msgpack,
     "sparkplug": read_sparkplug,
+    "ultralight": read_ultralight,
+    "smartrest": read_smartrest,
+    "cayenne-lpp": read_cayenne_lpp,
+    "tagged": TaggedLayout(
+        [
+            BytesField(name="a", type="i16", at=0, tag="0167"),
+            BytesField(name="b", type="f32", at=1, tag="02"),
+        ],
+        has_lengths=False,
+    ).read,
+    "tagged with lengths": TaggedLayout(
+        [BytesField(name="a", type="u8", at=0, tag="7b")], has_lengths=True
+    ).read,
     "csv": lambda payload: read_csv(payload, [], ","),
     "bytes": Layout(
         [BytesField(name="a", type="i16", at=1, big_endian=False), BytesField(name="b", type="f32", at=3)]

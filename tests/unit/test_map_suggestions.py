@@ -12,7 +12,7 @@ from agents.cli import main
 from bridges.maps.map_files import built_in
 from bridges.maps.suggesting import Suggestion, suggest
 from bridges.maps.trying import Sample
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, Reason
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.checking import overlap, remarks
 from streams.payloads.maps.model import parse_map
@@ -140,3 +140,22 @@ def test_check_names_mistakes_and_what_would_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["soon", "0s", "-1", "2d"])
 def test_listening_takes_a_time_and_not_anything(text: str) -> None:
     assert CliRunner().invoke(main, ["map", "suggest", "--listen", text]).exit_code == 2
+
+
+def test_what_is_known_by_its_content_alone_is_read_only_if_somebody_subscribes_to_it() -> None:
+    uplink = {"end_device_ids": {"device_id": "d1"}, "uplink_message": {"decoded_payload": {"t": 21.5}}}
+    found = suggested(("zigbee2mqtt/a", '{"t": 1}'), ("site1/v3/app/devices/d1/up", json.dumps(uplink)))
+    assert found.by_map["zigbee2mqtt"].unasked == 0
+    assert (found.by_map["by-content"].unasked, found.by_map["by-content"].unasked_example) == (
+        1,
+        "site1/v3/app/devices/d1/up",
+    )
+
+
+@pytest.mark.parametrize("payload", [b'{"model": 1,', b"\xff\xfe", b'{"model": 1}', b"21.5"])
+def test_what_no_map_knows_by_its_content_is_a_topic_that_nothing_reads(payload: bytes) -> None:
+    maps = MapsInForce([], built_in())
+    outcome = maps.read(b"plant/7/oven/press", payload, NOW)
+    assert outcome is not None
+    assert [each.reason for each in outcome.refused] == [Reason.UNKNOWN_TOPIC]
+    assert maps.unread.snapshot()

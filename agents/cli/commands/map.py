@@ -269,6 +269,11 @@ def _report(found: "Suggestion", beyond: int) -> None:
         click.echo(
             f"  {name}: {read.messages:,} messages of {len(read.sensors):,} sensors, such as {read.example}"
         )
+        if read.unasked:
+            click.echo(
+                f"    {read.unasked:,} of them on topics that the bridge does not ask for, such as "
+                f"{read.unasked_example}: add a filter for them to WEIR_MQTT__TOPICS, beside maps"
+            )
     for reason, (count, example) in sorted(found.refused.items()):
         click.echo(f"  {reason}: {count:,}, such as {example}")
     for proposal in found.proposals:

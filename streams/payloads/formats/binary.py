@@ -105,6 +105,7 @@ class BytesField(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             asked. The field itself is no quantity.
         lowest: Offset of a byte and number of the bit in it (0 is the lowest) that is the number's lowest bit, where
             it stands apart from the others.
+        tag: Bytes in hexadecimal that stand before the number and say which it is; ``at`` counts from behind them.
     """
 
     name: str
@@ -115,6 +116,7 @@ class BytesField(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     absent: int | None = None
     equals: int | None = None
     lowest: tuple[int, int] | None = None
+    tag: str = ""
 
 
 class Layout:
@@ -157,21 +159,26 @@ class Layout:
         [{'t': -200}]
         """
         for mark in self._marks:
-            if _raw(mark, payload) != mark.equals:
+            if raw_number(mark, payload) != mark.equals:
                 raise InputError(
                     Reason.BAD_FORMAT,
                     f"payload must have {mark.equals} at byte {mark.at}, got {shown(payload)}",
                 )
         found: dict[str, Any] = {}
         for field in self._fields:
-            if (value := _raw(field, payload)) is not None:
+            if (value := raw_number(field, payload)) is not None:
                 found[field.name] = None if field.absent is not None and value == field.absent else value
         if not found:
             raise InputError(Reason.MISSING_VALUE, f"payload must have more bytes, got {shown(payload)}")
         return [found]
 
 
-def _raw(field: BytesField, payload: bytes) -> float | None:
+def width_of(kind: ByteType) -> int:
+    """Return how many bytes a number of a type has."""
+    return _WIDTHS[kind[1:]]
+
+
+def raw_number(field: BytesField, payload: bytes) -> float | None:
     """Return the number as it stands there; ``None`` beyond the end of the payload."""
     width = _WIDTHS[field.type[1:]]
     piece = payload[field.at : field.at + width]

@@ -18,32 +18,21 @@ from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.accepted import Limits
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import Zone
-from streams.payloads.formats.binary import Layout, read_cbor, read_msgpack
-from streams.payloads.formats.influx import read_influx
-from streams.payloads.formats.json import read_json_lines
 from streams.payloads.formats.own import Reader
-from streams.payloads.formats.senml import read_senml
-from streams.payloads.formats.sparkplug import read_sparkplug
-from streams.payloads.formats.texts import read_auto, read_csv, read_pairs, read_value
+from streams.payloads.formats.readers import layout_of, reader_of
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.clocks import Clock
 from streams.payloads.maps.decoded import Decoded, Passed, PresenceWord, Refused
 from streams.payloads.maps.embedded import unpack, unpack_bytes
 from streams.payloads.maps.gathering import Gatherer, Notes
 from streams.payloads.maps.merging import Merged
-from streams.payloads.maps.model import FORMATS, Rule, texts
+from streams.payloads.maps.model import Rule, texts
 from streams.payloads.maps.numbered import NumberedNames
 from streams.payloads.maps.paths import MISSING, Path, Reached, compile_path, find, get, reach, shown_way
 from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
 from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
 from streams.payloads.maps.words import State, presence_of, word_of
-
-_READERS: Mapping[str, Reader] = {
-    "auto": read_auto, "json": read_json_lines, "value": read_value, "influx": read_influx, "senml": read_senml,
-    "cbor": read_cbor, "msgpack": read_msgpack, "sparkplug": read_sparkplug,
-}  # fmt: skip
-
 
 _ELEMENT = re.compile(r"\[-?\d+\]")
 # Of a row: as many as a reading may have quantities, and some that are none.
@@ -113,8 +102,10 @@ class CompiledRule:
         self._words = {word.lower(): value for word, value in rule.words.items()}
         self._gatherer = Gatherer(rule, self._not_values())
         self._bytes_at = compile_path(rule.bytes_at)
-        self._layout = self._compiled_layout()
-        self._read_bytes = self._reader(decoders)
+        self._layout = layout_of(rule.bytes, has_lengths=rule.tags == "with_length")
+        self._read_bytes = reader_of(
+            rule.format, self._layout, rule.csv.columns, rule.csv.separator, decoders
+        )
 
     def sensor_of(self, names: Mapping[str, str]) -> str | None:
         """Return the sensor's id if the levels of the topic alone decide it."""
@@ -158,28 +149,6 @@ class CompiledRule:
                 elif text.startswith(f"{before}."):
                     found.append(text.removeprefix(f"{before}."))
         return found
-
-    def _compiled_layout(self) -> Layout | None:
-        if not self.rule.bytes:
-            return None
-        return Layout(self.rule.bytes)
-
-    def _reader(self, decoders: Mapping[str, Reader]) -> Reader:
-        rule = self.rule
-        if rule.format == "csv":
-            return lambda payload: read_csv(payload, rule.csv.columns, rule.csv.separator)
-        if rule.format == "pairs":
-            return lambda payload: read_pairs(payload, rule.csv.separator)
-        if rule.format == "bytes":
-            if self._layout is None:
-                raise ConfigurationError("bytes must describe at least one field where format is bytes")
-            return self._layout.read
-        if (found := _READERS.get(rule.format) or decoders.get(rule.format)) is not None:
-            return found
-        raise ConfigurationError(
-            f"format must be one of {', '.join(FORMATS)}, or a decoder of an installed package "
-            f"({', '.join(sorted(decoders)) or 'there is none'}), got {shown(rule.format)}; see `weir plugin list`"
-        )
 
     def documents(self, payload: bytes, read: dict[Reader, list[Any]]) -> list[Any]:
         """Read the bytes, and the texts in them that are JSON or bytes themselves.
@@ -315,7 +284,9 @@ class CompiledRule:
         if self._quantities:
             value = follow(self._value)
             if value is MISSING:
-                return
+                if not place.names or type(place.value) in (dict, list):
+                    return
+                value = place.value  # what stands under its name without more is the number itself
             for template in self._quantities:
                 if (name := plain_name(template, names, follow)) is not None:
                     named = (

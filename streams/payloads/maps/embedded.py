@@ -5,8 +5,8 @@ import binascii
 from typing import Any
 
 from streams.errors import InputError, Reason
-from streams.payloads.formats.binary import Layout
 from streams.payloads.formats.json import read_json
+from streams.payloads.formats.readers import BytesLayout
 from streams.payloads.maps.model import Rule
 from streams.payloads.maps.paths import Path, find
 
@@ -31,7 +31,7 @@ def unpack(document: Any, paths: list[Path]) -> Any:
     return document
 
 
-def unpack_bytes(document: Any, path: Path, layout: Layout, rule: Rule) -> Any:
+def unpack_bytes(document: Any, path: Path, layout: BytesLayout, rule: Rule) -> Any:
     """Replace a text that holds bytes by the numbers in them; what is no such text stays as it is.
 
     Args:

@@ -15,7 +15,7 @@ from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.maps.decoded import Passed, Refused
 from streams.payloads.maps.model import Field, Rule
 from streams.payloads.maps.names import names_something, quantity_name
-from streams.payloads.maps.numbers import NOT_MEASURED, TEXT, WORDS, number_in
+from streams.payloads.maps.numbers import NOT_MEASURED, TEXT, WORDS, number_in, place_in
 from streams.payloads.maps.paths import Path, compile_path, matches, shown_way
 
 _MAX_DEPTH = 16
@@ -194,7 +194,9 @@ class Gatherer:
         if number is NOT_MEASURED:
             notes.passed(action.way, f"not measured: {shown(value)}")
         elif number is TEXT:
-            if self._texts_refused:
+            if (place := place_in(action.way[-1], value)) is not None:
+                self._inside(place, action, into, notes)
+            elif self._texts_refused:
                 notes.refuse(
                     action.way, InputError(Reason.BAD_VALUE, f"must be a number, got {shown(value)}")
                 )

@@ -25,20 +25,6 @@ MAX_FILE_BYTES = 262_144
 _MAX_RULES = 200
 
 Texts = str | list[str]
-FORMATS = (
-    "auto",
-    "json",
-    "value",
-    "csv",
-    "influx",
-    "senml",
-    "cbor",
-    "msgpack",
-    "sparkplug",
-    "bytes",
-    "pairs",
-)
-"""The formats that Weir reads; installed packages may bring others."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 """What a map, or a decoder, may be called."""
 Others = Literal["all", "ignore", "refuse"]
@@ -136,7 +122,8 @@ class Rule(_Part, frozen=True):
         what: ``readings``; ``presence``: a word says whether a device is there; ``names``: what numbers in other
             messages stand for; ``nothing``: passed over; ``refuse``: a dead letter.
         reason, why: Of that dead letter: what is wrong with such a message, and the remedy.
-        format: How bytes become values: one of `FORMATS`, or the name of a decoder that an installed package brings.
+        format: How bytes become values: a name out of `streams.payloads.formats.readers`, or that of a decoder which an
+            installed package brings.
         when: Paths that must all be there; otherwise the next rule is asked.
         shape: What the payload must be; otherwise the next rule is asked.
         sensor: Templates of the sensor's id out of names of levels ``{sensor}`` and paths ``{.a.b}``, ``{$.a.b}``;
@@ -162,6 +149,8 @@ class Rule(_Part, frozen=True):
         bytes_as: How that text is written.
         bytes_of: Number of the company whose manufacturer data ``bytes`` describes, where the bytes are a Bluetooth
             advertisement: offsets count from behind that number.
+        tags: Of ``bytes`` with a ``tag``: whether a byte behind each tag says how many bytes follow (``with_length``);
+            then tags that are not described are passed over.
         flatten: Whether the numbers in nested tables count.
         fields: Path patterns and what is done with them.
         series: Arrays of values with a step.
@@ -208,6 +197,7 @@ class Rule(_Part, frozen=True):
     bytes_at: str = ""
     bytes_as: Literal["hex", "base64"] = "base64"
     bytes_of: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
+    tags: Literal["", "with_length"] = ""
     csv: Csv = Csv()
     retained: Literal["read", "ignore", "refuse"] = "read"
     sequence: str = ""

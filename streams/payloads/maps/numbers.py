@@ -44,6 +44,16 @@ _EXACT = 2**53
 _LONGEST_TEXT = 64
 
 
+_PLACES = frozenset({
+    "latlng", "latlon", "latlong", "lat_lng", "lat_lon", "location", "gps", "position", "geo_point", "geopoint",
+    "gps_location", "gps_position",
+})  # fmt: skip
+_PLACE = re.compile(
+    r"\s*(-?\d{1,2}\.\d{1,15})\s*[,;]\s*(-?\d{1,3}\.\d{1,15})(?:\s*[,;]\s*(-?\d{1,5}(?:\.\d{1,9})?))?\s*",
+    re.ASCII,
+)
+
+
 class NotMeasured:
     """There is a field, and it says that nothing was measured."""
 
@@ -146,3 +156,22 @@ def _exact(digits: str, text: str) -> float:
     if -inf < number < inf:
         return number
     raise InputError(Reason.NOT_FINITE, f"must be a finite number, got {shown(text)}")
+
+
+def place_in(name: str, text: str) -> dict[str, float] | None:
+    """Read a place on the earth out of a text, where the field's name says that it is one.
+
+    Args:
+        name: The field's own name.
+        text: Latitude and longitude in degrees, and the altitude in metres, if it is known.
+
+    >>> place_in("latlng", "52.1,4.9"), place_in("firmware", "52.1,4.9"), place_in("gps", "95.1,4.9")
+    ({'latitude': 52.1, 'longitude': 4.9}, None, None)
+    """
+    if name.casefold() not in _PLACES or (found := _PLACE.fullmatch(text)) is None:
+        return None
+    latitude, longitude = float(found[1]), float(found[2])
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        return None
+    place = {"latitude": latitude, "longitude": longitude}
+    return place if found[3] is None else place | {"altitude": float(found[3])}
