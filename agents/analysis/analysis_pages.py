@@ -1,17 +1,18 @@
 """The pages of model analysis on port 8010; docs/reference/insights.md describes what they answer."""
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from faust.web import Request, Response, View
 
 from agents.analysis.describe import Known
 from agents.web import readiness
+from agents.web.navigation import read_page
 from agents.web.peers import Answers, ask_all
 from agents.web.queries import Listing, answer, is_local, not_found, read_number
 from agents.web.routes import COMMON, Pages, Route
 from agents.web.sensor_names import SensorNames
 from bridges.process import metrics
+from bridges.process.settings import Settings
 
 if TYPE_CHECKING:
     from agents.analysis.app import AnalysisApp
@@ -24,13 +25,14 @@ class AnalysisPages(Pages["AnalysisApp"]):
 
     Args:
         app: The analysis.
+        settings: As they were given: the application's own have its web server in the place of the worker's.
     """
 
-    def __init__(self, app: "AnalysisApp") -> None:
+    def __init__(self, app: "AnalysisApp", settings: Settings) -> None:
         super().__init__(app, ROUTES)
         self.known = Known(app)
         self.names = SensorNames(app)
-        self.home = files("agents.analysis").joinpath("page.html").read_text(encoding="utf-8")
+        self.home = read_page("agents.analysis", "page.html", settings)
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges up to date, the number of series too."""
@@ -156,6 +158,6 @@ ROUTES = (
 )
 
 
-def serve_analysis(app: "AnalysisApp") -> None:
-    """Serve the analysis' pages."""
-    AnalysisPages(app).serve()
+def serve_analysis(app: "AnalysisApp", settings: Settings) -> None:
+    """Serve the analysis' pages, to which those of the worker that these settings describe belong."""
+    AnalysisPages(app, settings).serve()

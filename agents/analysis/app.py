@@ -56,7 +56,7 @@ def as_worker(settings: Settings) -> Settings:
 def create_app(settings: Settings) -> AnalysisApp:
     """Build the application that the settings ask for, with its pages."""
     app = AnalysisApp(settings)
-    serve_analysis(app)
+    serve_analysis(app, settings)
     return app
 
 

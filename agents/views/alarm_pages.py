@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
@@ -76,7 +75,7 @@ class IncidentWatch:
 
 async def show_alarms(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
     """Show the alarms to people."""
-    page = files("agents.views").joinpath("alarms.html").read_text(encoding="utf-8")
+    page = cast("WorkerPages", pages).alarms
     return view.html(page, headers={"Cache-Control": "no-cache"})
 
 

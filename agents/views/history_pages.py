@@ -10,7 +10,7 @@ from faust.web import Request, Response, View
 from agents.views.store_asking import asked_store
 from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.history_reading import AskedRange, FoundHistory, read_histories
-from bridges.mongo.mongo_history import alarms_between, anomalies_between
+from bridges.mongo.mongo_history import alarms_between, anomalies_between, newest_findings
 from streams.errors import ConfigurationError, InputError
 from streams.payloads.event_times import read_event_time
 from streams.records.documents import date
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 10.0
 DEFAULT_POINTS = 300
+DEFAULT_FINDINGS = 20
+MOST_FINDINGS = 200
 MOST_SENSORS = 100
 _DAY = 86_400.0
 
@@ -42,15 +44,19 @@ class AskedHistory(NamedTuple):
         Raises:
             BadRequest: If one is missing, or is not acceptable.
         """
-        for name in ("sensor", "quantity"):
-            if not query.get(name):
-                raise BadRequest(f"{name} must be given: /api/history?sensor=ID&quantity=NAME")
+        _check_series(query, "/api/history")
         until = _time(query, "to", round(time.time(), 3))
         since = _time(query, "from", until - _DAY)
         if since >= until:
             raise BadRequest(f"from must be before to, got {iso(since)} and {iso(until)}")
         points = read_number(query, "points", DEFAULT_POINTS, least=2, greatest=MOST_POINTS)
         return cls(query["sensor"], query["quantity"], since, until, int(points))
+
+
+def _check_series(query: Mapping[str, str], path: str) -> None:
+    for name in ("sensor", "quantity"):
+        if not query.get(name):
+            raise BadRequest(f"{name} must be given: {path}?sensor=ID&quantity=NAME")
 
 
 def _time(query: Mapping[str, str], name: str, default: float) -> float:
@@ -121,3 +127,12 @@ async def history(pages: "WorkerPages", view: View, request: Request) -> Respons
             "alarms": alarms,
         },
     )
+
+
+async def list_findings(pages: "WorkerPages", view: View, request: Request) -> Response:
+    """Return what model analysis found of a series."""
+    _check_series(request.query, "/api/findings")
+    limit = read_number(request.query, "limit", DEFAULT_FINDINGS, least=1, greatest=MOST_FINDINGS)
+    sensor, quantity = (request.query[name] for name in ("sensor", "quantity"))
+    async with asked_store(pages.app, PATIENCE_SECONDS) as mongo, pages.histories:
+        return answer(view, {"rows": await newest_findings(mongo, sensor, quantity, int(limit))})

@@ -22,6 +22,7 @@ from streams.windows.sensor_windows import SensorWindows
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
+    from agents.views.band_watch import BandWatch
     from agents.views.device_watch import DeviceWatch
 
 
@@ -43,12 +44,14 @@ class LiveState:
     Args:
         app: The Faust application.
         recent: The newest readings of watched sensors.
+        bands: What was expected of them.
         devices: What people call them.
     """
 
-    def __init__(self, app: "WorkerApp", recent: Recent, devices: "DeviceWatch") -> None:
+    def __init__(self, app: "WorkerApp", recent: Recent, bands: "BandWatch", devices: "DeviceWatch") -> None:
         self._app = app
         self._recent = recent
+        self._bands = bands
         self._devices = devices
         self._order = WorstFirst(app, devices)
         self._policy = app.settings.windows.policy()
@@ -145,6 +148,7 @@ class LiveState:
             "windows": None if windows is None else describe_windows(self._policy, windows.state),
             "detector": None if models is None else describe_models(models.state),
             "recent": self._recent.history(sensor_id),
+            "bands": self._bands.told(sensor_id),
             "applied_through": {
                 name: row.applied_through
                 for name, row in (("windows", windows), ("models", models))

@@ -11,6 +11,7 @@ from faust.exceptions import ConsumerNotStarted
 from agents.lane.core.batch import Batch
 from agents.lane.core.continuity import Continuity
 from agents.lane.core.held import Event
+from agents.views.band_watch import BandWatch
 from agents.views.device_watch import DeviceWatch
 from agents.views.recent import Backlog, Rates, Recent, RecentAnomalies
 from agents.web import readiness
@@ -36,6 +37,7 @@ class Watch:
     def __init__(self, app: "WorkerApp") -> None:
         self._app = app
         self.recent = Recent()
+        self.bands = BandWatch(app, self.recent)
         self.anomalies = RecentAnomalies()
         self.rates = Rates()
         self.backlog = Backlog()
@@ -117,6 +119,10 @@ def look_on(app: "WorkerApp") -> Watch:
     async def sample_rates() -> None:
         watching.rates.sample(int(time.time()), watching.totals())
 
+    async def sample_bands() -> None:
+        if app.conf.web_enabled:
+            watching.bands.sample()
+
     async def look_at_devices() -> None:
         watching.devices.look_if_due()
 
@@ -130,6 +136,7 @@ def look_on(app: "WorkerApp") -> Watch:
         await _recall_anomalies(app, watching)
 
     app.timer(interval=1.0)(sample_rates)
+    app.timer(interval=1.0)(sample_bands)
     app.timer(interval=5.0)(sample_backlog)
     app.timer(interval=1.0)(look_at_devices)
     app.task(recall_anomalies)

@@ -1,7 +1,6 @@
 """The pages of the worker's web server, on port 3000; docs/reference/http.md describes what they answer."""
 
 import asyncio
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
@@ -12,6 +11,7 @@ from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
 from agents.views.store_asking import asked_store
 from agents.views.watch import Watch
 from agents.views.worst_first import Ranked
+from agents.web.navigation import read_page
 from agents.web.peers import Answers, ask_all
 from agents.web.queries import Json, Listing, answer, is_local, not_found, read_find, read_number, read_word
 from agents.web.routes import COMMON, Pages, Route
@@ -40,10 +40,11 @@ class WorkerPages(Pages["WorkerApp"]):
     def __init__(self, app: "WorkerApp", watch: Watch) -> None:
         super().__init__(app, ROUTES)
         self.watch = watch
-        self.state = LiveState(app, watch.recent, watch.devices)
+        self.state = LiveState(app, watch.recent, watch.bands, watch.devices)
         self.incidents = alarm_pages.IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
-        self.home = files("agents.views").joinpath("home.html").read_text(encoding="utf-8")
+        self.home = read_page("agents.views", "home.html", app.settings)
+        self.alarms = read_page("agents.views", "alarms.html", app.settings)
 
     async def start(self, view: View, request: Request) -> Response:
         """Show what goes on."""
@@ -188,13 +189,20 @@ ROUTES = (
     Route(
         "/api/sensors/{sensor_id}",
         WorkerPages.sensor,
-        "one sensor: last value, open windows, detectors, limits in force, newest readings, anomalies",
+        "one sensor: last value, open windows, detectors, limits in force, newest readings and what was expected then, "
+        "anomalies",
     ),
     Route(
         "/api/history",
         history_pages.history,
         "a series over time, from MongoDB: count, mean, deviation, least and greatest value of each point; anomalies",
         "?sensor=&quantity=&from=&to=&points=",
+    ),
+    Route(
+        "/api/findings",
+        history_pages.list_findings,
+        "what [model analysis](insights.md) has found of a series and its sensor, from MongoDB, newest first",
+        "?sensor=&quantity=&limit=",
     ),
     Route(
         "/api/devices",

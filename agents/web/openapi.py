@@ -69,7 +69,7 @@ _REFUSAL: Final[Json] = {
     },
 }
 _PART: Final = re.compile(r"\{(\w+)\}")
-_NEEDED: Final = {"/api/history": ("sensor", "quantity"), "/api/rules/try": ("sensor", "quantity")}
+_NEEDED: Final = dict.fromkeys(("/api/history", "/api/rules/try", "/api/findings"), ("sensor", "quantity"))
 """Parameters that must be given."""
 _SEVERAL: Final = {"/api/history": ("sensor",)}
 """Parameters that may be given several times."""

@@ -8,13 +8,14 @@ from typing import Any, Final, Protocol, TypeVar
 from pymongo import ASCENDING
 
 from bridges.mongo.mongo_sink import MongoSink
+from streams.analysis.findings import InsightKind
 from streams.detection.quality import Quality, Series, judge
 from streams.errors import InputError, Reason
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import date
 from streams.records.identity import event_ms
-from streams.records.types import Aggregate, Anomaly, Label
+from streams.records.types import Aggregate, Anomaly, Insight, Label
 from streams.signals import DELIVERY_FAULTS
 from streams.window_history import StoredWindow
 
@@ -26,6 +27,7 @@ MOST_SHOWN = 200
 """Anomalies that stand beside a history."""
 _ANOMALIES = CATALOGUE.of(Anomaly).collection
 _ALARMS = CATALOGUE.of(Alarm).collection
+_INSIGHTS = CATALOGUE.of(Insight).collection
 WINDOWS = CATALOGUE.of(Aggregate).collection
 BY_SERIES: Final = [(name, ASCENDING) for name in ("metadata.sensor_id", "metadata.quantity", "start")]
 """The order of the index of windows, and of that of days."""
@@ -134,6 +136,32 @@ async def alarms_between(
         | {name: _plain(value) for name, value in each.items() if name not in ("_id", "metadata")}
         for each in found
     ]
+
+
+async def newest_findings(sink: MongoSink, sensor: str, quantity: str, limit: int) -> list[dict[str, Any]]:
+    """Return what model analysis found of a series and its sensor, newest first, forecasts and profiles apart.
+
+    Args:
+        sink: Where MongoDB is.
+        sensor, quantity: The series.
+        limit: How many at most.
+    """
+    about_it = {"metadata.sensor_id": sensor, "metadata.quantity": {"$in": [quantity, ""]}}
+    query = {**about_it, "kind": {"$nin": [InsightKind.PROFILE.value, InsightKind.FORECAST.value]}}
+    wanted = {"_id": 0, "metadata.quantity": 1, "kind": 1, "state": 1, "at": 1, "summary": 1}
+
+    async def ask() -> list[dict[str, Any]]:
+        cursor = sink.collection(_INSIGHTS).find(query, wanted).sort("at", -1).limit(limit)
+        return [
+            {
+                "at": each["at"].timestamp(),
+                "quantity": each["metadata"]["quantity"],
+                **{name: each[name] for name in ("kind", "state", "summary")},
+            }
+            async for each in cursor
+        ]
+
+    return await sink.until_answered(ask)
 
 
 async def _open_between(

@@ -197,6 +197,9 @@ class WebSettings(Section):
     """Bearer token of who may acknowledge, shelve and label alarms over HTTP. Not set: whoever is on this machine."""
     bridge_url: str = ""
     """Where the bridge's ``/api/ledger`` is; not set: at its own metrics address on this machine."""
+    pages_url: str = ""
+    """Where browsers find these pages, to which those of model analysis lead; not set: at the port of the worker, under
+    the name under which model analysis was reached. Behind a proxy: ``https://weir.example``."""
 
     @property
     def url(self) -> str:
@@ -221,6 +224,8 @@ class AnalysisSettings(Section):
     """Port."""
     advertised_host: str = ""
     """How other analysis workers reach this one, as ``WEIR_WEB__ADVERTISED_HOST``."""
+    pages_url: str = ""
+    """Where browsers find the pages of model analysis, as ``WEIR_WEB__PAGES_URL``."""
     data_dir: Path = Path(".weir/analysis")
     """Faust's local files."""
     groups: Annotated[dict[str, str], CommaSeparatedPairs] = Field(default_factory=lambda: {"all": "*"})

@@ -32,6 +32,36 @@ def test_a_chart_is_zoomed_by_dragging_says_what_is_under_the_cursor_and_stays_s
     assert page.evaluate(SHOWN) > 0.99 * whole
 
 
+def test_the_band_is_that_of_then_and_there_is_none_where_it_is_not_known(plant: Plant, new_page) -> None:
+    page = new_page(
+        f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1mo"
+    ).page
+    page.wait_for_function("() => document.querySelector('#detail .plot')?.plotted.bands.length > 2")
+    shown = page.evaluate("document.querySelector('#detail .plot').plotted")
+    times = [at for at, _ in shown["points"]]
+    assert all(lower < upper for _, _, lower, upper in shown["bands"])
+    assert max(to for _, to, _, _ in shown["bands"]) <= times[-1], "nothing is said of what is to come"
+    assert len({(lower, upper) for _, _, lower, upper in shown["bands"]}) > 1, "it is not one for all time"
+    # Of the month it is known where an anomaly stood, and nowhere else.
+    page.wait_for_selector("#past-chart .plot")
+    past = page.evaluate("document.querySelector('#past-chart .plot').plotted")
+    found = {(each["raised_at"], each["lower"], each["upper"]) for each in past["anomalies"]}
+    assert past["bands"], "anomalies of the detector were raised on the hot days"
+    assert {(start, lower, upper) for start, _, lower, upper in past["bands"]} <= found
+
+
+def test_no_line_leads_over_a_time_in_which_nothing_came(plant: Plant, new_page) -> None:
+    page = new_page(f"http://127.0.0.1:{plant.worker.port}/").page
+    drawn = "points => columns({ points, spread: [] })"
+    assert page.evaluate(drawn, [[0, 1], [1, 2], [2, 3], [9, 4], [10, 5]]) == [
+        [0, 1, 2, 5.5, 9, 10],
+        [1, 2, 3, None, 4, 5],
+    ]
+    # Half an hour between readings, then a second: that is another pace, and not a gap.
+    paces = [[0, 1], [1800, 1], [3600, 1], [3601, 1], [3602, 1]]
+    assert page.evaluate(drawn, paces)[0] == [at for at, _ in paces]
+
+
 def test_a_chart_has_the_readers_time_zone_if_that_is_wanted(plant: Plant, browser) -> None:
     context = browser.new_context(timezone_id="Asia/Kolkata", viewport={"width": 1440, "height": 900})
     page = context.new_page()

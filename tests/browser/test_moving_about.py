@@ -53,7 +53,7 @@ def test_focus_stays_while_the_list_of_sensors_is_brought_up_to_date(plant: Plan
 def test_focus_stays_while_the_analysis_is_brought_up_to_date(plant: Plant, new_page) -> None:
     plant.await_analysed()
     page = new_page(f"http://127.0.0.1:{plant.analysis.port}/#boiler-1/temperature").page
-    page.wait_for_selector("#history svg")
+    page.wait_for_selector("#history canvas")
     for selector in ("#list a[href*='pump-2']", "[data-reach='28']"):
         page.focus(selector)
         page.evaluate(MARK)
@@ -87,3 +87,35 @@ def test_back_leads_to_the_series_before_in_the_analysis(plant: Plant, new_page)
     page.wait_for_selector("#chosen h3:has-text('pump-2')")
     page.go_back()
     page.wait_for_selector("#chosen h3:has-text('boiler-1')")
+
+
+def test_pages_lead_to_each_other_and_a_series_to_what_else_is_known_of_it(plant: Plant, new_page) -> None:
+    plant.await_analysed()
+    opened = new_page(f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1d")
+    page = opened.page
+    page.wait_for_selector("#models li")
+    page.click("#models a")
+    page.wait_for_selector("#chosen h3:has-text('boiler-1')")
+    assert page.url.startswith(f"http://127.0.0.1:{plant.analysis.port}/")
+    page.click("#chosen header a")
+    page.wait_for_selector("#detail h2:has-text('boiler-1 · temperature')")
+    for name, path in (
+        ("Alarms", f":{plant.worker.port}/alarms"),
+        ("Model analysis", f":{plant.analysis.port}/"),
+        ("Plant", f":{plant.worker.port}/"),
+    ):
+        page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+        page.wait_for_selector(f"nav [aria-current=page]:has-text('{name}')")
+        assert page.url.partition("#")[0].endswith(path)
+
+
+def test_a_long_list_of_series_leaves_the_findings_on_the_screen(plant: Plant, new_page) -> None:
+    plant.await_analysed()
+    page = new_page(f"http://127.0.0.1:{plant.analysis.port}/#boiler-1/temperature").page
+    page.wait_for_selector("#list li")
+    top = page.evaluate("""() => {
+        const list = document.getElementById("list"), row = list.querySelector("li");
+        list.append(...Array.from({ length: 60 }, () => row.cloneNode(true)));
+        return document.getElementById("lately").getBoundingClientRect().top;
+    }""")
+    assert top < 900, "of the window, whose height is that"

@@ -10,7 +10,7 @@ PAGES = {
     "home": ("/", "#sensors tr.series"),
     "sensor": ("/?sensor=boiler-1&quantity=temperature&range=1mo", "#past-chart canvas"),
     "alarms": ("/alarms", "#alarms tr"),
-    "analysis": ("/#boiler-1/temperature", "#history svg"),
+    "analysis": ("/#boiler-1/temperature", "#history canvas"),
 }
 EMPTY = {"home": "#sensors .empty", "alarms": "#none:not([hidden])", "analysis": "#list .empty"}
 

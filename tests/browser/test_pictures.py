@@ -26,7 +26,10 @@ def make(plant: Plant, new_page, name: str) -> None:
     plant.await_analysed()
     port = (plant.analysis if process == "analysis" else plant.worker).port
     page = new_page(f"http://127.0.0.1:{port}{path}", size=size).page
-    page.wait_for_selector("#history svg" if process == "analysis" else "#balance.good, #alarms tr")
+    page.wait_for_selector("#history canvas" if process == "analysis" else "#balance.good, #alarms tr")
+    if "range=" in path:
+        page.wait_for_selector("#past-chart canvas")
+        page.wait_for_selector("#models li")
     if name == "page-limit":
         page.select_option("#limit [name=days]", "30")
         page.fill("#limit [name=high]", "88")

@@ -39,7 +39,7 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
         new_page(f"{analysis}/#boiler-1/temperature", scheme="dark", refused=True),
     )
     home.page.wait_for_function("() => document.getElementById('workers').textContent.includes('ready')")
-    models.page.wait_for_selector("#history svg")
+    models.page.wait_for_selector("#history canvas")
     assert "ready" in green(home.page), "green while it is there"
     for process in (plant.worker, plant.analysis):
         process.signal(signal.SIGKILL)

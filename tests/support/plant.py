@@ -100,10 +100,14 @@ class Plant:
         }
         folder.mkdir(exist_ok=True)
         self.bridge = BridgeProcess(folder / "bridge", variables)
-        self.worker = WorkerProcess(
-            {**variables, "WEIR_WEB__BRIDGE_URL": f"http://127.0.0.1:{self.bridge.port}"}, folder, "worker"
-        )
+        variables["WEIR_WEB__BRIDGE_URL"] = f"http://127.0.0.1:{self.bridge.port}"
+        self.worker = WorkerProcess(variables, folder, "worker")
         self.analysis = AnalysisProcess(variables, folder, "analysis")
+        for one, other, section in (
+            (self.worker, self.analysis, "ANALYSIS"),
+            (self.analysis, self.worker, "WEB"),
+        ):
+            one.know(f"WEIR_{section}__PORT", str(other.port))
         self.held: dict[str, float] = {}
         """Values that sensors stay at, instead of what is usual."""
         self._rng = random.Random(19)

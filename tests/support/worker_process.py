@@ -52,6 +52,10 @@ class WorkerProcess:
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    def know(self, variable: str, value: str) -> None:
+        """Set a variable, before it starts."""
+        self._settings[variable] = value
+
     @property
     def pid(self) -> int:
         """The process id; the process must have been started."""

@@ -21,15 +21,19 @@ const TICKS = [
   [1, "{HH}:{mm}:{ss}", day, null, day, null, null, null, 1],
 ];
 
-// A band far wider than what was measured would flatten the line: it is cut.
+// A band far wider than what was measured would flatten the line: it is cut. Bands are [[from, to, lower, upper]]: what
+// was expected then. Where it is not known there is none.
 function reach(values, model) {
   const low = Math.min(...values), high = Math.max(...values), room = 0.6 * (high - low || Math.abs(high) || 1);
   return model ? [Math.max(Math.min(low, model.lower), low - room), Math.min(Math.max(high, model.upper), high + room)] : [low, high];
 }
-const readyModel = model => model && model.lower !== null && model.upper !== null ? model : null;
+const outermost = bands => bands.length ? { lower: Math.min(...bands.map(band => band[2])), upper: Math.max(...bands.map(band => band[3])) } : null;
 
-/** A chart: points [[time, value]], spread [[time, least, greatest]] of the same times, and what lies over and under them. */
-function chart(points, model, anomalies, spread = [], limits = []) {
+/**
+ * A chart: points [[time, value]], spread [[time, least, greatest]] of the same times, and what lies over and under them:
+ * limits [value], lines [{label, points, color, dash}], zones [[from, to, color]], marks [[time, text]].
+ */
+function chart(points, bands, anomalies, spread = [], limits = [], { lines = [], zones = [], marks = [] } = {}) {
   if (points.length < 2) return make("div", { class: "empty" }, "Watching from now on: readings appear as they come.");
   const node = make("div", { class: "plot", "data-key": "plot", role: "group" });
   node.draw = drawn => {
@@ -37,12 +41,21 @@ function chart(points, model, anomalies, spread = [], limits = []) {
     node.setAttribute("aria-label", inWords(drawn));
     if (node.chart) redraw(node.chart, columns(drawn));
   };
-  node.draw({ points, model: readyModel(model), anomalies, spread, limits });
+  node.draw({ points, bands, anomalies, spread, limits, lines, zones, marks });
   new ResizeObserver(() => fit(node)).observe(node);
   return node;
 }
 
-const columns = ({ points, spread }) => [points.map(p => p[0]), points.map(p => p[1]), ...(spread.length ? [spread.map(p => p[1]), spread.map(p => p[2])] : [])];
+// Where far more time lies between two points than on either side of it, nothing came: no line leads over that.
+function columns({ points, spread, lines = [] }) {
+  const found = spread.length ? [[], [], [], []] : [[], []], after = at => at < 0 || at + 1 >= points.length ? 0 : points[at + 1][0] - points[at][0];
+  points.forEach(([time, value], at) => {
+    const beside = Math.max(after(at - 1), after(at + 1)), gap = after(at);
+    for (const [column, each] of [time, value, spread[at]?.[1], spread[at]?.[2]].slice(0, found.length).entries()) found[column].push(each);
+    if (beside && gap > 2.5 * beside) for (const [column, each] of found.entries()) each.push(column ? null : time + gap / 2);
+  });
+  return lines.length ? uPlot.join([found, ...lines.map(line => [line.points.map(p => p[0]), line.points.map(p => p[1])])]) : found;
+}
 function inWords({ points, anomalies }) {
   const values = points.map(p => p[1]);
   return `Chart of ${points.length} values from ${stamp(points[0][0])} to ${stamp(points.at(-1)[0])} UTC, between ${short(Math.min(...values))} and ${short(Math.max(...values))}, with ${anomalies.length} anomalies`;
@@ -75,24 +88,29 @@ function options(node, width) {
       { label: "time", value: (_, seconds) => seconds === null ? "–" : `${wholeStamp(inZone(seconds))} ${zone === "UTC" ? "UTC" : ""}` },
       { label: spread ? "mean" : "value", stroke: () => ofTheme("water"), width: 1.5, points: { show: false }, value: (_, v) => short(v) },
       ...(spread ? [bound("least"), bound("greatest")] : []),
+      ...node.plotted.lines.map(({ label, color, dash }) => ({ label, stroke: () => ofTheme(color), width: 1.5, dash, points: { show: false }, value: (_, v) => short(v) })),
     ],
     bands: spread ? [{ series: [3, 2], fill: () => ofTheme("band") }] : [],
-    hooks: { drawClear: [chart => drawUnder(chart, node.plotted)], draw: [chart => drawLimits(chart, node.plotted.limits)] },
+    hooks: { drawClear: [chart => drawUnder(chart, node.plotted)], draw: [chart => { drawLimits(chart, node.plotted.limits); drawMarks(chart, node.plotted.marks); }] },
   };
 }
 
-function heightOf({ model, limits }, zoomed, low, high) {
+function heightOf({ bands, limits }, zoomed, low, high) {
   if (low === null) return [0, 1];
-  const [least, greatest] = reach([low, high, ...(zoomed ? [] : limits)], model), room = 0.04 * (greatest - least || Math.abs(greatest) || 1);
+  const [least, greatest] = reach([low, high, ...(zoomed ? [] : limits)], outermost(bands)), room = 0.04 * (greatest - least || Math.abs(greatest) || 1);
   return [least - room, greatest + room];
 }
 
-function drawUnder({ ctx, bbox, valToPos }, { model, anomalies }) {
+function drawUnder({ ctx, bbox, valToPos }, { bands, anomalies, zones }) {
   ctx.save();
   ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
-  if (model) {
-    const top = valToPos(model.upper, "y", true), floor = valToPos(model.lower, "y", true);
-    ctx.fillStyle = ofTheme("band"); ctx.fillRect(bbox.left, top, bbox.width, floor - top);
+  for (const [from, to, color] of zones) {
+    const left = valToPos(from, "x", true);
+    ctx.fillStyle = ofTheme(color); ctx.fillRect(left, bbox.top, Math.max(2, valToPos(to, "x", true) - left), bbox.height);
+  }
+  for (const [from, to, lower, upper, color = "band"] of bands) {
+    const left = valToPos(from, "x", true), top = valToPos(upper, "y", true);
+    ctx.fillStyle = ofTheme(color); ctx.fillRect(left, top, Math.max(1, valToPos(to, "x", true) - left), valToPos(lower, "y", true) - top);
   }
   ctx.fillStyle = ofTheme("alarm-soft");
   for (const each of anomalies) {
@@ -109,6 +127,18 @@ function drawLimits({ ctx, bbox, valToPos }, limits) {
     const y = valToPos(limit, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
     ctx.beginPath(); ctx.moveTo(bbox.left, y); ctx.lineTo(bbox.left + bbox.width, y); ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function drawMarks({ ctx, bbox, valToPos }, marks) {
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = ofTheme("change"); ctx.setLineDash([5, 3]); ctx.textAlign = "center"; ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  for (const [time, text] of marks) {
+    const x = valToPos(time, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
+    ctx.fillText(text, x, bbox.top + 11 * devicePixelRatio);
   }
   ctx.restore();
 }

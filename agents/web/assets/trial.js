@@ -46,7 +46,7 @@ async function tryLimit() {
 function trialShown(t) {
   const { low, high } = t.limits, told = load => `${whole(load.alarms)} alarm${load.alarms === 1 ? "" : "s"}, ${span(60 * load.minutes_in_alarm)} in alarm`;
   return [make("p", {}, make("b", {}, `It would have raised ${told(t)}`), `, the longest ${span(60 * t.longest_minutes)}; in force now: ${told(t.in_force)}.`),
-    chart(t.points.map(p => [p[0], p[2]]), null, t.anomalies, t.points.map(p => [p[0], p[4], p[5]]), [low, high].filter(each => each !== undefined)),
+    chart(t.points.map(p => [p[0], p[2]]), [], t.anomalies, t.points.map(p => [p[0], p[4], p[5]]), [low, high].filter(each => each !== undefined)),
     make("p", { class: "quiet" }, `Approximate: ${t.why_not_exact.join("; ")}. Exact, from each reading: weir rules check.`)];
 }
 

@@ -1,0 +1,21 @@
+// Make elements, and write numbers and times as all pages do.
+"use strict";
+
+const SVG = "http://www.w3.org/2000/svg";
+function make(name, attributes = {}, ...children) {
+  const svg = ["svg", "path", "rect", "circle", "line", "text", "title"].includes(name);
+  const node = svg ? document.createElementNS(SVG, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "class") node.setAttribute("class", value);
+    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined));
+  return node;
+}
+function short(number) {
+  if (number === null || number === undefined) return "–";
+  const size = Math.abs(number);
+  return size !== 0 && (size < 0.001 || size >= 1e7) ? number.toExponential(2) : String(+number.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : 3));
+}
+const stamp = seconds => seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
