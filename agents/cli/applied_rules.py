@@ -99,20 +99,13 @@ def _change(
 @json_option
 def list_rules(as_json: bool) -> None:
     """List the rules in force in the order in which they count: those applied, then those of the settings."""
-    from streams.rules.rule_changes import rules_now, set_by
+    from streams.rules.rules_told import rules_told
 
     settings = load_settings()
-    history = _history(settings)
-    found = [(rule, set_by(history, rule)) for rule in rules_now(history)]
-    in_settings = _of_settings(settings)
-    lines = [f"{_rule_text(rule)}\n    {_who(change)}" for rule, change in found if change is not None]
-    lines += [f"{pattern}: {text}\n    the settings" for pattern, text in in_settings.items()]
-    data = {
-        "fingerprint": history[-1].change.fingerprint if history else None,
-        "rules": [{**_plain(rule), "set_by": change.origin} for rule, change in found if change is not None],
-        "settings": in_settings,
-    }
-    _echo(data, as_json, lines or ["no limit is in force"])
+    told = rules_told(_history(settings), settings.detection.plan())
+    lines = [f"{rule['pattern']}: {rule['text']}\n    {_origin(rule['set_by'])}" for rule in told["rules"]]
+    lines += [f"{pattern}: {text}\n    the settings" for pattern, text in told["settings"].items()]
+    _echo(told, as_json, lines or ["no limit is in force"])
 
 
 @click.command("history", epilog=_EXAMPLES)
@@ -122,6 +115,7 @@ def list_rules(as_json: bool) -> None:
 def list_changes(fingerprint: str, as_json: bool) -> None:
     """Show all changes of rules, the newest first; with the beginning of a FINGERPRINT that one, with its rules."""
     from streams.errors import ConfigurationError
+    from streams.rules.rules_told import rule_text
 
     found = [
         each.change for each in _history(load_settings()) if each.change.fingerprint.startswith(fingerprint)
@@ -131,7 +125,7 @@ def list_changes(fingerprint: str, as_json: bool) -> None:
     lines = []
     for change in reversed(found):
         lines.append(f"{_who(change)}: {some(len(change.rules), 'rule')}")
-        lines += [f"  {_rule_text(rule)}" for rule in change.rules if fingerprint]
+        lines += [f"  {rule.pattern}: {rule_text(rule)}" for rule in change.rules if fingerprint]
     data = {"changes": [_told(change) for change in reversed(found)]}
     _echo(data, as_json, lines or ["no rules have been applied"])
 
@@ -154,30 +148,10 @@ def _plain(rule: "AppliedRule") -> "dict[str, Any]":
 
 
 def _who(change: "RuleChange") -> str:
+    return _origin(change.origin)
+
+
+def _origin(origin: "dict[str, Any]") -> str:
     from streams.signals.wire import iso
 
-    return f"{change.fingerprint} {iso(change.at)[:19]}Z {change.by}: {change.why}"
-
-
-def _rule_text(rule: "AppliedRule") -> str:
-    from streams.detection.detection_config import limit_rules_of
-
-    return f"{rule.pattern}: {_limits_text(limit_rules_of(rule))}"
-
-
-def _limits_text(limits: Any) -> str:
-    from agents.cli.rules_tables import limits_text
-    from streams.rules.rules_report import described_limits
-
-    return limits_text(described_limits(limits))
-
-
-def _of_settings(settings: "Settings") -> dict[str, str]:
-    """Return what the settings say of limits, in words, by pattern."""
-    from streams.rules.rule_set import OTHERS
-
-    plan = settings.detection.plan()
-    found = {pattern: config.limits for pattern, config in plan.patterns.items()} | {
-        OTHERS: plan.default.limits
-    }
-    return {pattern: _limits_text(limits) for pattern, limits in found.items() if limits is not None}
+    return f"{origin['fingerprint']} {iso(origin['at'])[:19]}Z {origin['by']}: {origin['why']}"

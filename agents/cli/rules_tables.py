@@ -5,17 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
-from streams.detection.limits import SILENCE, in_units
+from streams.detection.limits import SILENCE
+from streams.rules.rules_told import limits_text
 from streams.signals.wire import iso
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _SHOWN = 10
-_WORDS = {
-    "low": "low", "high": "high", "deadband": "deadband", "delay_seconds": "for", "rise": "rise/h", "fall": "fall/h",
-    "rate_seconds": "over", "silent_after": "silent after", "silent_gaps": "usual gaps",
-}  # fmt: skip
 
 
 def show_rules(console: "Console", data: Mapping[str, Any]) -> None:
@@ -57,27 +54,6 @@ def exactness(data: Mapping[str, Any]) -> str:
             "nothing was open before, and nobody answered an alarm"
         )
     return f"approximate: {'; '.join(data['why_not_exact'])}"
-
-
-def limits_text(limits: Mapping[str, Any]) -> str:
-    """Say in a few words what a rule allows.
-
-    >>> limits_text({"high": 120.0, "delay_seconds": 300.0, "severity": "critical"})
-    'high 120, for 300 s, critical'
-    >>> limits_text({"high": 80.0, "count": 3, "within": 600.0, "when": "flow < 1", "severity": "warning"})
-    'high 80, 3 times within 10 min, while flow < 1, warning'
-    """
-    parts = []
-    for name, word in _WORDS.items():
-        if name in limits:
-            unit = " s" if name.endswith("_seconds") or name == "silent_after" else ""
-            parts.append(f"{word} {in_digits(limits[name])}{unit}")
-    if "count" in limits:
-        span = in_units(limits["within"])
-        parts.append(f"{limits['count']} times within {span}" if limits["count"] > 1 else f"held for {span}")
-    if "when" in limits:
-        parts.append(f"while {limits['when']}")
-    return ", ".join([*parts, limits["severity"]]) if parts else "no limit"
 
 
 def _table(data: Mapping[str, Any]) -> "object":

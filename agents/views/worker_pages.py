@@ -7,6 +7,7 @@ from faust.web import Request, Response, View
 
 from agents.views import alarm_pages, device_pages, history_pages, ledger, overview
 from agents.views.live import LiveState, Page
+from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
 from agents.views.store_asking import asked_store
 from agents.views.watch import Watch
@@ -42,6 +43,7 @@ class WorkerPages(Pages["WorkerApp"]):
         self.watch = watch
         self.state = LiveState(app, watch.recent, watch.bands, watch.devices)
         self.incidents = alarm_pages.IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
+        self.rules = RuleWatch(app.settings)
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.home = read_page("agents.views", "home.html", app.settings)
         self.alarms = read_page("agents.views", "alarms.html", app.settings)
@@ -216,6 +218,17 @@ ROUTES = (
         "what a [limit](rules.md#on-the-page) would have raised on a series, over the windows that MongoDB has: "
         "approximate; beside it what the limits in force raise, and the points of `/api/history`",
         "?sensor=&quantity=&low=&high=&deadband=&minutes=&from=&to=&points=",
+    ),
+    Route(
+        "/rules",
+        show_rule_page,
+        "a page for people: the [rules](rules.md#in-force) in force, who set each, when, why, and what it was before",
+    ),
+    Route(
+        "/api/rules",
+        tell_rules,
+        "the [rules](rules.md#in-force) in force, in the order in which they count, each with `text`, `set_by` and its "
+        "`history`; `gone`: patterns that have none any more; `settings`. As `weir rules list --json`",
     ),
     Route(
         "/api/rules",

@@ -58,6 +58,7 @@ _TEXTS: Final = {
     "/alarms": "text/html",
     "/assets/{name}": "text/javascript",
     "/metrics": "text/plain",
+    "/rules": "text/html",
 }
 """Pages whose answers are not JSON."""
 _REFUSAL: Final[Json] = {
@@ -87,7 +88,7 @@ def describe_pages(routes: Sequence["Route"], title: str) -> Json:
     """
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.path, {})["post" if route.posts else "get"] = _operation(route)
+        paths.setdefault(route.path, {})[route.method] = _operation(route)
     return {"openapi": "3.1.0", "info": {"title": title, "version": VERSION}, "paths": paths}
 
 

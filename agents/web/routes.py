@@ -43,6 +43,11 @@ class Route(NamedTuple):
     posts: bool = False
 
     @property
+    def method(self) -> str:
+        """How it is asked for."""
+        return "post" if self.posts else "get"
+
+    @property
     def shown(self) -> str:
         """The page as lists show it."""
         return f"{'POST ' if self.posts else ''}{self.path}{self.query}"
@@ -62,10 +67,12 @@ class Pages(Generic[A]):
 
     def serve(self) -> None:
         """Serve the table; what is wrong with a request is said in its own words."""
+        by_path: dict[str, dict[str, Handler]] = {}
         for route in self.routes:
-            handler = self._careful(route.handler)
-            posting = type(handler.__name__, (View,), {"post": handler}) if route.posts else None
-            self.app.page(route.path)(posting or handler)
+            by_path.setdefault(route.path, {})[route.method] = self._careful(route.handler)
+        for path, handlers in by_path.items():
+            only = handlers.get("get") if len(handlers) == 1 else None
+            self.app.page(path)(only or type(handlers["post"].__name__, (View,), dict(handlers)))
 
     def _careful(self, handler: Handler) -> Handler:
         @wraps(handler)

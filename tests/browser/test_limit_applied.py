@@ -40,6 +40,11 @@ def test_a_limit_is_tried_over_last_month_and_applied_and_the_next_alarm_names_i
     assert (alarm["rule"], alarm["upper"]) == (fingerprint, high)
     page.goto(f"http://127.0.0.1:{plant.worker.port}/alarms")
     page.wait_for_selector(f"#alarms tr:has-text('boiler-1'):has-text('rule {fingerprint[:8]}')")
+    page.click("a[href='/rules']")
+    shown = page.locator("#rules article:has(h3:text-is('boiler-1/temperature'))")
+    shown.locator(f"text=Ada: the new valve is good for ninety ({fingerprint[:8]})").first.wait_for()
+    assert f"high {high:.4g}, warning" in shown.text_content()
+    assert opened.flaws() == []
 
 
 def test_who_has_not_seen_the_rules_in_force_does_not_change_them(plant: Plant, new_page) -> None:

@@ -10,9 +10,15 @@ PAGES = {
     "home": ("/", "#sensors tr.series"),
     "sensor": ("/?sensor=boiler-1&quantity=temperature&range=1mo", "#past-chart canvas"),
     "alarms": ("/alarms", "#alarms tr"),
+    "rules": ("/rules", "#rules p"),
     "analysis": ("/#boiler-1/temperature", "#history canvas"),
 }
-EMPTY = {"home": "#sensors .empty", "alarms": "#none:not([hidden])", "analysis": "#list .empty"}
+EMPTY = {
+    "home": "#sensors .empty",
+    "alarms": "#none:not([hidden])",
+    "rules": "#rules p",
+    "analysis": "#list .empty",
+}
 
 
 @pytest.fixture(scope="module")

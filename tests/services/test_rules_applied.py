@@ -77,12 +77,24 @@ def test_a_limit_is_in_force_in_every_partition_and_history_says_who_set_it_when
     assert [(each["pattern"], each["set_by"]["by"], each["set_by"]["why"]) for each in listed["rules"]] == [
         ("boiler-*/t", "Ada", "new boiler"), ("pump-*/t", "Bob", "pump runs dry"),
     ]  # fmt: skip
+    assert [each["text"] for each in listed["rules"]] == ["high 120, info", "low 3, critical"]
+    assert [each["fingerprint"] for each in listed["rules"][1]["history"]] == [second["fingerprint"]]
+    assert (listed["fingerprint"], listed["gone"]) == (second["fingerprint"], [])
     assert listed["rules"][0]["severity"] == "info", "what settings say of limits is part of a rule"
     found = weir("rules", "history", second["fingerprint"][:16])
     assert [each["by"] for each in found["changes"]] == ["Bob"]
     withdrawn = weir("rules", "withdraw", "--why", "settings have them", "--by", "Cem")
     assert (withdrawn["rules"], withdrawn["removed"]) == ([], ["boiler-*/t", "pump-*/t"])
     assert [each["by"] for each in weir("rules", "history")["changes"]] == ["Cem", "Bob", "Ada"]
+    gone = {each["pattern"]: each["history"] for each in weir("rules", "list")["gone"]}
+    assert [(each["by"], each["text"]) for each in gone["boiler-*/t"]] == [
+        ("Cem", ""),
+        ("Ada", "high 120, info"),
+    ]
+    assert [(each["by"], each["text"]) for each in gone["pump-*/t"]] == [
+        ("Cem", ""),
+        ("Bob", "low 3, critical"),
+    ]
 
     prints = [each["fingerprint"] for each in (first, second, withdrawn)]
     whole = KafkaSource.open(settings, Selection())

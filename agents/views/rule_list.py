@@ -1,0 +1,71 @@
+"""The rules in force on the worker's web server: what each says, who set it, when and why, and what it was before."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from faust.web import Request, Response, View
+
+from agents.web.navigation import read_page
+from agents.web.queries import BadRequest, answer
+from bridges.process.settings import Settings
+from bridges.sources.rule_history import rule_history
+from streams.errors import TransientError
+from streams.records.rule_records import RulesApplied
+from streams.rules.rules_told import rules_told
+
+if TYPE_CHECKING:
+    from agents.views.worker_pages import WorkerPages
+
+_PATIENCE_SECONDS = 10.0
+
+
+class RulesUnknown(BadRequest):
+    """Kafka does not say which rules there are."""
+
+    status = 503
+
+
+class RuleWatch:
+    """All changes of rules, read from Kafka while somebody asks: by one thread, however many ask.
+
+    Args:
+        settings: Where Kafka is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reading: asyncio.Task[list[RulesApplied]] | None = None
+
+    async def changes(self) -> list[RulesApplied]:
+        """Return them, in their order.
+
+        Raises:
+            RulesUnknown: If they could not be read, or not within ten seconds.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(asyncio.to_thread(rule_history, self._settings))
+            self._reading.add_done_callback(_note)  # perhaps nobody waits for it any more
+        done, _ = await asyncio.wait({self._reading}, timeout=_PATIENCE_SECONDS)
+        if not done:
+            raise RulesUnknown(f"Kafka does not say within {_PATIENCE_SECONDS:g} s which rules there are")
+        try:
+            return done.pop().result()
+        except TransientError as error:
+            raise RulesUnknown(str(error)) from None
+
+
+def _note(reading: "asyncio.Task[list[RulesApplied]]") -> None:
+    if not reading.cancelled():
+        reading.exception()
+
+
+async def tell_rules(pages: "WorkerPages", view: View, request: Request) -> Response:
+    """Tell the rules in force, as `weir rules list --json` does."""
+    changes = await pages.rules.changes()
+    return answer(view, rules_told(changes, pages.app.settings.detection.plan()))
+
+
+async def show_rule_page(pages: "WorkerPages", view: View, request: Request) -> Response:
+    """Show them to people."""
+    page = read_page("agents.views", "rules.html", pages.app.settings)
+    return view.html(page, headers={"Cache-Control": "no-cache"})
