@@ -37,7 +37,8 @@ DETECTION: dict[str, Any] = {
     "warm_up": 10,
     "series": {
         "a/*": {"high": 4.0, "deadband": 1.0, "silent_after_seconds": 100.0},
-        "b/*": {"low": -4.0, "fall_per_hour": 300.0},
+        "b/v": {"low": -4.0, "fall_per_hour": 300.0},
+        "b/w": {"low": -2.0, "count": 2, "within_seconds": 300.0, "when": "v < 6"},
     },
 }
 readings = st.lists(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.intervals import Interval
 from streams.detection.detection_config import DetectionPlan
+from streams.detection.limits import LimitRules, asked_beside
 from streams.errors import ConfigurationError
 from streams.records.types import Reading
 from streams.rules.limit_trial import LimitTrial, SeriesLoad
@@ -98,6 +99,13 @@ def test_without_limits_nothing_is_raised_and_wrong_ones_are_refused() -> None:
     assert by_windows([(START, 9.0)], {})[1] == []
     with pytest.raises(ConfigurationError, match="low must be less than high"):
         WindowTrial("s", "v", {"low": 5, "high": 4}, AlarmRules(), 5.0)
+
+
+def test_what_windows_cannot_tell_is_left_aside_and_known() -> None:
+    beside = {"count": 3, "within_seconds": 600.0, "when": "flow < 1"}
+    trial = WindowTrial("s", "v", {"series": {"s/v": {"high": 5, **beside}}}, AlarmRules(), 5.0)
+    assert trial.whole is not None and asked_beside(trial.whole) == "3 times within 10 min, while flow < 1"
+    assert trial.limits == LimitRules(high=5.0, rate_seconds=60.0)
 
 
 def test_the_newest_come_first_and_no_more_than_asked_for() -> None:
