@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.web import Request, Response, View
 
+from agents.analysis import analysis_answers as answers
 from agents.analysis.describe import Known
 from agents.web import readiness
 from agents.web.navigation import read_page
@@ -130,29 +131,39 @@ ROUTES = (
         "`rows`: series by `id` (`sensor/quantity`), with `newest`, `location`, `scale`, `hours` of history, `recent` "
         "(48 hourly means), `forecast` (the nearest one shown), `conditions`; `next`, `missing`",
         "?prefix=&after=&limit=",
+        answers=answers.SeriesAnswer,
     ),
     Route(
         "/api/series/{sensor_id}",
         AnalysisPages.sensor,
         "`health` (`cadence_seconds`, `stalled`, `clock`, `clock_offset_seconds`, `missing`, `late`, `duplicates`, "
         "`left_out`), `findings` (the last 16, newest first), `series` by quantity",
+        answers=answers.SensorDetail,
     ),
-    Route("/api/series/{sensor_id}/{quantity}", AnalysisPages.one_series, "the same with one series"),
+    Route(
+        "/api/series/{sensor_id}/{quantity}",
+        AnalysisPages.one_series,
+        "the same with one series",
+        answers=answers.SensorDetail,
+    ),
     Route(
         "/api/groups",
         AnalysisPages.groups,
         "`rows`: `group`, how many `sensors` by quantity, `related` pairs",
+        answers=answers.GroupsAnswer,
     ),
     Route(
         "/api/findings",
         AnalysisPages.findings,
         "what was found lately, newest first, forecasts and profiles apart",
         "?limit=",
+        answers=answers.FoundAnswer,
     ),
     Route(
         "/api/overview",
         AnalysisPages.overview,
         "number of series, open conditions, records that wait, workers",
+        answers=answers.AnalysisOverview,
     ),
     *COMMON,
 )

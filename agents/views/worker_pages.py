@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from faust.web import Request, Response, View
 
 from agents.views import alarm_pages, device_pages, history_pages, ledger, overview
+from agents.views import worker_answers as answers
 from agents.views.live import LiveState, Page
 from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
@@ -181,36 +182,42 @@ ROUTES = (
         "/api/overview",
         WorkerPages.overview,
         "what `/` shows: what is wrong, worst first (`conditions`), rates, totals, lag and workers",
+        answers=answers.OverviewAnswer,
     ),
     Route(
         "/api/sensors",
         WorkerPages.sensors,
         "sensors that have sent something, by id; with `sort=worst` all that are known, the worst first",
         "?find=&sort=&state=&prefix=&after=&limit=",
+        answers=answers.SensorsAnswer,
     ),
     Route(
         "/api/sensors/{sensor_id}",
         WorkerPages.sensor,
         "one sensor: last value, open windows, detectors, limits in force, newest readings and what was expected then, "
         "anomalies",
+        answers=answers.SensorAnswer,
     ),
     Route(
         "/api/history",
         history_pages.history,
         "a series over time, from MongoDB: count, mean, deviation, least and greatest value of each point; anomalies",
         "?sensor=&quantity=&from=&to=&points=",
+        answers=answers.HistoryAnswer,
     ),
     Route(
         "/api/findings",
         history_pages.list_findings,
         "what [model analysis](insights.md) has found of a series and its sensor, from MongoDB, newest first",
         "?sensor=&quantity=&limit=",
+        answers=answers.FindingsAnswer,
     ),
     Route(
         "/api/devices",
         device_pages.list_devices,
         "devices by id: whether each is there, since when and why, its name, place and units",
         "?state=&find=&place=&machine=&group=&prefix=&after=&limit=",
+        answers=answers.DevicesAnswer,
     ),
     Route(
         "/api/rules/try",
@@ -238,10 +245,27 @@ ROUTES = (
         "For whom `/api/actions` is",
         posts=True,
     ),
-    Route("/api/tables", WorkerPages.tables, "names of the tables"),
-    Route("/api/tables/{table}", WorkerPages.table, "rows of a table by key", "?prefix=&after=&limit="),
-    Route("/api/quality", WorkerPages.quality, "anomalies against labels", "?tolerance="),
-    Route("/api/ledger", WorkerPages.ledger, "counts of every hop, and whether they balance"),
+    Route("/api/tables", WorkerPages.tables, "names of the tables", answers=answers.TablesAnswer),
+    Route(
+        "/api/tables/{table}",
+        WorkerPages.table,
+        "rows of a table by key",
+        "?prefix=&after=&limit=",
+        answers=answers.TableAnswer,
+    ),
+    Route(
+        "/api/quality",
+        WorkerPages.quality,
+        "anomalies against labels",
+        "?tolerance=",
+        answers=answers.QualityAnswer,
+    ),
+    Route(
+        "/api/ledger",
+        WorkerPages.ledger,
+        "counts of every hop, and whether they balance",
+        answers=answers.LedgerAnswer,
+    ),
     Route(
         "/api/unread",
         WorkerPages.unread,
@@ -256,6 +280,7 @@ ROUTES = (
         "alarms that stand, the worst first, and the [incidents](alarms.md#incidents) that are open, as of the last "
         "time that somebody asked",
         "?limit=",
+        answers=answers.AlarmsAnswer,
     ),
     Route(
         "/api/actions",

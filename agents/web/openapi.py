@@ -1,19 +1,21 @@
 """The description of a web server's pages for programs, by OpenAPI 3.1: made of the table that is served.
 
-It says which pages there are, with which parameters of which type, and what a refusal looks like. What is in an answer
-say the pages of the reference: here it is an object.
+It says which pages there are, with which parameters of which type, what an answer holds (made of the types to which a
+test holds the answers), and what a refusal looks like.
 """
 
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from agents.web.queries import GREATEST_LIMIT, Json
 
 if TYPE_CHECKING:
     from agents.web.routes import Route
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Of the pages: another one when what a page takes or answers changes so that programs must, too."""
 _TIME: Final[Json] = {"type": "string", "examples": ["2026-10-01T00:00:00Z", "1790812800"]}
 _TEXT: Final[Json] = {"type": "string"}
@@ -69,6 +71,7 @@ _REFUSAL: Final[Json] = {
         }
     },
 }
+_REFERENCE: Final = "#/components/schemas/{name}"
 _PART: Final = re.compile(r"\{(\w+)\}")
 _NEEDED: Final = dict.fromkeys(("/api/history", "/api/rules/try", "/api/findings"), ("sensor", "quantity"))
 """Parameters that must be given."""
@@ -86,17 +89,40 @@ def describe_pages(routes: Sequence["Route"], title: str) -> Json:
     Raises:
         KeyError: If a page takes a parameter that `PARAMETERS` does not have.
     """
+    typed = [route for route in routes if route.answers is not None]
+    types = (route.answers for route in typed)
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    schema_of = dict(zip(((route.path, route.method) for route in typed), schemas, strict=True))
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method] = _operation(route)
-    return {"openapi": "3.1.0", "info": {"title": title, "version": VERSION}, "paths": paths}
+        schema = schema_of.get((route.path, route.method), {})
+        paths.setdefault(route.path, {})[route.method] = _operation(route, schema)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": VERSION},
+        "paths": paths,
+        "components": {"schemas": {name: _for_generators(each) for name, each in components.items()}},
+    }
 
 
-def _operation(route: "Route") -> Json:
+def _for_generators(schema: Any) -> Any:
+    """Leave out that nothing follows a tuple's last part: ``maxItems`` says so, and generators know no ``false``."""
+    if isinstance(schema, list):
+        return [_for_generators(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _for_generators(each)
+        for name, each in schema.items()
+        if not (name == "items" and each is False)
+    }
+
+
+def _operation(route: "Route", schema: Json) -> Json:
     path = [_parameter(route, name, "path") for name in _PART.findall(route.path)]
     query = [_parameter(route, name, "query") for name in re.findall(r"(\w+)=", route.query)]
     kind = _TEXTS.get(route.path, "application/json")
-    content = {kind: {"schema": {"type": "string"} if route.path in _TEXTS else {}}}
+    content = {kind: {"schema": {"type": "string"} if route.path in _TEXTS else schema}}
     body = {
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     }

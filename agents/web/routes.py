@@ -6,12 +6,13 @@ Both applications serve such a table; `/api` and the pages docs/reference/http.m
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from faust.web import Request, Response, View
 
 from agents.web import readiness, tables
 from agents.web.assets import ASSETS, read_asset
+from agents.web.common_answers import AssignmentAnswer, IndexAnswer, LiveAnswer, TableEntry
 from agents.web.openapi import describe_pages
 from agents.web.peers import ask_all
 from agents.web.queries import BadRequest, answer, is_local, not_found
@@ -34,6 +35,7 @@ class Route(NamedTuple):
         help: What it shows, in Markdown.
         query: Parameters that it takes: ``?limit=``.
         posts: It is posted to, and changes something.
+        answers: The type of its answer, for programs; ``None``: an object, or a list, that is described elsewhere.
     """
 
     path: str
@@ -41,6 +43,7 @@ class Route(NamedTuple):
     help: str
     query: str = ""
     posts: bool = False
+    answers: Any = None
 
     @property
     def method(self) -> str:
@@ -163,16 +166,23 @@ class Pages(Generic[A]):
 
 
 COMMON = (
-    Route("/api", Pages.index, "these pages, and what they show"),
+    Route("/api", Pages.index, "these pages, and what they show", answers=IndexAnswer),
     Route("/api/openapi.json", Pages.openapi, "the same for programs, by OpenAPI 3.1"),
     Route("/assets/{name}", Pages.asset, "what pages for people load"),
-    Route("/health/live", Pages.live, "200 while the event loop runs"),
+    Route("/health/live", Pages.live, "200 while the event loop runs", answers=LiveAnswer),
     Route("/health/ready", Pages.ready, "200 while it does all of its work, otherwise 503 with the reason"),
     Route("/metrics", Pages.metrics_text, "[Prometheus](metrics.md)"),
-    Route("/table/", Pages.table_list, "Faust's tables, each with what it is"),
-    Route("/table/{name}/", Pages.table_detail, "one table, and how many rows this worker has, by partition"),
+    Route("/table/", Pages.table_list, "Faust's tables, each with what it is", answers=list[TableEntry]),
+    Route(
+        "/table/{name}/",
+        Pages.table_detail,
+        "one table, and how many rows this worker has, by partition",
+        answers=TableEntry,
+    ),
     Route("/table/{name}/{key}/", Pages.table_row, "one row as JSON, whichever worker has it"),
-    Route("/assignment/", Pages.assignment, "the partitions of this worker, by topic"),
+    Route(
+        "/assignment/", Pages.assignment, "the partitions of this worker, by topic", answers=AssignmentAnswer
+    ),
 )
 
 

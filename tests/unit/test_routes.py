@@ -1,5 +1,6 @@
 """The pages of both applications stand in tables."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -43,6 +44,24 @@ def test_programs_are_told_each_page_with_all_of_its_parameters(routes: Sequence
         assert named == in_path | in_query
         assert all(each["required"] for each in page["parameters"] if each["in"] == "path")
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("routes", TABLES)
+def test_programs_are_told_what_answers_hold_and_every_reference_leads_somewhere(
+    routes: Sequence[Route],
+) -> None:
+    told = describe_pages(routes, "weir")
+    schemas = told["components"]["schemas"]
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', msgspec.json.encode(told).decode()))
+    assert named == set(schemas), "each is used, and each that is used is there"
+    for route in routes:
+        if route.answers is not None and not route.posts:
+            answer = told["paths"][route.path]["get"]["responses"]["200"]["content"]["application/json"]
+            assert answer["schema"], route.path
+    untold = {route.path for route in routes if route.answers is None}
+    assert not {path for path in untold if path.startswith("/api/")} - {
+        "/api/openapi.json", "/api/rules/try", "/api/rules", "/api/unread", "/api/actions",
+    }  # fmt: skip
 
 
 def test_a_parameter_that_nobody_describes_is_refused() -> None:

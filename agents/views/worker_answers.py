@@ -1,0 +1,280 @@
+"""What the worker's pages answer, as types: the description for programs is made of them, and answers are held to them.
+
+What a page passes on from elsewhere (the bridge's ledger, a row of a table) is an object here.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+from agents.views.band_watch import Stretch
+from streams.records.alarm_records import Alarm
+from streams.records.types import Anomaly
+from streams.window_history import HistoryPoint
+
+Point = tuple[float, float]
+"""Event time (seconds since the Unix epoch) and value."""
+
+
+class ShownCondition(TypedDict):
+    """One thing that is not as it should be."""
+
+    name: str
+    severity: str
+    text: str
+
+
+class WorkerState(TypedDict):
+    """One worker: its address, why it is not ready (empty: it is), its partitions, and what it is behind by topic."""
+
+    worker: str
+    not_ready: str
+    partitions: list[int]
+    lag: dict[str, int]
+
+
+class ShownAnomaly(Anomaly, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """An anomaly, with what people call its sensor and the unit of its values."""
+
+    label: str
+    unit: str
+
+
+class OverviewAnswer(TypedDict):
+    """What is wrong, worst first; rates as growth a second of the Unix epoch; counts since the workers started."""
+
+    conditions: list[ShownCondition]
+    workers: list[WorkerState]
+    missing: list[str]
+    totals: dict[str, int]
+    lag: dict[str, int]
+    sensors: int
+    devices: dict[str, int]
+    open_anomalies: int
+    alarms: dict[str, int]
+    rates: dict[str, list[Point]]
+    anomalies: list[ShownAnomaly]
+
+
+class DeviceAnswer(TypedDict):
+    """Whether a device is there, since when and why, and what the registry says of it."""
+
+    state: str
+    since: float | None
+    reason: str
+    last: float | None
+    name: str
+    place: str
+    machine: str
+    group: str
+    units: dict[str, str]
+    interval: float | None
+
+
+class DeviceRow(DeviceAnswer):
+    """A device, by its id."""
+
+    key: str
+
+
+class DevicesAnswer(TypedDict):
+    """Devices by id; ``next`` is the ``after`` of the page that follows."""
+
+    rows: list[DeviceRow]
+    next: str | None
+    workers: int
+    missing: list[str]
+
+
+class LastReading(TypedDict):
+    """The newest reading by event time."""
+
+    collected_at: float
+    values: dict[str, float]
+
+
+class Model(TypedDict):
+    """What the detector of a series expects now; what is not known yet is null."""
+
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    score: float | None
+    threshold: float
+    seen: int
+    warm_up: int
+    ready: bool
+    open: bool
+    anomalies: list[dict[str, Any]]
+    skipped: int
+
+
+class SensorRow(TypedDict):
+    """A sensor; ``rank`` where the worst come first."""
+
+    key: str
+    device: DeviceAnswer
+    last: LastReading | None
+    series: dict[str, Model]
+    open_windows: int
+    recent: dict[str, list[Point]]
+    rank: NotRequired[int]
+
+
+class SensorsAnswer(TypedDict):
+    """Sensors; ``next`` is the ``after`` of the page that follows."""
+
+    rows: list[SensorRow]
+    next: str | None
+    workers: int
+    missing: list[str]
+
+
+class OpenWindow(TypedDict):
+    """A window that is not closed yet."""
+
+    quantity: str
+    start: float
+    end: float
+    count: int
+    mean: float
+    variance: float
+    min: float
+    max: float
+    first: float
+    last: float
+
+
+class OpenWindows(TypedDict):
+    """The open windows of a sensor, and its event clock."""
+
+    stream_time: float | None
+    watermark: float | None
+    open: list[OpenWindow]
+
+
+class Detectors(TypedDict):
+    """The detectors of a sensor by quantity."""
+
+    series: dict[str, Model]
+
+
+class SensorAnswer(TypedDict):
+    """One sensor."""
+
+    sensor_id: str
+    device: DeviceAnswer
+    last: LastReading | None
+    windows: OpenWindows | None
+    detector: Detectors | None
+    recent: dict[str, list[Point]]
+    bands: dict[str, list[Stretch]]
+    applied_through: dict[str, int]
+    limits: dict[str, dict[str, Any]]
+    anomalies: list[Anomaly]
+
+
+class SeriesHistory(TypedDict):
+    """The points of a series, oldest first, each as ``columns`` says; a stretch without readings has none."""
+
+    tier: str
+    step_seconds: float
+    windows: int
+    points: list[HistoryPoint]
+
+
+HistoryAnswer = TypedDict(
+    "HistoryAnswer",
+    {
+        "sensor": NotRequired[str],
+        "tier": NotRequired[str],
+        "step_seconds": NotRequired[float],
+        "windows": NotRequired[int],
+        "points": NotRequired[list[HistoryPoint]],
+        "series": NotRequired[dict[str, SeriesHistory]],
+        "quantity": str,
+        "from": float,
+        "to": float,
+        "columns": list[str],
+        "anomalies": list[Anomaly],
+        "alarms": list[dict[str, Any]],
+    },
+)
+"""One series' points; those of several sensors stand in ``series``, by sensor."""
+
+
+class FindingRow(TypedDict):
+    """One thing that model analysis found: of a series, or, where ``quantity`` is empty, of its sensor."""
+
+    at: float
+    quantity: str
+    kind: str
+    state: str
+    summary: str
+
+
+class FindingsAnswer(TypedDict):
+    """What model analysis found, newest first."""
+
+    rows: list[FindingRow]
+
+
+class AlarmRow(Alarm, frozen=True, gc=False, omit_defaults=False, kw_only=True):
+    """An alarm as of its newest change, with a sentence for people, its incident, and to whom it was escalated."""
+
+    title: str
+    summary: str
+    incident: str | None
+    escalated_to: list[str]
+
+
+class AlarmsAnswer(TypedDict):
+    """Alarms that stand, the worst first, and the incidents that were open at the last look."""
+
+    alarms: list[AlarmRow]
+    incidents: list[dict[str, Any]]
+    incidents_whole: bool
+    open: int
+    workers: int
+    missing: list[str]
+    not_whole: str
+
+
+class QualityAnswer(TypedDict):
+    """Anomalies against labels; what nothing is known of is null."""
+
+    precision: float | None
+    recall: float | None
+    labels: int
+    found: int
+    anomalies: int
+    true: int
+    delay_seconds: float | None
+    by_kind: dict[str, dict[str, int]]
+    unlabelled: int
+    tolerance_seconds: float
+
+
+class LedgerAnswer(TypedDict):
+    """What every hop has counted, and whether it balances; parts are those of docs/reference/http.md."""
+
+    balanced: bool
+    bridge: dict[str, Any]
+    kafka: dict[str, Any]
+    accounts: dict[str, Any]
+    pending: dict[str, int] | None
+    workers: list[dict[str, Any]]
+    missing: list[str]
+
+
+class TablesAnswer(TypedDict):
+    """Names of tables."""
+
+    tables: list[str]
+
+
+class TableAnswer(TypedDict):
+    """Rows of a table, each as its table describes it; ``next`` is the ``after`` of the page that follows."""
+
+    rows: list[dict[str, Any]]
+    next: str | None
+    workers: int
+    missing: list[str]

@@ -1,0 +1,68 @@
+"""What pages answer is what they say that they answer: nothing is missing, and nothing more is there."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+
+from agents.analysis import analysis_pages
+from agents.views import worker_pages
+from agents.web.routes import Route
+from tests.support.plant import Plant
+
+PARTS = {
+    "sensor_id": "boiler-1",
+    "quantity": "temperature",
+    "table": "windows",
+    "name": "",
+    "key": "boiler-1",
+}
+SERIES = {"sensor": "boiler-1", "quantity": "temperature"}
+QUERIES: dict[str, dict[str, Any]] = {
+    "/api/history": {**SERIES, "from": "2001-01-01", "points": 20},
+    "/api/findings": SERIES,
+}
+TYPED = [
+    *(("worker", route) for route in worker_pages.ROUTES if route.answers is not None),
+    *(("analysis", route) for route in analysis_pages.ROUTES if route.answers is not None),
+]
+
+
+def strays(told: Any, route: Route) -> list[str]:
+    """Return where an answer has something that its type does not know of."""
+    typed = msgspec.json.decode(msgspec.json.encode(msgspec.convert(told, route.answers)))
+    return list(differing(told, typed, ""))
+
+
+def differing(told: Any, typed: Any, path: str) -> Iterator[str]:
+    """Yield the places in which two values of JSON differ."""
+    if isinstance(told, dict) and isinstance(typed, dict):
+        yield from (f"{path}/{name}" for name in told.keys() ^ typed.keys())
+        for name in told.keys() & typed.keys():
+            yield from differing(told[name], typed[name], f"{path}/{name}")
+    elif isinstance(told, list) and isinstance(typed, list) and len(told) == len(typed):
+        for number, (one, other) in enumerate(zip(told, typed, strict=True)):
+            yield from differing(one, other, f"{path}/{number}")
+    elif told != typed:
+        yield path
+
+
+@pytest.mark.parametrize(("process", "route"), TYPED, ids=lambda each: getattr(each, "path", each))
+def test_an_answer_is_of_the_type_that_programs_are_told(plant: Plant, process: str, route: Route) -> None:
+    plant.await_analysed()
+    asked = plant.worker if process == "worker" else plant.analysis
+    name = "models" if process == "worker" else "sensors"
+    path = route.path.format(**{**PARTS, "name": name})
+    told = plant.get(f"{path}?{urlencode(QUERIES.get(route.path, {}))}", asked.port)
+    assert told, path
+    assert strays(told, route) == []
+
+
+def test_an_answer_about_several_series_is_of_that_type_too(plant: Plant) -> None:
+    query = urlencode({"sensor": ["boiler-1", "pump-2"], "quantity": "temperature"}, doseq=True)
+    told = plant.get(f"/api/history?{query}")
+    [route] = [each for each in worker_pages.ROUTES if each.path == "/api/history"]
+    assert told["series"].keys() == {"boiler-1", "pump-2"}
+    assert strays(told, route) == []
