@@ -40,12 +40,15 @@ REMEDIES = {
     "alarms": "look at them with `weir alarms list`, and answer them",
     "silent": "look at those sensors: `weir devices list --state silent` names them, with since when",
     "disconnected": "look at those devices: `weir devices list --state disconnected` says since when and why",
+    "unheard": "look at those devices: `weir devices list --state unknown` names them; take out what is gone",
     "findings": "look at the page of model analysis",
     "not_told": "look at the notifier's log; `weir alarms test-notify` tries each target",
     "unknown": "start what does not answer, or correct the setting that says where it is",
 }
 """What to do about a condition, by its name."""
 
+NAMED = 3
+"""So many devices are named in a condition."""
 _NEVER_SECONDS = 30 * 86_400.0
 
 
@@ -100,6 +103,8 @@ class Observed:
             ``unacknowledged`` those that nobody has acknowledged, and of those ``critical`` some.
         silent: Sensors that send nothing, and
         disconnected: devices whose topics say that they have gone (`streams.device_states`).
+        unheard: Devices of the registry of which nothing has come, and
+        unheard_of: some of them.
     """
 
     missing_records: int = 0
@@ -120,6 +125,8 @@ class Observed:
     alarms: Mapping[str, int] = field(default_factory=dict)
     silent: int = 0
     disconnected: int = 0
+    unheard: int = 0
+    unheard_of: Sequence[str] = ()
 
 
 def what_is_wrong(seen: Observed) -> list[Condition]:
@@ -173,11 +180,27 @@ def _found(seen: Observed) -> Iterator[Condition]:
     if seen.silent:
         noun = "sensor is" if seen.silent == 1 else "sensors are"
         yield Condition("silent", Severity.WARNING, f"{seen.silent:,} {noun} silent")
+    # While much is still to be read, what they have sent may be in it.
+    if seen.unheard and (seen.lag is None or seen.lag <= LAG_RECORDS):
+        yield Condition("unheard", Severity.WARNING, not_heard_of(seen.unheard, seen.unheard_of))
     if seen.bridge_silent:
         text = f"the bridge does not answer ({seen.bridge_silent}): what it refuses or holds is not known"
         yield Condition("unknown", Severity.UNKNOWN, text)
     if seen.lag is None:
         yield Condition("unknown", Severity.UNKNOWN, "how far behind the workers are is not known")
+
+
+def not_heard_of(count: int, some: Sequence[str]) -> str:
+    """Say of how many devices of the registry nothing has come, and name the first.
+
+    >>> not_heard_of(4, ["b-1", "b-2", "b-3", "b-4"])
+    '4 devices of the registry were never heard of: b-1, b-2, b-3 …'
+    """
+    noun = "device of the registry was" if count == 1 else "devices of the registry were"
+    text = f"{count:,} {noun} never heard of"
+    if named := ", ".join(some[:NAMED]):
+        text += f": {named}" + (" …" if count > NAMED else "")
+    return text
 
 
 def behind(records: int, grow: float | None, pace: float | None = None) -> str:

@@ -1,27 +1,31 @@
 """Which devices are there: from what their topics say, and from when they last sent something.
 
     disconnected   its topic says so, and nothing has come from it since
-    silent         nothing for five times its usual gap, at least five minutes
+    silent         its limit of silence has raised an anomaly since; or nothing for five times its usual gap, at least
+                   five minutes
     late           nothing for twice its usual gap, at least a minute
     online         what it sends comes as usual, or nothing is known that speaks against it
-    unknown        the registry has it, and nothing has ever come
+    unknown        the registry has it, and nothing of it is known: it has never sent, or not for as long as rows stay
 
 The *usual gap* is the interval that the registry says; else the longest of the newest gaps between its readings (event
 times), or between two arrivals, if that is longer: some devices send what they have gathered once an hour. All is
 counted in the log's own time, so that no device is silent because the bridge is.
 
-It is computed where somebody asks: nothing that is measured depends on it, and nobody is alarmed. Who wants that sets a
-limit of silence (`streams.detection.silence`).
+The one place where this is told. What stands in the log counts first: changes of presence, and anomalies of silence
+(`streams.detection.silence`), which a replay makes again. What is reckoned from the usual gap is computed where
+somebody asks: nothing that is measured depends on it, and nobody is alarmed; who wants that sets a limit of silence.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final
 
 from streams.analysis.findings import duration
 from streams.detection.silence import LEAST_SILENT_SECONDS
+from streams.detection.verdicts import AnomalyChange
 from streams.errors import ConfigurationError
 from streams.records.types import Device, Presence
 from streams.windows.sensor_windows import SensorWindows
@@ -31,6 +35,7 @@ SILENT_FACTOR: Final = 5.0
 LEAST_LATE_SECONDS: Final = 60.0
 _GAPS = 31
 _FEWEST_GAPS = 8
+_NONE: Mapping[str, AnomalyChange] = MappingProxyType({})
 
 
 class DeviceState(StrEnum):
@@ -74,7 +79,13 @@ def usual_gap(windows: SensorWindows) -> float | None:
     return min(found) / 1000 if found else None
 
 
-def told_of(presence: Presence | None, last: float | None, usual: float | None, now: float) -> Whereabouts:
+def told_of(
+    presence: Presence | None,
+    last: float | None,
+    usual: float | None,
+    now: float,
+    silences: Mapping[str, AnomalyChange] = _NONE,
+) -> Whereabouts:
     """Say whether a device is there.
 
     Args:
@@ -82,6 +93,8 @@ def told_of(presence: Presence | None, last: float | None, usual: float | None, 
         last: When its last reading came; ``None``: none has.
         usual: Its usual gap in seconds; ``None``: it is not known.
         now: The log's time.
+        silences: The open anomalies of silence, by quantity. One that was raised after the newest reading is the
+            sensor's; others are of a quantity that stays away while the sensor sends.
 
     >>> told_of(None, 1000.0, 60.0, 1420.0).reason
     'nothing for 7 min, usually every 60 s at the latest'
@@ -89,6 +102,9 @@ def told_of(presence: Presence | None, last: float | None, usual: float | None, 
     if presence is not None and presence.state == "disconnected" and (last is None or last <= presence.since):
         latest = ", at the latest then" if presence.retained else ""
         return Whereabouts(DeviceState.DISCONNECTED, presence.since, f"{_said(presence)}{latest}", last)
+    away = _stays_away(silences)
+    if last is not None and any(change.event_time >= last for change in silences.values()):
+        return Whereabouts(DeviceState.SILENT, last, away, last)
     if last is not None and usual is not None:
         gone = now - last
         reason = f"nothing for {duration(gone)}, usually every {duration(usual)} at the latest"
@@ -97,13 +113,24 @@ def told_of(presence: Presence | None, last: float | None, usual: float | None, 
         if gone > max(LEAST_LATE_SECONDS, LATE_FACTOR * usual):
             return Whereabouts(DeviceState.LATE, last, reason, last)
     if presence is not None and presence.state == "online":
-        return Whereabouts(DeviceState.ONLINE, presence.since, _said(presence), last)
+        return Whereabouts(DeviceState.ONLINE, presence.since, away or _said(presence), last)
     if last is not None:
         after = presence is not None and presence.state == "disconnected"
         return Whereabouts(
-            DeviceState.ONLINE, None, "it sends, although its topic says otherwise" if after else "", last
+            DeviceState.ONLINE, None, "it sends, although its topic says otherwise" if after else away, last
         )
     return Whereabouts(DeviceState.UNKNOWN, None, "nothing has come from it")
+
+
+def _stays_away(silences: Mapping[str, AnomalyChange]) -> str:
+    """Say which quantities stay away; empty if none does.
+
+    An anomaly of silence has the seconds without a reading as its value.
+    """
+    if not silences:
+        return ""
+    longest = duration(max(change.value for change in silences.values()))
+    return f"an anomaly of silence is open: no {', '.join(sorted(silences))} for {longest} when it was raised"
 
 
 def _said(presence: Presence) -> str:

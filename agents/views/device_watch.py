@@ -1,17 +1,18 @@
 """Which devices there are and whether they are there, of this worker's partitions: looked at every few seconds.
 
     devices, presence (Kafka) ──▶ what people and topics say of them ──┬──▶ told: state, since when, why
-    windows (rows) ──▶ when each last sent something, its usual gap ───┘
+    windows (rows) ──▶ when each last sent something, its usual gap ───┤
+    models (rows) ──▶ open anomalies of silence ───────────────────────┘
 
 It is looked at in small parts, so that no page and no batch waits for it; what is asked for is of the last look.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import nsmallest
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -39,10 +40,14 @@ from streams.records.types import Device, Presence
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
+    from agents.lane.core.state import WriteBehindState
+    from streams.detection.sensor_models import SensorModels
     from streams.records.rows import Row
     from streams.windows.sensor_windows import SensorWindows
 
 log = get_logger(__name__)
+
+_S = TypeVar("_S")
 
 LOOK_SECONDS = 5.0
 _READ_SECONDS = 2.0
@@ -86,6 +91,7 @@ class DeviceWatch:
             busy
             or time.monotonic() < self._next_look
             or self._app.rebalancing
+            or not self._app.is_recovered
             or not self._app.conf.web_enabled
         ):
             return
@@ -117,23 +123,24 @@ class DeviceWatch:
             self._partitions[taken] = self._app.partition_of(taken.encode())
 
     async def _all(self) -> tuple[dict[str, Whereabouts], dict[DeviceState, list[str]]]:
-        rows = self._rows()
+        rows, models = self._of_owned(self._app.windows), self._of_owned(self._app.models)
         # After a start nothing may have gone by yet: the newest arrival is what is known of the log's time.
         self.log_ms = max(self.log_ms, max((row.state.ingest_ms for row in rows.values()), default=0))
         told: dict[str, Whereabouts] = {}
         in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
         for number, sensor_id in enumerate(sorted({*rows, *self._without_rows(rows)})):
-            told[sensor_id] = found = self._told(sensor_id, rows.get(sensor_id))
+            told[sensor_id] = found = self._told(sensor_id, rows.get(sensor_id), models.get(sensor_id))
             in_state[found.state].append(sensor_id)
             if number % _PART == _PART - 1:
                 await asyncio.sleep(0)
         self._arrivals = {sensor_id: seen for sensor_id, seen in self._arrivals.items() if sensor_id in rows}
         return told, in_state
 
-    def _rows(self) -> "dict[str, Row[SensorWindows]]":
-        state, owned = self._app.windows, self._app.owned_partitions()
+    def _of_owned(self, state: "WriteBehindState[_S] | None") -> "dict[str, Row[_S]]":
+        """Return the rows of the worker's partitions."""
         if state is None:
             return {}
+        owned = self._app.owned_partitions()
         return {key: row for partition in owned for key, row in state.rows.get(partition, {}).items()}
 
     def _without_rows(self, rows: Iterable[str]) -> list[str]:
@@ -142,7 +149,9 @@ class DeviceWatch:
         others = ({*self.devices} | told_of_by_topics(self._presence)) - set(rows)
         return [sensor_id for sensor_id in others if self._partitions.get(sensor_id) in owned]
 
-    def _told(self, sensor_id: str, row: "Row[SensorWindows] | None") -> Whereabouts:
+    def _told(
+        self, sensor_id: str, row: "Row[SensorWindows] | None", models: "Row[SensorModels] | None"
+    ) -> Whereabouts:
         presence, device = self._presence.get(sensor_id), self.devices.get(sensor_id)
         if row is None or not row.state.ingest_ms:
             return told_of(presence, None, None, 0.0)
@@ -157,13 +166,17 @@ class DeviceWatch:
             usual = None if device is None else device.interval
             if usual is None and (gap := usual_gap(row.state)) is not None:
                 usual = max(gap, longest / 1000)
-        return told_of(presence, last, usual, now)
+        return told_of(presence, last, usual, now, {} if models is None else models.state.silences)
 
     # -- what is asked ---------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
         """Count the devices of this worker by state."""
         return count_states(self.told)
+
+    def unheard(self) -> Iterator[str]:
+        """Return devices of the registry of which nothing has come, by id."""
+        return iter(self.in_state.get(DeviceState.UNKNOWN, ()))
 
     def label(self, sensor_id: str) -> str:
         """Return name and place of a sensor; empty if it has none."""

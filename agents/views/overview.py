@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +14,7 @@ from agents.views.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json
-from streams.conditions import Observed, what_is_wrong
+from streams.conditions import NAMED, Observed, what_is_wrong
 from streams.records.claims import Loss
 from streams.records.types import Anomaly
 
@@ -38,6 +39,7 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
         "totals": watch.totals(),
         "sensors": _sensors(app),
         "devices": watch.devices.counts(),
+        "unheard": list(islice(watch.devices.unheard(), NAMED)),
         "open_anomalies": _open_anomalies(app),
         "alarms": alarm_counts(app),
         "rates": watch.rates.series(),
@@ -104,6 +106,8 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         alarms=_summed(part.get("alarms", {}) for part in parts),
         silent=sum(part.get("devices", {}).get("silent", 0) for part in parts),
         disconnected=sum(part.get("devices", {}).get("disconnected", 0) for part in parts),
+        unheard=sum(part.get("devices", {}).get("unknown", 0) for part in parts),
+        unheard_of=sorted(name for part in parts for name in part.get("unheard", ())),
     )
 
 

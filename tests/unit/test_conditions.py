@@ -69,6 +69,12 @@ from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
             "1 alarm stands, 1 unacknowledged",
         ),
         (Observed(silent=4), "silent", Severity.WARNING, "4 sensors are silent"),
+        (
+            Observed(unheard=4, unheard_of=("b-1", "b-2", "b-3", "b-4")),
+            "unheard",
+            Severity.WARNING,
+            "4 devices of the registry were never heard of: b-1, b-2, b-3 …",
+        ),
         (Observed(disconnected=1), "disconnected", Severity.WARNING, "1 device is disconnected"),
         (
             Observed(bridge_silent="refused", received=None),
@@ -230,3 +236,8 @@ def test_the_doctor_does_not_say_that_all_is_well_where_no_worker_answers() -> N
     ((verdict, found),) = examined(None)
     assert verdict is Grade.WARNING
     assert "not known" in found
+
+
+def test_while_much_is_still_to_be_read_nobody_is_said_to_be_unheard() -> None:
+    assert [each.name for each in what_is_wrong(Observed(unheard=1, lag=LAG_RECORDS))] == ["unheard"]
+    assert [each.name for each in what_is_wrong(Observed(unheard=1, lag=LAG_RECORDS + 1))] == ["lag"]

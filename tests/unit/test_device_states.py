@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from streams.detection.verdicts import AnomalyChange
 from streams.device_states import DeviceState, count_states, search_text, told_of, usual_gap
 from streams.records.types import Device, Presence
 from streams.windows.policy import WindowPolicy
@@ -58,6 +59,29 @@ def test_the_reason_says_who_says_so_and_what_is_not_known() -> None:
         told_of(THERE, T, 600.0, T + 4000).reason
         == "nothing for 66.7 min, usually every 10 min at the latest"
     )
+
+
+def silent_since(raised_at: float, seconds: float) -> AnomalyChange:
+    return AnomalyChange(
+        kind="raised", event_time=raised_at, raised_at=raised_at, cleared_at=None, score=1.0, value=seconds,
+        expected=None, lower=None, upper=60.0, direction="above", cause="silence", seen=0, peak_at=raised_at,
+    )  # fmt: skip
+
+
+def test_what_a_limit_of_silence_has_raised_is_what_the_state_says() -> None:
+    raised = {"t": silent_since(T + 70, 70.0), "h": silent_since(T + 71, 71.0)}
+    told = told_of(THERE, T, 600.0, T + 90, raised)
+    assert (told.state, told.since) == (DeviceState.SILENT, T), "sooner than its usual gap would say"
+    assert told.reason == "an anomaly of silence is open: no h, t for 71 s when it was raised"
+    assert told_of(THERE, T, None, T + 90, raised).state is DeviceState.SILENT, "also if no gap is known"
+    assert told_of(GONE, T - 5, 600.0, T + 90, raised).state is DeviceState.DISCONNECTED
+
+
+def test_a_quantity_that_stays_away_while_its_sensor_sends_is_said_and_does_not_make_it_silent() -> None:
+    for presence in (None, THERE):
+        told = told_of(presence, T + 100, 10.0, T + 110, {"h": silent_since(T + 70, 70.0)})
+        assert told.state is DeviceState.ONLINE
+        assert told.reason == "an anomaly of silence is open: no h for 70 s when it was raised"
 
 
 def windows_of(*messages: tuple[float, dict[str, float]]) -> SensorWindows:

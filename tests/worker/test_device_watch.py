@@ -66,7 +66,7 @@ class Plant:
         for partition in range(4):
             self._producer.produce(
                 self.settings.topic("readings"),
-                encode(Tick(at)),
+                encode(Tick(at, steady=86_400)),
                 partition=partition,
                 timestamp=round(at * 1000),
             )
@@ -128,6 +128,8 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     plant.measured("stubborn", 10.0, now - 3)  # its topic says otherwise
     plant.measured("hourly", 3600.0, now - 5000)
     plant.measured("promised", 10.0, now - 4000)
+    plant.measured("limited", 600.0, now - 300)  # nothing unusual, and its limit is over
+    plant.environment["WEIR_DETECTION__SERIES"] = '{"limited/t": {"silent_after_seconds": 100}}'
     plant.ticked(now)
     plant.said(
         Presence("plug", "disconnected", now - 50, "Offline", "tele/plug/LWT"),
@@ -146,8 +148,8 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     plant.start()
     plant.start()
     wanted = {
-        "hourly": "online", "plug": "disconnected", "promised": "online", "quiet": "silent", "spare": "unknown",
-        "steady": "online", "stubborn": "online",
+        "hourly": "online", "limited": "silent", "plug": "disconnected", "promised": "online", "quiet": "silent",
+        "spare": "unknown", "steady": "online", "stubborn": "online",
     }  # fmt: skip
 
     def states(worker: int) -> dict[str, str]:
@@ -158,7 +160,9 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
         return states(0) == states(1) == wanted
 
     plant.until(as_wanted, "all devices told by both workers")
-    [silent] = plant.get("/api/devices?state=silent")["rows"]
+    limited, silent = plant.get("/api/devices?state=silent")["rows"]
+    assert limited["since"] == now - 300
+    assert limited["reason"].startswith("an anomaly of silence is open: no t for ")
     assert (silent["since"], silent["name"], silent["place"]) == (now - 4000, "Boiler 1", "hall 7")
     assert silent["reason"] == "nothing for 66.7 min, usually every 10 s at the latest"
     [plug] = plant.get("/api/devices?state=disconnected", 1)["rows"]
@@ -167,16 +171,18 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     assert [row["key"] for row in plant.get("/api/devices?find=st")["rows"]] == ["steady", "stubborn"]
     first = plant.get("/api/devices?limit=2")
     following = plant.get(f"/api/devices?limit=2&after={first['next']}")
-    assert [row["key"] for row in following["rows"]] == ["promised", "quiet"]
+    assert [row["key"] for row in following["rows"]] == ["plug", "promised"]
 
     told = {each["name"]: each["text"] for each in plant.get("/api/overview")["conditions"]}
-    assert told["silent"] == "1 sensor is silent"
+    assert told["silent"] == "2 sensors are silent"
+    assert told["unheard"] == "1 device of the registry was never heard of: spare"
     assert told["disconnected"] == "1 device is disconnected"
     assert 'weir_devices{state="online"}' in plant.text("/metrics")
 
     listed = plant.weir("devices", "list", "--state", "silent,disconnected")
     assert listed.exit_code == 0, listed.output
-    plug_line, quiet_line = listed.output.splitlines()
+    limited_line, plug_line, quiet_line = listed.output.splitlines()
+    assert limited_line.startswith("limited: silent since 20")
     assert plug_line.startswith("plug: disconnected since 20")
     assert quiet_line.startswith("quiet: Boiler 1, hall 7; silent since 20")
     [row] = plant.weir("devices", "list", "--place", "hall 7", "--json").output.splitlines()
@@ -184,7 +190,9 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     assert (found["sensor_id"], found["state"], found["since"]) == ("quiet", "silent", now - 4000)
     status = plant.weir("status", "--without", "analysis", "--json")
     assert status.exit_code == 1
-    assert "1 sensor is silent" in [each["text"] for each in json.loads(status.output)["conditions"]]
+    assert {"2 sensors are silent", "1 device of the registry was never heard of: spare"} <= {
+        each["text"] for each in json.loads(status.output)["conditions"]
+    }
 
     plant.measured("quiet", 10.0, now + 5)
     plant.ticked(now + 5)
