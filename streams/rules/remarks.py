@@ -91,7 +91,8 @@ def remarks_of(
         if count := sum(unjudged.get(each, 0) for each in reach.series):
             text = (
                 f"{count:,} values were beyond, but whether {rule.limits.when} held was not known, from at most "
-                f"{in_units(rule.limits.when_seconds)} before: they were not judged"
+                f"{in_units(rule.limits.when_seconds)} before: they were not judged; what is sent on change asks for a "
+                "longer when_seconds"
             )
             yield RuleRemark(rule.name, NOTE, "unjudged", text)
     if listening or not rule.limits.only_silence:

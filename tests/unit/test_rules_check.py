@@ -112,6 +112,7 @@ def test_how_often_and_while_what_are_part_of_a_rule_and_told_where_they_can_do_
     assert nothing.exit_code == 3
     assert "names presure, which none of its sensors has. Did you mean pressure?" in nothing.output
     assert "note: boiler-1/temperature: 92 values were beyond, but whether presure > 3 held" in nothing.output
+    assert "asks for a longer when_seconds" in nothing.output
 
 
 @pytest.mark.parametrize(
