@@ -3,6 +3,9 @@
 from tests.support.plant import Plant
 
 SHOWN = "() => { const { min, max } = document.querySelector('#past-chart .plot').chart.scales.x; return max - min; }"
+LARGE = """() => { const { chart, plotted } = document.querySelector('#past-chart .plot'),
+    { min, max } = chart.scales.x; return plotted.points.filter(([at]) => at >= min && at <= max).length; }"""
+"""How many points are shown of what has been made large."""
 TIME = "#past-chart .u-legend .u-series:first-child .u-value"
 
 
@@ -26,6 +29,9 @@ def test_a_chart_is_zoomed_by_dragging_says_what_is_under_the_cursor_and_stays_s
     page.mouse.up()
     zoomed = page.evaluate(SHOWN)
     assert 0.2 < zoomed / whole < 0.3, "a quarter of the month was dragged over"
+    coarse = page.evaluate(LARGE)
+    page.wait_for_function(f"coarse => ({LARGE})() > 2 * coarse", arg=coarse)
+    page.wait_for_selector("#past-step:has-text('in what is large')")
     page.evaluate("showPast()")
     assert page.evaluate(SHOWN) == zoomed, "what was made large stays so when it is brought up to date"
     page.mouse.dblclick(box["x"] + 0.5 * box["width"], middle)
@@ -48,6 +54,12 @@ def test_the_band_is_that_of_then_and_there_is_none_where_it_is_not_known(plant:
     found = {(each["raised_at"], each["lower"], each["upper"]) for each in past["anomalies"]}
     assert past["bands"], "anomalies of the detector were raised on the hot days"
     assert {(start, lower, upper) for start, _, lower, upper in past["bands"]} <= found
+
+
+def test_a_history_is_as_long_as_what_was_asked_for_whatever_came(plant: Plant, new_page) -> None:
+    page = new_page(f"http://127.0.0.1:{plant.worker.port}/?sensor=hall-3&quantity=temperature&range=1w").page
+    page.wait_for_selector("#past-chart canvas")
+    assert page.evaluate(SHOWN) > 0.99 * 7 * 86_400, "of which a day has readings"
 
 
 def test_no_line_leads_over_a_time_in_which_nothing_came(plant: Plant, new_page) -> None:

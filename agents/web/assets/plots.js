@@ -31,9 +31,10 @@ const outermost = bands => bands.length ? { lower: Math.min(...bands.map(band =>
 
 /**
  * A chart: points [[time, value]], spread [[time, least, greatest]] of the same times, and what lies over and under them:
- * limits [value], lines [{label, points, color, dash}], zones [[from, to, color]], marks [[time, text]].
+ * limits [value], lines [{label, points, color, dash}], zones [[from, to, color]], marks [[time, text]]. It is as long as
+ * what was asked for, within [from, to], where that is given: what has not come for long is seen not to come.
  */
-function chart(points, bands, anomalies, spread = [], limits = [], { lines = [], zones = [], marks = [] } = {}) {
+function chart(points, bands, anomalies, spread = [], limits = [], { lines = [], zones = [], marks = [], within = null } = {}) {
   if (points.length < 2) return make("div", { class: "empty" }, "Watching from now on: readings appear as they come.");
   const node = make("div", { class: "plot", "data-key": "plot", role: "group" });
   node.draw = drawn => {
@@ -41,19 +42,21 @@ function chart(points, bands, anomalies, spread = [], limits = [], { lines = [],
     node.setAttribute("aria-label", inWords(drawn));
     if (node.chart) redraw(node.chart, columns(drawn));
   };
-  node.draw({ points, bands, anomalies, spread, limits, lines, zones, marks });
+  node.draw({ points, bands, anomalies, spread, limits, lines, zones, marks, within });
   new ResizeObserver(() => fit(node)).observe(node);
   return node;
 }
 
 // Where far more time lies between two points than on either side of it, nothing came: no line leads over that.
-function columns({ points, spread, lines = [] }) {
+function columns({ points, spread, lines = [], within = null }) {
   const found = spread.length ? [[], [], [], []] : [[], []], after = at => at < 0 || at + 1 >= points.length ? 0 : points[at + 1][0] - points[at][0];
   points.forEach(([time, value], at) => {
     const beside = Math.max(after(at - 1), after(at + 1)), gap = after(at);
     for (const [column, each] of [time, value, spread[at]?.[1], spread[at]?.[2]].slice(0, found.length).entries()) found[column].push(each);
     if (beside && gap > 2.5 * beside) for (const [column, each] of found.entries()) each.push(column ? null : time + gap / 2);
   });
+  if (within && within[0] < points[0][0]) for (const [column, each] of found.entries()) each.unshift(column ? null : within[0]);
+  if (within && within[1] > points.at(-1)[0]) for (const [column, each] of found.entries()) each.push(column ? null : within[1]);
   return lines.length ? uPlot.join([found, ...lines.map(line => [line.points.map(p => p[0]), line.points.map(p => p[1])])]) : found;
 }
 function inWords({ points, anomalies }) {
@@ -69,6 +72,7 @@ function fit(node) {
   else { node.chart = new uPlot(options(node, width), columns(node.plotted), node); plotted.add(node.chart); }
 }
 
+// Who sets `zoomed` on a chart's node is told what part of it is shown large.
 const isZoomed = chart => chart.scales.x.min > chart.data[0][0] || chart.scales.x.max < chart.data[0].at(-1);
 function redraw(chart, data) {
   const zoomed = isZoomed(chart);
@@ -91,7 +95,7 @@ function options(node, width) {
       ...node.plotted.lines.map(({ label, color, dash }) => ({ label, stroke: () => ofTheme(color), width: 1.5, dash, points: { show: false }, value: (_, v) => short(v) })),
     ],
     bands: spread ? [{ series: [3, 2], fill: () => ofTheme("band") }] : [],
-    hooks: { drawClear: [chart => drawUnder(chart, node.plotted)], draw: [chart => { drawLimits(chart, node.plotted.limits); drawMarks(chart, node.plotted.marks); }] },
+    hooks: { setScale: [(chart, scale) => { if (scale === "x" && isZoomed(chart)) node.zoomed?.(chart.scales.x.min, chart.scales.x.max); }], drawClear: [chart => drawUnder(chart, node.plotted)], draw: [chart => { drawLimits(chart, node.plotted.limits); drawMarks(chart, node.plotted.marks); }] },
   };
 }
 
@@ -141,6 +145,12 @@ function drawMarks({ ctx, bbox, valToPos }, marks) {
     ctx.fillText(text, x, bbox.top + 11 * devicePixelRatio);
   }
   ctx.restore();
+}
+
+/** Put finer points in the place of those of a stretch of time: what is large shows more, and the rest stays. */
+function refined(drawn, from, to, points, spread) {
+  const around = (known, finer) => [...known.filter(each => each[0] < from), ...finer.filter(each => each[0] >= from && each[0] < to), ...known.filter(each => each[0] >= to)];
+  return { ...drawn, points: around(drawn.points, points), spread: around(drawn.spread, spread) };
 }
 
 const redrawAll = () => plotted.forEach(chart => chart.redraw(true, true));
