@@ -188,7 +188,7 @@ class IncidentTelling:
         for each in returned:
             if told is None or (each.id != name and self._incidents.raise_of(each) in self._alone):
                 yield change_id(each), None
-        if told is not None and returned and not self._stands(incident):
+        if told is not None and returned and not self._stands(incident) and not self._is_raised_anew(name):
             yield change_id(returned[-1]), msgspec.structs.replace(incident, id=name)
 
     def _is_worse(self, incident: Incident, raised: Sequence[Alarm], told: _Told) -> bool:
@@ -198,6 +198,14 @@ class IncidentTelling:
     def _stands(self, incident: Incident) -> bool:
         """Tell whether it still stands for those who are told."""
         return any(each.told and self._wants(each) for each in incident.members)
+
+    def _is_raised_anew(self, name: str) -> bool:
+        """Tell whether the alarm whose id an incident has stands again, and is told by itself or as another incident.
+
+        That it is over would be taken for the end of that one; which ends it, too.
+        """
+        newest = self._incidents.newest(name)
+        return newest is not None and newest.told and self._wants(newest) and newest.level >= self._level
 
     def _told_of(self, incident: Incident) -> _Told | None:
         found = [self._told[each] for each in incident.raises if each in self._told]

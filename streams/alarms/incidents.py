@@ -243,6 +243,11 @@ class Incidents:
         found = [each for each in self._raises.get(change.id, ()) if each.number <= change.number]
         return found[-1] if found else None
 
+    def newest(self, alarm_id: str) -> Alarm | None:
+        """Return the newest record of an alarm; ``None`` if it is not known, or is in no group."""
+        known = self._raises.get(alarm_id)
+        return known[-1].alarm if known else None
+
     def __contains__(self, key: RaiseKey) -> bool:
         """Tell whether a raise is known."""
         return any(each.key == key for each in self._raises.get(key[0], ()))

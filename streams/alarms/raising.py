@@ -200,7 +200,7 @@ class _Step:
             return
         of_all.state.ticked_at = time
         self._end_inhibitions(PARTITION, of_all, time)
-        for key, row in self.rows.items():
+        for key, row in sorted(self.rows.items(), key=_by_sensor):
             if self.offset <= row.applied_through:
                 continue
             changed = self._end_inhibitions(key, row, time)
@@ -323,11 +323,18 @@ class _Step:
         if not ended:
             self.outcome.refused["nothing_to_end"] += 1
         concerned = self.rows if action.sensor_id == PARTITION else {action.sensor_id: row}
-        for key, each in concerned.items():
+        for key, each in sorted(concerned.items(), key=_by_sensor):
             for alarm in list(each.state.alarms.values()):
                 if alarm.action in ended:
                     self._restore(each, alarm, action.at)
                     self._mark(key, each)
+
+
+def _by_sensor(item: tuple[str, Row[SensorAlarms]]) -> str:
+    """Rows stand in the order of their raises, or after a crash in that of their changelog: what comes of them all at
+    once must not.
+    """
+    return item[0]
 
 
 def _is_done(state: SensorAlarms, latest: float) -> bool:

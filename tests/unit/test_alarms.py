@@ -318,3 +318,16 @@ def test_a_row_that_is_full_of_alarms_comes_back_as_it_was() -> None:
     again: Row[SensorAlarms] = decode_row(encode_row(row, SensorAlarms.to_state), SensorAlarms.from_state)
     assert again.state.alarms == row.state.alarms
     assert again.state.inhibitions == row.state.inhibitions
+
+
+def test_what_a_tick_makes_of_several_sensors_comes_in_one_order_whatever_the_order_of_the_rows() -> None:
+    """After a crash rows come in the order of their changelog; the simulation found that alarms did, too."""
+    logs = [Log(), Log()]
+    sensors = ["boiler-3", "boiler-1", "boiler-2"]
+    for log in logs:
+        for sensor in sensors:
+            log.put(raised(0, sensor), cleared(raised(0, sensor), 10))
+    logs[1].rows = dict(reversed(logs[1].rows.items()))
+    one, other = (log.put(tick(400)) for log in logs)
+    assert [each.sensor_id for each in one] == sorted(sensors)
+    assert one == other

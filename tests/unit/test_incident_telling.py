@@ -171,3 +171,19 @@ def test_each_format_says_that_it_is_an_incident_whose_and_who_was_first() -> No
     assert (one["incident"]["count"], one["incident"]["first"]) == (12, first.id)
     ((_, event),) = TEMPLATES["pagerduty"](told)
     assert event["dedup_key"] == first.id, "it goes on with the page of the first"
+
+
+def test_the_end_of_an_incident_is_not_told_over_what_its_first_alarm_is_part_of_by_now() -> None:
+    people = Receiver()
+    first, *others = sorted(TWELVE[:3], key=lambda each: each.id)
+    assert people.tell(first, *others) == [("3 alarms", "raised")]
+    assert people.tell(returned(first, state="returned")) == []
+    later = {"changed_at": T + 1200, "last_raised_at": T + 1200}
+    again = msgspec.structs.replace(first, number=3, count=2, **later)
+    assert people.tell(again, alarm(5, **later), alarm(6, **later)) == [("3 alarms", "raised")]
+    assert people.tell(*map(returned, others)) == [], (
+        "a page of this id would end, and another goes on under it"
+    )
+    assert people.tell(returned(again), *(returned(alarm(each, **later)) for each in (5, 6))) == [
+        ("3 alarms", "returned")
+    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,14 @@ from confluent_kafka.admin import AdminClient
 from agents.cli import main
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.options import librdkafka_options
+from bridges.process.alarm_settings import AlarmSettings
 from bridges.process.settings import BridgeSettings, KafkaSettings, Settings
 from bridges.replay.verifying import Verification
 from bridges.rules.rule_writer import write_change
 from bridges.sources import Selection
 from bridges.sources.kafka_source import KafkaSource, Log
 from streams.alarms.acting import action_of
+from streams.alarms.incidents import Incidents
 from streams.backtest.peer_runs import GatheringRun, compare_gathered
 from streams.detection.limits import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm
@@ -36,6 +39,7 @@ from streams.records.topics import (
 )
 from streams.records.types import Aggregate, Anomaly, decode_as, encode
 from streams.rules.rule_changes import change_to
+from tests.simulation.notified import INCIDENTS, device_of, incidents_by_hand
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.worker_process import WorkerProcess, until_consumed
 from tests.worker.test_alarms_answered import until
@@ -52,6 +56,7 @@ DETECTION: Any = {
 TICK_SECONDS = 30.0
 """As `recorded_day` has them."""
 STEPS = 700
+ESCALATE_SECONDS = (300.0, 600.0)
 CHANGES = {
     part: change_to(rules, at=EPOCH + part, by=by, why=f"part {part}")
     for part, by, rules in (
@@ -85,6 +90,7 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
         kafka=KafkaSettings(brokers=kafka, namespace=namespace, partitions=4, retention_days=36_500),
         detection=DETECTION,
         bridge=BridgeSettings(tick_seconds=TICK_SECONDS),
+        alarms=AlarmSettings(escalate_seconds=ESCALATE_SECONDS),
     )
     variables = {
         "WEIR_KAFKA__BROKERS": kafka,
@@ -95,6 +101,7 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
         "WEIR_WORKER__FETCH_RECORDS": "500",
         "WEIR_WORKER__SINKS": "false",
         "WEIR_BRIDGE__TICK_SECONDS": str(TICK_SECONDS),
+        "WEIR_ALARMS__ESCALATE_SECONDS": ",".join(map(str, ESCALATE_SECONDS)),
         **{
             f"WEIR_DETECTION__{name.upper()}": json.dumps(value) if name == "series" else str(value)
             for name, value in DETECTION.items()
@@ -142,9 +149,10 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     causes = {each.cause for each in anomalies}
     alarms = await asyncio.to_thread(read_all, settings, ALARMS.name, Alarm)
     assert {each.event for each in alarms} >= {
-        "raised", "again", "returned", "shelved", "restored", "acknowledged",
+        "raised", "again", "returned", "shelved", "restored", "acknowledged", "escalated",
     }  # fmt: skip
     assert {each.state for each in alarms} >= {"suppressed", "shelved", "unacknowledged", "normal"}
+    compare_incidents_by_hand(alarms)
     compared = verified.by_topic[settings.topic(ALARMS.name)]
     assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
     assert {each.rule for each in alarms} == {each.rule for each in anomalies} == {"", *APPLIED}
@@ -215,6 +223,18 @@ async def test_where_retention_has_deleted_the_beginning_only_windows_beyond_its
     assert left_out.matched + left_out.deleted == matched
     lost = await asyncio.to_thread(replace(verification, deleted_too=True).run)
     assert lost.by_topic[settings.topic(AGGREGATES.name)].missing == left_out.deleted
+
+
+def compare_incidents_by_hand(alarms: list[Alarm]) -> None:
+    """Compare incidents with those found in the plainest way, in whatever order partitions are read, and read twice."""
+    found = Incidents(INCIDENTS, device_of)
+    for number in random.Random(7).sample(range(4), 4):
+        own = [each for each in alarms if int(each.sensor_id[-3:]) % 4 == number]
+        for each in (*own[: len(own) // 2], *own):
+            found.take(each)
+    wanted = incidents_by_hand(list({(each.id, each.number): each for each in alarms}.values()))
+    assert sorted([each.id for each in incident.members] for incident in found) == sorted(wanted)
+    assert len(wanted) > 3
 
 
 def compare_with_what_follows_from_readings_alone(settings: Settings, anomalies: list[Anomaly]) -> None:

@@ -1,0 +1,211 @@
+"""Alarms, incidents, escalations and what targets are told of them, while workers and notifiers die and rules change.
+
+Alarms are compared byte for byte with a calm run. Whatever a notifier was told when, and wherever it was killed: in
+the end its target knows of everything that stands, of nothing that does not, and was told of no change that is not in
+the log.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.records.rule_parts import AppliedRule
+from streams.records.rule_records import RuleChange
+from streams.records.types import encode
+from tests.simulation.clock import EPOCH
+from tests.simulation.explore import in_processes
+
+SEEDS = 12
+CHANGES = {
+    4: RuleChange("first", EPOCH, "Ada", "hot", [AppliedRule("sensor-0[147]/*", high=15.0, severity="critical"),
+                                                 AppliedRule("sensor-0[0-8]/*", high=20.5)]),
+    26: RuleChange("second", EPOCH, "Bob", "cold", [AppliedRule("sensor-0[17]/*", high=15.0, severity="critical"),
+                                                    AppliedRule("sensor-0[3-8]/*", low=19.6)]),
+}  # fmt: skip
+"""By the step of the day at which they are applied: one machine is too hot for ever, others flap."""
+WITHIN = 3
+FAULTS = {"not resumed": 0, "committed before it is told": 0, "knows no levels": 0, "ends what stands anew": 0,
+          "in the order of rows": 0}  # fmt: skip
+"""What can be wrong, and the seed that is played first."""
+
+
+@pytest.mark.timeout(900)
+def test_who_is_told_knows_in_the_end_what_stands_whatever_happens_to_workers_and_notifiers() -> None:
+    seen: Counter[str] = Counter()
+    for seed, differences, numbers in in_processes(_play, range(SEEDS)):
+        assert not differences, f"seed {seed}: {differences}"
+        seen.update(numbers)
+    assert all(seen[each] > SEEDS for each in ("incidents", "escalated", "returned", "killed")), seen
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_that_is_put_in_is_found_within_a_few_seeds(fault: str) -> None:
+    first = FAULTS[fault]
+    found = in_processes(_play_with_fault, [(seed, fault) for seed in range(first, first + WITHIN)])
+    assert any(differences for _, differences, _ in found), fault
+
+
+def _play_with_fault(task: tuple[int, str]) -> tuple[int, list[str], Counter[str]]:
+    seed, fault = task
+    with _back(fault):
+        return _play(seed)
+
+
+@contextmanager
+def _back(fault: str) -> Iterator[None]:
+    """Put a fault into the notifier."""
+    from streams.alarms.incident_telling import IncidentTelling
+    from tests.simulation.notified import SimulatedNotifier
+
+    with pytest.MonkeyPatch.context() as patch:
+        if fault == "not resumed":
+            patch.setattr(IncidentTelling, "take_before", lambda self, alarm, wanted: self.take(alarm))
+        elif fault == "knows no levels":
+            patch.setattr("streams.alarms.incident_telling._level", lambda _: 0)
+        elif fault == "ends what stands anew":
+            patch.setattr(IncidentTelling, "_is_raised_anew", lambda *_: False)
+        elif fault == "in the order of rows":
+            patch.setattr("streams.alarms.raising._by_sensor", lambda _: "")
+        else:
+            tell = SimulatedNotifier._tell
+
+            def commits_first(self: Any, telling: Any, group: Any, **chosen: Any) -> None:
+                self._committed.update(group.offsets)
+                tell(self, telling, group, **chosen)
+
+            patch.setattr(SimulatedNotifier, "_tell", commits_first)
+        yield
+
+
+def _play(seed: int) -> tuple[int, list[str], Counter[str]]:
+    """Play a seed with notifiers beside the workers.
+
+    Returns:
+        The seed, what is wrong, and how much there was of what.
+    """
+    from bridges.process.settings import BridgeSettings, Settings
+    from streams.alarms.routing import AlarmRoute
+    from tests.simulation import readings, run
+    from tests.simulation.notified import SimulatedNotifier
+    from tests.simulation.one_loop import bury
+    from tests.simulation.schedule import schedule_of
+
+    plain, plain_settings = readings.readings_of, run.settings_of
+    draw = random.Random(f"notifiers {seed}")
+    told = frozenset({"raised", "returned"})
+    routes = (
+        AlarmRoute("info", ("*",), told, None),
+        AlarmRoute("info", ("*",), told | {"escalated"}, None),
+        AlarmRoute("info", ("*",), told, None, level=1),
+    )
+
+    def with_rules(day: int) -> list[readings.Fed]:
+        found, due = [], dict(CHANGES)
+        for record in plain(day):
+            step = round((record.timestamp / 1000 - EPOCH) / readings.INTERVAL)
+            if (change := due.pop(step, None)) is not None:
+                found += [
+                    readings.Fed(number, None, encode(change), record.timestamp, None)
+                    for number in range(readings.PARTITIONS)
+                ]
+            found.append(record)
+        return found
+
+    def escalating(name: str, number: int, folder: Path) -> Settings:
+        settings = plain_settings(name, number, folder)
+        alarms = settings.alarms.model_copy(update={"return_seconds": 30.0, "escalate_seconds": (100.0,)})
+        return settings.model_copy(update={"alarms": alarms, "bridge": BridgeSettings(tick_seconds=60.0)})
+
+    class Notified(run.World):
+        """A world with notifiers."""
+
+        async def play(self) -> None:
+            watching = asyncio.ensure_future(self._notify())
+            await super().play()
+            watching.cancel()
+
+        async def _notify(self) -> None:
+            while True:
+                await asyncio.sleep(draw.uniform(0.1, 2.0))
+                for each in notifiers:
+                    if logs := self.kafka.topics.get("alarms"):
+                        each.look(logs)
+
+    schedule = schedule_of(seed, readings.WORKLOADS)
+    worlds: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readings, "readings_of", with_rules)
+        patch.setattr(run, "settings_of", escalating)
+        calm = run.play(replace(schedule, seed=-1 - schedule.day, faults=()))
+        notifiers = [
+            SimulatedNotifier(route, random.Random(f"{seed} {number}")) for number, route in enumerate(routes)
+        ]
+        patch.setattr(run, "World", _kept(Notified, worlds))
+        stormy = run.play(schedule)
+    bury()
+    assert calm.outcome is not None, calm.stuck
+    if stormy.outcome is None:
+        return seed, [stormy.stuck], Counter()
+    wrong = list(stormy.outcome.differences(calm.outcome))
+    logs = worlds[0].kafka.topics["alarms"]
+    for notifier in notifiers:
+        notifier.look(logs, to_the_end=True)
+        notifier.look(logs, to_the_end=True)
+        wrong += _wrong(notifier, calm.outcome)
+    return seed, wrong, _numbers(notifiers)
+
+
+def _kept(kind: Callable[..., Any], worlds: list[Any]) -> Callable[..., Any]:
+    def make(*args: Any) -> Any:
+        worlds.append(kind(*args))
+        return worlds[-1]
+
+    return make
+
+
+def _wrong(notifier: Any, outcome: Any) -> Iterator[str]:
+    """Say what a target should know, and does not, or knows wrongly, by the alarms of the calm run."""
+    from streams.alarms.routing import change_id
+    from streams.records.alarm_records import Alarm
+    from streams.records.types import decode_as
+    from tests.simulation.notified import incidents_by_hand
+
+    values = [value for (topic, _), found in outcome.results.items() if topic == "alarms" for value in found]
+    changes = [decode_as(Alarm, value) for value in values]
+    newest = {each.id: each for each in changes}
+    level, received = notifier.route.level, notifier.received
+    to_be_told = {change_id(each) for each in changes if not each.quiet}
+    if strange := {change_id(each) for each, _ in received.messages} - to_be_told:
+        yield f"level {level}: told of what is not in the log: {strange}"
+    if lost := {change_id(each) for each in changes} - received.accounted:
+        yield f"level {level}: nothing has become of {lost}"
+    members = incidents_by_hand(changes)
+    standing = {each.id for each in changes if newest[each.id].active}
+    together = {each: {name for its in members if each in its for name in its} for each in newest}
+    for each in received.standing - standing:
+        if not together.get(each, set()) & standing:
+            yield f"level {level}: {each} is over, and it does not know"
+    for each in standing:
+        if newest[each].level >= level and not (together.get(each, set()) | {each}) & received.standing:
+            yield f"level {level}: alarm {each} stands, and it does not know"
+    if "escalated" in notifier.route.events or level:
+        for each in (each for each in changes if each.event == "escalated"):
+            of = next((its for its in members if each.id in its), [each.id])
+            if not any(change.event == "escalated" and change.id in of for change, _ in received.messages):
+                yield f"level {level}: was not told that nobody has acknowledged {each.id}"
+
+
+def _numbers(notifiers: list[Any]) -> Counter[str]:
+    numbers: Counter[str] = Counter(killed=sum(each.lives - 1 for each in notifiers))
+    for notifier in notifiers:
+        for change, incident in notifier.received.messages:
+            numbers[change.event] += 1
+            numbers["incidents"] += incident is not None
+    return numbers
