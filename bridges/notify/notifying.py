@@ -11,7 +11,7 @@ told already, to know which incidents it knows of.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ from threading import Event, RLock
 from typing import Any
 
 from bridges.kafka.connecting import connect_reader, connect_writer
-from bridges.notify.beginning import ASK_SECONDS, offsets_since, time_of_day
+from bridges.notify.beginning import ASK_SECONDS, KNOWN_SECONDS, POLL_SECONDS, offsets_since, told_since
 from bridges.notify.collecting import ChangeCollector, ChangeGroup
 from bridges.notify.outlets import NotNowError, RefusedError, TargetOutlet
 from bridges.process import metrics
@@ -28,7 +28,7 @@ from bridges.process.logs import get_logger
 from bridges.process.notify_settings import Target
 from bridges.process.settings import Settings
 from streams.alarms.incident_telling import REASON, IncidentTelling, Sifted, sift_alone
-from streams.alarms.incidents import DeviceOf, Incidents
+from streams.alarms.incidents import DeviceOf, Incident, Incidents
 from streams.alarms.life import ESCALATED
 from streams.alarms.routing import IDS_OF_A_RECORD, NOT_ESCALATED, change_id, message_id
 from streams.errors import InputError, TransientError
@@ -37,13 +37,10 @@ from streams.records.catalogue import CATALOGUE
 
 log = get_logger(__name__)
 
-POLL_SECONDS = 0.2
 REFRESH_SECONDS = 10.0
 """How often a state that is shown is looked after while nothing changes."""
 SESSION_SECONDS = 10
 """After a kill, the next process waits so long for the partitions of the last one."""
-KNOWN_SECONDS = 7 * 86_400.0
-"""An incident that began before is not known to a process that starts: the return of each of its members is told."""
 _ALARMS = CATALOGUE.of(Alarm)
 _NOTIFICATIONS = CATALOGUE.of(Notification)
 
@@ -168,8 +165,7 @@ class TargetNotifier:
         """Take note of a change that was told before this process started."""
         self._outlet.known(alarm)
         if self._telling is not None:
-            at = time_of_day(alarm.changed_at, self._zone)
-            self._telling.take_before(alarm, wanted=not self._route.why_not(alarm, at))
+            self._telling.take_before(alarm)
 
     def _why_not(self, alarm: Alarm) -> str:
         # A state is of every change, told or not; routes say of which series.
@@ -184,7 +180,10 @@ class TargetNotifier:
         self._generation += 1
         try:
             self._begin(consumer, places)
-        except KafkaException as error:  # what a callback raises does not come out of poll whole
+        except (
+            KafkaException,
+            TransientError,
+        ) as error:  # what a callback raises does not come out of poll whole
             self._trouble = str(error)
 
     def _begin(self, consumer: Any, places: list[Any]) -> None:
@@ -206,6 +205,7 @@ class TargetNotifier:
         elif self._telling is not None:  # a target that is new knows of nothing
             told = {partition: offset for partition, offset in begins.items() if partition not in ends}
             reads |= offsets_since(consumer, self._topic, told, time.time() - KNOWN_SECONDS)
+            self._telling.remember(told_since(self._settings, self.name, time.time() - KNOWN_SECONDS))
         consumer.assign([TopicPartition(self._topic, *each) for each in reads.items()])
         self.assigned |= begins.keys()
 
@@ -235,7 +235,7 @@ class TargetNotifier:
                 log.error("notification.refused", target=self.name, alarms=len(message.alarms), error=detail)
             if self._is_over(generation):
                 return
-            self._record(message.alarms, outcome, detail, attempts)
+            self._record(message.alarms, outcome, detail, attempts, sifted.incidents)
         for reason, passed in group.passed.items():
             if not passed[0].quiet:  # otherwise the alarm itself says why
                 self._record(passed, "passed_over", reason)
@@ -309,21 +309,21 @@ class TargetNotifier:
 
     # -- what is told ----------------------------------------------------------------------------------------------
 
-    def _record(self, alarms: Sequence[Alarm], outcome: str, detail: str, attempts: int = 1) -> None:
+    def _record(
+        self, alarms: Sequence[Alarm], outcome: str, detail: str, attempts: int = 1,
+        as_one: Mapping[str, Incident] | None = None,
+    ) -> None:  # fmt: skip
         """Write what became of changes, before their offset is committed."""
         topic = self._settings.topic(_NOTIFICATIONS.topic.name)
         for begin in range(0, len(alarms), IDS_OF_A_RECORD):
             part = alarms[begin : begin + IDS_OF_A_RECORD]
+            changes = [change_id(each) for each in part]
             record = Notification(
-                id=message_id(alarms),
-                target=self.name,
-                at=round(time.time(), 3),
-                outcome=outcome,
-                alarms=[change_id(each) for each in part],
-                detail=detail,
-                attempts=attempts,
+                id=message_id(alarms), target=self.name, at=round(time.time(), 3), outcome=outcome, alarms=changes,
+                detail=detail, attempts=attempts,
                 escalated=[change_id(each) for each in part if outcome == "told" and each.event == ESCALATED],
-            )
+                incidents={each: as_one[each].id for each in changes if each in as_one} if as_one else {},
+            )  # fmt: skip
             self._producer.produce(topic, _NOTIFICATIONS.encode(record), _NOTIFICATIONS.key(record))
         self._count(outcome if outcome != "passed_over" else detail, len(alarms))
 

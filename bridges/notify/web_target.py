@@ -62,7 +62,7 @@ class WebOutlet:
             url, _, key = url.rpartition("/")
         messages = TEMPLATES[target.format](Told(alarms, self._listed, key, self._labels, incidents))
         return [
-            OutgoingMessage(about, partial(self._post, url, _encoded(body), message_id(about)))
+            OutgoingMessage(about, partial(self._post, url, _encoded(body), message_id(about or alarms)))
             for about, body in messages
         ]
 

@@ -12,7 +12,7 @@ Members that nobody acknowledges are escalated each by itself; that is told once
 only then is told of an incident as a whole, and hears nothing of the return of what it has not been told of.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -75,15 +75,6 @@ class _Told:
     level: int = 0
 
 
-@dataclass(slots=True)
-class _Before:
-    """A raise of before this process started: how severe it was told, if at all, how escalated, and if it stands."""
-
-    severity: int = -1
-    level: int = 0
-    stands: bool = False
-
-
 class IncidentTelling:
     """What one target has been told of incidents.
 
@@ -101,7 +92,9 @@ class IncidentTelling:
         self._level = level
         self._told: dict[RaiseKey, _Told] = {}  # by the member with which it was told
         self._alone: set[RaiseKey] = set()  # told by themselves
-        self._before: dict[RaiseKey, _Before] = {}
+        self._said: dict[str, str] = {}
+        self._said_alone: set[str] = set()
+        self._before: dict[str, Alarm] = {}
         self._taken = 0
 
     @property
@@ -112,38 +105,41 @@ class IncidentTelling:
     def take(self, alarm: Alarm) -> None:
         """Take note of a change, told or not."""
         self._incidents.take(alarm)
+        if self._said_alone and change_id(alarm) in self._said_alone:
+            self._note(alarm, "", None)
         self._taken += 1
-        if self._taken % _FORGET_EVERY == 0 and not self._before:
+        if self._taken % _FORGET_EVERY == 0 and not self._said:
             self._incidents.forget(alarm.changed_at - FORGET_SECONDS)
             self._told = {key: each for key, each in self._told.items() if key in self._incidents}
             self._alone = {key for key in self._alone if key in self._incidents}
 
-    def take_before(self, alarm: Alarm, *, wanted: bool) -> None:
-        """Take note of a change from before this process started, which the target was told if it wanted it."""
+    def remember(self, said: Iterable[tuple[str, str]]) -> None:
+        """Take note of what the target was told before this process started; before any change of that time is taken.
+
+        Args:
+            said: Ids of changes in the order in which they were told, each with the id of the incident that it was told
+                as; empty: by itself, perhaps by a process that was killed before it could commit that.
+        """
+        for name, as_one in said:
+            if as_one:
+                self._said.pop(name, None)  # told again after a crash
+                self._said[name] = as_one
+            else:
+                self._said_alone.add(name)
+
+    def take_before(self, alarm: Alarm) -> None:
+        """Take note of a change from before this process started."""
         self.take(alarm)
-        if (key := self._incidents.raise_of(alarm)) is not None:
-            known = self._before.setdefault(key, _Before())
-            known.stands = alarm.told and self._wants(alarm)
-            if wanted and alarm.event in STANDING_EVENTS:
-                known.severity = max(known.severity, SEVERITIES.index(alarm.severity))
-                known.level = max(known.level, alarm.level)
+        if (name := change_id(alarm)) in self._said:
+            self._before[name] = alarm
 
     def _resume(self) -> None:
-        """Conclude from what had come by then what has been told: an incident as such, or alarms by themselves."""
+        """Note what was told in the order in which it was, now that the incidents of that time are known."""
+        said, self._said = self._said, {}
         before, self._before = self._before, {}
-        for incident in self._incidents if before else ():
-            known = [each for each in incident.raises if each in before]
-            told = [each for each in known if before[each].severity >= 0]
-            if not told or len(known) < self._incidents.rules.least:
-                continue
-            if any(before[each].stands for each in known):
-                severity = max(before[each].severity for each in told)
-                self._told[told[0]] = _Told(incident.id, severity, max(before[each].level for each in told))
-            # Who is told after an escalation is told as one from the first on: by then it is an incident.
-            alone = 0 if self._level else self._incidents.rules.least - 1
-            for key in told[alone:]:
-                before[key].severity = -1
-        self._alone.update(key for key, each in before.items() if each.severity >= 0)
+        for name, as_one in said.items():
+            if (change := before.get(name)) is not None:
+                self._note(change, as_one, self._incidents.of(change))
 
     def sift(self, wanted: Sequence[Alarm]) -> Sifted:
         """Decide which of some changes are told; whoever calls it again gets the same, until `done`.
@@ -169,6 +165,9 @@ class IncidentTelling:
                 continue
             if chosen.get(name) is None and not _knows(change, self._level):
                 sifted.unknown.append(change)
+                continue
+            if chosen.get(name) is None and self._names_what_goes_on(change):
+                sifted.passed.append(change)
                 continue
             sifted.told.append(change)
             if (as_one := chosen.get(name)) is not None:
@@ -207,6 +206,16 @@ class IncidentTelling:
         newest = self._incidents.newest(name)
         return newest is not None and newest.told and self._wants(newest) and newest.level >= self._level
 
+    def _names_what_goes_on(self, change: Alarm) -> bool:
+        """Tell whether an alarm that has returned gave its id to an incident, by an earlier raise, that still stands.
+
+        That it is over would be taken for the end of that incident, whose end tells it, too.
+        """
+        if change.event in STANDING_EVENTS:
+            return False
+        named = (self._incidents.at(key) for key, told in self._told.items() if told.id == change.id)
+        return any(each is not None and self._stands(each) for each in named)
+
     def _told_of(self, incident: Incident) -> _Told | None:
         found = [self._told[each] for each in incident.raises if each in self._told]
         if not found:
@@ -216,17 +225,19 @@ class IncidentTelling:
     def done(self, sifted: Sifted) -> None:
         """Remember what has been told."""
         for change in sifted.told:
-            key = self._incidents.raise_of(change)
             incident = sifted.incidents.get(change_id(change))
-            if incident is not None and change.event not in STANDING_EVENTS:
-                for each in incident.raises:  # who is raised now is told that it stands again
-                    self._told.pop(each, None)
-            elif key is None or change.event not in STANDING_EVENTS:
-                continue
-            elif incident is not None:
-                self._told[key] = _Told(incident.id, SEVERITIES.index(incident.severity), change.level)
-            else:
-                self._alone.add(key)
+            self._note(change, "" if incident is None else incident.id, incident)
+
+    def _note(self, change: Alarm, as_one: str, incident: Incident | None) -> None:
+        key = self._incidents.raise_of(change)
+        if change.event not in STANDING_EVENTS:
+            for each in incident.raises if as_one and incident is not None else ():
+                self._told.pop(each, None)  # who is raised now is told that it stands again
+        elif key is not None and as_one:
+            severity = change.severity if incident is None else incident.severity
+            self._told[key] = _Told(as_one, SEVERITIES.index(severity), change.level)
+        elif key is not None:
+            self._alone.add(key)
 
 
 def _level(change: Alarm) -> int:

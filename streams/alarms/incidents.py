@@ -243,6 +243,11 @@ class Incidents:
         found = [each for each in self._raises.get(change.id, ()) if each.number <= change.number]
         return found[-1] if found else None
 
+    def at(self, key: RaiseKey) -> Incident | None:
+        """Return the incident that a raise belongs to; ``None`` if it is not known, or is in none."""
+        known = [each for each in self._raises.get(key[0], ()) if each.key == key]
+        return self._incidents(known[0].group).get(key) if known else None
+
     def newest(self, alarm_id: str) -> Alarm | None:
         """Return the newest record of an alarm; ``None`` if it is not known, or is in no group."""
         known = self._raises.get(alarm_id)

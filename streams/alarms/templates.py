@@ -199,7 +199,10 @@ def _alert(told: Told, alarm: Alarm) -> Any:
 
 def _pagerduty(told: Told) -> Iterator[Message]:
     for alarm in told.alarms[: told.listed]:
-        yield [alarm], _event(told, [alarm], told.sentence(alarm))
+        yield [alarm], (event := _event(told, [alarm], told.sentence(alarm)))
+        if event["event_action"] == "resolve" and event["dedup_key"] != alarm.id:
+            # The one whose return ends an incident may have a page of its own; where it has none, nothing comes of it.
+            yield [], {**event, "dedup_key": alarm.id}
     if others := told.alarms[told.listed :]:
         yield others, _event(told, others, replace(told, alarms=others).title())
 

@@ -147,6 +147,7 @@ class Notification(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         detail: The reason, for what was not told.
         attempts: How often it was sent.
         escalated: Of `alarms` those that were told because nobody had acknowledged them.
+        incidents: Of `alarms` those that were told as an incident: by the change, the id that the incident had.
     """
 
     id: str
@@ -157,3 +158,4 @@ class Notification(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     detail: str = ""
     attempts: Counter = 1
     escalated: list[str] = []
+    incidents: dict[str, str] = {}

@@ -50,7 +50,7 @@ class Received:
         if change.event in RAISED_EVENTS or change.event == ESCALATED:
             self.standing.add(name)
         else:
-            self.standing.discard(name)
+            self.standing -= {name, change.id}
 
 
 class SimulatedNotifier:
@@ -67,6 +67,7 @@ class SimulatedNotifier:
         self.lives = 0
         self._draw = draw
         self._committed: dict[int, int] = defaultdict(int)
+        self._said: list[tuple[str, str]] = []
         self._telling: IncidentTelling | None = None
         self._read: dict[int, int] = {}
         self._now = 0.0
@@ -95,7 +96,9 @@ class SimulatedNotifier:
     def _tell(self, telling: IncidentTelling, group: ChangeGroup, *, to_the_end: bool) -> None:
         sifted = telling.sift(group.wanted)
         for change in sifted.told:
-            self.received.take(change, sifted.incidents.get(change_id(change)))
+            incident = sifted.incidents.get(change_id(change))
+            self.received.take(change, incident)
+            self._said.append((change_id(change), "" if incident is None else incident.id))
             if not to_the_end and self._draw.random() < 0.1:
                 self._begin()
                 return
@@ -116,6 +119,7 @@ class SimulatedNotifier:
         self._telling = telling = IncidentTelling(
             Incidents(INCIDENTS, device_of), self.route.wants, self.route.level
         )
+        telling.remember(self._said)
         before = [
             change
             for number, log in enumerate(logs)
@@ -123,7 +127,7 @@ class SimulatedNotifier:
             if offset < self._committed[number]
         ]
         for change in before:
-            telling.take_before(change, wanted=not self.route.why_not(change, NOON))
+            telling.take_before(change)
         return telling
 
 

@@ -66,7 +66,7 @@ def _back(fault: str) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         if fault == "not resumed":
-            patch.setattr(IncidentTelling, "take_before", lambda self, alarm, wanted: self.take(alarm))
+            patch.setattr(IncidentTelling, "take_before", IncidentTelling.take)
         elif fault == "knows no levels":
             patch.setattr("streams.alarms.incident_telling._level", lambda _: 0)
         elif fault == "ends what stands anew":

@@ -205,10 +205,16 @@ class Boss:
         self.route = target
         self.telling = IncidentTelling(Incidents(IncidentRules()), target.wants, target.level)
         self.unknown = 0
+        self.log: list[Alarm] = []
+        self.said: list[tuple[str, str]] = []
 
-    def before(self, *changes: Alarm) -> None:
-        for each in changes:
-            self.telling.take_before(each, wanted=not self.route.why_not(each, NOON))
+    def anew(self) -> "Boss":
+        """Return who knows from the log what this one was told."""
+        other = Boss(self.route)
+        other.telling.remember(self.said)
+        for each in self.log:
+            other.telling.take_before(each)
+        return other
 
     def tell(self, *changes: Alarm) -> list[tuple[str, str]]:
         for each in changes:
@@ -217,6 +223,8 @@ class Boss:
         self.telling.done(sifted)
         self.unknown += len(sifted.unknown)
         found = [(sifted.incidents.get(change_id(each)), each) for each in sifted.told]
+        self.log += changes
+        self.said += [(change_id(each), "" if one is None else one.id) for one, each in found]
         return [
             (
                 each.sensor_id.removeprefix("plant:7:") if one is None else f"{len(one.members)} alarms",
@@ -263,8 +271,9 @@ def test_who_has_not_been_told_of_an_alarm_is_not_told_that_it_is_over() -> None
 
 @pytest.mark.parametrize("told", [1, 3, 5])
 def test_a_process_that_starts_anew_knows_what_has_been_escalated(told: int) -> None:
-    boss = Boss(route(1))
-    boss.before(*FIVE, *map(escalated, FIVE[:told]))
+    before = Boss(route(1))
+    before.tell(*FIVE, *map(escalated, FIVE[:told]))
+    boss = before.anew()
     assert boss.tell(*map(escalated, FIVE[told:])) == [], "a restart is no reason to tell it again"
     assert boss.tell(*(returned(escalated(each)) for each in FIVE)) == [("5 alarms", "returned")]
 
