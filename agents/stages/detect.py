@@ -29,7 +29,7 @@ def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
         to_state=models_to_state,
         from_state=partial(models_from_state, plan),
         changes=MODEL_CHANGES,
-        version=7,
+        version=8,
         settle=lay_over_all,
     )
 

@@ -75,6 +75,15 @@ def test_a_drift_that_stays_is_told_once_for_what_it_is_and_is_then_the_new_norm
         assert told[1].event_time - told[0].event_time == pytest.approx(86400, abs=900)
 
 
+def test_a_drift_beside_the_trend_that_a_series_always_has_is_told_as_one() -> None:
+    found = 0
+    for seed in range(100, 120):
+        readings, start, end = with_local_fault("drifting", DRIFT, seed)
+        told = since(start, changes(readings))
+        found += any(change.cause == "drift" and change.event_time <= end for change in told)
+    assert found >= 7, f"{found} of 20"
+
+
 def test_the_profile_is_shifted_by_the_drift_and_not_by_the_hour_of_the_day() -> None:
     model = SeriesModel(DetectionConfig())
     readings = drifting("daily", 3, 30, 6.0)

@@ -8,9 +8,9 @@ and one of a week:
     course                       ........------=====-----    mean of ~12 hours
     week                         ........................    mean of ~168
 
-How far these two lie apart, beside how far they usually do, is the drift (charts of exponentially weighted means:
-Roberts 1959). It holds until the next hour, so that an anomaly stays open while the drift goes on, and becomes the new
-normal after a day.
+How far these two stray from how they usually lie, beside how far they usually do, is the drift (charts of exponentially
+weighted means: Roberts 1959). It holds until the next hour, so that an anomaly stays open while the drift goes on, and
+becomes the new normal after a day.
 
 Series that wander smoothly, and those whose spikes are heavy-tailed, drift by nature: weather and floods are no fault.
 """
@@ -26,6 +26,8 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     DRIFT,
     DRIFTED,
     HOURS,
+    INTERVAL,
+    LEAN,
     ORIGIN,
     SHAPE,
     SLOW,
@@ -49,7 +51,9 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     DRIFT_OFFSET,
     DRIFT_SLOPE,
     HEAVY_SHAPE,
+    HOUR,
     OFFSET,
+    SETTLE_HOURS,
     SLOPE,
     STRAYING_CLIP,
     WEEK_RATE,
@@ -88,25 +92,35 @@ class Course(Tails):
         )
         floats[COURSE] += max(equal, COURSE_RATE) * (off - floats[COURSE])
         floats[WEEK] = week + max(equal, WEEK_RATE) * (off - week)
-        apart = abs(floats[COURSE] - floats[WEEK])
+        if self._s[DRIFTED] < 0.0:
+            floats[WEEK] = floats[COURSE] - floats[LEAN]
+            self._s[DRIFTED] += 1.0
+            return
+        strays = floats[COURSE] - floats[WEEK] - floats[LEAN]
+        apart = abs(strays)
         self._s[DRIFTED] = self._drift(apart) if n > DRIFT_FROM else 0.0
+        seen = n - COURSE_FROM
+        if seen <= 0:
+            return  # until then both are much the same
         usual = floats[APART]
-        floats[APART] += max(equal, COURSE_SCALE_RATE) * (
-            (apart if young else min(apart, APART_CLIP * usual)) - usual
-        )
+        if seen > COURSE_FROM and apart > APART_CLIP * usual:
+            apart = APART_CLIP * usual
+        rate = max(1.0 / seen, COURSE_SCALE_RATE)
+        floats[APART] += rate * (apart - usual)
+        floats[LEAN] += rate * (apart if strays > 0.0 else -apart)
 
     def _drift(self, apart: float) -> float:
         """Return the calibrated surprise of half a day and a week that lie so far apart; 0.0 if it is none."""
         scale = self._usual_apart
         if not apart > scale > 0.0 or self._drifts_by_nature:
             return 0.0
-        nats = DRIFT_SLOPE * log(apart / scale) - DRIFT_OFFSET
+        nats = DRIFT_SLOPE * log(apart / scale) - self._drift_offset
         known = SLOPE * log(CLAIM * self._n) - OFFSET
         return max(0.0, supported(nats, known))
 
     def _drifting(self, nats: float) -> float:
         """Name drift as what surprises most, and return its surprise."""
-        self._cause = 2 * DRIFT + (self._floats[COURSE] < self._floats[WEEK])
+        self._cause = 2 * DRIFT + (self._floats[COURSE] < self._floats[WEEK] + self._floats[LEAN])
         return nats
 
     @property
@@ -123,7 +137,12 @@ class Course(Tails):
     def _drift_reach(self, nats: float) -> float:
         """Return how far half a day and a week lie apart where drift reaches ``nats``."""
         known = SLOPE * log(CLAIM * self._n) - OFFSET
-        return self._usual_apart * exp((claimed(nats, known) + DRIFT_OFFSET) / DRIFT_SLOPE)
+        return self._usual_apart * exp((claimed(nats, known) + self._drift_offset) / DRIFT_SLOPE)
+
+    @property
+    def _drift_offset(self) -> float:
+        """What is taken off the surprise of a drift: less, the more readings share the one look of an hour."""
+        return DRIFT_OFFSET - max(log(HOUR / self._s[INTERVAL]), 0.0)
 
     @property
     def away(self) -> bool:
@@ -142,5 +161,7 @@ class Course(Tails):
         s[SLOW] = s[ORIGIN] + sum(visited) / len(visited)
 
     def _begin_course(self) -> None:
-        """Begin at the profile: what was away is the new normal."""
-        self._floats[COURSE] = self._floats[WEEK] = self._s[DRIFTED] = 0.0
+        """Begin at the profile: what was away is the new normal, once a day has shown where that is."""
+        self._floats[COURSE] = 0.0
+        self._floats[WEEK] = -self._floats[LEAN]
+        self._s[DRIFTED] = -SETTLE_HOURS

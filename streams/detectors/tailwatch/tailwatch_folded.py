@@ -62,10 +62,10 @@ class Folded(Paced):
             super()._turn(time)
             return
         if levels.stood:
-            self._s[DRIFTED] = 0.0
+            self._s[DRIFTED] = min(self._s[DRIFTED], 0.0)
         super()._turn(time)
-        if self._values is None:
-            self._s[DRIFTED] = max(self._s[DRIFTED], levels.standing(time))
+        if self._values is None and levels.standing(time) > self._s[DRIFTED] >= 0.0:
+            self._s[DRIFTED] = levels.stood
 
     def _drifting(self, nats: float) -> float:
         if self._levels is None or nats > self._levels.stood:

@@ -103,8 +103,8 @@ LEAP_PRIOR_COUNT: Final = 20.0
 LEAP_CLUSTER: Final = 0.4
 """Weight of a leap within two readings of the last one: a spike goes up and down."""
 
-COURSE_RATE: Final = 1.0 / 12.0
-"""Learning rates of the distance from the profile, per hour: of half a day, ..."""
+COURSE_RATE: Final = 1.0 / 14.0
+"""Learning rates of the distance from the profile, per hour: of 14 hours, ..."""
 WEEK_RATE: Final = 1.0 / 168.0
 """... and of a week."""
 COURSE_SCALE_RATE: Final = 0.002
@@ -116,15 +116,17 @@ COURSE_CLIP: Final = 15.0
 STRAYING_CLIP: Final = 4.0
 """... its straying up to so many times, ..."""
 APART_CLIP: Final = 3.0
-"""... and how far half a day and a week lie apart up to so many times the usual."""
-APART_LEAST: Final = 0.3
+"""... and how far half a day and a week stray up to so many times the usual."""
+APART_LEAST: Final = 0.25
 """What is usual is at least so many strayings of an hour: of independent hours it is 0.2."""
 DRIFT_FROM: Final = 120
 """Drift is judged after so many hours (beside the two days in which the profile is learned)."""
-DRIFT_SLOPE: Final = 8.0
+SETTLE_HOURS: Final = 24.0
+"""For so many hours after a new normal the week is taken for what half a day is."""
+DRIFT_SLOPE: Final = 12.0
 """Calibrated surprise of a drift of u times the usual is DRIFT_SLOPE ln u - ..."""
-DRIFT_OFFSET: Final = 8.0
-"""... DRIFT_OFFSET."""
+DRIFT_OFFSET: Final = 16.0
+"""... DRIFT_OFFSET, and ln of the readings in an hour."""
 
 STRAY_FACTOR: Final = 4.0
 """A value of the warm-up strays if it lies so many times farther off than the others do."""

@@ -13,6 +13,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     FAST,
     FLAT,
     GLANCE,
+    LEAN,
     LEVEL,
     LONGEST,
     MID,
@@ -123,7 +124,7 @@ class View(Folded):
             lower = expected - self._reach(2 * residual + 1, nats)
             upper = expected + self._reach(2 * residual, nats)
         elif residual == DRIFT:
-            expected = s[CENTRE] + self._floats[WEEK]
+            expected = s[CENTRE] + self._floats[WEEK] + self._floats[LEAN]
             reach = self._drift_reach(nats)
             lower, upper = expected - reach, expected + reach
         elif residual == FLAT:
