@@ -8,6 +8,8 @@ from bridges.process.metrics import (
     ALARM_ACTIONS,
     ALARM_CHANGES,
     ALARM_INPUTS_UNREADABLE,
+    COUNTER_FALLS,
+    COUNTER_RATES,
     LET_GO,
     LIMITS_UNJUDGED,
     PEER_VALUES,
@@ -48,6 +50,9 @@ class Counts:
     values_supplemented: int = 0
     values_unchecked: int = 0
     values_left_out: int = 0
+    rates_made: int = 0
+    rates_left_out: int = 0
+    counters_fell: int = 0
     readings_skipped: int = 0
     ticks: int = 0
     unreadable: int = 0
@@ -78,6 +83,13 @@ class Counts:
         WORKER_READINGS.labels("duplicate").inc(outcome.duplicates)
         WORKER_READINGS.labels("left_out").inc(outcome.left_out)
         WORKER_READINGS.labels("skipped").inc(outcome.skipped)
+        self.rates_made += outcome.rates
+        self.counters_fell += len(outcome.falls)
+        self.rates_left_out += outcome.rates_left_out
+        COUNTER_RATES.labels("windows").inc(outcome.rates)
+        COUNTER_RATES.labels("left_out").inc(outcome.rates_left_out)
+        for fall in outcome.falls:
+            COUNTER_FALLS.labels(fall).inc()
         LET_GO.labels("windows").inc(outcome.let_go)
         WORKER_LATE.inc(len(outcome.late))
         WORKER_UNCHECKED.inc(outcome.unchecked)

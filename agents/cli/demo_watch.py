@@ -142,7 +142,7 @@ class DemoLedger:
             self.stopped = True
             return
         audit = Audit(
-            settings, settings.windows.policy(), settings.detection.plan(settings.windows.policy().room)
+            settings, settings.window_policy(), settings.detection.plan(settings.windows.policy().room)
         )
         try:
             self._look(supervisor, audit)

@@ -15,7 +15,7 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.peer_records import PeerInput
 from streams.records.rows import Row
 from streams.records.types import Aggregate, DeadLetter, LateReading, Logged, Reading
-from streams.windows.aggregation import AggregationOutcome, aggregate
+from streams.windows.aggregation import AggregationOutcome, aggregate, settle_counters
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
 
@@ -32,7 +32,7 @@ WINDOW_ROWS: Final = RowForm(
 
 def window_rows(policy: WindowPolicy) -> RowForm[SensorWindows]:
     """Tell how the windows of a sensor are kept: those of another size would be taken for windows of another time."""
-    return replace(WINDOW_ROWS, policy=policy.shape)
+    return replace(WINDOW_ROWS, policy=policy.shape, settle=partial(settle_counters, policy))
 
 
 def window_stage(
@@ -43,7 +43,7 @@ def window_stage(
     Delivery: each reading counts once; rows remember the offset they contain, results have derived ids.
     Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
     """
-    policy, peers = settings.windows.policy(), settings.peer_plan()
+    policy, peers = settings.window_policy(), settings.peer_plan()
     return Stage(
         name="aggregate_readings",
         reads=CATALOGUE.of(Reading),

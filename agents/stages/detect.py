@@ -10,8 +10,7 @@ from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
 from streams.alarms.inputs import inputs_of_detection
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.log_rules import lay_over_all
-from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state
+from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state, settle_models
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
 from streams.records.alarm_records import AlarmInput
@@ -30,7 +29,7 @@ def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
         from_state=partial(models_from_state, plan),
         changes=MODEL_CHANGES,
         version=8,
-        settle=lay_over_all,
+        settle=partial(settle_models, plan),
     )
 
 

@@ -72,6 +72,7 @@ class DeviceWatch:
 
     def __init__(self, app: "WorkerApp") -> None:
         self._app = app
+        self._counters = app.settings.detection.plan().counters
         self._reader = TopicReader(app.settings, [DEVICES.topic, PRESENCE.topic])
         self.devices: dict[str, Device] = {}
         self._presence: dict[str, Presence] = {}
@@ -231,12 +232,14 @@ class DeviceWatch:
     def unit(self, sensor_id: str, quantity: str) -> str:
         """Return the unit of a quantity; empty if nobody has said it."""
         device = self.devices.get(sensor_id)
-        return device.units.get(quantity, "") if device else ""
+        return self._counters.units_with_rates(sensor_id, device.units).get(quantity, "") if device else ""
 
     def describe(self, sensor_id: str) -> Json:
         """Say what is known of a device, and whether it is there."""
         device, told = self.devices.get(sensor_id), self.told.get(sensor_id, _NOT_LOOKED_AT)
-        return {**msgspec.to_builtins(told), **as_registered(device)}
+        known = as_registered(device)
+        known["units"] = self._counters.units_with_rates(sensor_id, known["units"])
+        return {**msgspec.to_builtins(told), **known}
 
     def refresh_gauges(self) -> None:
         """Bring the counts of the metrics up to date."""

@@ -51,6 +51,9 @@ def worker_ledger(app: "WorkerApp", watch: Watch) -> Json:
         "values_unchecked": counts.values_unchecked,
         "values_left_out": counts.values_left_out,
         "readings_skipped": counts.readings_skipped,
+        "rates_made": counts.rates_made,
+        "rates_left_out": counts.rates_left_out,
+        "counters_fell": counts.counters_fell,
         "windows_closed": counts.windows_closed,
         "open_values": _open_values(app),
     }

@@ -3,7 +3,7 @@
 Only partitions that the worker owns are shown; `agents.web.peers` asks the other workers for theirs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,7 @@ from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
 from agents.views.worst_first import Ranked, WorstFirst
 from agents.web.queries import Json
+from streams.counters.counter import Counter
 from streams.detection.sensor_models import SensorModels
 from streams.peers.peer_states import PeerGroup, PeerMember, PeerState, RelationGroup
 from streams.records.identity import event_seconds
@@ -54,7 +55,7 @@ class LiveState:
         self._bands = bands
         self._devices = devices
         self._order = WorstFirst(app, devices)
-        self._policy = app.settings.windows.policy()
+        self._policy = app.settings.window_policy()
         self._describe: dict[str, Callable[[Any], Json]] = {
             "windows": lambda state: describe_windows(self._policy, state),
             "models": describe_models,
@@ -144,10 +145,10 @@ class LiveState:
         return {
             "sensor_id": sensor_id,
             "device": self._devices.describe(sensor_id),
-            "last": self._recent.last(sensor_id) or _last_in_windows(windows),
+            "last": self._last(sensor_id, windows, models),
             "windows": None if windows is None else describe_windows(self._policy, windows.state),
             "detector": None if models is None else describe_models(models.state),
-            "recent": self._recent.history(sensor_id),
+            "recent": self._recent.history(sensor_id, counters=self._policy.counters),
             "bands": self._bands.told(sensor_id),
             "applied_through": {
                 name: row.applied_through
@@ -161,13 +162,24 @@ class LiveState:
         models, windows = self._row("models", sensor_id), self._row("windows", sensor_id)
         return {
             "device": self._devices.describe(sensor_id),
-            "last": self._recent.last(sensor_id) or _last_in_windows(windows),
+            "last": self._last(sensor_id, windows, models),
             "series": {} if models is None else describe_models(models.state)["series"],
             "open_windows": 0
             if windows is None
             else sum(len(each.open) for each in windows.state.series.values()),
-            "recent": self._recent.history(sensor_id, newest=60),
+            "recent": self._recent.history(sensor_id, newest=60, counters=self._policy.counters),
         }
+
+    def _last(
+        self, sensor_id: str, windows: Row[SensorWindows] | None, models: Row[SensorModels] | None
+    ) -> Json | None:
+        """Return the newest reading, with the last rates of the counters of its sensor."""
+        last = self._recent.last(sensor_id) or _last_in_windows(windows)
+        counters = None if models is None else models.state.counters
+        if last is None or counters is None:
+            return last
+        rates = counters.last_rates(self._policy.counters, sensor_id)
+        return {**last, "values": {**rates, **last["values"]}}
 
     def _state(self, table: str) -> WriteBehindState[Any] | None:
         for state in self._states:
@@ -219,7 +231,12 @@ def describe_models(models: SensorModels) -> Json:
     for quantity, change in models.silences.items():
         described[quantity]["open"] = True
         described[quantity]["anomalies"].append(msgspec.structs.asdict(change))
-    return {"series": described}
+    counters = {} if models.counters is None else models.counters.counters
+    return {"series": described, **({"counters": _describe_counters(counters)} if counters else {})}
+
+
+def _describe_counters(counters: Mapping[str, Counter]) -> Json:
+    return {quantity: counter.described() for quantity, counter in sorted(counters.items())}
 
 
 def describe_peers(state: PeerState) -> Json:

@@ -5,9 +5,12 @@ All of it lives in memory, is bounded, and starts empty with the worker: it is f
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from agents.web.queries import Json
+from streams.counters.counter_plan import NO_COUNTERS, CounterPlan
+from streams.counters.sensor_counters import LogCounters
+from streams.records.identity import event_ms
 from streams.records.types import Anomaly, Logged, Reading
 
 Point = tuple[float, dict[str, float]]
@@ -68,11 +71,21 @@ class Recent:
         collected_at, values = max(ring, key=lambda point: point[0])
         return {"collected_at": collected_at, "values": values}
 
-    def history(self, sensor_id: str, newest: int = POINTS) -> dict[str, list[tuple[float, float]]]:
-        """Return event time and value of the newest readings of each quantity, by event time."""
+    def history(
+        self, sensor_id: str, newest: int = POINTS, counters: CounterPlan = NO_COUNTERS
+    ) -> dict[str, list[tuple[float, float]]]:
+        """Return event time and value of the newest readings of each quantity, by event time.
+
+        Args:
+            sensor_id: The sensor.
+            newest: At most so many.
+            counters: Which series are counters: rates follow from the readings that are here.
+        """
         series: dict[str, list[tuple[float, float]]] = {}
+        rates = LogCounters(counters)
         for collected_at, values in self._rings.get(sensor_id, ()):
-            for quantity, value in values.items():
+            made = rates.observe(sensor_id, values, event_ms(collected_at))
+            for quantity, value in chain(values.items(), made.items()):
                 series.setdefault(quantity, []).append((collected_at, value))
         return {quantity: sorted(points)[-newest:] for quantity, points in series.items()}
 

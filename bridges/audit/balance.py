@@ -47,7 +47,8 @@ def balance(sent: Totals, audit: Audit) -> list[Entry]:
     """
     log, published, stored = audit.log, audit.published, audit.stored
     # Where windows overlap, a value is in several: then only the replay can tell.
-    counted = published.counted - log.counted_again + log.in_none
+    rates = log.windowed.rates  # which nobody has sent
+    counted = published.counted - rates - log.counted_again + log.in_none
     placed = counted if audit.policy.overlap == 1 else log.values
     late = f"{log.late:,} late, {log.in_none:,} in none"
     kept = stored[audit.catalogue.of(Reading).collection]

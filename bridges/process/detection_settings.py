@@ -87,6 +87,10 @@ class DetectionSettings(Section):
     """Other quantities of the same sensor from which one follows; said of a pattern of that one quantity only."""
     peers_after_seconds: float = _DEFAULT.peers_after_seconds
     """A series is compared for so long before peers or a relation raise anything: two days show a daily course."""
+    counter: bool = False
+    """Whether a series is a counter, a number that only grows: its rate is a series of its own (``energy_per_hour``).
+    Said of a pattern only, as ``true`` or a table: ``wraps_at``, the value at which it begins again at 0; ``per``,
+    ``second``, ``minute``, ``hour`` or ``day``; ``over_seconds``, the least time a rate is taken over (45)."""
     series: Annotated[dict[str, dict[str, Any]], JsonTable] = Field(default_factory=dict)
     """Exceptions by pattern, the first match counts; in the environment a JSON object:
     ``{"boiler-*/temperature": {"high": 120}}``."""

@@ -154,6 +154,16 @@ WORKER_UNCHECKED = _counter(
     "weir_worker_values_unchecked_total",
     "Late values put into windows that might be repetitions of older ones.",
 )
+COUNTER_RATES = _counter(
+    "weir_counter_rates_total",
+    "Rates of counters: put into `windows`, or `left_out`, without room.",
+    "outcome",
+)
+COUNTER_FALLS = _counter(
+    "weir_counter_falls_total",
+    "Falls of counters by what they were: `reset`, `step_back` (by less than a tenth), `wrap`, or `dip` (passed over).",
+    "kind",
+)
 WORKER_UNREADABLE = _counter(
     "weir_worker_records_unreadable_total", "Records of readings set aside as dead letters."
 )

@@ -6,6 +6,7 @@ An unknown ``WEIR_*`` variable is an error: a typo must not pass silently.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Literal
@@ -319,6 +320,11 @@ class Settings(BaseSettings):
                     f"must have so many times (as 900,1800), got {times}"
                 )
         return self
+
+    def window_policy(self) -> WindowPolicy:
+        """Make the policy of windows, with the counters that detection names: their rates have windows, too."""
+        policy = self.windows.policy()
+        return replace(policy, counters=self.detection.plan(policy.room).counters)
 
     def peer_plan(self) -> PeerPlan:
         """Make the plan of what is compared with its peers."""

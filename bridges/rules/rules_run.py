@@ -79,9 +79,9 @@ def limits_only(configuration: Configuration) -> Configuration:
 
 
 def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> RulesOutcome:
-    outcome = RulesOutcome()
     # The file would take the place of all rules that were applied; those in force are followed.
     plans = [limits_only(run.before).plan(), limits_only(run.after).plan(from_log=False)]
+    outcome = RulesOutcome(SeenSeries(plans[1].counters))
     trials = [LimitTrial(plan, run.alarms, run.tick_seconds) for plan in plans]
     # Without any limit in force there is nothing that they could have raised.
     at_work = trials if _has_limits(plans[0]) or _has_rules(run.source) else trials[1:]

@@ -1,6 +1,6 @@
 """One set of settings to try: windows and detection, with a name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -34,7 +34,8 @@ class Configuration:
         Raises:
             ConfigurationError: If the settings make none.
         """
-        return WindowConfig(**self.windows).policy()
+        policy = WindowConfig(**self.windows).policy()
+        return replace(policy, counters=self.plan().counters) if self.detection else policy
 
     def plan(self, *, from_log: bool = True) -> DetectionPlan:
         """Make the detection plan.

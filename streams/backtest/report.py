@@ -4,6 +4,7 @@ No clock, no machine, no cost goes in: those who run the same backtest twice can
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -68,11 +69,19 @@ class BacktestReport:
         return ranked
 
     def _all_series(self) -> list[Series]:
-        return [
-            (sensor_id, quantity)
-            for sensor_id in sorted(self.outcome.sensors)
-            for quantity in sorted(self.outcome.sensors[sensor_id].quantities)
-        ]
+        return sorted(self._readings)
+
+    @cached_property
+    def _readings(self) -> dict[Series, int]:
+        """Readings of each series; of rates of counters, how many there were in the last configuration with any."""
+        rates: dict[Series, int] = {}
+        for results in self.outcome.detections.values():
+            rates |= results.rates
+        return rates | {
+            (sensor_id, quantity): readings
+            for sensor_id, sensor in self.outcome.sensors.items()
+            for quantity, readings in sensor.quantities.items()
+        }
 
     def _ranked(self, series: Series, changes: Mapping[str, int]) -> dict[str, Any]:
         sensor_id, quantity = series
@@ -90,7 +99,7 @@ class BacktestReport:
         return {
             "sensor_id": sensor_id,
             "quantity": quantity,
-            "readings": self.outcome.sensors[sensor_id].quantities[quantity],
+            "readings": self._readings[series],
             "labels": sum(_concerns(label, series) for label in self.labels or ()),
             "appeared": changes.get("appeared", 0),
             "vanished": changes.get("vanished", 0),

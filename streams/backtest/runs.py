@@ -311,11 +311,13 @@ class DetectionResults:
         intervals: Anomalies of each series, by raise.
         skipped: Values that the models passed over: older than the newest they had seen, or seen before.
         digests: Hash of each sensor's changes.
+        rates: Of each rate of a counter, how many there were.
     """
 
     intervals: Intervals = field(default_factory=Intervals)
     skipped: int = 0
     digests: dict[str, bytes] = field(default_factory=dict)
+    rates: dict[Series, int] = field(default_factory=dict)
 
     def add(self, changes: Sequence[Anomaly]) -> None:
         """Add what was found across partitions, in order."""
@@ -333,6 +335,7 @@ class DetectionResults:
         self.intervals.by_series |= other.intervals.by_series
         self.skipped += other.skipped
         self.digests |= other.digests
+        self.rates |= other.rates
 
 
 class DetectionRun(_NettedRun[SensorModels, DetectionOutcome]):
@@ -384,4 +387,12 @@ class DetectionRun(_NettedRun[SensorModels, DetectionOutcome]):
             for model in row.state.values()
         )
         self._results.digests = self._hashes.digests()
+        if counters := self.plan.counters:
+            self._results.rates = {
+                (sensor_id, quantity): model.seen
+                for rows in self.rows.values()
+                for sensor_id, row in rows.items()
+                for quantity, model in row.state.items()
+                if counters.counter_of(sensor_id, quantity) is not None
+            }
         return self._results

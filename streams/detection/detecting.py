@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from streams.counters.sensor_counters import SensorCounters
 from streams.detection.causes import cause_apart
 from streams.detection.log_rules import put_in_force, rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
 from streams.detection.silence import Told
 from streams.detection.verdicts import AnomalyChange
-from streams.records.identity import anomaly_id
+from streams.records.identity import anomaly_id, rounded
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
 from streams.records.types import Anomaly, Logged, Reading, Tick
-from streams.windows.event_clock import AHEAD_MS
+from streams.windows.event_clock import AHEAD_MS, is_ahead
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class DetectionOutcome:
         anomalies: Changes in the life of anomalies, in order.
         changed: Rows that changed, by sensor, in the order of their first change.
         in_order: The same, and the times of ticks between them: what alarms follow from.
+        rates: Rates of counters given to models.
         left_out: Values of sensors or quantities for which there is no room.
         let_go: Sensors whose rows have left, since they were silent for long.
         unjudged: Values beyond a limit of which is not known whether its condition held, by series.
@@ -40,9 +42,21 @@ class DetectionOutcome:
     in_order: list[Anomaly | float] = field(default_factory=list)
     applied: int = 0
     skipped: int = 0
+    rates: int = 0
     left_out: int = 0
     let_go: int = 0
     unjudged: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def tell(self, sensor_id: str, quantity: str, changes: Iterable[AnomalyChange]) -> None:
+        """Add what changed in the lives of anomalies of a series.
+
+        Args:
+            sensor_id, quantity: The series.
+            changes: In their order.
+        """
+        anomalies = [to_anomaly(sensor_id, quantity, change) for change in changes]
+        self.anomalies += anomalies
+        self.in_order += anomalies
 
 
 def detect(
@@ -62,6 +76,7 @@ def detect(
         outcome: Collects the results.
     """
     changed = outcome.changed
+    counting = bool(plan.counters)
     for offset, ingest_ms, record in records:
         if type(record) is not Reading:  # `isinstance` asks the metaclass of structs
             if type(record) is Tick:
@@ -91,28 +106,76 @@ def detect(
         for quantity, value in reading.values.items():
             model = models.get(quantity)
             if model is None:
-                if len(models) >= plan.room.quantities:
+                model = _begin_model(plan, rows, reading, quantity, ingest_ms)
+                if model is None:
                     outcome.left_out += 1
                     continue
-                model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
-                if (rules := rules_of(rows)) is not None:
-                    rules.lay_over(sensor_id, quantity, model)
-                if model.limits is not None:
-                    models.attend(ingest_ms)
             newest = models.newest
             changes = model.observe(event_time, value, reading, ahead, newest)
             if newest is not None and model.take_unjudged():
                 outcome.unjudged[sensor_id, quantity] += 1
             if changes:
-                anomalies = [to_anomaly(sensor_id, quantity, change) for change in changes]
-                outcome.anomalies += anomalies
-                outcome.in_order += anomalies
+                outcome.tell(sensor_id, quantity, changes)
         if models.newest is not None:
             models.newest.take(event_time, reading.values, models)
-        if models.silence is not None and (
-            told := models.silence.hear(reading.values if news is None else news, ingest_ms)
-        ):
-            _tell(sensor_id, told, models, outcome)
+        if counting and ((counters := models.counters) is None or counters.idle != len(models)):
+            _judge_rates(plan, rows, reading, ingest_ms, outcome)
+        if models.silence is not None:
+            heard = list(reading.values) if news is None else news
+            if models.counters is not None:
+                heard += list(models.counters.rates_of(heard))
+            if told := models.silence.hear(heard, ingest_ms):
+                _tell(sensor_id, told, models, outcome)
+
+
+def _begin_model(
+    plan: DetectionPlan, rows: dict[str, Row[SensorModels]], reading: Reading, quantity: str, ingest_ms: int
+) -> SeriesModel | None:
+    """Begin the model of a series that is new, with the limits in force; ``None`` if there is no room."""
+    sensor_id = reading.sensor_id
+    models = rows[sensor_id].state
+    if len(models) >= plan.room.quantities:
+        return None
+    model = models[quantity] = SeriesModel(plan.config_for(sensor_id, quantity))
+    if (rules := rules_of(rows)) is not None:
+        rules.lay_over(sensor_id, quantity, model)
+    if model.limits is not None:
+        models.attend(ingest_ms)
+    return model
+
+
+def _judge_rates(
+    plan: DetectionPlan,
+    rows: dict[str, Row[SensorModels]],
+    reading: Reading,
+    ingest_ms: int,
+    outcome: DetectionOutcome,
+) -> None:
+    """Have the rates judged that follow from a reading: each is one of its own series, behind the reading."""
+    sensor_id = reading.sensor_id
+    models = rows[sensor_id].state
+    if models.counters is None:
+        models.counters = SensorCounters()
+    if not models.counters.attend(plan.counters, sensor_id, models):
+        return
+    with_room = [quantity for quantity in reading.values if quantity in models]
+    ms = rounded(reading.collected_at * 1000.0)
+    rates, _ = models.counters.observe(
+        plan.counters, sensor_id, with_room, reading.values, ms, ahead=is_ahead(ms, ingest_ms)
+    )
+    for quantity, rate in rates.items():
+        model = models.get(quantity) or _begin_model(plan, rows, reading, quantity, ingest_ms)
+        if model is None:
+            outcome.left_out += 1
+            continue
+        outcome.rates += 1
+        changes = model.observe(reading.collected_at, rate, reading, False, models.newest)
+        if models.newest is not None and model.take_unjudged():
+            outcome.unjudged[sensor_id, quantity] += 1
+        if changes:
+            outcome.tell(sensor_id, quantity, changes)
+    if rates and models.newest is not None:
+        models.newest.take(reading.collected_at, rates, models)
 
 
 def _news(models: SensorModels, event_time: float, reading: Reading) -> list[str]:

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from streams.counters.counter import CounterRules
+from streams.counters.counter_plan import CounterPlan
 from streams.detection.limits import LimitRules
 from streams.detection.verdicts import Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
@@ -85,6 +87,8 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             quantity that have the same pattern; ``group``, those whose ids have the same beginning, up to the last
             colon; ``none``.
         follows: Other quantities of its sensor, from which it follows: it is compared with what they say.
+        counter: Whether the series is a counter, and how it counts: its rate is a series of its own, and no detector
+            judges the counter itself; said of a pattern.
         peers_after_seconds: It has been compared for so long before peers, or a relation, raise anything.
     """
 
@@ -118,6 +122,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     when_seconds: Annotated[float, Meta(gt=0)] = USUAL_AGE
     peers: Literal["none", "pattern", "group"] = "none"
     follows: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
+    counter: CounterRules | bool = False
     peers_after_seconds: Seconds = 2 * 86400.0
 
     def __post_init__(self) -> None:
@@ -147,6 +152,11 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
                 f"deadband must be less than high - low, {self.high - self.low:g}, got {self.deadband:g}: "
                 "no value would ever be back within"
             )
+
+    @property
+    def counting(self) -> CounterRules | None:
+        """How the series counts; ``None`` if it is no counter."""
+        return CounterRules() if self.counter is True else self.counter or None
 
     @cached_property
     def limits(self) -> LimitRules | None:
@@ -249,9 +259,22 @@ class DetectionPlan:
                 'detection: peers = "pattern" must be said of a pattern, which says who the peers are: '
                 '[detection.series."room-*/temperature"]'
             )
-        self.patterns = {
+        if self.default.counting is not None:
+            raise ConfigurationError(
+                'detection: counter must be said of a pattern: [detection.series."meter-*/energy"] counter = true'
+            )
+        read = {
             pattern: _read({**base, **own}, f"detection.series.{pattern}")
             for pattern, own in patterns.items()
+        }
+        self.counters = CounterPlan.of(
+            {pattern: config.counting for pattern, config in read.items()}, series_matches
+        )
+        self.patterns = {pattern: _of_counter(config) for pattern, config in read.items()}
+        self._of_rates = {
+            pattern: msgspec.structs.replace(config, counter=False)
+            for pattern, config in read.items()
+            if config.counting is not None
         }
         for name, config in {"detection": self.default, **self.patterns}.items():
             _check_silence(name, config, self.room)
@@ -272,15 +295,29 @@ class DetectionPlan:
         return any(each is not None and each.of_silence for each in limits)
 
     def config_for(self, sensor_id: str, quantity: str) -> DetectionConfig:
-        """Return the configuration of a series: that of the first pattern that matches, else the default."""
+        """Return the configuration of a series: that of the first pattern that matches, else the default.
+
+        A rate has it, too, by its own name; if that is the pattern of counters, without being one.
+        """
         pattern = self.pattern_for(sensor_id, quantity)
-        return self.default if pattern is None else self.patterns[pattern]
+        if pattern is None:
+            return self.default
+        if pattern in self._of_rates and self.counters.counter_of(sensor_id, quantity) is not None:
+            return self._of_rates[pattern]
+        return self.patterns[pattern]
 
     def pattern_for(self, sensor_id: str, quantity: str) -> str | None:
         """Return the pattern whose configuration a series has; ``None``: that of all others."""
         return next(
             (pattern for pattern in self.patterns if series_matches(pattern, sensor_id, quantity)), None
         )
+
+
+def _of_counter(config: DetectionConfig) -> DetectionConfig:
+    """Return the configuration of a counter itself: what only grows is judged by its limits alone."""
+    if config.counting is None:
+        return config
+    return msgspec.structs.replace(config, detector="none", parameters={})
 
 
 def series_matches(pattern: str, sensor_id: str, quantity: str) -> bool:

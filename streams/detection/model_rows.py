@@ -4,13 +4,14 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.detection.log_rules import RULES_ROW, PartitionRules
+from streams.counters.sensor_counters import SensorCounters
+from streams.detection.log_rules import RULES_ROW, PartitionRules, lay_over_all
 from streams.detection.newest_values import NewestValues
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
 from streams.detection.silence import SilenceWatch
-from streams.errors import InputError, Reason
-from streams.records.rows import Changes
+from streams.errors import InputError, Reason, shown
+from streams.records.rows import Changes, Row
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -18,8 +19,8 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 def models_to_state(models: SensorModels) -> list[Any]:
     """Return a sensor's models as plain values, or the rules of the partition.
 
-    Last, each as bytes by itself, stand the watch for its silence and the newest values that conditions ask for, if it
-    has them: the one a list, the other a map.
+    Last stand its counters, without a quantity, and, each as bytes by itself, the watch for its silence and the newest
+    values that conditions ask for, if it has them: the one a list, the other a map.
     """
     if isinstance(models, PartitionRules):
         return models.to_state()
@@ -27,9 +28,11 @@ def models_to_state(models: SensorModels) -> list[Any]:
     return state + _beside(models)
 
 
-def _beside(models: SensorModels) -> list[bytes]:
-    """Return what a sensor has beside its models."""
-    found: list[bytes] = []
+def _beside(models: SensorModels) -> list[Any]:
+    """Return what a sensor has beside its models: written whole each time."""
+    found: list[Any] = []
+    if models.counters is not None and not models.counters.is_empty:
+        found.append((None, models.counters.to_state()))
     if models.silence is not None:
         found.append(_encode(models.silence.to_state()))
     if models.newest is not None and (known := models.newest.to_state()):
@@ -52,15 +55,43 @@ def models_from_state(plan: DetectionPlan, sensor_id: str, state: Any) -> Sensor
         return PartitionRules.from_state(state)
     models = SensorModels()
     for each in state:
-        if isinstance(each, bytes):
-            _restore_beside(models, each)
+        if _restored_beside(models, each):
             continue
         quantity, data = each
         models[quantity] = SeriesModel.from_bytes(data, plan.config_for(sensor_id, quantity))
     return models
 
 
-def _restore_beside(models: SensorModels, data: bytes) -> None:
+def settle_models(plan: DetectionPlan, rows: dict[str, Row[SensorModels]]) -> None:
+    """Bring the models of a partition that came back in line with the settings of now, and with its rules.
+
+    Args:
+        plan: How each series is watched now.
+        rows: Of the partition.
+    """
+    for sensor_id, row in rows.items():
+        if row.state.counters is not None:
+            row.state.counters.settle(plan.counters, sensor_id)
+    lay_over_all(rows)
+
+
+def _restored_beside(models: SensorModels, each: Any) -> bool:
+    """Restore what is kept beside models; tells whether it is that."""
+    if isinstance(each, bytes):
+        _restore_bytes(models, each)
+    elif each[0] is None:
+        try:
+            models.counters = SensorCounters.from_state(each[1])
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                Reason.UNREADABLE_RECORD, f"expected the state of counters, got {shown(each[1])}: {error}"
+            ) from None
+    else:
+        return False
+    return True
+
+
+def _restore_bytes(models: SensorModels, data: bytes) -> None:
     try:
         state = msgspec.msgpack.decode(data)
         if isinstance(state, dict):
@@ -90,11 +121,9 @@ def _take_changes(models: SensorModels) -> list[Any] | None:
 
 def _apply_changes(models: SensorModels, changes: Any) -> None:
     """Take over what `_take_changes` returned."""
-    models.silence = models.newest = None
+    models.silence = models.newest = models.counters = None
     for each in changes:
-        if isinstance(each, bytes):
-            _restore_beside(models, each)
-        else:
+        if not _restored_beside(models, each):
             quantity, data = each
             models[quantity].apply_changes(data)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from streams.counters.sensor_counters import SensorCounters
 from streams.detection.limits import LimitRules
 from streams.detection.newest_values import NewestValues
 from streams.detection.series_model import SeriesModel
@@ -16,14 +17,16 @@ class SensorModels(dict[str, SeriesModel]):
     Args:
         silence: Watches for its silence; ``None`` while no limit asks for that.
         newest: What conditions of limits ask for; ``None`` while there are none.
+        counters: Its counters; ``None`` while there are none in the plan.
     """
 
-    __slots__ = ("newest", "silence")
+    __slots__ = ("counters", "newest", "silence")
 
     def __init__(self) -> None:
         super().__init__()
         self.silence: SilenceWatch | None = None
         self.newest: NewestValues | None = None
+        self.counters: SensorCounters | None = None
 
     @property
     def silences(self) -> Mapping[str, AnomalyChange]:

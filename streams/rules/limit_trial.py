@@ -183,6 +183,13 @@ class LimitTrial:
                 self._load(alarm.sensor_id, alarm.quantity).told += 1
                 self._results.told_at[int(alarm.changed_at // FLOOD_SECONDS)] += 1
 
+    def _last_of(self, series: Series, seen: Mapping[Series, SeriesSeen]) -> float:
+        """Return the event time of the last reading of a series; of a rate, that of its counter."""
+        if (own := seen.get(series)) is None:
+            sensor_id, quantity = series
+            own = seen[sensor_id, self._plan.counters.counter_of(sensor_id, quantity) or quantity]
+        return own.last
+
     def results(self, seen: Mapping[Series, SeriesSeen]) -> TrialResults:
         """Return the results; the readings have ended.
 
@@ -191,7 +198,7 @@ class LimitTrial:
         """
         for series, load in self._results.loads.items():
             # A series that is silent at the end is so up to the last tick, after its last reading.
-            last = seen[series].last
+            last = self._last_of(series, seen)
             if SILENCE in load.open_now:
                 last = max(last, self._ticked_at[self._partition_of[series]])
             load.end(last)

@@ -17,6 +17,8 @@ from streams.detection.detection_config import LIMIT_FIELDS, DetectionPlan, seri
 from streams.detection.limits import LimitRules
 from streams.detectors.registry import NONE
 
+_KEPT: Final = (*LIMIT_FIELDS, "counter")
+"""What limits need: a rate has limits, too, and there is none without its counter."""
 OTHERS: Final = "*"
 """Name of the rule of all series that no pattern matches."""
 
@@ -38,7 +40,7 @@ def limits_alone(detection: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limits_in(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in LIMIT_FIELDS if name in values}
+    return {name: values[name] for name in _KEPT if name in values}
 
 
 def left_aside(own: Mapping[str, Any]) -> list[str]:

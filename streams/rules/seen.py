@@ -6,7 +6,11 @@ import msgspec
 
 from streams.backtest.intervals import Series
 from streams.backtest.runs import LogRecord, SensorCoverage
+from streams.counters.counter_plan import NO_COUNTERS, CounterPlan
+from streams.counters.sensor_counters import LogCounters
+from streams.records.identity import event_ms
 from streams.records.types import Reading
+from streams.windows.event_clock import is_ahead
 
 
 class SeriesSeen(msgspec.Struct, gc=False):
@@ -29,7 +33,13 @@ class SeriesSeen(msgspec.Struct, gc=False):
 class SeenSeries:
     """What was read, series by series; memory grows with their number alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: CounterPlan = NO_COUNTERS) -> None:
+        """Begin.
+
+        Args:
+            counters: Which series are counters: their rates are seen, too.
+        """
+        self._rates = LogCounters(counters) if counters else None
         self.by_series: dict[Series, SeriesSeen] = {}
         self.readings = 0
 
@@ -42,7 +52,11 @@ class SeenSeries:
             reading: Reading = record
             self.readings += 1
             time, sensor_id = reading.collected_at, reading.sensor_id
-            for quantity, value in reading.values.items():
+            values = reading.values
+            if self._rates is not None:
+                ms = event_ms(time)
+                values = values | self._rates.observe(sensor_id, values, ms, ahead=is_ahead(ms, ingest_ms))
+            for quantity, value in values.items():
                 seen = by_series.get((sensor_id, quantity))
                 if seen is None:
                     by_series[sensor_id, quantity] = SeriesSeen(1, time, time, value, value, ingest_ms)

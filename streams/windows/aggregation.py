@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from streams.counters.sensor_counters import SensorCounters
 from streams.errors import InputError, Reason, shown
 from streams.records.dead_letters import without_room
 from streams.records.identity import event_ms, reading_id, rounded, window_id
 from streams.records.rows import Row, is_key
 from streams.records.types import Aggregate, DeadLetter, LateReading, Logged, Reading, Tick
+from streams.windows.event_clock import is_ahead
 from streams.windows.policy import ClosedWindow, WindowPolicy
 from streams.windows.sensor_windows import IN_TIME, SensorWindows
 
@@ -26,6 +28,8 @@ class AggregationOutcome:
             that the row contained already (read again after a crash); ticks seen.
         left_out: Values for which there is no room.
         supplemented, unchecked: Late values put into supplements; those of them that might be repetitions.
+        rates, rates_left_out: Rates of counters put into windows; those for which there is no room.
+        falls: What falls of counters were (`streams.counters.counter.FALLS`), in order.
         let_go: Sensors whose rows have left, since they were silent for long.
         tick_places: Time of each tick, and how many of the aggregates stand before it, with those that it closed.
     """
@@ -41,6 +45,9 @@ class AggregationOutcome:
     left_out: int = 0
     supplemented: int = 0
     unchecked: int = 0
+    rates: int = 0
+    rates_left_out: int = 0
+    falls: list[str] = field(default_factory=list)
     let_go: int = 0
     tick_places: list[tuple[float, int]] = field(default_factory=list)
 
@@ -81,6 +88,7 @@ def aggregate(
         outcome: Collects the results.
     """
     changed = outcome.changed
+    counting = bool(policy.counters)
     applied = 0
     for offset, ingest_ms, record in records:
         # `isinstance` costs each reading 3 % more: it asks the metaclass of structs.
@@ -119,6 +127,8 @@ def aggregate(
             outcome.duplicates += len(duplicates)
             if not duplicates:
                 _take_back(policy, sensor, reading, late, (offset, ingest_ms), outcome)
+        if counting and ((counters := sensor.counters) is None or counters.idle != len(sensor.series)):
+            _take_rates(policy, sensor, reading, ms, (offset, ingest_ms), outcome)
         if watermark_ms >= sensor.next_close_ms:
             for window in sensor.take_closed(policy):
                 outcome.aggregates.append(to_aggregate(policy, sensor_id, window))
@@ -174,6 +184,61 @@ def _take_back(
         outcome.late += [
             _late_reading(reading, quantity, sensor.watermark_ms, too_old=too_old) for quantity in counted
         ]
+
+
+def _take_rates(
+    policy: WindowPolicy,
+    sensor: SensorWindows,
+    reading: Reading,
+    ms: int,
+    place: tuple[int, int],
+    outcome: AggregationOutcome,
+) -> None:
+    """Put the rates that follow from a reading into the windows of its event time, or into supplements to them.
+
+    Args:
+        policy: How windows are drawn, and which series are counters.
+        sensor: Has observed the reading.
+        reading, ms: It, and its event time.
+        place: Its offset and ingest time (ms).
+        outcome: Collects the results.
+    """
+    counters = sensor.counters
+    if counters is None:
+        counters = sensor.counters = SensorCounters()
+    if not counters.attend(policy.counters, reading.sensor_id, sensor.series):
+        return
+    with_room = [quantity for quantity in reading.values if quantity in sensor.series]
+    ahead = is_ahead(ms, place[1])
+    rates, falls = counters.observe(
+        policy.counters, reading.sensor_id, with_room, reading.values, ms, ahead=ahead
+    )
+    outcome.falls += falls
+    if not rates:
+        return
+    counted = {quantity: rate for quantity, rate in rates.items() if sensor.make_room(policy, quantity)}
+    outcome.rates_left_out += len(rates) - len(counted)
+    if ms < sensor.stream_ms - policy.late_ms:
+        return
+    outcome.rates += len(counted)
+    if not sensor.is_late(policy, ms):
+        for quantity, rate in counted.items():
+            sensor.take_rate(policy, ms, quantity, rate)
+    if ms < sensor.watermark_ms and counted:
+        closed = sensor.supplement(policy, ms, counted, place[0], checked=True)
+        outcome.close(policy, reading.sensor_id, closed)
+
+
+def settle_counters(policy: WindowPolicy, rows: dict[str, Row[SensorWindows]]) -> None:
+    """Let go of counters that are none any more, in rows that came back.
+
+    Args:
+        policy: Which series are counters now.
+        rows: Of a partition.
+    """
+    for sensor_id, row in rows.items():
+        if row.state.counters is not None:
+            row.state.counters.settle(policy.counters, sensor_id)
 
 
 def _no_quantity(policy: WindowPolicy, reading: Reading, left_out: Sequence[str]) -> InputError:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from streams.counters.counter_plan import NO_COUNTERS, CounterPlan
 from streams.errors import ConfigurationError
 from streams.records.room import ENOUGH, Room
 from streams.windows.summaries import Summary
@@ -54,6 +55,7 @@ class WindowPolicy:
         quantiles: Probabilities whose quantiles each aggregate carries.
         room: How many sensors and quantities have windows.
         late_ms: A reading older than this against its sensor's stream time counts in no window.
+        counters: Which series are counters, whose rates have windows, too.
     """
 
     size_ms: int
@@ -63,6 +65,7 @@ class WindowPolicy:
     quantiles: tuple[float, ...] = ()
     room: Room = ENOUGH
     late_ms: int = WEEK_MS
+    counters: CounterPlan = NO_COUNTERS
 
     @classmethod
     def of(

@@ -22,6 +22,7 @@ until ingest time has passed its end.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from streams.counters.sensor_counters import SensorCounters
 from streams.records.identity import reading_mark
 from streams.records.rows import Changes
 from streams.windows.event_clock import AHEAD_MS, NEVER, NOT_AHEAD, EventClock
@@ -44,12 +45,13 @@ class SensorWindows(EventClock):
     Attributes:
         compound: The readings in open windows that have several quantities, or a sequence number; ``None`` until
             there is one.
+        counters: Its counters; ``None`` while there are none in the plan.
         last_end_ms: End of the window that the last reading went into, which the next need not look up if it goes
             there, too; nowhere if windows overlap, since a reading goes into several.
         supplements: Of what comes late; ``None`` until something does.
     """
 
-    __slots__ = ("compound", "ingest_ms", "last_end_ms", "next_close_ms", "series", "supplements")
+    __slots__ = ("compound", "counters", "ingest_ms", "last_end_ms", "next_close_ms", "series", "supplements")
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,6 +60,7 @@ class SensorWindows(EventClock):
         self.next_close_ms = NEVER
         self.series: dict[str, SeriesWindows] = {}
         self.compound: SeenReadings | None = None
+        self.counters: SensorCounters | None = None
         self.supplements: Supplements | None = None
 
     def observe(
@@ -166,6 +169,18 @@ class SensorWindows(EventClock):
             if end_ms <= passed_ms:  # closed, or it does not contain the reading
                 break
             index -= 1
+
+    def take_rate(self, policy: WindowPolicy, ms: int, quantity: str, rate: float) -> None:
+        """Put the rate of a counter into those of its windows that are open, behind the reading that it follows from.
+
+        Args:
+            policy: How windows are drawn.
+            ms: Event time of that reading, which was not late.
+            quantity: The rate's; it has room.
+            rate: Finite.
+        """
+        end_ms = ms // policy.step_ms * policy.step_ms + policy.size_ms
+        self._add(policy, self.series[quantity], end_ms, ms, rate)
 
     def make_room(self, policy: WindowPolicy, quantity: str) -> bool:
         """Tell whether a quantity has windows, and begin them if there is room."""
@@ -364,7 +379,11 @@ class SensorWindows(EventClock):
         if late is not None:
             self.supplements = self.supplements or Supplements()
             self.supplements.follow(late)
+        self.counters = None
         for quantity, plain, *summaries in series_states:
+            if quantity is None:
+                self.counters = SensorCounters.from_state(plain)
+                continue
             self.series.setdefault(quantity, SeriesWindows()).follow_windows(plain, summaries)
 
     def _note_whole(self) -> None:
@@ -387,6 +406,8 @@ class SensorWindows(EventClock):
             if not whole and series.much_is_new():
                 return None
             values.append([quantity, *series.windows_state(whole)])
+        if self.counters is not None and not self.counters.is_empty:
+            values.append([None, self.counters.to_state()])
         return values
 
 

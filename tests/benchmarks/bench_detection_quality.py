@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import pytest
 
 from bridges.backtest.nab_files import load_corpus
 from streams.detection.detection_config import NAB_RAISE_AT, DetectionConfig
@@ -28,7 +29,7 @@ from tests.support.eventful_series import (
     with_local_fault,
     with_lost_season,
 )
-from tests.support.kinds_of_series import PROCESSES, seen_every
+from tests.support.kinds_of_series import PROCESSES, rates_raised, seen_every
 from tests.support.labelled_series import fits_at_the_default, folder, load_rivers
 from tests.support.normal_series import KINDS, PER_DAY, normal_series, raises
 
@@ -157,3 +158,47 @@ def test_26_kinds_of_normal_series_seen_at_five_rates() -> None:
             f"{early / len(late):.2f} in the first 1,000; more than 0.05: {over or 'none'}",
             end="",
         )
+
+
+@pytest.mark.timeout(1200)
+def test_rates_of_counters() -> None:
+    """Alarms a day of counters as always; then one stands still, or grows twice as fast, for half a day."""
+    for interval, days in ((1.0, 10), (60.0, 60), (3600.0, 240)):
+        for kind in ("counter", "counter with reset"):
+            seeds = range(4 if interval > 1 else 2)
+            young = alarms = itself = 0
+            for seed in seeds:
+                readings = seen_every(interval, kind, days, seed)
+                at = rates_raised(readings)
+                first = readings[min(1000, len(readings) - 1)][0]
+                young += sum(time < first for time in at)
+                alarms += sum(time >= first for time in at)
+                itself += len(raises(readings))
+            watched = days * len(seeds)
+            print(
+                f"\n{kind} every {interval:g} s: {alarms / watched:.3f} alarms a day, "
+                f"{young / len(seeds):.2f} in the first 1,000 readings; "
+                f"as a number like any other {itself / watched:.3f}",
+                end="",
+            )
+        many = 4 if interval == 1.0 else 20
+        for name, times in (("stands still", 0.0), ("grows twice as fast", 2.0), ("three times", 3.0)):
+            found = sum(_fault_is_found(interval, seed, times) for seed in range(many))
+            print(f"\na counter every {interval:g} s {name} for half a day: {found} of {many}", end="")
+
+
+def _fault_is_found(interval: float, seed: int, times: float) -> bool:
+    """Tell whether a counter that grows so many times as fast for half a day is told of meanwhile, which it was not."""
+    days = {1.0: 3, 60.0: 20, 3600.0: 90}[interval]
+    readings = seen_every(interval, "counter", days, 100 + seed)
+    values = np.array([value for _, value in readings])
+    since = round((days - 2) * 86400 / interval)
+    until = since + round(43200 / interval)
+    grown = np.diff(values, prepend=values[0])
+    grown[since:until] *= times
+    changed = np.round(values[0] + np.cumsum(grown), 2)
+    begins, ends = readings[since][0], readings[until][0]
+    raised = rates_raised(
+        [(time, value) for (time, _), value in zip(readings, changed.tolist(), strict=True)]
+    )
+    return any(begins <= time <= ends for time in raised)

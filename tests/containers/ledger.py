@@ -47,7 +47,7 @@ def main() -> int:
     expected = json.loads(os.environ["EXPECTED"])
     wanted = with_devices(sent(expected["state"]), expected["devices"], expected["refused"])
     settings = load()
-    audit = Audit(settings, settings.windows.policy(), settings.detection.plan())
+    audit = Audit(settings, settings.window_policy(), settings.detection.plan())
     entries: list[Entry] = []
     seen: object = None
     moved_at = time.monotonic()

@@ -21,6 +21,8 @@ STEPS = 36
 INTERVAL = 10.0
 WINDOW, GRACE = 60.0, 10.0
 WARM_UP = 16
+COUNTS, WRAPS_AT = "sensor-08", 100.0
+"""The sensor that has a counter, too, and where that begins again at 0: each two minutes."""
 WORKLOADS = 4
 """Different days; the undisturbed run of each is made once in a process."""
 
@@ -64,7 +66,10 @@ def readings_of(day: int) -> list[Fed]:
             late = draw.choice((0.0, 0.0, 3.5, 12.0, 150.0)) if draw.random() < 0.25 else 0.0
             spike = 40.0 if step > WARM_UP + 2 and draw.random() < 0.02 else 0.0
             value = round(20 + draw.gauss(0, 0.5) + spike, 2)
-            reading = Reading(name, max(now - late, EPOCH), {"temperature": value}, sequence=step)
+            values = {"temperature": value}
+            if name == COUNTS:
+                values["energy"] = 7.0 * step % WRAPS_AT
+            reading = Reading(name, max(now - late, EPOCH), values, sequence=step)
             record = Fed(home[name], name.encode(), encode(reading), at, reading)
             fed += [record] * (2 if draw.random() < 0.03 else 1)
         if draw.random() < 0.3:

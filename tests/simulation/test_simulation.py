@@ -82,7 +82,9 @@ def _windows_of_day(
     for (topic, _), values in run.undisturbed(day).results.items():
         for value in values if topic == "aggregates" else ():
             aggregate = decode_as(Aggregate, value)
-            if aggregate.supplement is None:  # what came late: tests/unit/test_supplements.py
+            if (
+                aggregate.quantity == "temperature" and aggregate.supplement is None
+            ):  # what came late: tests/unit/test_supplements.py
                 emitted[aggregate.sensor_id][aggregate.start, aggregate.count] += 1
     return dict(counted), dict(emitted)
 
@@ -98,8 +100,14 @@ def _numbers_of_day(day: int) -> dict[str, int]:
         value for (topic, _), values in outcome.results.items() if topic == "anomalies" for value in values
     )
     numbers["silences"] = sum(b'"cause":"silence"' in value for value in found)
+    numbers["rates"] = sum(
+        b'"energy_per_hour"' in value
+        for (topic, _), values in outcome.results.items()
+        for value in values
+        if topic == "aggregates"
+    )
     numbers.update(f"documents in {name.rpartition('.')[2]}" for name, _ in outcome.documents)
-    wanted = (*RESULTS, "rows", "silences", *(f"documents in {name}" for name in COLLECTIONS))
+    wanted = (*RESULTS, "rows", "silences", "rates", *(f"documents in {name}" for name in COLLECTIONS))
     return {name: numbers[name] for name in wanted}
 
 

@@ -42,7 +42,10 @@ DETECTION = DetectionSettings(
     clear_seconds=20.0,
     rest_seconds=0.0,
     settle_seconds=0.0,
-    series={"sensor-00/*": {"silent_after_seconds": 8.0}},  # each tick raises, the next reading clears
+    series={
+        "sensor-00/*": {"silent_after_seconds": 8.0},  # each tick raises, the next reading clears
+        f"{readings.COUNTS}/energy": {"counter": {"wraps_at": readings.WRAPS_AT, "over_seconds": 0}},
+    },
 )
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy
 
+from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_config import DetectionPlan
+from streams.records.types import Reading as Record
 from tests.support.normal_series import Reading
 
 DAY = 86400.0
@@ -208,3 +211,20 @@ def seen_every(interval: float, kind: str, days: float, seed: int) -> list[Readi
         times = (times + draw.uniform(0, 0.9, len(times)) * interval)[kept]
         values = values[kept]
     return list(zip(times.tolist(), values.tolist(), strict=True))
+
+
+def rates_raised(readings: list[Reading], **counter: Any) -> list[float]:
+    """Return the event times at which anomalies were raised, where the series is a counter.
+
+    Args:
+        readings: Its (event time, value).
+        counter: How it counts.
+    """
+    plan = DetectionPlan({"series": {"meter/energy": {"counter": counter or True}}})
+    outcome = DetectionOutcome()
+    log = (
+        (offset, round(time * 1000), Record("meter", time, {"energy": value}))
+        for offset, (time, value) in enumerate(readings)
+    )
+    detect(plan, {}, log, outcome)
+    return [each.raised_at for each in outcome.anomalies if each.state == "raised"]

@@ -172,7 +172,7 @@ class Expected:
 
 async def undisturbed(settings: Settings) -> Expected:
     """Read the log, and compute in this process what a worker must have made of it."""
-    policy = settings.windows.policy()
+    policy = settings.window_policy()
     plan = settings.detection.plan(policy.room)
     expected = Expected()
     topic = settings.topic(READINGS.name)

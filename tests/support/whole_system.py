@@ -292,7 +292,7 @@ class Undisturbed:
     def __init__(self, settings: Settings, day: Day) -> None:
         aggregation, detection = AggregationOutcome(), DetectionOutcome()
         items = [(offset, 0, reading) for offset, reading in enumerate(day.readings)]
-        aggregate(settings.windows.policy(), {}, items, aggregation)
+        aggregate(settings.window_policy(), {}, items, aggregation)
         detect(settings.detection.plan(), {}, items, detection)
         assert not aggregation.late, "the day was to have no late readings"
         self.aggregates = sorted(map(encode, aggregation.aggregates))

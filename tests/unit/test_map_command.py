@@ -100,7 +100,7 @@ def test_a_map_that_wants_a_rate_of_a_counter_is_refused_with_the_remedy(
         encoding="utf-8",
     )
     text = run(*command, str(own), code=2)
-    assert "'kwh'" in text and "rise_per_hour" in text and "0025-counters.md" in text
+    assert "'kwh'" in text and "counter = true" in text and "0031-rates.md" in text
 
 
 def test_the_maps_in_force_are_listed_with_their_topics(monkeypatch: pytest.MonkeyPatch) -> None:

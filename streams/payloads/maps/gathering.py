@@ -26,8 +26,9 @@ _MAX_KNOWN = 4096
 _EXACT = 2**53
 _PLAIN = Field()
 _COUNTER = (
-    "fields.{pattern!r}: counter must be left out: a rate needs the reading before, and a map knows of none. How fast "
-    "a counter may rise is a limit of its series, rise_per_hour (docs/decisions/0025-counters.md)"
+    "fields.{pattern!r}: counter must be left out: a rate needs the reading before, and a map knows of none. Say it "
+    'of the series, in the settings of the worker: [detection.series."SENSOR/QUANTITY"] counter = true '
+    "(docs/decisions/0031-rates.md)"
 )
 
 
