@@ -5,7 +5,7 @@ The recomputation begins at the log's beginning, because the state at any later 
 
     log      [deleted ......)[low, ingested at T0 .................. committed) ......... high
     windows                       compared from start >= T0 + max_future + size
-    models                        not compared at all: their state contains readings that are gone
+    models, rates of counters     not compared at all: their state contains readings that are gone
 
 No reading before ``low`` can have an event time later than T0 + max_future (the bridge refuses it), so windows that
 begin a window's length after that contain none of them, and no watermark of that time reaches into them.
@@ -30,6 +30,7 @@ from bridges.sources.source import Filter, Selection
 from streams.backtest.net import Doubts, SetAside
 from streams.backtest.runs import DetectionRun, Emit, WindowRun
 from streams.backtest.verification import Agreement, Comparison, SeriesRecord, agreement_in_all
+from streams.counters.counter_plan import NO_COUNTERS
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
 from streams.records.peer_records import PeerInput
@@ -143,6 +144,7 @@ class Verification:
             lines.append(
                 f"retention has deleted the beginning of the log: {since or 'no windows are left to compare'}; "
                 "anomalies are not compared, since the models learned from readings that are gone"
+                + (", nor are windows of rates of counters" if self.settings.window_policy().counters else "")
             )
         if self.selection.since is not None or self.selection.until is not None:
             lines.append(f"comparing results {self.selection.describe_range()}")
@@ -206,6 +208,8 @@ class _Side:
         self._filter = Filter(selection)
         of_windows = kind.recomputed is Recomputed.WINDOWS
         self._since = verification.compared_since[partition] if of_windows else -inf
+        # A rate is taken from a reading before, which may be gone.
+        self._counters = NO_COUNTERS if verification.models else settings.window_policy().counters
         low, high = log.ends(self.topic, partition)
         self._live = self._emitted(log, partition, low, high)
         self._exhausted = False
@@ -239,6 +243,7 @@ class _Side:
             at >= self._since
             and self._filter.since <= at < self._filter.until
             and self._filter.wants_sensor(result.sensor_id)
+            and self._counters.counter_of(result.sensor_id, result.quantity) is None
         )
 
     def catch_up(self) -> None:

@@ -49,6 +49,7 @@ DETECTION: Any = {
     "high": 34.5, "deadband": 1.0, "severity": "critical", "rise_per_hour": 2000.0, "rate_seconds": 20.0,
     "series": {
         "sensor-00*/temperature": {"peers": "pattern", "peers_after_seconds": 0, "warm_up": 20, "raise_at": 0.995},
+        "sensor-02*/humidity": {"counter": {"wraps_at": 60, "per": "minute", "over_seconds": 15}},
         "sensor-01*/humidity": {"follows": ["temperature"], "peers_after_seconds": 0, "warm_up": 20, "raise_at": 0.99},
     },
     "silent_after_seconds": 400.0,
@@ -156,6 +157,8 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     compared = verified.by_topic[settings.topic(ALARMS.name)]
     assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
     assert {each.rule for each in alarms} == {each.rule for each in anomalies} == {"", *APPLIED}
+    aggregates = await asyncio.to_thread(read_all, settings, AGGREGATES.name, Aggregate)
+    assert sum(each.quantity == "humidity_per_minute" for each in aggregates) > 100, "rates must be compared"
     assert causes > {*LIMIT_CAUSES, "peers", "relation"}, (
         f"limits, peers and detectors must have been compared: {causes}"
     )
@@ -204,6 +207,7 @@ async def test_where_retention_has_deleted_the_beginning_only_windows_beyond_its
     verification = await asyncio.to_thread(Verification.plan, settings, Selection())
     assert not verification.models
     assert "anomalies are not compared" in " ".join(verification.describe())
+    assert "nor are windows of rates of counters" in " ".join(verification.describe())
     verified = await asyncio.to_thread(verification.run)
     assert not verified.whole.mismatches, verified.whole.shown[0]
     assert verified.by_topic[settings.topic(AGGREGATES.name)].matched > 10
