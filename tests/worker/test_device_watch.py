@@ -185,6 +185,9 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     assert limited_line.startswith("limited: silent since 20")
     assert plug_line.startswith("plug: disconnected since 20")
     assert quiet_line.startswith("quiet: Boiler 1, hall 7; silent since 20")
+    limited_line, quiet_line = plant.weir("sensors", "--state", "silent").output.splitlines()
+    assert "(an anomaly of silence is open: no t for " in limited_line
+    assert "(nothing for 66.7 min, usually every 10 s at the latest)" in quiet_line
     [row] = plant.weir("devices", "list", "--place", "hall 7", "--json").output.splitlines()
     found = json.loads(row)
     assert (found["sensor_id"], found["state"], found["since"]) == ("quiet", "silent", now - 4000)

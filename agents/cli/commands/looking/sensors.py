@@ -72,7 +72,8 @@ def _line(sensor: dict[str, Any]) -> str:
     device = sensor["device"]
     since = f" since {iso(device['since'])}" if device.get("since") else ""
     parts = [f"{sensor['key']}", *([f"({device['label']})"] if device.get("label") else ())]
-    parts.append(f"{device['state']}{since}")
+    why = f" ({device['reason']})" if device.get("reason") else ""
+    parts.append(f"{device['state']}{since}{why}")
     if last := sensor["last"]:
         values = ", ".join(f"{name} {value:g}" for name, value in last["values"].items())
         parts.append(f"{iso(last['collected_at'])}: {values}")
