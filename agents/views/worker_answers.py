@@ -151,10 +151,20 @@ class OpenWindows(TypedDict):
     open: list[OpenWindow]
 
 
+class CounterAnswer(TypedDict):
+    """What is known of a counter: its last rate, what its falls were, and when it was reset last (event times)."""
+
+    rate: float | None
+    rate_at: float | None
+    falls: dict[str, int]
+    reset_at: float | None
+
+
 class Detectors(TypedDict):
-    """The detectors of a sensor by quantity."""
+    """The detectors of a sensor by quantity, and its counters, if it has any."""
 
     series: dict[str, Model]
+    counters: NotRequired[dict[str, CounterAnswer]]
 
 
 class SensorAnswer(TypedDict):

@@ -6,12 +6,14 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from agents.stages.aggregate import window_rows
 from agents.stages.detect import model_rows
 from agents.views.live import describe_models
 from agents.views.recent import Recent
+from agents.views.worker_answers import CounterAnswer
 from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings
 from streams.backtest.configuration import Configuration
@@ -323,6 +325,7 @@ def test_the_page_has_rate_falls_and_the_last_reset_of_a_counter_and_nothing_of_
     told = describe_models(rows["meter-2"].state)["counters"]["energy"]
     assert told["falls"] == {"dip": 0, "wrap": 0, "step_back": 0, "reset": 2}
     assert told["reset_at"] > START and told["rate"] >= 0
+    assert msgspec.convert(told, CounterAnswer) == told
     assert "counters" not in describe_models(rows["room-1"].state)
     recent = Recent()
     recent.observe(log_of(meter(0, 1.0), meter(1, 1.5)))
