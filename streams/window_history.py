@@ -9,7 +9,6 @@ overlap, only those are taken that lie beside each other: no value counts twice.
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from math import ceil, sqrt
 from typing import Final
 
@@ -71,19 +70,42 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     windows: int = 1
 
 
+class _Point:
+    """What is known of a point while it is gathered: a span, but for the squared deviations of its values."""
+
+    __slots__ = ("count", "high", "low", "mean", "squares", "windows")
+
+    def __init__(self, span: Span) -> None:
+        self.count = span.count
+        self.mean = span.mean
+        self.squares = span.variance * (span.count - 1)
+        self.low, self.high = span.min, span.max
+        self.windows = span.windows
+
+    def add(self, span: Span) -> None:
+        self.count, self.mean, self.squares = merge_moments(
+            (self.count, self.mean, self.squares),
+            (span.count, span.mean, span.variance * (span.count - 1)),
+        )
+        self.low = span.min if span.min < self.low else self.low
+        self.high = span.max if span.max > self.high else self.high
+        self.windows += span.windows
+
+    @property
+    def span(self) -> Span:
+        variance = min(self.squares / (self.count - 1), _LARGEST) if self.count > 1 else 0.0
+        return Span(self.count, self.mean, variance, self.low, self.high, self.windows)
+
+
 def merge_spans(one: Span, other: Span) -> Span:
     """Return what is known of both together.
 
     >>> merge_spans(Span(2, 1.0, 2.0, 0.0, 2.0), Span(1, 4.0, 0.0, 4.0, 4.0))
     Span(count=3, mean=2.0, variance=4.0, min=0.0, max=4.0, windows=2)
     """
-    count, mean, squares = merge_moments(
-        (one.count, one.mean, one.variance * (one.count - 1)),
-        (other.count, other.mean, other.variance * (other.count - 1)),
-    )
-    variance = min(squares / (count - 1), _LARGEST)
-    low, high = min(one.min, other.min), max(one.max, other.max)
-    return Span(count, mean, variance, low, high, one.windows + other.windows)
+    point = _Point(one)
+    point.add(other)
+    return point.span
 
 
 def step_for(seconds: float, points: int, window: float) -> float:
@@ -121,7 +143,6 @@ def lies_beside(window: StoredWindow) -> bool:
     return bool(window.count) and not window.start_ms % (window.end_ms - window.start_ms)
 
 
-@dataclass(slots=True)
 class WindowHistory:
     """Gathers windows, or spans of time that were made of windows, into points.
 
@@ -129,10 +150,15 @@ class WindowHistory:
         step: Length of a point in seconds.
     """
 
-    step: float
-    windows: int = 0
-    """Windows that are in points."""
-    _spans: dict[int, Span] = field(default_factory=dict)
+    def __init__(self, step: float) -> None:
+        self.step = step
+        self._step_ms = event_ms(step)
+        self._points: dict[int, _Point] = {}
+
+    @property
+    def windows(self) -> int:
+        """Windows that are in points."""
+        return sum(point.windows for point in self._points.values())
 
     def add(self, window: StoredWindow) -> None:
         """Add a window, unless it lies over one that lies beside the others."""
@@ -142,15 +168,17 @@ class WindowHistory:
 
     def add_span(self, start_ms: int, span: Span) -> None:
         """Add a span that is no longer than a point, by its start in milliseconds."""
-        self.windows += span.windows
-        place = start_ms // event_ms(self.step)
-        known = self._spans.get(place)
-        self._spans[place] = span if known is None else merge_spans(known, span)
+        place = start_ms // self._step_ms
+        known = self._points.get(place)
+        if known is None:
+            self._points[place] = _Point(span)
+        else:
+            known.add(span)
 
     def spans(self) -> Iterator[tuple[int, Span]]:
         """Yield the points that hold readings, in order, each by its start in milliseconds."""
-        for place, span in sorted(self._spans.items()):
-            yield place * event_ms(self.step), span
+        for place, point in sorted(self._points.items()):
+            yield place * self._step_ms, point.span
 
     def points(self) -> Iterator[HistoryPoint]:
         """Yield the points that hold readings, in order."""
