@@ -2,12 +2,14 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
+from bridges.process.detection_settings import DetectionSettings
 from tests.support.documented import lines_like
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "connect-a-device.md").read_text(encoding="utf-8")
@@ -19,7 +21,8 @@ def test_the_commands_of_the_page_give_the_output_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    [greenhouse] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    greenhouse, counters = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    assert DetectionSettings.model_validate(tomllib.loads(counters)["detection"]).series
     Path("maps").mkdir()
     Path("maps/greenhouse.toml").write_text(greenhouse, encoding="utf-8")
     ran = 0
