@@ -18,8 +18,8 @@ from streams.errors import InputError
 from streams.payloads.maps.template import covers
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import event_ms
-from streams.records.letter_parts import Redriven
-from streams.records.types import DeadLetter, Redrive, decode_as
+from streams.records.letter_parts import Redrive, Redriven
+from streams.records.types import DeadLetter, decode_as
 
 # Topics, with a reason each, of which a summary keeps a letter of up to 256 KiB.
 _MOST_GROUPS = 1000

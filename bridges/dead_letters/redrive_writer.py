@@ -11,7 +11,7 @@ from bridges.sources.kafka_source import Log
 from streams.errors import TransientError
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import event_ms, reading_id
-from streams.records.letter_parts import Redriven
+from streams.records.letter_parts import Redrive, Redriven
 from streams.records.types import (
     HEADER_CLOCK,
     HEADER_MAPS,
@@ -21,7 +21,6 @@ from streams.records.types import (
     DeadLetter,
     Label,
     Reading,
-    Redrive,
     encode,
 )
 

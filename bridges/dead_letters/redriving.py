@@ -31,8 +31,8 @@ from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.decoded import Found
 from streams.payloads.read_parts import NotReadBefore, parts_of
 from streams.records.identity import dead_letter_id, event_ms
-from streams.records.letter_parts import Redriven
-from streams.records.types import Birth, DeadLetter, Label, Presence, Reading, Redrive
+from streams.records.letter_parts import Redrive, Redriven
+from streams.records.types import Birth, DeadLetter, Label, Presence, Reading
 
 MOST_ATTEMPTS = 3
 _BATCH = 200

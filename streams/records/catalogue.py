@@ -7,6 +7,7 @@ follow from the entry.
 
 from streams.records import documents
 from streams.records.alarm_records import Action, Alarm, AlarmInput, Notification
+from streams.records.letter_parts import Redrive
 from streams.records.peer_records import PeerInput
 from streams.records.record_type import DAY_MS, Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
 from streams.records.rule_records import RuleChange, RulesApplied
@@ -22,7 +23,6 @@ from streams.records.types import (
     LateReading,
     Presence,
     Reading,
-    Redrive,
     Tick,
     decode_reading,
 )

@@ -1,6 +1,6 @@
-"""What stands in the records about dead letters."""
+"""What stands in the records about dead letters, and the record of a redrive of them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -42,3 +42,21 @@ class Redriven(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     readings: int
     refused: str = ""
     read: tuple[ReadPart, ...] | None = ()
+
+
+class Redrive(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A batch of dead letters that is sent through again: written before its readings are, and when Kafka has them.
+
+    Args:
+        batch: Random; in the header of each reading of the batch.
+        state: ``begun`` or ``done``.
+        at: When (seconds since the Unix epoch).
+        ends: Where `readings` ended before the batch, by partition.
+        letters: What became of each; while it is only begun, what would.
+    """
+
+    batch: str
+    state: Literal["begun", "done"]
+    at: Time
+    ends: dict[int, int]
+    letters: list[Redriven]

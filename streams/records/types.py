@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.errors import InputError, Reason
-from streams.records.letter_parts import ReadPart, Redriven, Time
+from streams.records.letter_parts import ReadPart, Time
 from streams.records.room import LARGEST_LEARNED
 from streams.records.rows import LONGEST_ID
 from streams.records.rule_records import RuleChange
@@ -189,24 +189,6 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     offset: Counter | None = None
     retained: bool = False
     read: tuple[ReadPart, ...] | None = ()
-
-
-class Redrive(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A batch of dead letters that is sent through again: written before its readings are, and when Kafka has them.
-
-    Args:
-        batch: Random; in the header of each reading of the batch.
-        state: ``begun`` or ``done``.
-        at: When (seconds since the Unix epoch).
-        ends: Where `readings` ended before the batch, by partition.
-        letters: What became of each; while it is only begun, what would.
-    """
-
-    batch: str
-    state: Literal["begun", "done"]
-    at: Time
-    ends: dict[int, int]
-    letters: list[Redriven]
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

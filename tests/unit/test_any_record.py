@@ -32,9 +32,10 @@ from streams.payloads.maps.births import Births
 from streams.payloads.maps.decoded import PresenceWord
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
+from streams.records.letter_parts import Redrive
 from streams.records.record_type import RecordType
 from streams.records.rule_records import RuleChange
-from streams.records.types import Birth, DeadLetter, Presence, Reading, Redrive, Tick
+from streams.records.types import Birth, DeadLetter, Presence, Reading, Tick
 from tests.support.lane_world import AnyStage, Record, World
 from tests.support.poisoned_logs import MOMENT
 
