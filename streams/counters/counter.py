@@ -92,24 +92,14 @@ class Counter:
     """
 
     __slots__ = (
-        "_ahead_ms",
-        "_base",
-        "_base_ms",
-        "_fall",
-        "_fastest",
-        "_last",
-        "_last_ms",
-        "falls",
-        "fell_ms",
-        "rate",
-    )
+        "_ahead_ms", "_base", "_base_ms", "_fall", "_fastest", "_last", "_last_ms", "falls", "fell_ms", "rate",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._last_ms: int | None = None
         self._last = 0.0
-        self._base_ms = (
-            0  # the reading from which the next rate is taken; its value less what was wrapped since
-        )
+        # The reading from which the next rate is taken; its value less what was wrapped since.
+        self._base_ms = 0
         self._base = 0.0
         self._fall: _Fall | None = None
         self._fastest = 0.0
