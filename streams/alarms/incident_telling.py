@@ -12,7 +12,7 @@ Members that nobody acknowledges are escalated each by itself; that is told once
 only then is told of an incident as a whole, and hears nothing of the return of what it has not been told of.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -157,6 +157,7 @@ class IncidentTelling:
         for changes in together.values():
             if (incident := found[change_id(changes[0])]) is not None:
                 chosen.update(self._chosen(incident, changes))
+        begun = {each.id for each in chosen.values() if each is not None and self._stands(each)}
         sifted = Sifted()
         for change in wanted:
             name = change_id(change)
@@ -166,7 +167,7 @@ class IncidentTelling:
             if chosen.get(name) is None and not _knows(change, self._level):
                 sifted.unknown.append(change)
                 continue
-            if chosen.get(name) is None and self._names_what_goes_on(change):
+            if chosen.get(name) is None and self._names_what_goes_on(change, begun):
                 sifted.passed.append(change)
                 continue
             sifted.told.append(change)
@@ -206,13 +207,19 @@ class IncidentTelling:
         newest = self._incidents.newest(name)
         return newest is not None and newest.told and self._wants(newest) and newest.level >= self._level
 
-    def _names_what_goes_on(self, change: Alarm) -> bool:
-        """Tell whether an alarm that has returned gave its id to an incident, by an earlier raise, that still stands.
+    def _names_what_goes_on(self, change: Alarm, begun: Set[str]) -> bool:
+        """Tell whether an alarm that has returned gave its id to an incident, by another raise, that still stands.
 
         That it is over would be taken for the end of that incident, whose end tells it, too.
+
+        Args:
+            change: Of the alarm.
+            begun: Ids of incidents that are told now, and stand.
         """
         if change.event in STANDING_EVENTS:
             return False
+        if change.id in begun:
+            return True
         named = (self._incidents.at(key) for key, told in self._told.items() if told.id == change.id)
         return any(each is not None and self._stands(each) for each in named)
 

@@ -16,6 +16,7 @@ PICTURES = {
     "page-home": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 900)),
     "page-limit": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 700)),
     "page-alarms": ("worker", "/alarms", (1280, 420)),
+    "page-rules": ("worker", "/rules", (1280, 360)),
     "page-analysis": ("analysis", "/#boiler-1/temperature", (1280, 780)),
 }
 
@@ -26,7 +27,9 @@ def make(plant: Plant, new_page, name: str) -> None:
     plant.await_analysed()
     port = (plant.analysis if process == "analysis" else plant.worker).port
     page = new_page(f"http://127.0.0.1:{port}{path}", size=size).page
-    page.wait_for_selector("#history canvas" if process == "analysis" else "#balance.good, #alarms tr")
+    page.wait_for_selector(
+        "#history canvas" if process == "analysis" else "#balance.good, #alarms tr, article"
+    )
     if "range=" in path:
         page.wait_for_selector("#past-chart canvas")
         page.wait_for_selector("#models li")

@@ -173,7 +173,7 @@ def lose_aggregates(town: Town) -> None:
 
 @pytest.mark.timeout(900)
 def test_bridge_and_worker_run_by_themselves_beside_servers(town: Town) -> None:
-    (maps,) = [content for language, content in blocks_of(DEVICE) if language == "toml"]
+    maps, _counters = [content for language, content in blocks_of(DEVICE) if language == "toml"]
     (town.folder / "maps" / "greenhouse.toml").write_text(maps)
     with town.running("weir up --with kafka,mqtt,mongo") as up:
         up.until_said("everything runs: Ctrl-C stops it")
