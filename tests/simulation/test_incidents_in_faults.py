@@ -31,9 +31,9 @@ CHANGES = {
 }  # fmt: skip
 """By the step of the day at which they are applied: one machine is too hot for ever, others flap."""
 WITHIN = 3
-FAULTS = {"not resumed": 0, "committed before it is told": 0, "knows no levels": 0, "ends what stands anew": 0,
-          "in the order of rows": 0}  # fmt: skip
-"""What can be wrong, and the seed that is played first."""
+FAULTS = {"not resumed": 7, "committed before it is told": 0, "knows no levels": 0, "ends what stands anew": 3,
+          "in the order of rows": 7}  # fmt: skip
+"""What can be wrong, and the seed that is played first: of the first 40 find it 6, 39, 40, 7 and 22."""
 
 
 @pytest.mark.timeout(900)
