@@ -54,26 +54,11 @@ class SensorCounters:
         """Whether nothing is to be kept of it."""
         return not self.counters and not self.sent
 
-    def attend(self, plan: CounterPlan, sensor_id: str, quantities: Collection[str]) -> bool:
-        """Find out what quantities are; tells whether any is a counter, or the rate of one.
-
-        Args:
-            plan, sensor_id: As for `observe`.
-            quantities: All of the sensor's.
-        """
-        if len(self._kinds) < len(quantities):
-            for quantity in quantities:
-                self._kind_of(plan, sensor_id, quantity)
-        if any(kind is not None for kind in self._kinds.values()):
-            return True
-        self.idle = len(quantities)
-        return False
-
     def observe(
         self,
         plan: CounterPlan,
         sensor_id: str,
-        quantities: Iterable[str],
+        known: Collection[str],
         values: dict[str, float],
         ms: int,
         *,
@@ -84,15 +69,17 @@ class SensorCounters:
         Args:
             plan: Which series are counters.
             sensor_id: Of the reading.
-            quantities: Those of its quantities for which there is room.
+            known: All quantities of the sensor for which there is room.
             values: Its values.
             ms: Its event time.
             ahead: Whether that lies after its arrival.
         """
+        if not self._counts_any(plan, sensor_id, known):
+            return _NONE
         found: dict[str, float] | None = None
         falls: list[str] = []
-        for quantity in quantities:
-            kind = self._kind_of(plan, sensor_id, quantity)
+        for quantity, value in values.items():
+            kind = self._kind_of(plan, sensor_id, quantity) if quantity in known else None
             if kind is None:
                 continue
             if isinstance(kind, str):
@@ -104,7 +91,7 @@ class SensorCounters:
             counter = self.counters.get(quantity)
             if counter is None:
                 counter = self.counters[quantity] = Counter()
-            rate, fall = counter.step(kind.rules, ms, values[quantity], ahead=ahead)
+            rate, fall = counter.step(kind.rules, ms, value, ahead=ahead)
             if fall is not None:
                 falls.append(fall)
             if rate is not None and kind.rate not in values:
@@ -112,6 +99,16 @@ class SensorCounters:
                     found = {}
                 found[kind.rate] = rate
         return _NONE if found is None and not falls else CounterRates(found or {}, falls)
+
+    def _counts_any(self, plan: CounterPlan, sensor_id: str, known: Collection[str]) -> bool:
+        """Tell whether any quantity of the sensor is a counter, or the rate of one; note if none is."""
+        if len(self._kinds) < len(known):
+            for quantity in known:
+                self._kind_of(plan, sensor_id, quantity)
+        if any(kind is not None for kind in self._kinds.values()):
+            return True
+        self.idle = len(known)
+        return False
 
     def _kind_of(self, plan: CounterPlan, sensor_id: str, quantity: str) -> _Counting | str | None:
         try:

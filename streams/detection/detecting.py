@@ -156,12 +156,9 @@ def _judge_rates(
     models = rows[sensor_id].state
     if models.counters is None:
         models.counters = SensorCounters()
-    if not models.counters.attend(plan.counters, sensor_id, models):
-        return
-    with_room = [quantity for quantity in reading.values if quantity in models]
     ms = rounded(reading.collected_at * 1000.0)
     rates, _ = models.counters.observe(
-        plan.counters, sensor_id, with_room, reading.values, ms, ahead=is_ahead(ms, ingest_ms)
+        plan.counters, sensor_id, models, reading.values, ms, ahead=is_ahead(ms, ingest_ms)
     )
     for quantity, rate in rates.items():
         model = models.get(quantity) or _begin_model(plan, rows, reading, quantity, ingest_ms)

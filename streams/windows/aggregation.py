@@ -206,12 +206,9 @@ def _take_rates(
     counters = sensor.counters
     if counters is None:
         counters = sensor.counters = SensorCounters()
-    if not counters.attend(policy.counters, reading.sensor_id, sensor.series):
-        return
-    with_room = [quantity for quantity in reading.values if quantity in sensor.series]
     ahead = is_ahead(ms, place[1])
     rates, falls = counters.observe(
-        policy.counters, reading.sensor_id, with_room, reading.values, ms, ahead=ahead
+        policy.counters, reading.sensor_id, sensor.series, reading.values, ms, ahead=ahead
     )
     outcome.falls += falls
     if not rates:
