@@ -12,10 +12,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 from bridges.kafka.clients import ensure_topics
 from bridges.notify.notify_service import Notifier
 from bridges.process.settings import Settings
-from bridges.sources.kafka_source import Log
-from streams.records.alarm_records import Notification
-from streams.records.topics import NOTIFICATIONS
-from streams.records.types import decode_as
 from tests.support.receivers import WebReceiver
 
 QUICK = {"wait_seconds": 0.2, "group_seconds": 0.2, "timeout_seconds": 1.0, "incidents": False}
@@ -69,18 +65,6 @@ def until(told: Callable[[], object], seconds: float = 60.0) -> None:
     while not told():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
-
-
-def notifications(settings: Settings) -> list[Notification]:
-    """Read what has been recorded."""
-    topic = settings.topic(NOTIFICATIONS.name)
-    with Log(settings) as log:
-        return [
-            decode_as(Notification, message.value())
-            for partition in log.partitions_of(topic)
-            for messages in log.read(topic, partition, *log.ends(topic, partition))
-            for message in messages
-        ]
 
 
 def balance(notifier: Notifier, name: str) -> dict[str, Any]:

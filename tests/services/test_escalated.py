@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from agents.cli import main
 from bridges.alarms.incident_log import IncidentLog
 from streams.alarms.routing import change_id
-from streams.records.alarm_records import Alarm
+from streams.records.alarm_records import Alarm, Notification
 from streams.records.identity import alarm_id
-from tests.services.notify_kit import balance, notifications, retained, running, settings_of, until, webhook
+from tests.services.notify_kit import balance, retained, running, settings_of, until, webhook
 from tests.support.alarm_records import T, alarm, returned, write_alarms
 from tests.support.receivers import web_receiver
+from tests.support.topic_records import records_of
 
 
 def escalated(of: Alarm) -> Alarm:
@@ -60,7 +61,7 @@ def test_what_nobody_acknowledges_is_told_to_the_next_once_as_one_and_shown_also
             for each in json.loads(request.body)["alarms"]
         ]
     assert told == [("escalated", 4, 1), ("returned", 4, 1)]
-    records = notifications(settings)
+    records = records_of(settings, Notification)
     assert sum(len(each.alarms) for each in records if each.target == "phone") == 14, "each is accounted for"
     (escalation,) = (each for each in records if each.escalated)
     assert (escalation.target, escalation.outcome) == ("phone", "told")

@@ -14,12 +14,11 @@ import pytest
 from bridges.devices.device_registry import write_devices
 from bridges.notify.outlets import NotNowError
 from streams.alarms.routing import change_id
-from streams.records.alarm_records import Alarm
+from streams.records.alarm_records import Alarm, Notification
 from streams.records.types import Device
 from tests.services.notify_kit import (
     QUICK,
     balance,
-    notifications,
     retained,
     running,
     settings_of,
@@ -28,6 +27,7 @@ from tests.services.notify_kit import (
 )
 from tests.support.alarm_records import T, alarm, returned, write_alarms
 from tests.support.receivers import Behaviour, WebReceiver, mail_receiver, web_receiver
+from tests.support.topic_records import records_of
 from tests.support.worker_process import environment
 
 
@@ -50,7 +50,7 @@ def test_an_alarm_is_told_once_with_its_id_signed_and_recorded(
     assert request.headers["authorization"] == "Bearer t0ken"
     signed = request.headers["x-weir-timestamp"].encode() + b"." + request.body
     assert request.headers["x-weir-signature"] == f"sha256={hmac.new(b's3cret', signed, sha256).hexdigest()}"
-    (record,) = notifications(settings)
+    (record,) = records_of(settings, Notification)
     assert (record.target, record.outcome, record.alarms) == ("ops", "told", [change_id(raised)])
 
 
@@ -81,7 +81,7 @@ def test_a_target_that_fails_is_told_again_until_it_takes_it_and_what_came_meanw
     assert {each.path for each in hook.received} == {"/hook"}, "a redirect is not followed"
     keys = [each.headers["idempotency-key"] for each in hook.received[: len(trouble) + 1]]
     assert keys == [f"{raised.id}-1"] * (len(trouble) + 1), "the same message has the same key"
-    assert max(each.attempts for each in notifications(settings)) == len(trouble) + 1
+    assert max(each.attempts for each in records_of(settings, Notification)) == len(trouble) + 1
 
 
 def test_a_target_that_says_when_is_not_asked_before(
@@ -107,7 +107,7 @@ def test_what_a_target_refuses_for_good_is_recorded_counted_and_passed(
         until(lambda: balance(notifier, "ops")["failed"] == 1)
         write_alarms(settings, [alarm(2)])
         until(lambda: balance(notifier, "ops")["told"] == 1)
-    failed, told = sorted(notifications(settings), key=lambda each: each.at)
+    failed, told = sorted(records_of(settings, Notification), key=lambda each: each.at)
     assert (failed.outcome, failed.alarms) == ("failed", [change_id(alarm(1))])
     assert failed.detail.startswith("400")
     assert told.alarms == [change_id(alarm(2))]
@@ -157,7 +157,7 @@ def test_ten_thousand_alarms_at_once_are_few_messages_and_each_is_accounted_for(
         assert len(chat.taken) < 20
         assert all(len(each.body) < 5000 for each in chat.taken)
     by_outcome: dict[tuple[str, str], int] = {}
-    for each in notifications(settings):
+    for each in records_of(settings, Notification):
         key = (each.target, each.outcome)
         by_outcome[key] = by_outcome.get(key, 0) + len(each.alarms)
     assert by_outcome == {
@@ -197,7 +197,7 @@ def test_twelve_sensors_with_one_cause_are_told_as_one_by_whoever_tells_and_what
         (12, "press-0"),
     ]
     assert sum(each["sensor_id"] == "pump" for each in told) == 2
-    recorded = notifications(settings)
+    recorded = records_of(settings, Notification)
     assert sum(len(each.alarms) for each in recorded) == 26, "every change is accounted for"
     assert {each.detail for each in recorded} == {"", "incident"}
 

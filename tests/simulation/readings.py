@@ -7,11 +7,13 @@ what both the disturbed and the undisturbed run share does not go unseen.
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from streams.records.rule_records import RuleChange
 from streams.records.types import Reading, Tick, encode
 from tests.simulation.clock import EPOCH
 
@@ -107,3 +109,22 @@ def counts_by_hand(fed: list[Fed]) -> dict[str, Counter[tuple[float, int]]]:
         for begins in [w for w in open_windows[sensor] if w + WINDOW + GRACE <= newest[sensor]]:
             closed[sensor][begins, len(open_windows[sensor].pop(begins))] += 1
     return closed
+
+
+def with_changes(records: Iterable[Fed], changes: Mapping[int, RuleChange]) -> list[Fed]:
+    """Put changes of rules among records, in each partition before the first record of a step.
+
+    Args:
+        records: As `readings_of` gives them.
+        changes: By the step at which they are applied.
+    """
+    found: list[Fed] = []
+    due = dict(changes)
+    for record in records:
+        step = round((record.timestamp / 1000 - EPOCH) / INTERVAL)
+        if (change := due.pop(step, None)) is not None:
+            found += [
+                Fed(number, None, encode(change), record.timestamp, None) for number in range(PARTITIONS)
+            ]
+        found.append(record)
+    return found

@@ -18,7 +18,6 @@ import pytest
 
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
-from streams.records.types import encode
 from tests.simulation.clock import EPOCH
 from tests.simulation.explore import in_processes
 
@@ -107,16 +106,7 @@ def _play(seed: int) -> tuple[int, list[str], Counter[str]]:
     )
 
     def with_rules(day: int) -> list[readings.Fed]:
-        found, due = [], dict(CHANGES)
-        for record in plain(day):
-            step = round((record.timestamp / 1000 - EPOCH) / readings.INTERVAL)
-            if (change := due.pop(step, None)) is not None:
-                found += [
-                    readings.Fed(number, None, encode(change), record.timestamp, None)
-                    for number in range(readings.PARTITIONS)
-                ]
-            found.append(record)
-        return found
+        return readings.with_changes(plain(day), CHANGES)
 
     def escalating(name: str, number: int, folder: Path) -> Settings:
         settings = plain_settings(name, number, folder)

@@ -6,7 +6,6 @@ import pytest
 
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
-from streams.records.types import encode
 from tests.simulation.clock import EPOCH
 from tests.simulation.explore import in_processes
 
@@ -47,16 +46,7 @@ def _play(seed: int) -> tuple[int, list[str], set[str]]:
     plain = readings.readings_of
 
     def with_rules(day: int) -> list[readings.Fed]:
-        found, due = [], dict(CHANGES)
-        for record in plain(day):
-            step = round((record.timestamp / 1000 - EPOCH) / readings.INTERVAL)
-            if (change := due.pop(step, None)) is not None:
-                found += [
-                    readings.Fed(number, None, encode(change), record.timestamp, None)
-                    for number in range(readings.PARTITIONS)
-                ]
-            found.append(record)
-        return found
+        return readings.with_changes(plain(day), CHANGES)
 
     schedule = schedule_of(seed, readings.WORKLOADS)
     with pytest.MonkeyPatch.context() as patch:

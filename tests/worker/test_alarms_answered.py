@@ -18,12 +18,12 @@ from click.testing import CliRunner
 from agents.cli import main
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import Settings, load
-from bridges.sources.kafka_source import Log
 from streams.records.topics import ACTIONS, LABELS
-from streams.records.types import Label, Reading, Tick, decode_as, encode
+from streams.records.types import Label, Reading, Tick, encode
 from tests.support.documented import command_of, commands_of
 from tests.support.receivers import WebReceiver, web_receiver
 from tests.support.recorded_day import Sent, send
+from tests.support.topic_records import records_of, values_on
 from tests.support.worker_process import WorkerProcess, environment, until_ready
 
 
@@ -166,7 +166,7 @@ async def seen_and_acknowledged(plant: Plant) -> None:
 
 async def shelved_until_its_time(plant: Plant) -> None:
     await weir("alarms", "shelve", "--sensor", "b1", "--for", "30m", "--by", "Ada", "--why", "known")
-    await until(lambda: count(plant.settings, ACTIONS.name) == 3)
+    await until(lambda: len(values_on(plant.settings, ACTIONS.name)) == 3)
     await asyncio.sleep(2)  # nothing tells that it is taken while no alarm stands
     plant.read(130.0, "b1")
     await plant.until_states(b1="shelved")
@@ -177,15 +177,8 @@ async def shelved_until_its_time(plant: Plant) -> None:
 async def said_to_be_right(plant: Plant) -> None:
     (alarm,) = (await plant.until_states(b1="unacknowledged")).values()
     await weir("alarms", "label", alarm["id"], "fault", "--by", "Ada")
-    await until(lambda: count(plant.settings, LABELS.name) == 1)
-    topic = plant.settings.topic(LABELS.name)
-    with Log(plant.settings) as log:
-        (found,) = (
-            decode_as(Label, message.value())
-            for partition in log.partitions_of(topic)
-            for messages in log.read(topic, partition, *log.ends(topic, partition))
-            for message in messages
-        )
+    await until(lambda: len(values_on(plant.settings, LABELS.name)) == 1)
+    (found,) = records_of(plant.settings, Label)
     assert (found.sensor_id, found.quantity, found.kind) == ("b1", "pressure", "fault")
     await weir("alarms", "comment", alarm["id"], "the valve sticks", "--by", "Ada")
     await until(lambda: plant.ask("/api/alarms")["alarms"][0]["event"] == "commented")
@@ -238,17 +231,6 @@ async def of_one_cause(plant: Plant) -> None:
     assert len(acknowledged.splitlines()) == 3
     others = dict.fromkeys(("b1", "b2", "c1", "lake"), "unacknowledged")
     await plant.until_states(**others, **dict.fromkeys(members, "acknowledged"))
-
-
-def count(settings: Settings, name: str) -> int:
-    """Count the records of a topic."""
-    topic = settings.topic(name)
-    with Log(settings) as log:
-        return sum(
-            len(messages)
-            for partition in log.partitions_of(topic)
-            for messages in log.read(topic, partition, *log.ends(topic, partition))
-        )
 
 
 def test_each_target_is_tried_out_and_one_that_does_not_answer_is_named(

@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -41,6 +41,7 @@ from streams.records.types import Aggregate, Anomaly, decode_as, encode
 from streams.rules.rule_changes import change_to
 from tests.simulation.notified import INCIDENTS, device_of, incidents_by_hand
 from tests.support.recorded_day import EPOCH, recorded_day, send
+from tests.support.topic_records import records_of
 from tests.support.worker_process import WorkerProcess, until_consumed
 from tests.worker.test_alarms_answered import until
 
@@ -81,8 +82,6 @@ CHANGES = {
 }
 """Rules that are applied while the workers run, by the part of the day before which they are."""
 APPLIED = {each.fingerprint for each in CHANGES.values()}
-
-T = TypeVar("T")
 
 
 async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Settings, dict[str, str]]:
@@ -125,7 +124,7 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
                 workers[0].kill()
                 workers[part // 6].start()
         await until_consumed(settings, workers)
-        await until(lambda: {each.rule for each in read_all(settings, ALARMS.name, Alarm)} >= APPLIED)
+        await until(lambda: {each.rule for each in records_of(settings, Alarm)} >= APPLIED)
         for worker in workers:
             if worker.running:
                 await asyncio.to_thread(worker.stop)
@@ -146,9 +145,9 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     for name in (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name):
         assert verified.by_topic[settings.topic(name)].matched > 10, f"the log must give {name} to compare"
     assert verified.unreadable > 0, "the log must have unreadable records"
-    anomalies = await asyncio.to_thread(read_all, settings, ANOMALIES.name, Anomaly)
+    anomalies = await asyncio.to_thread(records_of, settings, Anomaly)
     causes = {each.cause for each in anomalies}
-    alarms = await asyncio.to_thread(read_all, settings, ALARMS.name, Alarm)
+    alarms = await asyncio.to_thread(records_of, settings, Alarm)
     assert {each.event for each in alarms} >= {
         "raised", "again", "returned", "shelved", "restored", "acknowledged", "escalated",
     }  # fmt: skip
@@ -157,7 +156,7 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     compared = verified.by_topic[settings.topic(ALARMS.name)]
     assert len({(each.id, each.number) for each in alarms}) == compared.matched + compared.beyond
     assert {each.rule for each in alarms} == {each.rule for each in anomalies} == {"", *APPLIED}
-    aggregates = await asyncio.to_thread(read_all, settings, AGGREGATES.name, Aggregate)
+    aggregates = await asyncio.to_thread(records_of, settings, Aggregate)
     assert sum(each.quantity == "humidity_per_minute" for each in aggregates) > 100, "rates must be compared"
     assert causes > {*LIMIT_CAUSES, "peers", "relation"}, (
         f"limits, peers and detectors must have been compared: {causes}"
@@ -259,18 +258,6 @@ def compare_with_what_follows_from_readings_alone(settings: Settings, anomalies:
 
 async def weir(*arguments: str):
     return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
-
-
-def read_all(settings: Settings, name: str, kind: type[T]) -> list[T]:
-    """Read all records of a topic."""
-    topic = settings.topic(name)
-    with Log(settings) as log:
-        return [
-            decode_as(kind, message.value())
-            for partition in log.partitions_of(topic)
-            for messages in log.read(topic, partition, *log.ends(topic, partition))
-            for message in messages
-        ]
 
 
 def act(settings: Settings, at: float) -> None:

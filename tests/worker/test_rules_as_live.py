@@ -11,13 +11,12 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from bridges.kafka.clients import ensure_topics
-from bridges.process.settings import Settings, load
-from bridges.sources.kafka_source import Log
+from bridges.process.settings import load
 from streams.detection.limits import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm
-from streams.records.catalogue import CATALOGUE
-from streams.records.types import Anomaly, Reading, Tick, decode_as, encode
+from streams.records.types import Anomaly, Reading, Tick, encode
 from tests.support.recorded_day import EPOCH, Sent, send
+from tests.support.topic_records import records_of
 from tests.support.worker_process import WorkerProcess, until_ready
 from tests.worker.test_alarms_answered import until, variables_of
 
@@ -78,17 +77,6 @@ def day() -> Iterator[Sent]:
             yield Sent(name.encode(), encode(Reading(name, at, {"temperature": value})), round(at * 1000))
 
 
-def found(settings: Settings, kind: type[Anomaly] | type[Alarm]) -> list[Anomaly | Alarm]:
-    topic = settings.topic(CATALOGUE.of(kind).topic.name)
-    with Log(settings) as log:
-        return [
-            decode_as(kind, message.value())
-            for partition in log.partitions_of(topic)
-            for messages in log.read(topic, partition, *log.ends(topic, partition))
-            for message in messages
-        ]
-
-
 @pytest.mark.timeout(300)
 async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
     kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,7 +97,7 @@ async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
         worker.start()
         await until_ready([worker])
         await until(
-            lambda: {each.sensor_id for each in found(settings, Alarm) if each.kind == "limit"} >= LAST
+            lambda: {each.sensor_id for each in records_of(settings, Alarm) if each.kind == "limit"} >= LAST
         )
         assert await asyncio.to_thread(worker.stop) == 0
     finally:
@@ -121,7 +109,7 @@ async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
     )
     assert told.exit_code == 0, told.output
     data = json.loads(told.stdout)
-    live = [each for each in found(settings, Anomaly) if each.cause in LIMIT_CAUSES]
+    live = [each for each in records_of(settings, Anomaly) if each.cause in LIMIT_CAUSES]
     raised = {each.id for each in live if each.state == "raised"}
     assert len(raised) > 50
     assert {each.cause for each in live} == LIMIT_CAUSES
@@ -131,7 +119,7 @@ async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
     }  # fmt: skip
     alarms = [
         each
-        for each in found(settings, Alarm)
+        for each in records_of(settings, Alarm)
         if each.event == "raised" and not each.quiet and each.kind in LIMIT_CAUSES
     ]
     assert data["load"]["alarms"] == sum(rule["alarms"] for rule in data["rules"]) == len(alarms)
