@@ -74,14 +74,14 @@ class SensorCounters:
             ms: Its event time.
             ahead: Whether that lies after its arrival.
         """
-        if not self._counts_any(plan, sensor_id, known):
-            return _NONE
         found: dict[str, float] | None = None
         falls: list[str] = []
+        counts = False
         for quantity, value in values.items():
             kind = self._kind_of(plan, sensor_id, quantity) if quantity in known else None
             if kind is None:
                 continue
+            counts = True
             if isinstance(kind, str):
                 self.sent[kind] = None
                 self.counters.pop(kind, None)
@@ -98,17 +98,14 @@ class SensorCounters:
                 if found is None:
                     found = {}
                 found[kind.rate] = rate
+        if not counts:
+            self._note_if_idle(plan, sensor_id, known)
         return _NONE if found is None and not falls else CounterRates(found or {}, falls)
 
-    def _counts_any(self, plan: CounterPlan, sensor_id: str, known: Collection[str]) -> bool:
-        """Tell whether any quantity of the sensor is a counter, or the rate of one; note if none is."""
-        if len(self._kinds) < len(known):
-            for quantity in known:
-                self._kind_of(plan, sensor_id, quantity)
-        if any(kind is not None for kind in self._kinds.values()):
-            return True
-        self.idle = len(known)
-        return False
+    def _note_if_idle(self, plan: CounterPlan, sensor_id: str, known: Collection[str]) -> None:
+        """Note if no quantity of the sensor is a counter, or the rate of one."""
+        if all(self._kind_of(plan, sensor_id, quantity) is None for quantity in known):
+            self.idle = len(known)
 
     def _kind_of(self, plan: CounterPlan, sensor_id: str, quantity: str) -> _Counting | str | None:
         try:
@@ -180,6 +177,9 @@ class LogCounters:
     >>> counters = LogCounters(plan)
     >>> [counters.observe("m1", {"energy": value}, ms) for ms, value in ((0, 7.0), (60_000, 7.5))]
     [{}, {'energy_per_hour': 30.0}]
+    >>> apart = [{"power": 2.0}, {"energy": 7.0}, {"power": 2.0}, {"energy": 7.5}]
+    >>> [counters.observe("m2", values, 30_000 * number) for number, values in enumerate(apart)]
+    [{}, {}, {}, {'energy_per_hour': 30.0}]
     """
 
     def __init__(self, plan: CounterPlan) -> None:
