@@ -16,7 +16,7 @@ The one place where this is told. What stands in the log counts first: changes o
 somebody asks: nothing that is measured depends on it, and nobody is alarmed; who wants that sets a limit of silence.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -137,16 +137,16 @@ def _said(presence: Presence) -> str:
     return presence.reason if presence.reason == presence.topic else f"{presence.topic}: {presence.reason}"
 
 
-def count_states(told: Mapping[str, Whereabouts]) -> dict[str, int]:
+def count_states(in_state: Mapping[DeviceState, Sequence[str]]) -> dict[str, int]:
     """Count devices by state.
 
-    >>> count_states({"a": Whereabouts(DeviceState.LATE)})["late"]
+    Args:
+        in_state: Their ids.
+
+    >>> count_states({DeviceState.LATE: ["a"]})["late"]
     1
     """
-    counts = dict.fromkeys(map(str, DeviceState), 0)
-    for each in told.values():
-        counts[each.state] += 1
-    return counts
+    return {str(state): len(in_state.get(state, ())) for state in DeviceState}
 
 
 def search_text(sensor_id: str, device: Device | None) -> str:

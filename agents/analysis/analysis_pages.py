@@ -9,7 +9,7 @@ from agents.analysis.describe import Known
 from agents.web import readiness
 from agents.web.navigation import read_page
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Listing, answer, is_local, not_found, read_number
+from agents.web.queries import Listing, answer, is_local, not_found, read_number, show_page
 from agents.web.routes import COMMON, Pages, Route
 from agents.web.sensor_names import SensorNames
 from bridges.process import metrics
@@ -42,7 +42,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
 
     async def start(self, view: View, request: Request) -> Response:
         """Show what is known, with plots."""
-        return view.html(self.home, headers={"Cache-Control": "no-cache"})
+        return show_page(view, self.home)
 
     async def overview(self, view: View, request: Request) -> Response:
         """Count series, open conditions and records that wait."""

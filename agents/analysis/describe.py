@@ -6,6 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.lane.core.state import WriteBehindState
+from agents.web.tables import owned_rows
 from streams.analysis.findings import Finding, InsightState
 from streams.analysis.marks import Mark, Marks
 from streams.analysis.sensor import SensorAnalysis
@@ -168,18 +169,17 @@ class Known:
         return counts
 
     def _rows(self, state: WriteBehindState[S]) -> Iterator[tuple[str, Row[S]]]:
-        for partition in self._app.owned_partitions():
-            yield from state.rows.get(partition, {}).items()
+        for rows in owned_rows(self._app, state):
+            yield from rows.items()
 
     def _sensor(self, sensor_id: str) -> SensorAnalysis | None:
         row = self._row(self._app.analysed, sensor_id)
         return None if row is None else row.state
 
     def _row(self, state: WriteBehindState[S], key: str) -> Row[S] | None:
-        for partition in self._app.owned_partitions():
-            row = state.rows.get(partition, {}).get(key)
-            if row is not None:
-                return row
+        for rows in owned_rows(self._app, state):
+            if key in rows:
+                return rows[key]
         return None
 
     def _marks(self, state: WriteBehindState[Marks], sensor_id: str, quantity: str) -> list[Mark]:

@@ -9,7 +9,7 @@ from faust.web import Request, Response, View
 
 from agents.web.peers import Answers, ask_all
 from agents.web.posting import read_posted
-from agents.web.queries import BadRequest, Json, answer, is_local, read_number
+from agents.web.queries import BadRequest, Json, answer, is_local, read_number, show_page
 from agents.web.readiness import why_not_whole
 from bridges.alarms.action_writer import partitions_of
 from bridges.alarms.incident_log import IncidentLog
@@ -63,7 +63,7 @@ class IncidentWatch:
 
     def escalated_to(self, alarm_id: str) -> list[str]:
         """Return the targets that were told, by the last look, that nobody had acknowledged an alarm."""
-        return sorted(set(self._incidents.escalated_to(alarm_id)))
+        return self._incidents.escalated_to(alarm_id)
 
     async def _look(self) -> None:
         try:
@@ -75,8 +75,7 @@ class IncidentWatch:
 
 async def show_alarms(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
     """Show the alarms to people."""
-    page = cast("WorkerPages", pages).alarms
-    return view.html(page, headers={"Cache-Control": "no-cache"})
+    return show_page(view, cast("WorkerPages", pages).alarms)
 
 
 async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agents.views.recent import POINTS, Recent
+from agents.web.tables import owned_rows
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
@@ -45,15 +46,15 @@ class BandWatch:
 
     def sample(self) -> None:
         """Note what is expected of each watched series that has learned something since the last sample."""
-        watched = self._recent.sensors()
-        self._samples = {each: self._samples.get(each, {}) for each in watched}
-        for sensor_id in watched:
-            if (models := self._models(sensor_id)) is not None:
-                self.note(sensor_id, models)
+        self._samples = {each: self._samples.get(each, {}) for each in self._recent.sensors()}
+        owned = list(owned_rows(self._app, self._app.models))
+        for sensor_id, series in self._samples.items():
+            row = next((rows[sensor_id] for rows in owned if sensor_id in rows), None)
+            if row is not None:
+                self._note(series, row.state)
 
-    def note(self, sensor_id: str, models: "SensorModels") -> None:
+    def _note(self, series: dict[str, deque[_Sample]], models: "SensorModels") -> None:
         """Note what a sensor's models expect now, unless that is noted."""
-        series = self._samples.setdefault(sensor_id, {})
         for quantity, model in models.items():
             samples = series.setdefault(quantity, deque(maxlen=POINTS))
             if not samples or samples[-1].seen != model.seen:
@@ -66,14 +67,6 @@ class BandWatch:
             quantity: list(_stretches(list(samples)))
             for quantity, samples in self._samples.get(sensor_id, {}).items()
         }
-
-    def _models(self, sensor_id: str) -> "SensorModels | None":
-        state = self._app.models
-        for partition in self._app.owned_partitions() if state is not None else ():
-            assert state is not None
-            if (row := state.rows.get(partition, {}).get(sensor_id)) is not None:
-                return row.state
-        return None
 
 
 def _stretches(samples: list[_Sample]) -> list[Stretch]:

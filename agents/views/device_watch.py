@@ -9,8 +9,8 @@ It is looked at in small parts, so that no page and no batch waits for it; what 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from heapq import nsmallest
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ import msgspec
 
 from agents.views.live import Page
 from agents.web.queries import Json, Listing
+from agents.web.tables import owned_rows
 from bridges.devices.device_presence import PRESENCE, take_presence
 from bridges.devices.device_registry import DEVICES, take_device
 from bridges.kafka.topic_reader import TopicReader
@@ -65,7 +66,7 @@ class DeviceWatch:
 
     Attributes:
         devices: What people say of each sensor, of all partitions.
-        told: What is told of each device of the worker's partitions, as of the last look.
+        told: What is told of each device of the worker's partitions, by id in order, as of the last look.
         in_state: Their ids by state, in order.
         log_ms: The newest ingest time that this worker knows of: the log's time.
     """
@@ -82,7 +83,7 @@ class DeviceWatch:
         self._texts: dict[str, str] = {}
         self._partitions: dict[str, int] = {}
         self.told: dict[str, Whereabouts] = {}
-        self.in_state: dict[DeviceState, list[str]] = {}
+        self.in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
         self.log_ms = 0
 
     def look_if_due(self) -> None:
@@ -113,14 +114,13 @@ class DeviceWatch:
 
     def _take(self, topic: str, message: Any) -> None:
         value = message.value() or b""
-        taken = (
-            take_device(self.devices, value)
-            if topic == DEVICES.topic.name
-            else take_presence(self._presence, value)
-        )
-        if taken:
-            # What a look and a search need of each name costs too much to be found out again each time.
-            self._texts[taken] = search_text(taken, self.devices.get(taken))
+        # What a look and a search need of each name costs too much to be found out again each time.
+        if topic == DEVICES.topic.name:
+            if taken := take_device(self.devices, value):
+                self._texts[taken] = search_text(taken, self.devices.get(taken))
+        else:
+            taken = take_presence(self._presence, value)
+        if taken and taken not in self._partitions:
             self._partitions[taken] = self._app.partition_of(taken.encode())
 
     async def _all(self) -> tuple[dict[str, Whereabouts], dict[DeviceState, list[str]]]:
@@ -139,10 +139,7 @@ class DeviceWatch:
 
     def _of_owned(self, state: "WriteBehindState[_S] | None") -> "dict[str, Row[_S]]":
         """Return the rows of the worker's partitions."""
-        if state is None:
-            return {}
-        owned = self._app.owned_partitions()
-        return {key: row for partition in owned for key, row in state.rows.get(partition, {}).items()}
+        return {key: row for rows in owned_rows(self._app, state) for key, row in rows.items()}
 
     def _without_rows(self, rows: Iterable[str]) -> list[str]:
         """Return devices of the worker's partitions that have sent no reading, or none for long."""
@@ -173,11 +170,7 @@ class DeviceWatch:
 
     def counts(self) -> dict[str, int]:
         """Count the devices of this worker by state."""
-        return count_states(self.told)
-
-    def unheard(self) -> Iterator[str]:
-        """Return devices of the registry of which nothing has come, by id."""
-        return iter(self.in_state.get(DeviceState.UNKNOWN, ()))
+        return count_states(self.in_state)
 
     def label(self, sensor_id: str) -> str:
         """Return name and place of a sensor; empty if it has none."""
@@ -213,7 +206,7 @@ class DeviceWatch:
                 and stands_in(self.devices.get(key), where)
             )
 
-        keys = nsmallest(limit + 1, (key for key, told in self.told.items() if is_meant(key, told)))
+        keys = list(islice((key for key, told in self.told.items() if is_meant(key, told)), limit + 1))
         return Page([(key, self.describe(key)) for key in keys[:limit]], more=len(keys) > limit)
 
     def search(self, find: str) -> Callable[[str], bool]:

@@ -19,6 +19,7 @@ from agents.views.watch import Watch
 from agents.web.fetch import fetch
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json
+from agents.web.tables import owned_rows
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Reading
 
@@ -127,13 +128,7 @@ def _sink_part(sink: Any) -> Json:
 
 def _open_values(app: "WorkerApp") -> int:
     """Count the values that are in open windows (in each, where windows overlap) and supplements."""
-    if app.windows is None:
-        return 0
-    return sum(
-        row.state.open_values()
-        for partition in app.owned_partitions()
-        for row in app.windows.rows.get(partition, {}).values()
-    )
+    return sum(row.state.open_values() for rows in owned_rows(app, app.windows) for row in rows.values())
 
 
 async def kafka_part(app: "WorkerApp") -> Json:

@@ -3,7 +3,7 @@
 Only partitions that the worker owns are shown; `agents.web.peers` asks the other workers for theirs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,7 @@ from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
 from agents.views.worst_first import Ranked, WorstFirst
 from agents.web.queries import Json
+from agents.web.tables import owned_rows
 from streams.counters.counter import Counter
 from streams.detection.sensor_models import SensorModels
 from streams.peers.peer_states import PeerGroup, PeerMember, PeerState, RelationGroup
@@ -82,7 +83,7 @@ class LiveState:
         state = self._state(table)
         if state is None:
             return None
-        rows = {key: row for rows in self._owned(state) for key, row in rows.items()}
+        rows = {key: row for rows in owned_rows(self._app, state) for key, row in rows.items()}
         keys = nsmallest(
             limit + 1, (key for key in rows if key > after and key.startswith(prefix) and is_key(key))
         )
@@ -117,7 +118,7 @@ class LiveState:
         Args:
             after, limit, find, states: As for `WorstFirst.page`.
         """
-        found = self._order.page(self._with_rows(), after, limit, find, states)
+        found = self._order.page(self._with_rows, after, limit, find, states)
         return Page(
             [
                 (each.sensor_id, {"rank": each.rank, **self._summary(each.sensor_id)})
@@ -132,7 +133,7 @@ class LiveState:
         # Without tables (a worker that only stores) what was seen lately is all that is known.
         names: set[str] = set() if tables else set(self._recent.sensors())
         for table in tables:
-            for rows in self._owned(self._state(table)):
+            for rows in owned_rows(self._app, self._state(table)):
                 names.update(filter(is_key, rows))
         return names
 
@@ -188,14 +189,8 @@ class LiveState:
                 return found
         return None
 
-    def _owned(self, state: WriteBehindState[Any] | None) -> Iterator[dict[str, Row[Any]]]:
-        if state is not None:
-            for partition in self._app.owned_partitions():
-                if partition in state.rows:
-                    yield state.rows[partition]
-
     def _row(self, table: str, sensor_id: str) -> Row[Any] | None:
-        for rows in self._owned(self._state(table)):
+        for rows in owned_rows(self._app, self._state(table)):
             if sensor_id in rows:
                 return rows[sensor_id]
         return None

@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +13,9 @@ from agents.views.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json
+from agents.web.tables import owned_rows
 from streams.conditions import NAMED, Observed, what_is_wrong
+from streams.device_states import DeviceState
 from streams.records.claims import Loss
 from streams.records.types import Anomaly
 
@@ -39,7 +40,7 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
         "totals": watch.totals(),
         "sensors": _sensors(app),
         "devices": watch.devices.counts(),
-        "unheard": list(islice(watch.devices.unheard(), NAMED)),
+        "unheard": watch.devices.in_state[DeviceState.UNKNOWN][:NAMED],
         "open_anomalies": _open_anomalies(app),
         "alarms": alarm_counts(app),
         "rates": watch.rates.series(),
@@ -152,13 +153,7 @@ def _sensors(app: "WorkerApp") -> int:
 
 
 def _open_anomalies(app: "WorkerApp") -> int:
-    if app.models is None:
-        return 0
-    return sum(
-        row.state.open_anomalies
-        for partition in app.owned_partitions()
-        for row in app.models.rows.get(partition, {}).values()
-    )
+    return sum(row.state.open_anomalies for rows in owned_rows(app, app.models) for row in rows.values())
 
 
 def _summed(parts: Iterable[dict[str, int]]) -> dict[str, int]:

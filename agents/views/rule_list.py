@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
-from agents.web.navigation import read_page
-from agents.web.queries import BadRequest, answer
+from agents.web.queries import BadRequest, answer, show_page
 from bridges.process.settings import Settings
 from bridges.sources.rule_history import rule_history
 from streams.errors import TransientError
@@ -67,5 +66,4 @@ async def tell_rules(pages: "WorkerPages", view: View, request: Request) -> Resp
 
 async def show_rule_page(pages: "WorkerPages", view: View, request: Request) -> Response:
     """Show them to people."""
-    page = read_page("agents.views", "rules.html", pages.app.settings)
-    return view.html(page, headers={"Cache-Control": "no-cache"})
+    return show_page(view, pages.rule_page)

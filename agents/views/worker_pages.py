@@ -15,7 +15,17 @@ from agents.views.watch import Watch
 from agents.views.worst_first import Ranked
 from agents.web.navigation import read_page
 from agents.web.peers import Answers, ask_all
-from agents.web.queries import Json, Listing, answer, is_local, not_found, read_find, read_number, read_word
+from agents.web.queries import (
+    Json,
+    Listing,
+    answer,
+    is_local,
+    not_found,
+    read_find,
+    read_number,
+    read_word,
+    show_page,
+)
 from agents.web.routes import COMMON, Pages, Route
 from bridges.alarms.incident_log import IncidentLog
 from bridges.mongo.mongo_history import quality
@@ -48,10 +58,11 @@ class WorkerPages(Pages["WorkerApp"]):
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.home = read_page("agents.views", "home.html", app.settings)
         self.alarms = read_page("agents.views", "alarms.html", app.settings)
+        self.rule_page = read_page("agents.views", "rules.html", app.settings)
 
     async def start(self, view: View, request: Request) -> Response:
         """Show what goes on."""
-        return view.html(self.home, headers={"Cache-Control": "no-cache"})
+        return show_page(view, self.home)
 
     async def overview(self, view: View, request: Request) -> Response:
         """Return rates, totals, lag, workers and the newest anomalies."""

@@ -8,13 +8,14 @@ shelved, suppressed or out of service does not come first: somebody has said tha
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agents.views.alarm_pages import open_alarms
 from agents.web.queries import BadRequest
+from agents.web.tables import owned_rows
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.inhibiting import AlarmState
 from streams.device_states import DeviceState
@@ -75,12 +76,17 @@ class WorstFirst:
         self._devices = devices
 
     def page(
-        self, names: Iterable[str], after: Ranked, limit: int, find: str = "", states: Iterable[str] = ()
+        self,
+        names: Callable[[], Iterable[str]],
+        after: Ranked,
+        limit: int,
+        find: str = "",
+        states: Iterable[str] = (),
     ) -> list[Ranked]:
         """List sensors, the worst first: at most ``limit`` and one more, if there are more.
 
         Args:
-            names: Sensors that have rows: some may be newer than the last look at devices.
+            names: Returns sensors that have rows: some may be newer than the last look at devices.
             after: Only those behind this place.
             limit: How many.
             find: Only those whose id, name, place, machine, group or a unit holds it.
@@ -95,7 +101,9 @@ class WorstFirst:
         )
         return list(islice(found, limit + 1))
 
-    def _in_order(self, names: Iterable[str], after: Ranked, wanted: frozenset[str]) -> Iterator[Ranked]:
+    def _in_order(
+        self, names: Callable[[], Iterable[str]], after: Ranked, wanted: frozenset[str]
+    ) -> Iterator[Ranked]:
         raised = self._raised()
         for rank, sensor_id in sorted((rank, sensor_id) for sensor_id, rank in raised.items()):
             if not wanted or self._devices.state_of(sensor_id) in wanted:
@@ -104,12 +112,12 @@ class WorstFirst:
         for state, rank in _RANK_OF_STATE.items():
             if rank < after.rank or (wanted and state not in wanted):
                 continue
-            known = self._devices.in_state.get(state, [])
+            known = self._devices.in_state[state]
             rest: Iterable[str] = known
             if rank == after.rank:
                 rest = islice(known, bisect_right(known, after.sensor_id), None)
             if state is DeviceState.UNKNOWN:  # what the last look did not see yet
-                rest = merge(rest, sorted(each for each in names if each not in told))
+                rest = merge(rest, sorted(each for each in names() if each not in told))
             yield from (Ranked(rank, sensor_id) for sensor_id in rest if sensor_id not in raised)
 
     def _raised(self) -> Mapping[str, int]:
@@ -122,8 +130,7 @@ class WorstFirst:
         return raised
 
     def _with_open_anomalies(self) -> Iterator[str]:
-        if self._app.models is not None:
-            for partition in self._app.owned_partitions():
-                for sensor_id, row in self._app.models.rows.get(partition, {}).items():
-                    if row.state.open_anomalies:
-                        yield sensor_id
+        for rows in owned_rows(self._app, self._app.models):
+            for sensor_id, row in rows.items():
+                if row.state.open_anomalies:
+                    yield sensor_id

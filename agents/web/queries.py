@@ -113,6 +113,11 @@ def answer(view: View, value: object, status: int = 200) -> Response:
     )
 
 
+def show_page(view: View, page: str) -> Response:
+    """Answer with a page for people; a cache asks whether it is still so."""
+    return view.html(page, headers={"Cache-Control": "no-cache"})
+
+
 def not_found(view: View, what: str) -> Response:
     """Answer that there is no such thing."""
     return answer(view, {"error": f"no such {what}"}, status=404)

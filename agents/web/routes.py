@@ -74,8 +74,8 @@ class Pages(Generic[A]):
         for route in self.routes:
             by_path.setdefault(route.path, {})[route.method] = self._careful(route.handler)
         for path, handlers in by_path.items():
-            only = handlers.get("get") if len(handlers) == 1 else None
-            self.app.page(path)(only or type(handlers["post"].__name__, (View,), dict(handlers)))
+            name = next(iter(handlers.values())).__name__
+            self.app.page(path)(type(name, (View,), dict(handlers)))
 
     def _careful(self, handler: Handler) -> Handler:
         @wraps(handler)

@@ -4,8 +4,8 @@ Faust looks up a key as text in a table whose keys are bytes, and in one from wh
 them (`agents.lane.core.state`). So each key was 404.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from faust.types import TP
 
@@ -14,6 +14,21 @@ from agents.web.queries import Json
 if TYPE_CHECKING:
     from agents.lane.core.state import WriteBehindState
     from agents.lane.lane_app import LaneApp
+    from streams.records.rows import Row
+
+S = TypeVar("S")
+
+
+def owned_rows(app: "LaneApp", state: "WriteBehindState[S] | None") -> "Iterator[dict[str, Row[S]]]":
+    """Yield the rows of each partition that an application owns, by key.
+
+    Args:
+        app: The application.
+        state: The table's; ``None``: it has none.
+    """
+    if state is not None:
+        for partition in app.owned_partitions():
+            yield state.rows.get(partition, {})
 
 
 def describe_table(state: "WriteBehindState[Any]") -> Json:

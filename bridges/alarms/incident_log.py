@@ -1,6 +1,5 @@
 """The incidents of the alarms that the topic `alarms` has, and who was told of escalations, for those who show them."""
 
-from collections.abc import Collection
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -55,9 +54,9 @@ class IncidentLog:
             self.open = tuple(each for each in self._incidents if each.is_open)
             self.is_whole = whole
 
-    def escalated_to(self, alarm_id: str) -> Collection[str]:
-        """Return the targets that were told of an alarm's last escalation, as of the last look."""
-        return self._told.get(self._escalations.get(alarm_id, ""), ())
+    def escalated_to(self, alarm_id: str) -> list[str]:
+        """Return the targets that were told of an alarm's last escalation, as of the last look, in order."""
+        return self._told.get(self._escalations.get(alarm_id, ""), [])
 
     def _take(self, topic: str, message: Any) -> None:
         try:
@@ -66,7 +65,7 @@ class IncidentLog:
             return  # the worker wrote it, or nobody: it has no say in what stands
         if isinstance(record, Notification):
             for change in record.escalated:
-                _put_newest(self._told, change, [*self._told.get(change, ()), record.target])
+                _put_newest(self._told, change, sorted({*self._told.get(change, ()), record.target}))
             return
         if record.event == ESCALATED:
             _put_newest(self._escalations, record.id, change_id(record))

@@ -114,7 +114,8 @@ def test_of_quantities_that_come_apart_the_most_frequent_one_counts() -> None:
 
 
 def test_every_state_is_counted_and_names_are_found_in_whatever_case() -> None:
-    assert count_states({"a": told_of(GONE, None, None, T), "b": told_of(THERE, None, None, T)}) == {
+    told = {"a": told_of(GONE, None, None, T), "b": told_of(THERE, None, None, T)}
+    assert count_states({each.state: [name] for name, each in told.items()}) == {
         "disconnected": 1, "silent": 0, "late": 0, "online": 1, "unknown": 0,
     }  # fmt: skip
     device = Device("B-1", T, "Heizung Süd", "Halle 7", "Presse", "boilers", units={"p": "mbar"})
