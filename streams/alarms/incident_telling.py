@@ -161,18 +161,17 @@ class IncidentTelling:
         sifted = Sifted()
         for change in wanted:
             name = change_id(change)
-            if found[name] is not None and name not in chosen:
-                sifted.passed.append(change)
-                continue
-            if chosen.get(name) is None and not _knows(change, self._level):
-                sifted.unknown.append(change)
-                continue
-            if chosen.get(name) is None and self._names_what_goes_on(change, begun):
-                sifted.passed.append(change)
-                continue
-            sifted.told.append(change)
             if (as_one := chosen.get(name)) is not None:
                 sifted.incidents[name] = as_one
+                sifted.told.append(change)
+            elif found[name] is not None and name not in chosen:
+                sifted.passed.append(change)
+            elif not _knows(change, self._level):
+                sifted.unknown.append(change)
+            elif self._names_what_goes_on(change, begun):
+                sifted.passed.append(change)
+            else:
+                sifted.told.append(change)
         return sifted
 
     def _chosen(self, incident: Incident, changes: list[Alarm]) -> Iterator[tuple[str, Incident | None]]:

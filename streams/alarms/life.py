@@ -39,7 +39,10 @@ def is_over(alarm: Alarm | None) -> bool:
 def _changed(alarm: Alarm, event: str, at: float, **fields: Any) -> Alarm:
     """Return an alarm's next record; who did what belongs to one change only."""
     base = {"event": event, "changed_at": at, "number": alarm.number + 1, "by": "", "why": "", "quiet": ""}
-    return _placed(msgspec.structs.replace(alarm, **{**base, **fields}))
+    found = _placed(msgspec.structs.replace(alarm, **{**base, **fields}))
+    if found.waiting_since is None or found.state == AlarmState.UNACKNOWLEDGED:
+        return found
+    return msgspec.structs.replace(found, waiting_since=None)  # nobody has to acknowledge it any more
 
 
 def _placed(alarm: Alarm) -> Alarm:
@@ -114,8 +117,7 @@ def raise_again(rules: AlarmRules, alarm: Alarm, anomaly: Anomaly, kept: Inhibit
 def _raised(alarm: Alarm, anomaly: Anomaly, kept: Inhibition | None) -> Alarm:
     held = _kept_by(kept) if kept is not None else {"action": "", "until": None}
     told = {} if kept is not None else {"told": True}
-    anew = {"level": 0, "waiting_since": None}
-    return _changed(alarm, "raised", anomaly.changed_at, active=True, **held, **told, **anew)
+    return _changed(alarm, "raised", anomaly.changed_at, active=True, level=0, **held, **told)
 
 
 def _kept_by(kept: Inhibition) -> dict[str, Any]:
@@ -152,7 +154,6 @@ def return_to_normal(rules: AlarmRules, alarm: Alarm, at: float) -> Alarm:
     return _changed(
         alarm, "returned", at,
         active=False, state=state.value, quiet="" if alarm.told else UNTOLD, told=False, action="", until=None,
-        waiting_since=None,
     )  # fmt: skip
 
 
@@ -195,7 +196,7 @@ def keep(alarm: Alarm, kept: Inhibition, at: float) -> Alarm:
         at: When that was decided.
     """
     event = "out_of_service" if kept.state == AlarmState.OUT_OF_SERVICE else kept.state
-    fields = {**_kept_by(kept), "quiet": PERSON, "by": kept.by, "waiting_since": None}
+    fields = {**_kept_by(kept), "quiet": PERSON, "by": kept.by}
     if not alarm.active:
         return _changed(alarm, event, at, **{**fields, "state": AlarmState.NORMAL.value, "action": ""})
     return _changed(alarm, event, at, **fields)
@@ -217,7 +218,7 @@ def restore(alarm: Alarm, at: float, kept: Inhibition | None = None) -> Alarm:
 
 def acknowledge(alarm: Alarm, action: Action) -> Alarm:
     """Return the record of an alarm that somebody has seen."""
-    done = {**_done(action), "acknowledged": True, "waiting_since": None}
+    done = {**_done(action), "acknowledged": True}
     if alarm.active:
         return _changed(alarm, "acknowledged", action.at, **done)
     return _changed(alarm, "acknowledged", action.at, state=AlarmState.NORMAL.value, **done)

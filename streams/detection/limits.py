@@ -351,20 +351,29 @@ def _finite(bound: float) -> float | None:
 
 
 def asked_beside(limits: LimitRules) -> str:
-    """Say what limits ask for beside a value beyond; empty if nothing.
+    """Say what limits ask for beside a value beyond; empty if nothing."""
+    return in_words_beside(limits.count, limits.within, "" if limits.when is None else str(limits.when))
 
-    >>> asked_beside(LimitRules(high=80.0, count=3, within=600.0))
+
+def in_words_beside(count: int, within: float, when: str) -> str:
+    """Say what is asked for beside a value beyond; empty if nothing.
+
+    Args:
+        count, within: As for `LimitRules`.
+        when: What must hold of other quantities; empty: nothing.
+
+    >>> in_words_beside(3, 600.0, "")
     '3 times within 10 min'
-    >>> asked_beside(LimitRules(high=80.0, count=1, within=600.0))
-    'held for 10 min'
+    >>> in_words_beside(1, 600.0, "flow < 1")
+    'held for 10 min, while flow < 1'
     """
     parts = []
-    if limits.count > 1:
-        parts.append(f"{limits.count} times within {in_units(limits.within)}")
-    elif limits.count:
-        parts.append(f"held for {in_units(limits.within)}")
-    if limits.when is not None:
-        parts.append(f"while {limits.when}")
+    if count > 1:
+        parts.append(f"{count} times within {in_units(within)}")
+    elif count:
+        parts.append(f"held for {in_units(within)}")
+    if when:
+        parts.append(f"while {when}")
     return ", ".join(parts)
 
 

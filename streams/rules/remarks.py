@@ -196,13 +196,13 @@ def _how_near(limits: LimitRules, series: Sequence[Series], seen: Mapping[Series
     lowest = min(seen[each].lowest for each in series)
     highest = max(seen[each].highest for each in series)
     text = f": values were {in_digits(lowest)} to {in_digits(highest)}{gap and f', {gap}'}"
-    if limits.delay_seconds and (lowest < limits.low or highest > limits.high):
+    if limits.low <= lowest and highest <= limits.high:
+        return text
+    if limits.delay_seconds:
         return f"{text}, beyond it, but never for {limits.delay_seconds:g} s"
-    if limits.when is not None and (lowest < limits.low or highest > limits.high):
+    if limits.when is not None:
         return f"{text}, beyond it, but never{_often(limits)} while {limits.when} was known to hold"
-    if limits.count and (lowest < limits.low or highest > limits.high):
-        return f"{text}, beyond it, but never{_often(limits)}"
-    return text
+    return f"{text}, beyond it, but never{_often(limits)}" if limits.count else text
 
 
 def _often(limits: LimitRules) -> str:

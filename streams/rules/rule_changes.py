@@ -125,21 +125,6 @@ def rules_now(history: Sequence[RulesApplied]) -> list[AppliedRule]:
     return history[-1].change.rules if history else []
 
 
-def set_by(history: Sequence[RulesApplied], rule: AppliedRule) -> RuleChange | None:
-    """Return the change since which a rule is as it is; ``None`` if it is not in force.
-
-    Args:
-        history: All changes, in their order.
-        rule: The rule.
-    """
-    since: RuleChange | None = None
-    for applied in reversed(history):
-        if rule not in applied.change.rules:
-            break
-        since = applied.change
-    return since
-
-
 def in_section(rules: Sequence[AppliedRule], detection: Mapping[str, Any]) -> dict[str, Any]:
     """Lay rules over a section ``detection``, as patterns that come before its own.
 

@@ -10,10 +10,10 @@ import msgspec
 
 from streams.alarms.wording import in_digits
 from streams.detection.detection_config import DetectionPlan, limit_rules_of
-from streams.detection.limits import in_units
+from streams.detection.limits import in_words_beside
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RulesApplied
-from streams.rules.rule_changes import rules_now, set_by
+from streams.rules.rule_changes import rules_now
 from streams.rules.rule_set import OTHERS
 from streams.rules.rules_report import described_limits
 
@@ -36,15 +36,15 @@ def rules_told(history: Sequence[RulesApplied], plan: DetectionPlan) -> Json:
         which it is as it is) and ``history``, newest first, in which an empty ``text`` is its end; ``gone``: the same
         of patterns that have no rule any more; ``settings``: by pattern, in words.
     """
+    of_patterns = _histories(history)
     rules = [
         {
             **msgspec.to_builtins(rule),
             "text": rule_text(rule),
-            "set_by": change.origin,
-            "history": history_of(history, rule.pattern),
+            "set_by": {name: each for name, each in of_patterns[rule.pattern][0].items() if name != "text"},
+            "history": of_patterns[rule.pattern],
         }
         for rule in rules_now(history)
-        if (change := set_by(history, rule)) is not None
     ]
     known = {rule["pattern"] for rule in rules}
     patterns = dict.fromkeys(rule.pattern for applied in reversed(history) for rule in applied.change.rules)
@@ -52,7 +52,7 @@ def rules_told(history: Sequence[RulesApplied], plan: DetectionPlan) -> Json:
         "fingerprint": history[-1].change.fingerprint if history else None,
         "rules": rules,
         "gone": [
-            {"pattern": pattern, "history": history_of(history, pattern)}
+            {"pattern": pattern, "history": of_patterns[pattern]}
             for pattern in patterns
             if pattern not in known
         ],
@@ -60,21 +60,21 @@ def rules_told(history: Sequence[RulesApplied], plan: DetectionPlan) -> Json:
     }
 
 
-def history_of(history: Sequence[RulesApplied], pattern: str) -> list[Json]:
-    """Return what was made of the rule of a pattern: the newest change first, with what it said from then on.
-
-    Args:
-        history: All changes, in their order.
-        pattern: The pattern.
-    """
-    found: list[Json] = []
-    before: AppliedRule | None = None
+def _histories(history: Sequence[RulesApplied]) -> dict[str, list[Json]]:
+    """Return by pattern what was made of its rule: the newest change first, with what it said from then on."""
+    found: dict[str, list[Json]] = {}
+    before: dict[str, AppliedRule] = {}
     for applied in history:
-        rule = next((each for each in applied.change.rules if each.pattern == pattern), None)
-        if rule != before:
-            found.append({**applied.change.origin, "text": "" if rule is None else rule_text(rule)})
-        before = rule
-    return found[::-1]
+        now = {
+            rule.pattern: rule for rule in reversed(applied.change.rules)
+        }  # of one pattern the first counts
+        for pattern in before | now:
+            rule = now.get(pattern)
+            if rule != before.get(pattern):
+                text = "" if rule is None else rule_text(rule)
+                found.setdefault(pattern, []).append({**applied.change.origin, "text": text})
+        before = now
+    return {pattern: each[::-1] for pattern, each in found.items()}
 
 
 def rule_text(rule: AppliedRule) -> str:
@@ -102,11 +102,8 @@ def limits_text(limits: Mapping[str, Any]) -> str:
         if name in limits:
             unit = " s" if name.endswith("_seconds") or name == "silent_after" else ""
             parts.append(f"{word} {in_digits(limits[name])}{unit}")
-    if "count" in limits:
-        span = in_units(limits["within"])
-        parts.append(f"{limits['count']} times within {span}" if limits["count"] > 1 else f"held for {span}")
-    if "when" in limits:
-        parts.append(f"while {limits['when']}")
+    if beside := in_words_beside(limits.get("count", 0), limits.get("within", 0.0), limits.get("when", "")):
+        parts.append(beside)
     return ", ".join([*parts, limits["severity"]]) if parts else "no limit"
 
 

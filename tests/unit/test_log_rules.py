@@ -21,9 +21,9 @@ from streams.rules.rule_changes import (
     in_section,
     rules_difference,
     rules_of_file,
-    set_by,
 )
 from streams.rules.rule_set import LimitRule, rules_in
+from streams.rules.rules_told import rules_told
 
 EPOCH = 1_700_000_000.0
 Rows = dict[str, Row[SensorModels]]
@@ -162,8 +162,10 @@ def test_who_set_a_limit_is_whoever_made_it_as_it_is() -> None:
     rule, other = AppliedRule("a/*", high=1.0), AppliedRule("b/*", low=2.0)
     sets = [change(rule, by="Ada"), change(rule, other, by="Bob"), change(other, rule, by="Cem")]
     history = [RulesApplied(each, {}) for each in sets]
-    assert [set_by(history, each) for each in (rule, other)] == [sets[0], sets[1]]
-    assert set_by(history, AppliedRule("a/*", high=3.0)) is None
+    told = {each["pattern"]: each for each in rules_told(history, DetectionPlan())["rules"]}
+    assert [told[each.pattern]["set_by"] for each in (rule, other)] == [sets[0].origin, sets[1].origin]
+    assert told.keys() == {"a/*", "b/*"}
+    assert "3" not in told["a/*"]["text"], "what was never applied is told of nobody"
     assert rules_difference(sets[1].rules, sets[2].rules).changed == ["b/*", "a/*"], "another counts first"
 
 

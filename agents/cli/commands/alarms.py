@@ -198,7 +198,7 @@ def _say(
     log: "AlarmLog | None" = None,
     label: str = "",
     incident: "Incident | None" = None,
-    escalated_to: Sequence[str] = (),
+    escalated_to: Sequence[str] | None = None,
 ) -> None:
     from streams.alarms.templates import as_plain
     from streams.alarms.wording import alarm_sentence
@@ -213,7 +213,7 @@ def _say(
         told_of = {
             **as_plain(change, label),
             "incident": part_of,
-            "escalated_to": escalated_to,
+            **({} if escalated_to is None else {"escalated_to": escalated_to}),
             **notifications,
         }
         click.echo(json.dumps(told_of, ensure_ascii=False))
