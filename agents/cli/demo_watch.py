@@ -141,9 +141,7 @@ class DemoLedger:
         if (settings := await_servers(supervisor, self._data)) is None:
             self.stopped = True
             return
-        audit = Audit(
-            settings, settings.window_policy(), settings.detection.plan(settings.windows.policy().room)
-        )
+        audit = Audit(settings, settings.window_policy(), settings.detection_plan())
         try:
             self._look(supervisor, audit)
         finally:

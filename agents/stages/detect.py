@@ -39,7 +39,7 @@ def model_stage(settings: Settings) -> Stage[DetectionPlan, Numbered, SensorMode
     Delivery: each reading is learned once; rows remember the offset they contain, anomalies have derived ids.
     Back pressure: a full buffer pauses the partition; too much held makes a checkpoint at once.
     """
-    plan = settings.detection.plan(settings.windows.policy().room)
+    plan = settings.detection_plan()
     return Stage(
         name="detect_anomalies",
         reads=CATALOGUE.of(Reading),

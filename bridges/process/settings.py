@@ -32,6 +32,7 @@ from bridges.process.notify_settings import NotifySettings
 from bridges.process.section import CommaSeparated, CommaSeparatedPairs, Count, Port, Seconds, Section
 from bridges.process.server_settings import Compression, KafkaSettings, MongoSettings, MqttSettings
 from bridges.process.wrong_settings import fields_of, near, tell_wrong
+from streams.detection.detection_config import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.peers.peer_plan import PeerPlan
 from streams.windows.policy import WindowPolicy
@@ -321,16 +322,18 @@ class Settings(BaseSettings):
                 )
         return self
 
+    def detection_plan(self) -> DetectionPlan:
+        """Make the plan of how each series is watched."""
+        return self.detection.plan(self.windows.policy().room)
+
     def window_policy(self) -> WindowPolicy:
         """Make the policy of windows, with the counters that detection names: their rates have windows, too."""
-        policy = self.windows.policy()
-        return replace(policy, counters=self.detection.plan(policy.room).counters)
+        return replace(self.windows.policy(), counters=self.detection_plan().counters)
 
     def peer_plan(self) -> PeerPlan:
         """Make the plan of what is compared with its peers."""
-        policy = self.windows.policy()
         return PeerPlan(
-            self.detection.plan(policy.room), policy, self.kafka.partitions, self.bridge.tick_seconds
+            self.detection_plan(), self.windows.policy(), self.kafka.partitions, self.bridge.tick_seconds
         )
 
     def topic(self, name: str) -> str:

@@ -166,6 +166,18 @@ class SensorCounters:
         return kept
 
 
+def settle_all(plan: CounterPlan, kept: Iterable[tuple[str, SensorCounters | None]]) -> None:
+    """Let go of counters that are none any more, where rows came back.
+
+    Args:
+        plan: Which series are counters now.
+        kept: Sensors, each with what its row has of counters.
+    """
+    for sensor_id, counters in kept:
+        if counters is not None:
+            counters.settle(plan, sensor_id)
+
+
 class LogCounters:
     """The counters of all sensors of a log, where no rows are kept.
 

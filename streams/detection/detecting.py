@@ -13,7 +13,7 @@ from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
 from streams.detection.silence import Told
 from streams.detection.verdicts import AnomalyChange
-from streams.records.identity import anomaly_id, rounded
+from streams.records.identity import anomaly_id, event_ms
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
 from streams.records.types import Anomaly, Logged, Reading, Tick
@@ -156,7 +156,7 @@ def _judge_rates(
     models = rows[sensor_id].state
     if models.counters is None:
         models.counters = SensorCounters()
-    ms = rounded(reading.collected_at * 1000.0)
+    ms = event_ms(reading.collected_at)
     rates, _ = models.counters.observe(
         plan.counters, sensor_id, models, reading.values, ms, ahead=is_ahead(ms, ingest_ms)
     )
@@ -224,12 +224,8 @@ def _pass_on(
 
 
 def _tell(sensor_id: str, told: Told, models: SensorModels, outcome: DetectionOutcome) -> None:
-    anomalies = [
-        to_anomaly(sensor_id, quantity, msgspec.structs.replace(change, seen=models[quantity].seen))
-        for quantity, change in told
-    ]
-    outcome.anomalies += anomalies
-    outcome.in_order += anomalies
+    for quantity, change in told:
+        outcome.tell(sensor_id, quantity, [msgspec.structs.replace(change, seen=models[quantity].seen)])
 
 
 def to_anomaly(sensor_id: str, quantity: str, change: AnomalyChange) -> Anomaly:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.counters.sensor_counters import SensorCounters
+from streams.counters.sensor_counters import SensorCounters, settle_all
 from streams.detection.log_rules import RULES_ROW, PartitionRules, lay_over_all
 from streams.detection.newest_values import NewestValues
 from streams.detection.sensor_models import SensorModels
@@ -69,9 +69,7 @@ def settle_models(plan: DetectionPlan, rows: dict[str, Row[SensorModels]]) -> No
         plan: How each series is watched now.
         rows: Of the partition.
     """
-    for sensor_id, row in rows.items():
-        if row.state.counters is not None:
-            row.state.counters.settle(plan.counters, sensor_id)
+    settle_all(plan.counters, ((sensor_id, row.state.counters) for sensor_id, row in rows.items()))
     lay_over_all(rows)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from streams.counters.sensor_counters import SensorCounters
+from streams.counters.sensor_counters import SensorCounters, settle_all
 from streams.errors import InputError, Reason, shown
 from streams.records.dead_letters import without_room
 from streams.records.identity import event_ms, reading_id, rounded, window_id
@@ -233,9 +233,7 @@ def settle_counters(policy: WindowPolicy, rows: dict[str, Row[SensorWindows]]) -
         policy: Which series are counters now.
         rows: Of a partition.
     """
-    for sensor_id, row in rows.items():
-        if row.state.counters is not None:
-            row.state.counters.settle(policy.counters, sensor_id)
+    settle_all(policy.counters, ((sensor_id, row.state.counters) for sensor_id, row in rows.items()))
 
 
 def _no_quantity(policy: WindowPolicy, reading: Reading, left_out: Sequence[str]) -> InputError:

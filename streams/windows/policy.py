@@ -118,6 +118,14 @@ class WindowPolicy:
         """Return how many windows can contain one instant."""
         return -(-self.size_ms // self.step_ms)
 
+    def newest_end_ms(self, ms: int) -> int:
+        """Return where the newest window ends that contains an event time, in milliseconds.
+
+        >>> WindowPolicy.of(size=60, step=20, grace=10).newest_end_ms(30_000)
+        80000
+        """
+        return ms // self.step_ms * self.step_ms + self.size_ms
+
 
 class ClosedWindow(msgspec.Struct, frozen=True, gc=False):
     """A window that has closed, with its summary; bounds in milliseconds. Or a supplement to it.

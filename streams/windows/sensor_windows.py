@@ -179,8 +179,7 @@ class SensorWindows(EventClock):
             quantity: The rate's; it has room.
             rate: Finite.
         """
-        end_ms = ms // policy.step_ms * policy.step_ms + policy.size_ms
-        self._add(policy, self.series[quantity], end_ms, ms, rate)
+        self._add(policy, self.series[quantity], policy.newest_end_ms(ms), ms, rate)
 
     def make_room(self, policy: WindowPolicy, quantity: str) -> bool:
         """Tell whether a quantity has windows, and begin them if there is room."""
@@ -192,7 +191,7 @@ class SensorWindows(EventClock):
 
     def is_late(self, policy: WindowPolicy, ms: int) -> bool:
         """Tell whether all windows of an event time have closed."""
-        return self.has_closed(ms // policy.step_ms * policy.step_ms + policy.size_ms)
+        return self.has_closed(policy.newest_end_ms(ms))
 
     def note_late(self, ms: int, values: dict[str, float], sequence: int | None) -> bool | None:
         """Note a late reading; tells whether it is known, ``None`` if it is too old to be.

@@ -7,10 +7,6 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     FAST,
     FLAT,
     LAST,
-    NO_BYTES,
-    NO_FLOATS,
-    NO_INTEGERS,
-    TIMES,
 )
 from streams.detectors.tailwatch.tailwatch_levels import two_levels
 from streams.detectors.tailwatch.tailwatch_numbers import PACE_FROM
@@ -31,18 +27,10 @@ class Folded(Paced):
             return value  # it has been
         folded = levels.fold(value, time)
         if levels.is_over:
-            self._begin_anew()
+            self._begin()
             self._warm(value, time)
             return None
         return folded
-
-    def _begin_anew(self) -> None:
-        """Forget all, and warm up."""
-        self._n = self._kept = self._cause = 0
-        self._values, self._gaps, self._s = array("d"), array("I"), array("d", bytes(TIMES))
-        self._floats, self._latest, self._counts = NO_FLOATS, NO_INTEGERS, NO_BYTES
-        self._recurrence = self._pace = self._levels = None
-        self._where = -1
 
     def _estimate(self, time: float, gaps: "array[int]", values: "array[float]") -> None:
         """Look for two levels in the readings, before all else is estimated from them as they are when folded."""

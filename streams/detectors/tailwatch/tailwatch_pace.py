@@ -72,12 +72,6 @@ class Paced(WarmUp):
         """Readings learned, or passed over, so far."""
         return self._n if self._pace is None else self._n + self._pace.passed
 
-    @property
-    def _glances(self) -> Glance | None:
-        """What is kept of readings between those that are learned, if there are any."""
-        pace = self._pace
-        return pace if pace is not None and pace.seconds else None
-
     def _glance(self, value: float, time: float) -> float:
         """Hold a reading against the tail of peaks, learn it if its time has come; return its surprise in nats."""
         pace = self._pace

@@ -45,6 +45,10 @@ class TailState(Detector):
             raise ValueError(f"season_seconds must not be negative, got {season_seconds}")
         self.warm_up = warm_up
         self.season_seconds = season_seconds
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing, and warm up."""
         self._n = 0
         self._values: array[float] | None = array("d")  # the readings of the warm-up; None after it
         self._gaps = array("I")  # milliseconds before each of them
@@ -63,6 +67,12 @@ class TailState(Detector):
     def seen(self) -> int:
         """Readings learned so far."""
         return self._n
+
+    @property
+    def _glances(self) -> Glance | None:
+        """What is kept of readings between those that are learned, if there are any."""
+        pace = self._pace
+        return pace if pace is not None and pace.seconds else None
 
     @property
     def ready(self) -> bool:
@@ -96,7 +106,7 @@ class TailState(Detector):
             return None
         if self._values is None:
             levels, pace = self._levels, self._pace
-            learned = b"" if pace is not None and pace.seconds else self._s[:CHANGING]
+            learned = b"" if self._glances is not None else self._s[:CHANGING]
             return b"".join(
                 (
                     self._head(), learned,
@@ -119,7 +129,7 @@ class TailState(Detector):
         count = known = 0
         if self._values is None:
             pace = self._pace
-            learned = 0 if pace is not None and pace.seconds else 8 * CHANGING
+            learned = 0 if self._glances is not None else 8 * CHANGING
             size = learned + levelled * TwoLevels.size + paced * Glance.moving_size
             fits = len(changes) == size and (levelled, paced) == (self._levels is not None, pace is not None)
         else:

@@ -135,7 +135,7 @@ class Layout:
         for field in fields:
             bits, kind = field.bits, field.type
             if bits is not None and not (
-                kind[0] == "u" and bits[0] >= 0 and bits[1] >= 1 and sum(bits) <= 8 * _WIDTHS[kind[1:]]
+                kind[0] == "u" and bits[0] >= 0 and bits[1] >= 1 and sum(bits) <= 8 * width_of(kind)
             ):
                 raise ConfigurationError(
                     f"bits of {field.name!r} must lie within an unsigned type, got {bits}"
@@ -180,7 +180,7 @@ def width_of(kind: ByteType) -> int:
 
 def raw_number(field: BytesField, payload: bytes) -> float | None:
     """Return the number as it stands there; ``None`` beyond the end of the payload."""
-    width = _WIDTHS[field.type[1:]]
+    width = width_of(field.type)
     piece = payload[field.at : field.at + width]
     if len(piece) < width:
         return None
