@@ -1,18 +1,16 @@
 """From where a target reads what it has been told already, to know what it knows."""
 
-from time import monotonic
 from typing import Any, Final
 
-from bridges.kafka.connecting import connect_reader
-from bridges.kafka.partitioning import partition_of
+from bridges.looking.log_search import LogSearch
 from bridges.process.settings import Settings
-from streams.errors import InputError, TransientError
+from bridges.sources.kafka_source import Log
+from streams.errors import InputError
 from streams.records.alarm_records import Notification
 from streams.records.catalogue import CATALOGUE
 
 ASK_SECONDS: Final = 20.0
-"""How long Kafka may take to say where something stands, and to give what has been told."""
-POLL_SECONDS: Final = 0.2
+"""How long Kafka may take to say where something stands."""
 KNOWN_SECONDS: Final = 7 * 86_400.0
 """An incident that began before is not known to a process that starts: the return of each of its members is told."""
 _NOTIFICATIONS = CATALOGUE.of(Notification)
@@ -52,38 +50,22 @@ def told_since(settings: Settings, target: str, since: float) -> list[tuple[str,
         Ids of changes in the order in which they were told, each with the id of the incident that it was told as.
 
     Raises:
-        KafkaException: If Kafka does not say where that stands.
-        TransientError: If it does not give it in time.
+        ConfigurationError: If there is no such topic, or Kafka refuses us.
+        TransientError: If Kafka stops answering.
     """
-    from confluent_kafka import TopicPartition
-
-    topic, partition = (
-        settings.topic(_NOTIFICATIONS.topic.name),
-        partition_of(target.encode(), settings.kafka.partitions),
-    )
-    reader = connect_reader(settings, "weir-notify-told")
-    said: list[tuple[str, str]] = []
-    try:
-        end = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_SECONDS)[1]
-        at = offsets_since(reader, topic, {partition: end}, since)[partition]
-        reader.assign([TopicPartition(topic, partition, at)])
-        deadline = monotonic() + ASK_SECONDS
-        while at < end:
-            message = reader.poll(POLL_SECONDS)
-            if message is not None and message.error() is None:
-                at = message.offset() + 1
-                _take(said, target, message.value())
-            elif monotonic() > deadline:
-                raise TransientError(f"what {target} was told could not be read within {ASK_SECONDS:.0f} s")
-    finally:
-        reader.close()
-    return said
+    topic = _NOTIFICATIONS.topic.name
+    with Log(settings) as log:
+        search = LogSearch(settings, log)
+        own = search.partitions(topic, target)[:1]
+        found = [_said(message.value()) for message in search.messages(topic, own, since, key=target)]
+    return [each for said in found for each in said]
 
 
-def _take(said: list[tuple[str, str]], target: str, value: bytes | None) -> None:
+def _said(value: bytes | None) -> list[tuple[str, str]]:
     try:
         record = _NOTIFICATIONS.read(value or b"")
     except InputError:
-        return  # not of a notifier
-    if record.target == target and record.outcome != "passed_over":
-        said += ((change, record.incidents.get(change, "")) for change in record.alarms)
+        return []  # not of a notifier
+    if record.outcome == "passed_over":
+        return []
+    return [(change, record.incidents.get(change, "")) for change in record.alarms]

@@ -19,7 +19,7 @@ from threading import Event, RLock
 from typing import Any
 
 from bridges.kafka.connecting import connect_reader, connect_writer
-from bridges.notify.beginning import ASK_SECONDS, KNOWN_SECONDS, POLL_SECONDS, offsets_since, told_since
+from bridges.notify.beginning import ASK_SECONDS, KNOWN_SECONDS, offsets_since, told_since
 from bridges.notify.collecting import ChangeCollector, ChangeGroup
 from bridges.notify.outlets import NotNowError, RefusedError, TargetOutlet
 from bridges.process import metrics
@@ -31,12 +31,13 @@ from streams.alarms.incident_telling import REASON, IncidentTelling, Sifted, sif
 from streams.alarms.incidents import DeviceOf, Incident, Incidents
 from streams.alarms.life import ESCALATED
 from streams.alarms.routing import IDS_OF_A_RECORD, NOT_ESCALATED, change_id, message_id
-from streams.errors import InputError, TransientError
+from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.alarm_records import Alarm, Notification
 from streams.records.catalogue import CATALOGUE
 
 log = get_logger(__name__)
 
+POLL_SECONDS = 0.2
 REFRESH_SECONDS = 10.0
 """How often a state that is shown is looked after while nothing changes."""
 SESSION_SECONDS = 10
@@ -140,7 +141,7 @@ class TargetNotifier:
         """Return the next record, if one comes.
 
         Raises:
-            TransientError: If Kafka did not answer while partitions were assigned.
+            TransientError: If Kafka did not answer, or refused us, while partitions were assigned.
         """
         message = self._consumer.poll(seconds)
         if self._trouble:
@@ -180,10 +181,8 @@ class TargetNotifier:
         self._generation += 1
         try:
             self._begin(consumer, places)
-        except (
-            KafkaException,
-            TransientError,
-        ) as error:  # what a callback raises does not come out of poll whole
+        # What a callback raises does not come out of poll whole.
+        except (KafkaException, ConfigurationError, TransientError) as error:
             self._trouble = str(error)
 
     def _begin(self, consumer: Any, places: list[Any]) -> None:
