@@ -12,6 +12,7 @@
     alarms      alarms stand; bad if a critical one is unacknowledged warning
     disconnected  devices whose topic says that they have gone        warning
     silent      sensors that send nothing for far longer than usual   warning
+    idle_patterns  settings and rules whose patterns take no series  warning
     unknown     the bridge cannot be asked                            unknown  it may be well, or not
 
 All is well only if the list is empty: what cannot be asked is not taken for well.
@@ -41,6 +42,8 @@ REMEDIES = {
     "silent": "look at those sensors: `weir devices list --state silent` names them, with since when",
     "disconnected": "look at those devices: `weir devices list --state disconnected` says since when and why",
     "unheard": "look at those devices: `weir devices list --state unknown` names them; take out what is gone",
+    "idle_patterns": "correct them: `weir sensors` lists ids and quantities; a pattern is of sensor/quantity, and an "
+    "earlier one counts first",
     "findings": "look at the page of model analysis",
     "not_told": "look at the notifier's log; `weir alarms test-notify` tries each target",
     "unknown": "start what does not answer, or correct the setting that says where it is",
@@ -105,6 +108,7 @@ class Observed:
         disconnected: devices whose topics say that they have gone (`streams.device_states`).
         unheard: Devices of the registry of which nothing has come, and
         unheard_of: some of them.
+        idle_patterns: Patterns of the settings, and of rules in the log, that take no series.
     """
 
     missing_records: int = 0
@@ -127,6 +131,7 @@ class Observed:
     disconnected: int = 0
     unheard: int = 0
     unheard_of: Sequence[str] = ()
+    idle_patterns: Sequence[str] = ()
 
 
 def what_is_wrong(seen: Observed) -> list[Condition]:
@@ -183,6 +188,8 @@ def _found(seen: Observed) -> Iterator[Condition]:
     # While much is still to be read, what they have sent may be in it.
     if seen.unheard and (seen.lag is None or seen.lag <= LAG_RECORDS):
         yield Condition("unheard", Severity.WARNING, not_heard_of(seen.unheard, seen.unheard_of))
+    if seen.idle_patterns:
+        yield Condition("idle_patterns", Severity.WARNING, applies_to_nothing(seen.idle_patterns))
     if seen.bridge_silent:
         text = f"the bridge does not answer ({seen.bridge_silent}): what it refuses or holds is not known"
         yield Condition("unknown", Severity.UNKNOWN, text)
@@ -197,10 +204,24 @@ def not_heard_of(count: int, some: Sequence[str]) -> str:
     '4 devices of the registry were never heard of: b-1, b-2, b-3 …'
     """
     noun = "device of the registry was" if count == 1 else "devices of the registry were"
-    text = f"{count:,} {noun} never heard of"
-    if named := ", ".join(some[:NAMED]):
-        text += f": {named}" + (" …" if count > NAMED else "")
-    return text
+    named = _some(count, some)
+    return f"{count:,} {noun} never heard of" + (f": {named}" if named else "")
+
+
+def applies_to_nothing(patterns: Sequence[str]) -> str:
+    """Say which patterns take no series.
+
+    >>> applies_to_nothing(["boiler-*/temprature"])
+    '1 pattern of settings and rules takes no series: boiler-*/temprature'
+    """
+    noun = (
+        "pattern of settings and rules takes" if len(patterns) == 1 else "patterns of settings and rules take"
+    )
+    return f"{len(patterns):,} {noun} no series: {_some(len(patterns), patterns)}"
+
+
+def _some(count: int, names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (" …" if count > NAMED else "")
 
 
 def behind(records: int, grow: float | None, pace: float | None = None) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,6 +41,7 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
         "totals": watch.totals(),
         "sensors": _sensors(app),
         "devices": watch.devices.counts(),
+        "idle_patterns": watch.patterns.idle,
         "unheard": watch.devices.in_state[DeviceState.UNKNOWN][:NAMED],
         "open_anomalies": _open_anomalies(app),
         "alarms": alarm_counts(app),
@@ -109,7 +111,18 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         disconnected=sum(part.get("devices", {}).get("disconnected", 0) for part in parts),
         unheard=sum(part.get("devices", {}).get("unknown", 0) for part in parts),
         unheard_of=sorted(name for part in parts for name in part.get("unheard", ())),
+        idle_patterns=() if missing else _idle_patterns(parts),
     )
+
+
+def _idle_patterns(parts: list[Json]) -> tuple[str, ...]:
+    """Return the patterns that take no series of any worker; none while a worker has not looked."""
+    each = [idle for part in parts if (idle := part.get("idle_patterns")) is not None]
+    if len(each) < len(parts) or not any(part["sensors"] for part in parts):
+        return ()
+    # A rule that has come to one worker only is in no other's list.
+    names = dict.fromkeys(chain.from_iterable(each))
+    return tuple(name for name in names if all(name in idle for idle in each))
 
 
 def _added_up(parts: list[Json], name: str) -> float | None:

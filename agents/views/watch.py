@@ -13,6 +13,7 @@ from agents.lane.core.continuity import Continuity
 from agents.lane.core.held import Event
 from agents.views.band_watch import BandWatch
 from agents.views.device_watch import DeviceWatch
+from agents.views.pattern_watch import PatternWatch
 from agents.views.recent import Backlog, Rates, Recent, RecentAnomalies
 from agents.web import readiness
 from bridges.mongo.mongo_history import newest_anomalies
@@ -45,6 +46,7 @@ class Watch:
         self.readings = 0
         self.ticks = 0
         self.devices = DeviceWatch(app)
+        self.patterns = PatternWatch(app)
 
     def saw_readings(self, batch: Batch, generation: int) -> None:
         """Take in a batch of readings."""
@@ -125,6 +127,7 @@ def look_on(app: "WorkerApp") -> Watch:
 
     async def look_at_devices() -> None:
         watching.devices.look_if_due()
+        watching.patterns.look_if_due()
 
     async def sample_backlog() -> None:
         with suppress(ConsumerNotStarted):

@@ -43,6 +43,11 @@ class PartitionRules(SensorModels):
         """Return itself: nothing changes it."""
         return self
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Of the rules, in the order in which they count."""
+        return tuple(pattern for pattern, _ in self._limits)
+
     def lay_over(self, sensor_id: str, quantity: str, model: SeriesModel) -> bool:
         """Give a model the limits that its series has now; tells whether that changed its state.
 

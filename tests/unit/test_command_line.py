@@ -15,6 +15,7 @@ from agents.cli.near_group import NearGroup
 from agents.cli.replay_options import Bound
 from agents.cli.time_option import EventTime
 from bridges.stack.part import FORMER_NAMES, PARTS
+from bridges.stack.parts import Plan
 from streams.errors import ConfigurationError, TransientError
 
 HEAVY = ("faust", "aiokafka", "confluent_kafka", "paho", "pymongo", "river", "jgo")
@@ -85,6 +86,26 @@ def test_an_unknown_command_is_refused_with_those_that_are_near() -> None:
     assert "No such command 'dead-leters'. Did you mean dead-letters?" in refused.output
     assert "Did you mean" not in CliRunner().invoke(main, ["no-such-command"]).output
     assert "Did you mean shelve" in CliRunner().invoke(main, ["alarms", "shelf"]).output
+
+
+def test_an_option_that_takes_one_value_is_refused_when_it_is_given_twice() -> None:
+    refused = CliRunner().invoke(main, ["map", "try", "--topic", "a", "--payload", "1", "--topic", "b"])
+    assert refused.exit_code == 2
+    assert "--topic is given 2 times, and takes one value" in refused.output
+    taken = CliRunner().invoke(main, ["status", "--without", "analysis", "--without", "notify", "--help"])
+    assert taken.exit_code == 0
+
+
+def test_parts_that_are_left_out_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Plan] = []
+    monkeypatch.setattr("bridges.stack.run.run_stack", lambda settings, plan: plans.append(plan))
+    left_out = ["--without", "simulator,analysis", "--without", "notify"]
+    assert CliRunner().invoke(main, ["up", *left_out]).exit_code == 0
+    assert CliRunner().invoke(main, ["up", "--with", "kafka", "--with", "mqtt,mongo"]).exit_code == 0
+    assert [plan.parts for plan in plans] == [
+        ("kafka", "mqtt", "mongo", "bridge", "worker"),
+        ("kafka", "mqtt", "mongo"),
+    ]
 
 
 def test_every_group_of_commands_names_those_that_are_near() -> None:

@@ -75,6 +75,12 @@ from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
             Severity.WARNING,
             "4 devices of the registry were never heard of: b-1, b-2, b-3 …",
         ),
+        (
+            Observed(idle_patterns=("boiler-*/temprature", "pump-?/flow")),
+            "idle_patterns",
+            Severity.WARNING,
+            "2 patterns of settings and rules take no series: boiler-*/temprature, pump-?/flow",
+        ),
         (Observed(disconnected=1), "disconnected", Severity.WARNING, "1 device is disconnected"),
         (
             Observed(bridge_silent="refused", received=None),

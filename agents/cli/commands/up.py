@@ -1,5 +1,6 @@
 """``weir up``: run everything on this machine."""
 
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -74,8 +75,8 @@ class PartPort(click.ParamType):
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), default=Path(".weir"), show_default=True
 )
-@click.option("--with", "only", type=PartNames(), help="Run only these parts.")
-@click.option("--without", type=PartNames(), default="", help="Run all parts but these.")
+@click.option("--with", "only", type=PartNames(), multiple=True, help="Run only these parts.")
+@click.option("--without", type=PartNames(), multiple=True, help="Run all parts but these.")
 @click.option("--port", "ports", type=PartPort(), multiple=True, help="Another port of a part.")
 @click.option(
     "--free-ports", is_flag=True, help="Take any free port for every part that --port does not name."
@@ -87,8 +88,8 @@ class PartPort(click.ParamType):
 @click.option("--profile", type=click.Choice(["default", "demo"]), default="default", show_default=True)
 def up(
     data: Path,
-    only: tuple[str, ...] | None,
-    without: tuple[str, ...],
+    only: tuple[tuple[str, ...], ...],
+    without: tuple[tuple[str, ...], ...],
     ports: tuple[tuple[str, int], ...],
     free_ports: bool,
     programs: tuple[tuple[str, str], ...],
@@ -105,7 +106,8 @@ def up(
     from bridges.stack.parts import Plan
     from bridges.stack.run import run_stack
 
-    parts = tuple(name for name in only or PARTS if name not in without)
+    chosen, left_out = tuple(chain.from_iterable(only)), frozenset(chain.from_iterable(without))
+    parts = tuple(name for name in chosen or PARTS if name not in left_out)
     plan = Plan(
         data=data,
         parts=parts,
