@@ -19,6 +19,7 @@ somebody asks: nothing that is measured depends on it, and nobody is alarmed; wh
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
@@ -172,8 +173,32 @@ def stands_in(device: Device | None, where: Mapping[str, str]) -> bool:
     (True, True)
     """
     return all(
-        not text or (device is not None and getattr(device, name) == text) for name, text in where.items()
+        not text or (device is not None and _is_same(name, getattr(device, name), text))
+        for name, text in where.items()
     )
+
+
+def _is_same(name: str, known: str, text: str) -> bool:
+    return known == text or (name == "place" and levels_of(known) == levels_of(text))
+
+
+@lru_cache(maxsize=10_000)
+def levels_of(place: str) -> tuple[str, ...]:
+    """Return the levels of a place, the largest first; none if it is empty.
+
+    >>> levels_of("plant / hall 2/line 3"), levels_of("")
+    (('plant', 'hall 2', 'line 3'), ())
+    """
+    return tuple(filter(None, (level.strip() for level in place.split("/"))))
+
+
+def stands_under(device: Device | None, place: tuple[str, ...]) -> bool:
+    """Tell whether a device is at a place or at one below it, as `levels_of` has it.
+
+    >>> stands_under(Device("b-1", 0.0, place="plant/hall 2/line 3"), ("plant", "hall 2"))
+    True
+    """
+    return device is not None and levels_of(device.place)[: len(place)] == place
 
 
 def told_of_by_topics(presence: Mapping[str, Presence]) -> set[str]:

@@ -9,14 +9,14 @@ It is looked at in small parts, so that no page and no batch waits for it; what 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from agents.views.live import Page
+from agents.views.sensor_choice import SensorChoice
 from agents.web.queries import Json, Listing
 from agents.web.tables import owned_rows
 from bridges.devices.device_presence import PRESENCE, take_presence
@@ -30,12 +30,15 @@ from streams.device_states import (
     Whereabouts,
     as_registered,
     count_states,
+    levels_of,
     search_text,
     stands_in,
+    stands_under,
     told_of,
     told_of_by_topics,
     usual_gap,
 )
+from streams.place_counts import BELONGINGS
 from streams.records.identity import event_seconds
 from streams.records.types import Device, Presence
 
@@ -55,7 +58,6 @@ _READ_SECONDS = 2.0
 _PART = 500
 # A look may take so large a share of the time.
 _SHARE = 0.05
-_ANYWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 class DeviceWatch:
@@ -68,6 +70,8 @@ class DeviceWatch:
         devices: What people say of each sensor, of all partitions.
         told: What is told of each device of the worker's partitions, by id in order, as of the last look.
         in_state: Their ids by state, in order.
+        measures: The quantities of each of them that has sent something, in order, as of the last look.
+        looks: How often it was looked.
         log_ms: The newest ingest time that this worker knows of: the log's time.
     """
 
@@ -84,6 +88,8 @@ class DeviceWatch:
         self._partitions: dict[str, int] = {}
         self.told: dict[str, Whereabouts] = {}
         self.in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
+        self.measures: dict[str, tuple[str, ...]] = {}
+        self.looks = 0
         self.log_ms = 0
 
     def look_if_due(self) -> None:
@@ -105,7 +111,8 @@ class DeviceWatch:
         try:
             await asyncio.to_thread(self._reader.read, self._take, _READ_SECONDS)
             working = time.monotonic()
-            self.told, self.in_state = await self._all()
+            self.told, self.in_state, self.measures = await self._all()
+            self.looks += 1
             now = time.monotonic()
             self._next_look = max(self._next_look, now + (now - working) / _SHARE)
         except Exception as error:
@@ -123,19 +130,27 @@ class DeviceWatch:
         if taken and taken not in self._partitions:
             self._partitions[taken] = self._app.partition_of(taken.encode())
 
-    async def _all(self) -> tuple[dict[str, Whereabouts], dict[DeviceState, list[str]]]:
+    async def _all(
+        self,
+    ) -> tuple[dict[str, Whereabouts], dict[DeviceState, list[str]], dict[str, tuple[str, ...]]]:
         rows, models = self._of_owned(self._app.windows), self._of_owned(self._app.models)
         # After a start nothing may have gone by yet: the newest arrival is what is known of the log's time.
         self.log_ms = max(self.log_ms, max((row.state.ingest_ms for row in rows.values()), default=0))
         told: dict[str, Whereabouts] = {}
         in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
+        measures: dict[str, tuple[str, ...]] = {}
+        same: dict[tuple[str, ...], tuple[str, ...]] = {}  # thousands of sensors measure the same
         for number, sensor_id in enumerate(sorted({*rows, *self._without_rows(rows)})):
-            told[sensor_id] = found = self._told(sensor_id, rows.get(sensor_id), models.get(sensor_id))
+            row = rows.get(sensor_id)
+            told[sensor_id] = found = self._told(sensor_id, row, models.get(sensor_id))
             in_state[found.state].append(sensor_id)
+            if row is not None:
+                quantities = tuple(sorted(row.state.series))
+                measures[sensor_id] = same.setdefault(quantities, quantities)
             if number % _PART == _PART - 1:
                 await asyncio.sleep(0)
         self._arrivals = {sensor_id: seen for sensor_id, seen in self._arrivals.items() if sensor_id in rows}
-        return told, in_state
+        return told, in_state, measures
 
     def _of_owned(self, state: "WriteBehindState[_S] | None") -> "dict[str, Row[_S]]":
         """Return the rows of the worker's partitions."""
@@ -177,46 +192,47 @@ class DeviceWatch:
         device = self.devices.get(sensor_id)
         return device.label if device else ""
 
-    def page(
-        self,
-        listing: Listing,
-        *,
-        find: str = "",
-        states: Iterable[str] = (),
-        where: Mapping[str, str] = _ANYWHERE,
-    ) -> Page:
+    def page(self, listing: Listing, choice: SensorChoice) -> Page:
         """List devices by id.
 
         Args:
             listing: Which part.
-            find: Only those whose id, name, place, machine, group or a unit holds it.
-            states: Only those in one of these states; empty: in any.
-            where: Only those whose ``place``, ``machine`` or ``group`` is that, where it is not empty.
+            choice: Which devices.
         """
-        wanted = frozenset(states)
-        prefix, after, limit = listing
-        is_found = self.search(find)
-
-        def is_meant(key: str, told: Whereabouts) -> bool:
-            return (
-                key > after
-                and key.startswith(prefix)
-                and (not wanted or told.state in wanted)
-                and (not find or is_found(key))
-                and stands_in(self.devices.get(key), where)
-            )
-
-        keys = list(islice((key for key, told in self.told.items() if is_meant(key, told)), limit + 1))
+        is_meant = self.chooser(choice)
+        after, limit = listing.after, listing.limit
+        keys = list(islice((key for key in self.told if key > after and is_meant(key)), limit + 1))
         return Page([(key, self.describe(key)) for key in keys[:limit]], more=len(keys) > limit)
 
-    def search(self, find: str) -> Callable[[str], bool]:
-        """Return what tells of an id whether the sensor is looked for.
+    def chooser(self, choice: SensorChoice) -> Callable[[str], bool]:
+        """Return what tells of an id whether the sensor is meant.
 
         Args:
-            find: What id, name, place, machine, group or a unit has to hold, in whatever case.
+            choice: Which sensors.
         """
-        wanted, texts = find.casefold(), self._texts
-        return lambda sensor_id: wanted in (texts.get(sensor_id) or sensor_id.casefold())
+        checks = list(self._checks(choice))
+        if len(checks) == 1:
+            return checks[0]
+        return lambda sensor_id: all(check(sensor_id) for check in checks)
+
+    def _checks(self, choice: SensorChoice) -> Iterator[Callable[[str], bool]]:
+        """Yield what has to hold of an id, what is told soonest first."""
+        device_of, measures, texts = self.devices.get, self.measures, self._texts
+        prefix, states, without, quantity = choice.prefix, choice.states, choice.without, choice.measures
+        if prefix:
+            yield lambda sensor_id: sensor_id.startswith(prefix)
+        if states:
+            yield lambda sensor_id: self.state_of(sensor_id) in states
+        if where := {name: text for name in BELONGINGS if (text := getattr(choice, name))}:
+            yield lambda sensor_id: stands_in(device_of(sensor_id), where)
+        if under := levels_of(choice.under):
+            yield lambda sensor_id: stands_under(device_of(sensor_id), under)
+        if without:
+            yield lambda sensor_id: not any(getattr(device_of(sensor_id), name, "") for name in without)
+        if quantity:
+            yield lambda sensor_id: quantity in measures.get(sensor_id, ())
+        if wanted := choice.find.casefold():
+            yield lambda sensor_id: wanted in (texts.get(sensor_id) or sensor_id.casefold())
 
     def state_of(self, sensor_id: str) -> DeviceState:
         """Return whether a device is there, as of the last look."""

@@ -3,7 +3,7 @@
 Only partitions that the worker owns are shown; `agents.web.peers` asks the other workers for theirs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ import msgspec
 
 from agents.lane.core.state import WriteBehindState
 from agents.views.recent import Recent
+from agents.views.sensor_choice import SensorChoice
 from agents.views.worst_first import Ranked, WorstFirst
 from agents.web.queries import Json
 from agents.web.tables import owned_rows
@@ -96,29 +97,24 @@ class LiveState:
             more=len(keys) > limit,
         )
 
-    def sensors(self, prefix: str, after: str, limit: int, find: str = "") -> Page:
+    def sensors(self, after: str, limit: int, choice: SensorChoice) -> Page:
         """List sensors, each with its last values and what was expected; showing a sensor watches it.
 
         Args:
-            prefix, after, limit: As for `page`.
-            find: Only those whose id, name, place, machine, group or a unit holds it.
+            after, limit: As for `page`.
+            choice: Which sensors.
         """
-        is_found = self._devices.search(find)
-        meant = (
-            key
-            for key in self._with_rows()
-            if key > after and key.startswith(prefix) and (not find or is_found(key))
-        )
-        keys = nsmallest(limit + 1, meant)
+        is_meant = self._devices.chooser(choice)
+        keys = nsmallest(limit + 1, (key for key in self._with_rows() if key > after and is_meant(key)))
         return Page([(key, self._summary(key)) for key in keys[:limit]], more=len(keys) > limit)
 
-    def worst_sensors(self, after: Ranked, limit: int, find: str = "", states: Iterable[str] = ()) -> Page:
+    def worst_sensors(self, after: Ranked, limit: int, choice: SensorChoice) -> Page:
         """List all sensors that are known, the worst first, as `sensors` does.
 
         Args:
-            after, limit, find, states: As for `WorstFirst.page`.
+            after, limit, choice: As for `WorstFirst.page`.
         """
-        found = self._order.page(self._with_rows, after, limit, find, states)
+        found = self._order.page(self._with_rows, after, limit, choice)
         return Page(
             [
                 (each.sensor_id, {"rank": each.rank, **self._summary(each.sensor_id)})

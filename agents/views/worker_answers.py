@@ -84,6 +84,48 @@ class DevicesAnswer(TypedDict):
     missing: list[str]
 
 
+class CountsAnswer(TypedDict):
+    """What is counted of some sensors, as of the last look, alarms and anomalies as of now.
+
+    ``ranked`` has each sensor once, under the worst that is told of it; ``worst`` is the first of these that any has.
+    """
+
+    sensors: int
+    worst: str
+    ranked: dict[str, int]
+    states: dict[str, int]
+    alarms: dict[str, int]
+    unacknowledged: int
+    anomalies: int
+    last: float | None
+
+
+class PlaceAnswer(CountsAnswer):
+    """A place with what lies below it, a machine, group or quantity; an empty ``key``: none is known.
+
+    ``below`` places lie directly below it, and follow if it is ``open``; ``itself``: what stands at it, beside these.
+    """
+
+    key: str
+    name: str
+    depth: int
+    itself: bool
+    below: int
+    open: bool
+
+
+class PlacesAnswer(TypedDict):
+    """Places, the worst first; ``count``: how many are known; ``next`` is the ``after`` of the page that follows."""
+
+    by: str
+    rows: list[PlaceAnswer]
+    next: str | None
+    count: int
+    total: CountsAnswer
+    workers: int
+    missing: list[str]
+
+
 class LastReading(TypedDict):
     """The newest reading by event time."""
 

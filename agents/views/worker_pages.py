@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
-from agents.views import alarm_pages, device_pages, history_pages, ledger, overview
+from agents.views import alarm_pages, device_pages, history_pages, ledger, overview, place_pages
 from agents.views import worker_answers as answers
 from agents.views.live import LiveState, Page
 from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
+from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import asked_store
 from agents.views.watch import Watch
 from agents.views.worst_first import Ranked
@@ -21,7 +22,6 @@ from agents.web.queries import (
     answer,
     is_local,
     not_found,
-    read_find,
     read_number,
     read_word,
     show_page,
@@ -55,9 +55,11 @@ class WorkerPages(Pages["WorkerApp"]):
         self.state = LiveState(app, watch.recent, watch.bands, watch.devices)
         self.incidents = alarm_pages.IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
         self.rules = RuleWatch(app.settings)
+        self.places = place_pages.PlaceCounting(app, watch.devices)
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.home = read_page("agents.views", "home.html", app.settings)
         self.alarms = read_page("agents.views", "alarms.html", app.settings)
+        self.place_page = read_page("agents.views", "places.html", app.settings)
         self.rule_page = read_page("agents.views", "rules.html", app.settings)
 
     async def start(self, view: View, request: Request) -> Response:
@@ -72,13 +74,11 @@ class WorkerPages(Pages["WorkerApp"]):
 
     async def sensors(self, view: View, request: Request) -> Response:
         """List sensors by id, or those that are known, the worst first."""
-        listing, find = Listing.of(request.query), read_find(request.query)
-        order = read_word(request.query, "sort", ("id", "worst"))
-        if order == "worst":
-            states, place = device_pages.read_states(request.query), Ranked.read(listing.after)
-            own = self.state.worst_sensors(place, listing.limit, find, states)
+        listing, choice = Listing.of(request.query), SensorChoice.of(request.query)
+        if read_word(request.query, "sort", ("id", "worst")) == "worst":
+            own = self.state.worst_sensors(Ranked.read(listing.after), listing.limit, choice)
         else:
-            own = self.state.sensors(*listing, find)
+            own = self.state.sensors(listing.after, listing.limit, choice)
         return answer(view, await self.listed(request, "/api/sensors", listing, own))
 
     async def sensor(self, view: View, request: Request, sensor_id: str) -> Response:
@@ -182,6 +182,8 @@ def _next(row: Json) -> str:
     return Ranked(*_place(row)).written if "rank" in row else str(row["key"])
 
 
+# What chooses sensors, alike on each page that does (`SensorChoice`).
+CHOOSING = "?find=&state=&under=&place=&machine=&group=&without=&measures=&prefix="
 ROUTES = (
     Route(
         "/",
@@ -199,7 +201,7 @@ ROUTES = (
         "/api/sensors",
         WorkerPages.sensors,
         "sensors that have sent something, by id; with `sort=worst` all that are known, the worst first",
-        "?find=&sort=&state=&prefix=&after=&limit=",
+        CHOOSING + "&sort=&after=&limit=",
         answers=answers.SensorsAnswer,
     ),
     Route(
@@ -227,8 +229,21 @@ ROUTES = (
         "/api/devices",
         device_pages.list_devices,
         "devices by id: whether each is there, since when and why, its name, place and units",
-        "?state=&find=&place=&machine=&group=&prefix=&after=&limit=",
+        CHOOSING + "&after=&limit=",
         answers=answers.DevicesAnswer,
+    ),
+    Route(
+        "/places",
+        place_pages.show_places,
+        "a page for people: which place, machine, group or quantity is how ill, the worst first",
+    ),
+    Route(
+        "/api/places",
+        place_pages.list_places,
+        "how many sensors of each place, machine, group or quantity are how ill, the worst first: alarms, anomalies, "
+        "presence, newest reading",
+        CHOOSING + "&by=&levels=&unfold=&after=&limit=",
+        answers=answers.PlacesAnswer,
     ),
     Route(
         "/api/rules/try",

@@ -14,19 +14,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agents.views.alarm_pages import open_alarms
+from agents.views.sensor_choice import SensorChoice
 from agents.web.queries import BadRequest
 from agents.web.tables import owned_rows
-from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.inhibiting import AlarmState
 from streams.device_states import DeviceState
+from streams.place_counts import ANOMALY_RANK, RANK_OF_STATE, RANKS
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
     from agents.views.device_watch import DeviceWatch
 
-ANOMALY_RANK: Final = len(SEVERITIES)
-_RANK_OF_STATE: Final = {state: ANOMALY_RANK + 1 + number for number, state in enumerate(DeviceState)}
-_CALLS: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED, AlarmState.RETURNED)
+CALLING: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED, AlarmState.RETURNED)
+"""States in which an alarm calls for somebody."""
 
 
 class Ranked(NamedTuple):
@@ -80,8 +80,7 @@ class WorstFirst:
         names: Callable[[], Iterable[str]],
         after: Ranked,
         limit: int,
-        find: str = "",
-        states: Iterable[str] = (),
+        choice: SensorChoice,
     ) -> list[Ranked]:
         """List sensors, the worst first: at most ``limit`` and one more, if there are more.
 
@@ -89,27 +88,21 @@ class WorstFirst:
             names: Returns sensors that have rows: some may be newer than the last look at devices.
             after: Only those behind this place.
             limit: How many.
-            find: Only those whose id, name, place, machine, group or a unit holds it.
-            states: Only those in one of these states; empty: in any.
+            choice: Which sensors.
         """
-        wanted = frozenset(states)
-        is_found = self._devices.search(find)
-        found = (
-            each
-            for each in self._in_order(names, after, wanted)
-            if each > after and (not find or is_found(each.sensor_id))
-        )
+        is_meant = self._devices.chooser(choice)
+        in_order = self._in_order(names, after, choice.states)
+        found = (each for each in in_order if each > after and is_meant(each.sensor_id))
         return list(islice(found, limit + 1))
 
     def _in_order(
-        self, names: Callable[[], Iterable[str]], after: Ranked, wanted: frozenset[str]
+        self, names: Callable[[], Iterable[str]], after: Ranked, wanted: frozenset[DeviceState]
     ) -> Iterator[Ranked]:
         raised = self._raised()
         for rank, sensor_id in sorted((rank, sensor_id) for sensor_id, rank in raised.items()):
-            if not wanted or self._devices.state_of(sensor_id) in wanted:
-                yield Ranked(rank, sensor_id)
+            yield Ranked(rank, sensor_id)
         told = self._devices.told
-        for state, rank in _RANK_OF_STATE.items():
+        for state, rank in RANK_OF_STATE.items():
             if rank < after.rank or (wanted and state not in wanted):
                 continue
             known = self._devices.in_state[state]
@@ -124,8 +117,8 @@ class WorstFirst:
         """Return the rank of each sensor of which an alarm calls, or an anomaly is open."""
         raised = dict.fromkeys(self._with_open_anomalies(), ANOMALY_RANK)
         for alarm in open_alarms(self._app):
-            if alarm.state in _CALLS:
-                rank = len(SEVERITIES) - 1 - SEVERITIES.index(alarm.severity)
+            if alarm.state in CALLING:
+                rank = RANKS.index(alarm.severity)
                 raised[alarm.sensor_id] = min(rank, raised.get(alarm.sensor_id, rank))
         return raised
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from agents.web.queries import GREATEST_LIMIT, Json
+from streams.place_counts import WAYS
 
 if TYPE_CHECKING:
     from agents.web.routes import Route
@@ -22,6 +23,10 @@ _TEXT: Final[Json] = {"type": "string"}
 _NUMBER: Final[Json] = {"type": "number"}
 PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "after": ("list what comes after this key: `next` of the answer before", _TEXT),
+    "by": (
+        "what sensors are counted by; `place` when not given",
+        {"type": "string", "enum": [*WAYS]},
+    ),
     "deadband": (
         "how far back within its limit a value must come before an anomaly ends",
         {**_NUMBER, "minimum": 0},
@@ -31,9 +36,14 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "group": ("a group of the registry", _TEXT),
     "high": ("upper limit", _NUMBER),
     "key": ("key of a row", _TEXT),
+    "levels": (
+        "how many levels of places are shown unfolded",
+        {"type": "integer", "minimum": 1, "maximum": 50},
+    ),
     "limit": ("how many at most", {"type": "integer", "minimum": 1, "maximum": GREATEST_LIMIT}),
     "low": ("lower limit", _NUMBER),
     "machine": ("a machine of the registry", _TEXT),
+    "measures": ("a quantity that they measure", _TEXT),
     "minutes": ("how long a value must be beyond its limit", {**_NUMBER, "minimum": 0}),
     "name": ("name of a table", _TEXT),
     "place": ("a place of the registry", _TEXT),
@@ -48,6 +58,9 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     ),
     "state": ("states, parted by commas", _TEXT),
     "table": ("name of a table", _TEXT),
+    "under": ("a place, with all that lies below it: parts of a place are parted by `/`", _TEXT),
+    "unfold": ("a place of which what lies directly below it is shown, too", _TEXT),
+    "without": ("of which none of these is known, parted by commas: `place`, `machine`, `group`", _TEXT),
     "to": ("end of the range, as `from`", _TIME),
     "tolerance": (
         "how many seconds before and after a label an anomaly may be raised",
@@ -60,6 +73,7 @@ _TEXTS: Final = {
     "/alarms": "text/html",
     "/assets/{name}": "text/javascript",
     "/metrics": "text/plain",
+    "/places": "text/html",
     "/rules": "text/html",
 }
 """Pages whose answers are not JSON."""
@@ -75,7 +89,7 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _PART: Final = re.compile(r"\{(\w+)\}")
 _NEEDED: Final = dict.fromkeys(("/api/history", "/api/rules/try", "/api/findings"), ("sensor", "quantity"))
 """Parameters that must be given."""
-_SEVERAL: Final = {"/api/history": ("sensor",)}
+_SEVERAL: Final = {"/api/history": ("sensor",), "/api/places": ("unfold",)}
 """Parameters that may be given several times."""
 
 

@@ -20,11 +20,23 @@ def list_sensors(settings: Settings, find: str, page: int) -> Iterator[dict[str,
     Raises:
         TransientError: If the worker, or one that it asks, does not answer: some would be missing.
     """
+    return asked_pages(settings, f"/api/sensors?{urlencode({'find': find, 'limit': page})}")
+
+
+def asked_pages(settings: Settings, path: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a listing of the worker, page after page.
+
+    Args:
+        settings: Where a worker is.
+        path: Of the listing, with what is asked for.
+
+    Raises:
+        TransientError: If the worker, or one that it asks, does not answer: some would be missing.
+    """
     address = probes.asked_at(settings.web.host, settings.web.port)
     after = ""
     while True:
-        asked = {"find": find, "after": after, "limit": page}
-        found, reason = probes.page_or_reason(address, f"/api/sensors?{urlencode(asked)}")
+        found, reason = probes.page_or_reason(address, f"{path}&{urlencode({'after': after})}")
         if found is None:
             raise TransientError(
                 f"the worker at {address} does not answer: {reason}; is it running, and is WEIR_WEB__PORT its port?"

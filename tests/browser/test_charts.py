@@ -6,6 +6,10 @@ SHOWN = "() => { const { min, max } = document.querySelector('#past-chart .plot'
 LARGE = """() => { const { chart, plotted } = document.querySelector('#past-chart .plot'),
     { min, max } = chart.scales.x; return plotted.points.filter(([at]) => at >= min && at <= max).length; }"""
 """How many points are shown of what has been made large."""
+REDRAWN = """{ const node = document.querySelector("#past-chart .plot"); node.draw({ ...node.plotted, ...change });
+    const made = node.chart.series.map(each => each.label);
+    return [made, node.querySelectorAll("canvas").length, plotted.has(node.chart)]; }"""
+"""Draws another thing into the chart, and returns its lines, how many charts are there, and whether it is known."""
 TIME = "#past-chart .u-legend .u-series:first-child .u-value"
 
 
@@ -72,6 +76,19 @@ def test_no_line_leads_over_a_time_in_which_nothing_came(plant: Plant, new_page)
     # Half an hour between readings, then a second: that is another pace, and not a gap.
     paces = [[0, 1], [1800, 1], [3600, 1], [3601, 1], [3602, 1]]
     assert page.evaluate(drawn, paces)[0] == [at for at, _ in paces]
+
+
+def test_a_chart_of_which_other_lines_are_told_has_these(plant: Plant, new_page) -> None:
+    page = new_page(
+        f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1mo"
+    ).page
+    page.wait_for_selector("#past-chart canvas")
+    drawn = f"change => {REDRAWN}"
+    points = page.evaluate("document.querySelector('#past-chart .plot').plotted.points")
+    ahead = {"label": "forecast", "points": points[-2:], "color": "water"}
+    bounds = ["least", "greatest"]
+    assert page.evaluate(drawn, {"lines": [ahead]}) == [["time", "mean", *bounds, "forecast"], 1, True]
+    assert page.evaluate(drawn, {"lines": [], "spread": []}) == [["time", "value"], 1, True]
 
 
 def test_a_chart_has_the_readers_time_zone_if_that_is_wanted(plant: Plant, browser) -> None:

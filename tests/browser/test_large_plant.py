@@ -14,13 +14,16 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.large_plant import BEYOND, KNOWN, LIVE, LargePlant, sensor_id
+from tests.support.large_plant import BEYOND, KNOWN, LIVE, LargePlant, place_of, sensor_id
+from tests.support.pictures import take_picture
 from tests.support.watched_page import WatchedPage
 
 INTERACTIVE_SECONDS = 1.5
 PAUSE_SECONDS = 0.2
 WATCHED_SECONDS = 60
 ROUND_SECONDS = 10.0
+QUIET_BYTES_A_SECOND = 5000
+COUNTED_SECONDS = 5
 GROWTH_BYTES = 500_000
 """What a page may hold more after a minute: a second's rates of two minutes, and 60 readings of 20 sensors."""
 GROWTH_NODES = 400
@@ -167,3 +170,43 @@ def test_a_page_that_is_watched_for_a_minute_does_not_grow(large: LargePlant, ne
     assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < GROWTH_BYTES
     assert after["Nodes"] - before["Nodes"] < GROWTH_NODES
     assert after["JSEventListeners"] - before["JSEventListeners"] < GROWTH_NODES
+
+
+def test_the_place_that_is_ill_is_first_and_leads_to_what_is_wrong_there(
+    large: LargePlant, new_page, browser: Any
+) -> None:
+    before = cpu_seconds(large)
+    opened: WatchedPage = new_page(f"http://127.0.0.1:{large.worker.port}/places")
+    page = opened.page
+    page.wait_for_selector("#places tr.critical, #places tr.warning")
+    worker = cpu_seconds(large) - before
+    assert worker + Measured(opened).figures()["ProcessTime"] < INTERACTIVE_SECONDS
+    ill = place_of(BEYOND[0])
+    site = ill.split("/")[0]
+    assert page.get_attribute("#places tr", "data-place") == site
+    assert f"{KNOWN:,} sensors in 100 places" in page.text_content("#total")
+    came = opened.counted_bytes()
+    page.wait_for_timeout(1000 * COUNTED_SECONDS)
+    assert 0 < sum(came) / COUNTED_SECONDS < QUIET_BYTES_A_SECOND
+
+    def unfold(page: Any) -> None:
+        page.click(f"#places [data-place='{site}'] button")
+        page.wait_for_selector(f"#places [data-place='{ill}']")
+        page.fill("#find", "torr")
+        page.wait_for_function("() => document.getElementById('total').textContent.startsWith('100 sensors')")
+        page.fill("#find", "")
+        page.wait_for_selector(f"#places tr:nth-child(2)[data-place='{ill}']")
+
+    assert longest_pause(browser, opened, unfold) < PAUSE_SECONDS
+    page.set_viewport_size({"width": 1280, "height": 560})
+    page.mouse.move(0, 0)
+    take_picture(page, "page-places")
+    cells = [cell.text_content() for cell in page.locator(f"#places [data-place='{ill}'] td").all()]
+    assert cells[2:5] == ["1,000", str(len(BEYOND)), str(len(BEYOND))]
+    page.click(f"#places [data-place='{ill}'] a")
+    page.wait_for_selector("#only button")
+    page.wait_for_selector("#sensors tr.series")
+    shown = page.evaluate(SHOWN)
+    assert [sensor_id(number) in row for number, row in zip(BEYOND, shown, strict=False)] == [True] * len(
+        BEYOND
+    )

@@ -100,6 +100,7 @@ def test_pages_lead_to_each_other_and_a_series_to_what_else_is_known_of_it(plant
     page.click("#chosen header a")
     page.wait_for_selector("#detail h2:has-text('boiler-1 · temperature')")
     for name, path in (
+        ("Places", f":{plant.worker.port}/places"),
         ("Alarms", f":{plant.worker.port}/alarms"),
         ("Rules", f":{plant.worker.port}/rules"),
         ("Model analysis", f":{plant.analysis.port}/"),

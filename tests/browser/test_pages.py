@@ -9,12 +9,14 @@ from tests.support.plant import Plant
 PAGES = {
     "home": ("/", "#sensors tr.series"),
     "sensor": ("/?sensor=boiler-1&quantity=temperature&range=1mo", "#past-chart canvas"),
+    "places": ("/places?unfold=plant&unfold=plant/hall%201", "#places [data-place='plant/hall 1/line 3']"),
     "alarms": ("/alarms", "#alarms tr"),
     "rules": ("/rules", "#rules p"),
     "analysis": ("/#boiler-1/temperature", "#history canvas"),
 }
 EMPTY = {
     "home": "#sensors .empty",
+    "places": "#places .empty",
     "alarms": "#none:not([hidden])",
     "rules": "#rules p",
     "analysis": "#list .empty",

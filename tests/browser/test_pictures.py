@@ -3,15 +3,11 @@
 ``WEIR_TEST_PICTURES=1 make test ARGS=tests/browser`` makes them anew.
 """
 
-import os
-from pathlib import Path
-
 import pytest
 
+from tests.support.pictures import IMAGES, LARGEST_BYTES, are_wanted
 from tests.support.plant import Plant
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
-LARGEST_BYTES = 150_000
 PICTURES = {
     "page-home": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 900)),
     "page-limit": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 700)),
@@ -44,6 +40,6 @@ def make(plant: Plant, new_page, name: str) -> None:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_each_page_has_a_picture_that_is_small(plant: Plant, new_page, name: str) -> None:
-    if os.environ.get("WEIR_TEST_PICTURES"):
+    if are_wanted():
         make(plant, new_page, name)
     assert 0 < (IMAGES / f"{name}.png").stat().st_size < LARGEST_BYTES

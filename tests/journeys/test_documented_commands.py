@@ -139,7 +139,15 @@ def looked_at(town: Town) -> None:
     for command in (command_of(README, "weir status"), command_of(LOOK, "weir status")):
         said = types(town, command, codes=(0, 1))  # the recording has an anomaly, which may be open
         assert said.splitlines()[-1] in ("all is well", "something is wrong")
-    beginnings = ("weir sensors", "weir anomalies", "weir tail", "weir trace", "weir export", "weir replay")
+    beginnings = (
+        "weir sensors --limit",
+        "weir sensors --by",
+        "weir anomalies",
+        "weir tail",
+        "weir trace",
+        "weir export",
+        "weir replay",
+    )
     for beginning in beginnings:
         types(town, command_of(LOOK, beginning))
 

@@ -69,9 +69,18 @@ class LargePlant(Plant):
                 sensor_id(number),
                 1.0,
                 name,
-                f"Hall {number // 1000}",
+                place_of(number),
                 units={"pressure": "torr" if number % 1000 == 7 else "bar"},
             )
+
+
+def place_of(number: int) -> str:
+    """Return where a sensor is: four sites of 25 halls, of 1,000 sensors each.
+
+    >>> place_of(99_999)
+    'Site 3/Hall 99'
+    """
+    return f"Site {number // 25_000}/Hall {number // 1000}"
 
 
 def sensor_id(number: int) -> str:

@@ -20,8 +20,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bridges.devices.device_registry import write_devices
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
+from streams.records.types import Device
 from tests.services.bridge_kit import BridgeProcess, Publisher, until
 from tests.support.stored import prepare_database
 from tests.support.worker_process import AnalysisProcess, WorkerProcess
@@ -37,6 +39,11 @@ HOT = 95.0
 HOT_DAYS = (3, 9, 20)
 STANDING_SECONDS = 6 * 3600.0
 """What was raised on the plant stands for longer than any test: no alarm returns while a test compares two looks."""
+NAMED = [
+    Device("boiler-1", 1.0, "Boiler 1", "plant/hall 1/line 2", "boiler house", units={"temperature": "°C"}),
+    Device("pump-2", 1.0, "Pump 2", "plant/hall 1/line 3", "boiler house", units={"pressure": "bar"}),
+]
+"""What people have said of the plant: of the hall nobody has said anything."""
 SENSORS = {"boiler-1": "temperature", "pump-2": "pressure", "hall-3": "temperature"}
 
 
@@ -131,7 +138,9 @@ class Plant:
         self._devices = Publisher(*self._mqtt, f"{self._name}-devices")
 
     def say_the_month(self) -> None:
-        """Publish what was measured in the last month, and wait until MongoDB has it."""
+        """Say what sensors are called, publish what they measured in the last month, and wait until MongoDB has it."""
+        with ThreadPoolExecutor(1) as apart:
+            apart.submit(write_devices, self.settings, NAMED).result()
         now = time.time()
         sent = 0
         for step in reversed(range(int(max(DAYS.values()) * DAY / STEP_SECONDS))):

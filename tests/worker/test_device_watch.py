@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -129,7 +130,9 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     plant.measured("hourly", 3600.0, now - 5000)
     plant.measured("promised", 10.0, now - 4000)
     plant.measured("limited", 600.0, now - 300)  # nothing unusual, and its limit is over
-    plant.environment["WEIR_DETECTION__SERIES"] = '{"limited/t": {"silent_after_seconds": 100}}'
+    plant.environment["WEIR_DETECTION__SERIES"] = (
+        '{"limited/t": {"silent_after_seconds": 100, "severity": "critical"}}'
+    )
     plant.ticked(now)
     plant.said(
         Presence("plug", "disconnected", now - 50, "Offline", "tele/plug/LWT"),
@@ -143,6 +146,9 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
             Device("quiet", now, "Boiler 1", "hall 7"),
             Device("promised", now, interval=3600.0),
             Device("spare", now),
+            Device("limited", now, place="plant/hall 2/line 3", machine="M 1"),
+            Device("hourly", now, place="plant/hall 2"),
+            Device("steady", now, place="plant / hall 1"),
         ],
     )
     plant.start()
@@ -182,7 +188,7 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     listed = plant.weir("devices", "list", "--state", "silent,disconnected")
     assert listed.exit_code == 0, listed.output
     limited_line, plug_line, quiet_line = listed.output.splitlines()
-    assert limited_line.startswith("limited: silent since 20")
+    assert limited_line.startswith("limited: plant/hall 2/line 3; machine M 1; silent since 20")
     assert plug_line.startswith("plug: disconnected since 20")
     assert quiet_line.startswith("quiet: Boiler 1, hall 7; silent since 20")
     limited_line, quiet_line = plant.weir("sensors", "--state", "silent").output.splitlines()
@@ -197,9 +203,63 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
         each["text"] for each in json.loads(status.output)["conditions"]
     }
 
+    alarms = {"hall 2": 1, "line 3": 1, "plant": 1}
+    for worker in (0, 1):
+        plant.until(partial(_are_counted, plant, worker), "counted by place")
+        assert by_place(plant, "", worker) == [row for row in PLACES if not row[0]]
+        assert by_place(plant, "unfold=plant", worker) == [
+            row for row in PLACES if row[0] < 2 and row[1] != "line 3"
+        ]
+        rows = plant.get("/api/places?levels=9", worker)["rows"]
+        assert {row["name"]: row["alarms"]["critical"] for row in rows if row["unacknowledged"]} == alarms
+        assert {row["name"] for row in rows if row["anomalies"]} == alarms.keys()
+        [hall_7] = [row for row in rows if row["name"] == "hall 7"]
+        assert (hall_7["last"], hall_7["states"]["silent"], hall_7["key"]) == (now - 4000, 1, "hall 7")
+        assert by_place(plant, "by=machine", worker) == [
+            (0, "M 1", 1, "critical"),
+            (0, "", 7, "disconnected"),
+        ]
+        assert by_place(plant, "by=quantity&under=plant/hall%202", worker) == [(0, "t", 2, "critical")]
+        assert by_place(plant, "find=STE&state=online", worker) == [(0, "plant", 1, "online")]
+    total = plant.get("/api/places?by=quantity")["total"]
+    assert total["states"] == {"disconnected": 1, "silent": 2, "late": 0, "online": 4, "unknown": 1}
+    assert sum(total["ranked"].values()) == total["sensors"] == len(wanted)
+    counted = plant.weir("sensors", "--by", "place", "--json").output.splitlines()
+    assert [(row["depth"], row["name"]) for row in map(json.loads, counted)] == [row[:2] for row in PLACES]
+    shown = plant.weir("sensors", "--by", "place", "limited").output.splitlines()
+    assert [line.split("  last")[0] for line in shown] == [
+        f"{margin}{name}  1 sensor: 1 critical  alarms: 1 critical; 1 unacknowledged  open anomalies: 1"
+        for margin, name in (("", "plant"), ("  ", "hall 2"), ("    ", "line 3"))
+    ]
+    assert plant.weir("sensors", "--by", "group").output.startswith("(none known)  8 sensors: 1 critical, ")
+    assert plant.weir("sensors", "--by", "machine", "--open").exit_code == 2
+
     plant.measured("quiet", 10.0, now + 5)
     plant.ticked(now + 5)
     plant.until(lambda: states(0)["quiet"] == "online", "back when it sends")
+
+
+PLACES = [
+    (0, "plant", 3, "critical"),
+    (1, "hall 2", 2, "critical"),
+    (2, "line 3", 1, "critical"),
+    (2, "hall 2", 1, "online"),  # itself
+    (1, "hall 1", 1, "online"),
+    (0, "", 4, "disconnected"),
+    (0, "hall 7", 1, "silent"),
+]
+"""Level and name of each place, how many sensors it has with what lies below it, and how the worst of them is."""
+
+
+def by_place(plant: Plant, query: str, worker: int) -> list[tuple[int, str, int, str]]:
+    """Return the rows of the page of places, as `PLACES` has them."""
+    page = plant.get(f"/api/places?{query}", worker)
+    assert page["missing"] == []
+    return [(row["depth"], row["name"], row["sensors"], row["worst"]) for row in page["rows"]]
+
+
+def _are_counted(plant: Plant, worker: int) -> bool:
+    return by_place(plant, "levels=9", worker) == PLACES
 
 
 def test_names_places_and_units_stand_beside_ids_and_are_found(plant: Plant) -> None:
@@ -207,7 +267,10 @@ def test_names_places_and_units_stand_beside_ids_and_are_found(plant: Plant) -> 
     for sensor_id in ("0x17", "0x18"):
         plant.measured(sensor_id, 10.0, now)
     plant.ticked(now)
-    named = [Device("0x17", now, "Freezer", "Keller", units={"t": "°C"}), Device("0x01", now, "Spare")]
+    named = [
+        Device("0x17", now, "Freezer", "Keller", units={"t": "°C"}),
+        Device("0x01", now, "Spare", machine="M 1"),
+    ]
     write_devices(plant.settings, named)
     plant.start()
     plant.start()
@@ -228,6 +291,10 @@ def test_names_places_and_units_stand_beside_ids_and_are_found(plant: Plant) -> 
             == rows("sort=worst&find=spare", worker)
             == [("0x01", "Spare")]
         )
+        for query, found in CHOSEN.items():
+            assert {key for key, _ in rows(f"sort=worst&{query}", worker)} == set(found), query
+            sent = [key for key in found if key != "0x01"]
+            assert [key for key, _ in rows(query, worker)] == sent, f"by id: {query}"
         device = plant.get("/api/sensors/0x17", worker)["device"]
         assert (device["place"], device["units"], device["state"]) == ("Keller", {"t": "°C"}, "online")
     # An anomaly and an alarm of a limit that the value has crossed, each with the name.
@@ -239,6 +306,24 @@ def test_names_places_and_units_stand_beside_ids_and_are_found(plant: Plant) -> 
         plant.until(partial(_has_anomalies, plant, worker), "anomaly seen")
         [told] = plant.get("/api/overview", worker)["anomalies"]
         assert (told["sensor_id"], told["label"], told["unit"]) == ("0x17", "Freezer, Keller", "°C")
+
+
+CHOSEN = {
+    "prefix=0x1": ["0x17", "0x18"],
+    "prefix=0x1&find=freezer": ["0x17"],
+    "state=online": ["0x17", "0x18"],
+    "state=silent,unknown": ["0x01"],
+    "state=silent&prefix=0x1": [],
+    "place=Keller": ["0x17"],
+    "under=Keller": ["0x17"],
+    "under=Kell": [],
+    "without=place": ["0x01", "0x18"],
+    "without=place,machine": ["0x18"],
+    "machine=M%201": ["0x01"],
+    "measures=t": ["0x17", "0x18"],
+    "measures=t&without=place": ["0x18"],
+}
+"""What chooses sensors, and those that it has to choose, in whatever order they are listed."""
 
 
 def _is(
@@ -266,6 +351,14 @@ def _has_anomalies(plant: Plant, worker: int) -> bool:
 def test_a_state_that_is_none_is_refused_with_those_that_are(plant: Plant) -> None:
     plant.start()
     plant.until(lambda: plant.get("/api/devices")["rows"] == [], "answered")
+    for path in (
+        "/api/sensors?state=gone",
+        "/api/sensors?sort=worst&without=floor",
+        "/api/devices?without=id",
+    ):
+        with pytest.raises(urllib.error.HTTPError) as wrong:
+            plant.get(path)
+        assert "must be of" in json.load(wrong.value)["error"], path
     refused = plant.weir("devices", "list", "--state", "gone")
     assert refused.exit_code == 2
     assert "disconnected, silent, late, online, unknown, got 'gone'" in str(refused.output)

@@ -27,7 +27,7 @@ class Asset(NamedTuple):
 
 
 _TYPES: Final = {"js": "text/javascript", "css": "text/css"}
-_OWN: Final = ("design.css", "elements.js", "kept.js", "places.js", "plots.js", "trial.js")
+_OWN: Final = ("counts.js", "design.css", "elements.js", "kept.js", "places.js", "plots.js", "trial.js")
 _CARRIER: Final = "youplot"
 # uPlot 1.6.31: path in the package that carries it, and SHA-256 of the file that its authors have released.
 _CARRIED: Final = {

@@ -1,6 +1,7 @@
 // Make elements, and write numbers and times as all pages do.
 "use strict";
 
+const at = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 function make(name, attributes = {}, ...children) {
   const svg = ["svg", "path", "rect", "circle", "line", "text", "title"].includes(name);
@@ -18,4 +19,5 @@ function short(number) {
   const size = Math.abs(number);
   return size !== 0 && (size < 0.001 || size >= 1e7) ? number.toExponential(2) : String(+number.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : 3));
 }
+const whole = number => Math.round(number).toLocaleString("en");
 const stamp = seconds => seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");

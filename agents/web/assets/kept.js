@@ -33,7 +33,7 @@ function moveBefore(node, child, place) {
 
 function update(known, next) {
   if (next.plotted) { known.draw(next.plotted); return; }
-  if (known.dataset?.own && known.dataset.own === next.dataset.own) return;  // it fills itself
+  if (known.dataset?.own !== undefined) return;  // it fills itself, with what its key says
   if (known.isEqualNode(next)) return;
   if (known.nodeType !== Node.ELEMENT_NODE) { known.data = next.data; return; }
   for (const { name } of [...known.attributes]) if (name !== "open" && !next.hasAttribute(name)) known.removeAttribute(name);

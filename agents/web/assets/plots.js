@@ -40,12 +40,18 @@ function chart(points, bands, anomalies, spread = [], limits = [], { lines = [],
   node.draw = drawn => {
     node.plotted = drawn;
     node.setAttribute("aria-label", inWords(drawn));
-    if (node.chart) redraw(node.chart, columns(drawn));
+    if (!node.chart) return;
+    if (node.chart.madeOf === shapeOf(drawn)) redraw(node.chart, columns(drawn));
+    else { unmake(node); fit(node); }
   };
   node.draw({ points, bands, anomalies, spread, limits, lines, zones, marks, within });
   new ResizeObserver(() => fit(node)).observe(node);
   return node;
 }
+
+// Which lines a chart has is said when it is made: with others it is made anew.
+const shapeOf = ({ spread, lines }) => JSON.stringify([spread.length > 0, lines.map(({ label, color, dash }) => [label, color, dash])]);
+function unmake(node) { node.chart?.destroy(); plotted.delete(node.chart); node.chart = null; }
 
 // Where far more time lies between two points than on either side of it, nothing came: no line leads over that.
 function columns({ points, spread, lines = [], within = null }) {
@@ -67,9 +73,9 @@ function inWords({ points, anomalies }) {
 // A chart is made when its place has a width, and ends with its place.
 function fit(node) {
   const width = Math.floor(node.clientWidth);
-  if (!node.isConnected || !width) { node.chart?.destroy(); plotted.delete(node.chart); node.chart = null; }
+  if (!node.isConnected || !width) unmake(node);
   else if (node.chart) node.chart.setSize({ width, height: PLOT_HEIGHT });
-  else { node.chart = new uPlot(options(node, width), columns(node.plotted), node); plotted.add(node.chart); }
+  else { node.chart = new uPlot(options(node, width), columns(node.plotted), node); node.chart.madeOf = shapeOf(node.plotted); plotted.add(node.chart); }
 }
 
 // Who sets `zoomed` on a chart's node is told what part of it is shown large.

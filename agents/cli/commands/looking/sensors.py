@@ -16,12 +16,19 @@ Examples:
   weir sensors boiler                 whose id, name, place, machine or group holds it
   weir sensors --open                 of which an anomaly is open
   weir sensors --state silent         of which nothing has come for longer than is usual
+  weir sensors --by place             how many of each place are how ill
   weir sensors --limit 100000 --json  for programs
 
 \b
 Exit codes: 0 there are some, 1 there are none.
 """
 _PAGE = 500
+
+
+def _ways() -> list[str]:
+    from streams.place_counts import WAYS
+
+    return list(WAYS)
 
 
 def _states() -> list[str]:
@@ -34,28 +41,46 @@ def _states() -> list[str]:
 @click.argument("find", default="", metavar="[TEXT]")
 @click.option("--state", type=LateChoice(_states), help="Only those that are so.")
 @click.option("--open", "only_open", is_flag=True, help="Only those of which an anomaly is open.")
+@click.option(
+    "--by", type=LateChoice(_ways), help="Count them by this, the worst first, instead of listing them."
+)
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 @local_stack_option
 @json_lines_option
 @click.pass_context
 def sensors(
-    ctx: click.Context, find: str, state: str | None, only_open: bool, limit: int, as_json: bool
+    ctx: click.Context,
+    find: str,
+    state: str | None,
+    only_open: bool,
+    by: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List sensors by id: whether each is there, its newest values, and of which quantity an anomaly is open.
 
-    Asks the worker, which asks the others.
+    With ``--by`` places (each with what lies below it), machines, groups or quantities: how many sensors each has, and
+    how many of these are how ill. Asks the worker, which asks the others.
     """
+    from bridges.looking.place_listing import counted_places
     from bridges.looking.sensor_listing import list_sensors
     from bridges.process.settings import load
 
+    if by and only_open:
+        raise click.UsageError("--open lists sensors: --by counts open anomalies anyway")
+    settings = load()
+    rows = (
+        counted_places(settings, by, find, state or "", _PAGE) if by else list_sensors(settings, find, _PAGE)
+    )
+    write = _place_line if by else _line
     told = 0
-    for sensor in list_sensors(load(), find, _PAGE):
-        if state not in (None, sensor["device"]["state"]) or (only_open and not _open(sensor)):
+    for row in rows:
+        if not by and (state not in (None, row["device"]["state"]) or (only_open and not _open(row))):
             continue
         if told == limit:
             click.echo(f"there are more: weir sensors --limit {10 * limit}", err=True)
             break
-        click.echo(json.dumps(sensor, ensure_ascii=False) if as_json else _line(sensor))
+        click.echo(json.dumps(row, ensure_ascii=False) if as_json else write(row))
         told += 1
     if not told and not as_json:
         click.echo("no such sensor")
@@ -80,3 +105,25 @@ def _line(sensor: dict[str, Any]) -> str:
     if found := _open(sensor):
         parts.append(click.style(f"open: {', '.join(found)}", fg="red"))
     return "  ".join(parts)
+
+
+def _place_line(place: dict[str, Any]) -> str:
+    """Write a place: its name, indented by level, and how many of its sensors are how ill."""
+    from streams.signals.wire import iso
+
+    name = f"{place['name']} itself" if place["itself"] else place["name"] or "(none known)"
+    ill = [f"{number} {rank}" for rank, number in place["ranked"].items() if number]
+    parts = [f"{'  ' * place['depth']}{name}", _sensors_of(place["sensors"]) + f": {', '.join(ill)}"]
+    alarms = {severity: number for severity, number in place["alarms"].items() if number}
+    if alarms:
+        told = ", ".join(f"{number} {severity}" for severity, number in alarms.items())
+        parts.append(click.style(f"alarms: {told}; {place['unacknowledged']} unacknowledged", fg="red"))
+    if place["anomalies"]:
+        parts.append(click.style(f"open anomalies: {place['anomalies']}", fg="red"))
+    if place["last"] is not None:
+        parts.append(f"last {iso(place['last'])}")
+    return "  ".join(parts)
+
+
+def _sensors_of(number: int) -> str:
+    return f"{number:,} sensor{'' if number == 1 else 's'}"

@@ -1,0 +1,279 @@
+"""Places, machines, groups and quantities on the worker's web server: how many of their sensors are how ill.
+
+    last look at devices ──▶ counted by name, once a look ──┐
+    alarms and anomalies of this moment: few ───────────────┴──▶ this worker's counts ──▶ added up, in rows
+
+What is counted of 100,000 sensors is counted in small parts, when somebody asks for it, and kept until the next look.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+import msgspec
+from faust.web import Request, Response, View
+
+from agents.views.alarm_pages import open_alarms
+from agents.views.sensor_choice import SensorChoice
+from agents.views.worst_first import CALLING
+from agents.web.peers import Answers, ask_all, peer_urls
+from agents.web.queries import (
+    DEFAULT_LIMIT,
+    GREATEST_LIMIT,
+    Json,
+    answer,
+    is_local,
+    read_number,
+    read_word,
+    show_page,
+)
+from agents.web.tables import owned_rows
+from streams.alarms.alarm_rules import SEVERITIES
+from streams.alarms.inhibiting import AlarmState
+from streams.device_states import DeviceState, Whereabouts, levels_of
+from streams.place_counts import (
+    ANOMALY_RANK,
+    RANK_OF_STATE,
+    RANKS,
+    WAYS,
+    Levels,
+    PlaceRow,
+    SensorCounts,
+    add_up,
+    place_rows,
+)
+
+if TYPE_CHECKING:
+    from agents.app import WorkerApp
+    from agents.views.device_watch import DeviceWatch
+    from agents.views.worker_pages import WorkerPages
+    from agents.web.routes import Pages
+
+MOST_LEVELS: Final = 50
+_PART: Final = 1000
+_MOST_KEPT: Final = 8
+_DEVICE_STATES: Final = tuple(DeviceState)
+_NEW: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
+_ALL: Final = None
+
+Name = str | None
+"""Of what is counted; ``None`` for all sensors together."""
+
+
+class WorkerCounts(msgspec.Struct):
+    """What a worker has counted.
+
+    Args:
+        counts: By name; an empty name: none is known.
+        total: Of all that it was asked about.
+    """
+
+    counts: dict[str, SensorCounts]
+    total: SensorCounts
+
+
+class _Looked(NamedTuple):
+    """What follows from a look at devices, until the next one."""
+
+    look: int
+    told: dict[str, Whereabouts]
+    measures: dict[str, tuple[str, ...]]
+    counts: dict[Name, SensorCounts]
+
+
+class PlaceCounting:
+    """Counts this worker's sensors.
+
+    Args:
+        app: The worker.
+        devices: What is known of each sensor, and whether it is there.
+    """
+
+    def __init__(self, app: "WorkerApp", devices: "DeviceWatch") -> None:
+        self._app = app
+        self._devices = devices
+        self._kept: OrderedDict[tuple[str, SensorChoice], _Looked] = OrderedDict()
+        self._counting = asyncio.Lock()
+
+    async def counted(self, by: str, choice: SensorChoice) -> WorkerCounts:
+        """Count sensors as of the last look, and alarms and anomalies as of now.
+
+        Args:
+            by: One of `WAYS`.
+            choice: Which sensors.
+        """
+        async with self._counting:  # who asks the same meanwhile finds it counted
+            looked = self._kept.pop((by, choice), None)
+            if looked is None or looked.look != self._devices.looks:
+                looked = await self._look(by, choice)
+            self._kept[by, choice] = looked
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        counts = self._with_raised(looked, by, choice)
+        total = counts.pop(_ALL)
+        return WorkerCounts({str(name): each for name, each in counts.items()}, total)
+
+    async def _look(self, by: str, choice: SensorChoice) -> _Looked:
+        devices = self._devices
+        looked = _Looked(devices.looks, devices.told, devices.measures, {_ALL: SensorCounts.none()})
+        is_meant, names_of, counts = devices.chooser(choice), self._namer(by, looked), looked.counts
+        for number, (sensor_id, told) in enumerate(looked.told.items()):
+            if is_meant(sensor_id):
+                state = _DEVICE_STATES.index(told.state)
+                for name in names_of(sensor_id):
+                    found = counts.get(name) or counts.setdefault(name, SensorCounts.none())
+                    found.ranked[ANOMALY_RANK + 1 + state] += 1
+                    found.states[state] += 1
+                    found.came(told.last)
+            if number % _PART == _PART - 1:
+                await asyncio.sleep(0)
+        return looked
+
+    def _namer(self, by: str, looked: _Looked) -> Callable[[str], tuple[Name, ...]]:
+        """Return what tells under which names a sensor counts."""
+        device_of = self._devices.devices.get
+        if by == "quantity":
+            return lambda sensor_id: (_ALL, *(looked.measures.get(sensor_id) or ("",)))
+        if by == "place":
+            return lambda sensor_id: (
+                _ALL,
+                "/".join(levels_of(device.place)) if (device := device_of(sensor_id)) else "",
+            )
+        return lambda sensor_id: (_ALL, str(getattr(device_of(sensor_id), by, "")))
+
+    def _with_raised(self, looked: _Looked, by: str, choice: SensorChoice) -> dict[Name, SensorCounts]:
+        """Return counts to which alarms and anomalies of this moment are added."""
+        is_meant, names_of = self._devices.chooser(choice), self._namer(by, looked)
+        counts, worst = _Copied(looked.counts), dict[tuple[Name, str], int]()
+
+        def names(sensor_id: str, quantity: str) -> tuple[Name, ...]:
+            return (_ALL, quantity) if by == "quantity" else names_of(sensor_id)
+
+        for alarm in filter(lambda each: is_meant(each.sensor_id), open_alarms(self._app)):
+            rank = RANKS.index(alarm.severity)
+            for name in names(alarm.sensor_id, alarm.quantity):
+                found = counts.of(name)
+                found.alarms[rank] += 1
+                found.unacknowledged += alarm.state in _NEW
+                if alarm.state in CALLING:
+                    key = name, alarm.sensor_id
+                    worst[key] = min(rank, worst.get(key, rank))
+        for sensor_id, quantity, number in _open_anomalies(self._app):
+            for name in names(sensor_id, quantity) if is_meant(sensor_id) else ():
+                counts.of(name).anomalies += number
+                worst.setdefault((name, sensor_id), ANOMALY_RANK)
+        for (name, sensor_id), rank in worst.items():
+            told = looked.told.get(sensor_id)
+            counts.of(name).ranked[rank] += 1
+            if told is None:  # it is newer than the last look
+                counts.of(name).states[_DEVICE_STATES.index(DeviceState.UNKNOWN)] += 1
+            elif name in names_of(sensor_id):
+                counts.of(name).ranked[RANK_OF_STATE[told.state]] -= 1
+            else:
+                counts.of(name).states[_DEVICE_STATES.index(told.state)] += 1
+        return counts.all
+
+
+class _Copied:
+    """Counts of which those are copied that change."""
+
+    def __init__(self, counts: Mapping[Name, SensorCounts]) -> None:
+        self.all = dict(counts)
+        self._own: set[Name] = set()
+
+    def of(self, name: Name) -> SensorCounts:
+        if name not in self._own:
+            self._own.add(name)
+            self.all[name] = self.all[name].copy() if name in self.all else SensorCounts.none()
+        return self.all[name]
+
+
+def _open_anomalies(app: "WorkerApp") -> Iterator[tuple[str, str, int]]:
+    """Yield sensor, quantity and number of the anomalies that are open."""
+    for rows in owned_rows(app, app.models):
+        for sensor_id, row in rows.items():
+            if not row.state.open_anomalies:
+                continue
+            yield from (
+                (sensor_id, name, len(each.anomalies)) for name, each in row.state.items() if each.anomalies
+            )
+            yield from ((sensor_id, name, 1) for name in row.state.silences)
+
+
+async def show_places(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+    """Show people which place is ill."""
+    return show_page(view, cast("WorkerPages", pages).place_page)
+
+
+async def list_places(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+    """Count sensors by place, machine, group or quantity, over all workers."""
+    mine, query = cast("WorkerPages", pages), request.query
+    by, choice = read_word(query, "by", WAYS), SensorChoice.of(query)
+    own = await mine.places.counted(by, choice)
+    if is_local(query):
+        return answer(view, own)
+    others = await _others(mine.app, {**dict(query), "by": by})
+    parts = [own, *(msgspec.convert(part, WorkerCounts) for part in others.found.values())]
+    counts = add_up(part.counts for part in parts)
+    rows = place_rows({_levels(by, name): each for name, each in counts.items()}, _opener(request))
+    after = int(read_number(query, "after", 0, least=0, greatest=1e9))
+    limit = int(read_number(query, "limit", DEFAULT_LIMIT, least=1, greatest=GREATEST_LIMIT))
+    return answer(
+        view,
+        {
+            "by": by,
+            "rows": [_shown(each) for each in rows[after : after + limit]],
+            "next": str(after + limit) if len(rows) > after + limit else None,
+            "count": len(counts) - ("" in counts),
+            "total": _told(add_up({"": part.total} for part in parts)[""]),
+            "workers": 1 + len(others.found),
+            "missing": others.missing,
+        },
+    )
+
+
+async def _others(app: "WorkerApp", query: Mapping[str, str]) -> Answers:
+    """Ask the other workers; one that has no such page, being older, is missing like one that is silent."""
+    answers = await ask_all(app, "/api/places", query)
+    silent = {*peer_urls(app)} - {*answers.found, *answers.missing}
+    answers.missing += sorted(silent)
+    return answers
+
+
+def _levels(by: str, name: str) -> Levels:
+    if by == "place":
+        return levels_of(name)
+    return (name,) if name else ()
+
+
+def _opener(request: Request) -> Callable[[Levels], bool]:
+    """Read what is unfolded: the places named, and all down to a level."""
+    levels = read_number(request.query, "levels", 1, least=1, greatest=MOST_LEVELS)
+    unfolded = {levels_of(each) for each in request.rel_url.query.getall("unfold", [])}
+    return lambda place: len(place) < levels or place in unfolded
+
+
+def _shown(row: PlaceRow) -> Json:
+    return {
+        "key": "/".join(row.levels),
+        "name": row.levels[-1] if row.levels else "",
+        "depth": max(0, len(row.levels) - 1 + row.itself),
+        "itself": row.itself,
+        "below": row.below,
+        "open": row.is_open,
+        **_told(row.counts),
+    }
+
+
+def _told(counts: SensorCounts) -> Json:
+    return {
+        "sensors": counts.sensors,
+        "worst": next((rank for rank, number in zip(RANKS, counts.ranked, strict=True) if number), ""),
+        "ranked": dict(zip(RANKS, counts.ranked, strict=True)),
+        "states": dict(zip(_DEVICE_STATES, counts.states, strict=True)),
+        "alarms": dict(zip(reversed(SEVERITIES), counts.alarms, strict=True)),
+        "unacknowledged": counts.unacknowledged,
+        "anomalies": counts.anomalies,
+        "last": counts.last,
+    }

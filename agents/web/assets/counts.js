@@ -1,0 +1,12 @@
+// What is counted of a place, machine, group or quantity, as a row: how many of its sensors are how ill.
+"use strict";
+
+const RANK_WORDS = { critical: "critical", warning: "warning", info: "information", anomaly: "anomaly open", disconnected: "disconnected", silent: "silent", late: "late", online: "there", unknown: "nothing has come" };
+const inRanks = counts => Object.entries(counts.ranked).filter(([, number]) => number);
+const rankedInWords = counts => inRanks(counts).map(([rank, number]) => `${RANK_WORDS[rank]}: ${whole(number)}`).join(", ") || "no sensors";
+
+/** Sensors as a bar: how many of each rank, the worst first; each that is ill is wide enough to be seen. */
+function shareBar(counts) {
+  const parts = inRanks(counts).map(([rank, number]) => make("i", { class: `rank ${rank}`, style: `flex-grow:${number}` }));
+  return make("span", { class: "bar", role: "img", "aria-label": rankedInWords(counts), title: rankedInWords(counts) }, parts);
+}
