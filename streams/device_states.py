@@ -7,35 +7,34 @@
     online         what it sends comes as usual, or nothing is known that speaks against it
     unknown        the registry has it, and nothing of it is known: it has never sent, or not for as long as rows stay
 
-The *usual gap* is the interval that the registry says; else the longest of the newest gaps between its readings (event
-times), or between two arrivals, if that is longer: some devices send what they have gathered once an hour. All is
-counted in the log's own time, so that no device is silent because the bridge is.
+All of that stands in the log, and a replay makes it again: words of presence, anomalies of silence, and what is learned
+from how readings come (`streams.detection.attendance`). Only where the registry says an *interval* for a device is it
+the usual gap, and is reckoned with where somebody asks: the registry is not part of the log that a replay reads.
 
-The one place where this is told. What stands in the log counts first: changes of presence, and anomalies of silence
-(`streams.detection.silence`), which a replay makes again. What is reckoned from the usual gap is computed where
-somebody asks: nothing that is measured depends on it, and nobody is alarmed; who wants that sets a limit of silence.
+The one place where this is told. All is counted in the log's own time, so that no device is silent because the bridge
+is. Nobody is alarmed by it; who wants that sets a limit of silence.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from streams.analysis.findings import duration
-from streams.detection.silence import LEAST_SILENT_SECONDS
+from streams.detection.attendance import (
+    LATE_FACTOR,
+    LEAST_LATE_MS,
+    LEAST_SILENT_MS,
+    SILENT_FACTOR,
+    Attendance,
+)
 from streams.detection.verdicts import AnomalyChange
 from streams.errors import ConfigurationError
+from streams.records.identity import event_seconds
 from streams.records.types import Device, Presence
-from streams.windows.sensor_windows import SensorWindows
 
-LATE_FACTOR: Final = 2.0
-SILENT_FACTOR: Final = 5.0
-LEAST_LATE_SECONDS: Final = 60.0
-_GAPS = 31
-_FEWEST_GAPS = 8
 _NONE: Mapping[str, AnomalyChange] = MappingProxyType({})
 
 
@@ -55,7 +54,8 @@ class Whereabouts:
 
     Args:
         state: Whether it is there.
-        since: Since when (seconds since the Unix epoch, ingest time); ``None``: it is not known.
+        since: Since when (seconds since the Unix epoch, ingest time): from the record that says so; from the newest
+            reading where only the registry's interval does. ``None``: it is not known.
         reason: Why that is said, for people.
         last: When the last reading came; ``None``: none has.
     """
@@ -66,61 +66,75 @@ class Whereabouts:
     last: float | None = None
 
 
-def usual_gap(windows: SensorWindows) -> float | None:
-    """Return the longest of the newest gaps between a sensor's readings in seconds; ``None`` if there are too few.
-
-    Of quantities that come in messages of their own, the one that comes most often counts.
-    """
-    found: list[int] = []
-    for seen in (windows.compound, *windows.series.values()):
-        newest = () if seen is None else seen.times[-_GAPS - 1 :]
-        gaps = [after - before for before, after in pairwise(newest) if after > before]
-        if len(gaps) >= _FEWEST_GAPS:
-            found.append(max(gaps))
-    return min(found) / 1000 if found else None
-
-
 def told_of(
     presence: Presence | None,
     last: float | None,
-    usual: float | None,
+    interval: float | None,
     now: float,
     silences: Mapping[str, AnomalyChange] = _NONE,
+    attendance: Attendance | None = None,
 ) -> Whereabouts:
     """Say whether a device is there.
 
     Args:
         presence: What its topics said last.
         last: When its last reading came; ``None``: none has.
-        usual: Its usual gap in seconds; ``None``: it is not known.
+        interval: Its usual gap in seconds, as the registry says; ``None``: it does not.
         now: The log's time.
         silences: The open anomalies of silence, by quantity. One that was raised after the newest reading is the
             sensor's; others are of a quantity that stays away while the sensor sends.
+        attendance: Whether its readings come, as learned.
 
     >>> told_of(None, 1000.0, 60.0, 1420.0).reason
     'nothing for 7 min, usually every 60 s at the latest'
     """
     if presence is not None and presence.state == "disconnected" and (last is None or last <= presence.since):
         latest = ", at the latest then" if presence.retained else ""
-        return Whereabouts(DeviceState.DISCONNECTED, presence.since, f"{_said(presence)}{latest}", last)
+        return Whereabouts(DeviceState.DISCONNECTED, presence.since, f"{said(presence)}{latest}", last)
     away = _stays_away(silences)
-    if last is not None and any(change.event_time >= last for change in silences.values()):
-        return Whereabouts(DeviceState.SILENT, last, away, last)
-    if last is not None and usual is not None:
-        gone = now - last
-        reason = f"nothing for {duration(gone)}, usually every {duration(usual)} at the latest"
-        if gone > max(LEAST_SILENT_SECONDS, SILENT_FACTOR * usual):
-            return Whereabouts(DeviceState.SILENT, last, reason, last)
-        if gone > max(LEAST_LATE_SECONDS, LATE_FACTOR * usual):
-            return Whereabouts(DeviceState.LATE, last, reason, last)
+    raised = [
+        change.event_time for change in silences.values() if last is not None and change.event_time >= last
+    ]
+    if raised:
+        return Whereabouts(DeviceState.SILENT, min(raised), away, last)
+    if last is not None and (found := _missed(last, interval, now, attendance)) is not None:
+        return found
     if presence is not None and presence.state == "online":
-        return Whereabouts(DeviceState.ONLINE, presence.since, away or _said(presence), last)
+        return Whereabouts(DeviceState.ONLINE, presence.since, away or said(presence), last)
     if last is not None:
         after = presence is not None and presence.state == "disconnected"
         return Whereabouts(
             DeviceState.ONLINE, None, "it sends, although its topic says otherwise" if after else away, last
         )
     return Whereabouts(DeviceState.UNKNOWN, None, "nothing has come from it")
+
+
+def _missed(
+    last: float, interval: float | None, now: float, attendance: Attendance | None
+) -> Whereabouts | None:
+    """Say that a device is late or silent; ``None`` if it is neither."""
+    gone, since, usual = now - last, last, interval
+    state = DeviceState.ONLINE
+    if interval is not None:
+        if gone > max(LEAST_SILENT_MS / 1000, SILENT_FACTOR * interval):
+            state = DeviceState.SILENT
+        elif gone > max(LEAST_LATE_MS / 1000, LATE_FACTOR * interval):
+            state = DeviceState.LATE
+    elif attendance is not None:
+        state, usual = DeviceState(attendance.state), attendance.usual_seconds
+        since = event_seconds(attendance.since_ms)
+    if state is DeviceState.ONLINE:
+        return None
+    return Whereabouts(state, since, f"nothing for {duration(gone)}{usually(usual)}", last)
+
+
+def usually(usual: float | None) -> str:
+    """Say how often something comes, to be added to a sentence; empty if that is not known.
+
+    Args:
+        usual: Seconds between two readings at most.
+    """
+    return "" if usual is None else f", usually every {duration(usual)} at the latest"
 
 
 def _stays_away(silences: Mapping[str, AnomalyChange]) -> str:
@@ -134,7 +148,8 @@ def _stays_away(silences: Mapping[str, AnomalyChange]) -> str:
     return f"an anomaly of silence is open: no {', '.join(sorted(silences))} for {longest} when it was raised"
 
 
-def _said(presence: Presence) -> str:
+def said(presence: Presence) -> str:
+    """Say what a topic said of a device."""
     return presence.reason if presence.reason == presence.topic else f"{presence.topic}: {presence.reason}"
 
 

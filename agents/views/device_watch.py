@@ -1,8 +1,8 @@
 """Which devices there are and whether they are there, of this worker's partitions: looked at every few seconds.
 
     devices, presence (Kafka) ──▶ what people and topics say of them ──┬──▶ told: state, since when, why
-    windows (rows) ──▶ when each last sent something, its usual gap ───┤
-    models (rows) ──▶ open anomalies of silence ───────────────────────┘
+    windows (rows) ──▶ when each last sent something ──────────────────┤
+    models (rows) ──▶ late or silent, open anomalies of silence ───────┘
 
 It is looked at in small parts, so that no page and no batch waits for it; what is asked for is of the last look.
 """
@@ -25,7 +25,6 @@ from bridges.kafka.topic_reader import TopicReader
 from bridges.process import metrics
 from bridges.process.logs import get_logger
 from streams.device_states import (
-    LEAST_LATE_SECONDS,
     DeviceState,
     Whereabouts,
     as_registered,
@@ -36,7 +35,6 @@ from streams.device_states import (
     stands_under,
     told_of,
     told_of_by_topics,
-    usual_gap,
 )
 from streams.place_counts import BELONGINGS
 from streams.records.identity import event_seconds
@@ -81,7 +79,6 @@ class DeviceWatch:
         self._reader = TopicReader(app.settings, [DEVICES.topic, PRESENCE.topic])
         self.devices: dict[str, Device] = {}
         self._presence: dict[str, Presence] = {}
-        self._arrivals: dict[str, tuple[int, int]] = {}
         self._next_look = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._texts: dict[str, str] = {}
@@ -149,7 +146,6 @@ class DeviceWatch:
                 measures[sensor_id] = same.setdefault(quantities, quantities)
             if number % _PART == _PART - 1:
                 await asyncio.sleep(0)
-        self._arrivals = {sensor_id: seen for sensor_id, seen in self._arrivals.items() if sensor_id in rows}
         return told, in_state, measures
 
     def _of_owned(self, state: "WriteBehindState[_S] | None") -> "dict[str, Row[_S]]":
@@ -168,18 +164,11 @@ class DeviceWatch:
         presence, device = self._presence.get(sensor_id), self.devices.get(sensor_id)
         if row is None or not row.state.ingest_ms:
             return told_of(presence, None, None, 0.0)
-        arrived, longest = self._arrivals.get(sensor_id, (0, 0))
-        ms = row.state.ingest_ms
-        if ms > arrived:
-            longest = max(longest, ms - arrived) if arrived else 0
-            self._arrivals[sensor_id] = (ms, longest)
-        last, now = event_seconds(ms), event_seconds(self.log_ms)
-        usual: float | None = None
-        if now - last > LEAST_LATE_SECONDS:  # otherwise nothing can be late
-            usual = None if device is None else device.interval
-            if usual is None and (gap := usual_gap(row.state)) is not None:
-                usual = max(gap, longest / 1000)
-        return told_of(presence, last, usual, now, {} if models is None else models.state.silences)
+        last, now = event_seconds(row.state.ingest_ms), event_seconds(self.log_ms)
+        interval = None if device is None else device.interval
+        if models is None:
+            return told_of(presence, last, interval, now)
+        return told_of(presence, last, interval, now, models.state.silences, models.state.attendance)
 
     # -- what is asked ---------------------------------------------------------------------------------------------
 

@@ -126,6 +126,23 @@ class PlacesAnswer(TypedDict):
     missing: list[str]
 
 
+class SpellRow(TypedDict):
+    """A state of a device, from when to when (null: it has not ended), why, and how many absences are not told."""
+
+    state: str
+    since: float
+    until: float | None
+    reason: str
+    untold: int
+
+
+class DevicePast(TypedDict):
+    """The states that a device was in, newest first."""
+
+    sensor: str
+    rows: list[SpellRow]
+
+
 class LastReading(TypedDict):
     """The newest reading by event time."""
 

@@ -246,6 +246,13 @@ ROUTES = (
         answers=answers.PlacesAnswer,
     ),
     Route(
+        "/api/devices/history",
+        device_pages.show_past,
+        "the states that a device was in, newest first, from MongoDB: since when, until when, why",
+        "?sensor=&limit=",
+        answers=answers.DevicePast,
+    ),
+    Route(
         "/api/rules/try",
         try_rule,
         "what a [limit](rules.md#on-the-page) would have raised on a series, over the windows that MongoDB has: "

@@ -138,7 +138,11 @@ class ReplayedLog:
         """Return what must have been published: by struct, the encoded records by what tells them apart."""
         found: dict[type, dict[Identity, bytes]] = {each.kind: {} for each in self._catalogue.recomputed}
         results = chain(
-            self.windowed.aggregates, self.windowed.late, self.watched.anomalies, self._beside[1].anomalies
+            self.windowed.aggregates,
+            self.windowed.late,
+            self.watched.anomalies,
+            self.watched.devices,
+            self._beside[1].anomalies,
         )
         for result in results:
             kind = self._catalogue.of(type(result))

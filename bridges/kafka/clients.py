@@ -27,6 +27,8 @@ def topic_config(settings: Settings, spec: TopicSpec) -> dict[str, str]:
         "cleanup.policy": "compact" if spec.compacted else "delete",
         "retention.ms": str(retention_ms),
     }
+    if spec.whole_ms:
+        config["min.compaction.lag.ms"] = str(spec.whole_ms)
     return config | _in_sync(settings)
 
 

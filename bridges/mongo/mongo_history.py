@@ -13,9 +13,9 @@ from streams.detection.quality import Quality, Series, judge
 from streams.errors import InputError, Reason
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
-from streams.records.documents import date
+from streams.records.documents import date, device_change_of_document, presence_of_document
 from streams.records.identity import event_ms
-from streams.records.types import Aggregate, Anomaly, Insight, Label
+from streams.records.types import Aggregate, Anomaly, DeviceChange, Insight, Label, Presence
 from streams.signals import DELIVERY_FAULTS
 from streams.window_history import StoredWindow
 
@@ -27,6 +27,8 @@ MOST_SHOWN = 200
 """Anomalies that stand beside a history."""
 _ANOMALIES = CATALOGUE.of(Anomaly).collection
 _ALARMS = CATALOGUE.of(Alarm).collection
+_PRESENCE = CATALOGUE.of(Presence).collection
+_DEVICE_CHANGES = CATALOGUE.of(DeviceChange).collection
 _INSIGHTS = CATALOGUE.of(Insight).collection
 WINDOWS = CATALOGUE.of(Aggregate).collection
 BY_SERIES: Final = [(name, ASCENDING) for name in ("metadata.sensor_id", "metadata.quantity", "start")]
@@ -162,6 +164,28 @@ async def newest_findings(sink: MongoSink, sensor: str, quantity: str, limit: in
         ]
 
     return await sink.until_answered(ask)
+
+
+async def newest_of_device(
+    sink: MongoSink, sensor_id: str, limit: int
+) -> tuple[list[Presence], list[DeviceChange]]:
+    """Return the newest of what a device's topics said, and of what its readings say, newest first.
+
+    Args:
+        sink: Where MongoDB is.
+        sensor_id: The device.
+        limit: How many of each at most.
+    """
+
+    async def ask(name: str) -> list[dict[str, Any]]:
+        cursor = sink.collection(name).find({"metadata.sensor_id": sensor_id}).sort("since", -1).limit(limit)
+        return [each async for each in cursor]
+
+    words = await sink.until_answered(lambda: ask(_PRESENCE))
+    changes = await sink.until_answered(lambda: ask(_DEVICE_CHANGES))
+    return [presence_of_document(each) for each in words], [
+        device_change_of_document(each) for each in changes
+    ]
 
 
 async def _open_between(

@@ -25,7 +25,7 @@ from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
 from streams.records.apart import copied, rows_touched, take_back
 from streams.records.rows import Row
-from streams.records.types import Aggregate, Anomaly, LateReading, Logged, Reading, Tick, encode
+from streams.records.types import Aggregate, Anomaly, DeviceChange, LateReading, Logged, Reading, Tick, encode
 from streams.windows.aggregation import AggregationOutcome, aggregate, close_all
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows
@@ -35,7 +35,7 @@ O = TypeVar("O")  # noqa: E741
 
 LogRecord = tuple[int, int, Logged]
 """Offset, ingest time (ms) and content of a record of `readings`."""
-Result = Aggregate | LateReading | Anomaly
+Result = Aggregate | LateReading | Anomaly | DeviceChange
 Emit = Callable[[int, Result], None]
 """Called with partition and result, in the order in which the partition's log makes them."""
 
@@ -369,7 +369,7 @@ class DetectionRun(_NettedRun[SensorModels, DetectionOutcome]):
         return outcome
 
     def _made(self, outcome: DetectionOutcome) -> Iterable[Result]:
-        return outcome.anomalies
+        return [*outcome.anomalies, *outcome.devices]
 
     def _take(self, partition: int, outcome: DetectionOutcome) -> None:
         for change in outcome.anomalies:
@@ -377,6 +377,9 @@ class DetectionRun(_NettedRun[SensorModels, DetectionOutcome]):
             self._hashes.add(change.sensor_id, change)
             if self._emit is not None:
                 self._emit(partition, change)
+        if self._emit is not None:
+            for device in outcome.devices:
+                self._emit(partition, device)
 
     def results(self) -> DetectionResults:
         """Return the results so far."""

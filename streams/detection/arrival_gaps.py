@@ -11,16 +11,18 @@ from typing import Any, Final
 
 BUCKET: Final = 32
 FEWEST: Final = 8
-_SAME_MS: Final = 1000
+SAME_MS: Final = 1000
+"""What comes so soon after another belongs to it."""
 
 
 class ArrivalGaps:
     """The longest of the newest gaps of one series, in ms.
 
     >>> gaps = ArrivalGaps()
-    >>> for gap in (60_000, 60_000, 3_600_000, 61_000, 60_000, 60_000, 60_000): gaps.learn(gap)
-    >>> gaps.usual_ms, gaps.learn(60_000), gaps.usual_ms
-    (0, None, 61000)
+    >>> [gaps.learn(gap) for gap in (60_000, 60_000, 3_600_000, 61_000, 60_000, 60_000, 60_000, 60_000)][-2:]
+    [False, True]
+    >>> gaps.usual_ms
+    61000
     """
 
     __slots__ = ("_before", "_count", "_longest", "usual_ms")
@@ -32,10 +34,10 @@ class ArrivalGaps:
         self.usual_ms = 0
         """The usual gap; 0 while it is not known."""
 
-    def learn(self, gap_ms: int) -> None:
-        """Learn a gap."""
-        if gap_ms < _SAME_MS:
-            return
+    def learn(self, gap_ms: int) -> bool:
+        """Learn a gap; tells whether the usual one is another now."""
+        if gap_ms < SAME_MS:
+            return False
         if self._count == BUCKET:
             self._before, self._longest, self._count = self._longest, (0, 0), 0
         first, second = self._longest
@@ -45,8 +47,10 @@ class ArrivalGaps:
         elif gap_ms > second:
             self._longest = first, gap_ms
         elif self._count != FEWEST:
-            return
+            return False
+        before = self.usual_ms
         self._reckon()
+        return self.usual_ms != before
 
     def _reckon(self) -> None:
         if self._before[0] or self._count >= FEWEST:

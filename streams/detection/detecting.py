@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 import msgspec
 
 from streams.counters.sensor_counters import SensorCounters
+from streams.detection.arrival_gaps import SAME_MS
+from streams.detection.attendance import Attendance, device_change
 from streams.detection.causes import cause_apart
 from streams.detection.log_rules import put_in_force, rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
 from streams.detection.silence import Told
-from streams.detection.verdicts import AnomalyChange
+from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.identity import anomaly_id, event_ms
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
-from streams.records.types import Anomaly, Logged, Reading, Tick
+from streams.records.types import Anomaly, DeviceChange, Logged, Reading, Tick
 from streams.windows.event_clock import AHEAD_MS, is_ahead
 
 
@@ -27,7 +29,8 @@ class DetectionOutcome:
     Args:
         anomalies: Changes in the life of anomalies, in order.
         changed: Rows that changed, by sensor, in the order of their first change.
-        in_order: The same, and the times of ticks between them: what alarms follow from.
+        devices: Changes of what is told of devices, in order.
+        in_order: The anomalies, and the times of ticks between them: what alarms follow from.
         rates: Rates of counters given to models.
         left_out: Values of sensors or quantities for which there is no room.
         let_go: Sensors whose rows have left, since they were silent for long.
@@ -38,6 +41,7 @@ class DetectionOutcome:
     """
 
     anomalies: list[Anomaly] = field(default_factory=list)
+    devices: list[DeviceChange] = field(default_factory=list)
     changed: dict[str, Row[SensorModels]] = field(default_factory=dict)
     in_order: list[Anomaly | float] = field(default_factory=list)
     applied: int = 0
@@ -102,6 +106,11 @@ def detect(
         models = row.state
         event_time = reading.collected_at
         news = None if models.silence is None else _news(models, event_time, reading)
+        attendance = models.attendance
+        if attendance is None:
+            _begin_attendance(models, sensor_id, ingest_ms, outcome)
+        elif not 0 <= ingest_ms - attendance.heard_ms < SAME_MS and not _is_copy(models, event_time, reading):
+            outcome.devices += attendance.hear(sensor_id, ingest_ms) or ()
         ahead = event_time * 1000 - ingest_ms > AHEAD_MS and ingest_ms > 0
         for quantity, value in reading.values.items():
             model = models.get(quantity)
@@ -126,6 +135,15 @@ def detect(
                 heard += list(models.counters.rates_of(heard))
             if told := models.silence.hear(heard, ingest_ms):
                 _tell(sensor_id, told, models, outcome)
+
+
+def _begin_attendance(
+    models: SensorModels, sensor_id: str, ingest_ms: int, outcome: DetectionOutcome
+) -> None:
+    """Tell that a sensor is heard for the first time, if it is known when."""
+    if ingest_ms > 0:
+        models.attendance = Attendance(ingest_ms)
+        outcome.devices.append(device_change(sensor_id, models.attendance.state, ingest_ms))
 
 
 def _begin_model(
@@ -175,6 +193,14 @@ def _judge_rates(
         models.newest.take(reading.collected_at, rates, models)
 
 
+def _is_copy(models: SensorModels, event_time: float, reading: Reading) -> bool:
+    """Tell whether a reading is a copy of one that came before."""
+    for quantity in reading.values:
+        model = models.get(quantity)
+        return model is not None and model.last_time == event_time and not _news(models, event_time, reading)
+    return False
+
+
 def _news(models: SensorModels, event_time: float, reading: Reading) -> list[str]:
     """List the quantities of a reading that is no copy of one that came before."""
     return [
@@ -200,27 +226,62 @@ def _pass_on(
     due = {
         sensor_id: row
         for sensor_id, row in rows.items()
-        if (watch := row.state.silence) is not None
-        and watch.due_ms <= tick_ms
-        and offset > row.applied_through
+        if offset > row.applied_through
+        and (
+            ((watch := row.state.silence) is not None and watch.due_ms <= tick_ms)
+            or ((attendance := row.state.attendance) is not None and attendance.due_ms <= tick_ms)
+        )
     }
     # In one order, whatever order rows have: after a restart it is another.
     for sensor_id in sorted(left.keys() | due.keys()):
-        row = left[sensor_id] if sensor_id in left else due[sensor_id]
-        watch = row.state.silence
-        if sensor_id in left:
-            told = None if watch is None else watch.give_up(tick_ms)
+        if (row := left.get(sensor_id)) is not None:
             outcome.let_go += 1
-        else:
-            assert watch is not None
-            told = watch.take_tick(tick_ms, since_ms)
-            if told is None:
-                continue
+            _let_go(sensor_id, row.state, tick_ms, outcome)
+        elif _pass_time(sensor_id, row := due[sensor_id], (tick_ms, since_ms), outcome):
             row.applied_through = offset
-            if watch.is_over:
-                row.state.silence = None
+        else:
+            continue
         outcome.changed[sensor_id] = row
-        _tell(sensor_id, told or [], row.state, outcome)
+
+
+def _let_go(sensor_id: str, models: SensorModels, tick_ms: int, outcome: DetectionOutcome) -> None:
+    """Tell that a sensor is taken for gone."""
+    if models.silence is not None:
+        _tell(sensor_id, models.silence.give_up(tick_ms), models, outcome)
+    if models.attendance is not None:
+        outcome.devices.append(device_change(sensor_id, "unknown", tick_ms, models.attendance.heard_ms))
+
+
+def _pass_time(
+    sensor_id: str, row: Row[SensorModels], times: tuple[int, int], outcome: DetectionOutcome
+) -> bool:
+    """Let time pass for a sensor; tells whether that changed its state.
+
+    Args:
+        sensor_id, row: The sensor.
+        times: Of the tick, and since when everything that was sent has come (ms).
+        outcome: Collects the results.
+    """
+    models, (tick_ms, since_ms) = row.state, times
+    silence, attendance = models.silence, models.attendance
+    told: Told | None = None
+    if silence is not None and silence.due_ms <= tick_ms:
+        told = silence.take_tick(tick_ms, since_ms)
+        if told is not None and silence.is_over:
+            models.silence = None
+        _tell(sensor_id, told or [], models, outcome)
+    devices: list[DeviceChange] | None = None
+    if attendance is not None:
+        if attendance.due_ms <= tick_ms:
+            devices = attendance.take_tick(sensor_id, tick_ms, since_ms)
+        for quantity, change in told or ():
+            if (
+                change.kind == ChangeKind.RAISED
+                and tick_ms - round(change.value * 1000) >= attendance.heard_ms
+            ):
+                devices = (devices or []) + attendance.fall_silent(sensor_id, tick_ms, quantity)
+        outcome.devices += devices or ()
+    return told is not None or devices is not None
 
 
 def _tell(sensor_id: str, told: Told, models: SensorModels, outcome: DetectionOutcome) -> None:

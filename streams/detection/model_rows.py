@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.counters.sensor_counters import SensorCounters, settle_all
+from streams.detection.attendance import Attendance
 from streams.detection.log_rules import RULES_ROW, PartitionRules, lay_over_all
 from streams.detection.newest_values import NewestValues
 from streams.detection.sensor_models import SensorModels
@@ -19,8 +20,9 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 def models_to_state(models: SensorModels) -> list[Any]:
     """Return a sensor's models as plain values, or the rules of the partition.
 
-    Last stand its counters, without a quantity, and, each as bytes by itself, the watch for its silence and the newest
-    values that conditions ask for, if it has them: the one a list, the other a map.
+    Last stand its counters, without a quantity, and, each as bytes by itself, the watch for its silence, the newest
+    values that conditions ask for, and whether its readings come, if it has them: a list, a map, a list that begins
+    with a number.
     """
     if isinstance(models, PartitionRules):
         return models.to_state()
@@ -37,6 +39,8 @@ def _beside(models: SensorModels) -> list[Any]:
         found.append(_encode(models.silence.to_state()))
     if models.newest is not None and (known := models.newest.to_state()):
         found.append(_encode(known))
+    if models.attendance is not None:
+        found.append(_encode(models.attendance.to_state()))
     return found
 
 
@@ -94,12 +98,14 @@ def _restore_bytes(models: SensorModels, data: bytes) -> None:
         state = msgspec.msgpack.decode(data)
         if isinstance(state, dict):
             models.newest = NewestValues.from_state(state)
+        elif isinstance(state, list) and state and isinstance(state[0], int):
+            models.attendance = Attendance.from_state(state)
         else:
             models.silence = SilenceWatch.from_state(state)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
         raise InputError(
             Reason.UNREADABLE_RECORD,
-            f"expected a watch for silence or newest values, got {len(data)} bytes {data[:16]!r}: {error}",
+            f"expected a watch for silence, newest values or attendance, got {len(data)} bytes {data[:16]!r}: {error}",
         ) from None
 
 
@@ -119,7 +125,7 @@ def _take_changes(models: SensorModels) -> list[Any] | None:
 
 def _apply_changes(models: SensorModels, changes: Any) -> None:
     """Take over what `_take_changes` returned."""
-    models.silence = models.newest = models.counters = None
+    models.silence = models.newest = models.counters = models.attendance = None
     for each in changes:
         if not _restored_beside(models, each):
             quantity, data = each

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from streams.counters.sensor_counters import SensorCounters
+from streams.detection.attendance import Attendance
 from streams.detection.limits import LimitRules
 from streams.detection.newest_values import NewestValues
 from streams.detection.series_model import SeriesModel
@@ -18,15 +19,17 @@ class SensorModels(dict[str, SeriesModel]):
         silence: Watches for its silence; ``None`` while no limit asks for that.
         newest: What conditions of limits ask for; ``None`` while there are none.
         counters: Its counters; ``None`` while there are none in the plan.
+        attendance: Whether its readings come; ``None`` before one has come of which is known when.
     """
 
-    __slots__ = ("counters", "newest", "silence")
+    __slots__ = ("attendance", "counters", "newest", "silence")
 
     def __init__(self) -> None:
         super().__init__()
         self.silence: SilenceWatch | None = None
         self.newest: NewestValues | None = None
         self.counters: SensorCounters | None = None
+        self.attendance: Attendance | None = None
 
     @property
     def silences(self) -> Mapping[str, AnomalyChange]:

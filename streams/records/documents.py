@@ -9,6 +9,8 @@
     labels          everything in it
     insights        what it is about and the event time to which it belongs
     actions         everything in it
+    device_changes  sensor, what it became, and when
+    presence        sensor, what was said, and when
     alarms          series, kind, and time of the first raise; they change, too
 
 Times become Dates (to the millisecond, as MongoDB keeps them); what a document is about is in ``metadata``. Which type
@@ -29,9 +31,11 @@ from streams.records.types import (
     Aggregate,
     Anomaly,
     DeadLetter,
+    DeviceChange,
     Insight,
     Label,
     LateReading,
+    Presence,
     Reading,
 )
 from streams.records.versions import Document
@@ -272,6 +276,62 @@ def insight_document(insight: Insight) -> Document:
         "summary": insight.summary,
         "details": details,
     }
+
+
+def device_change_document(change: DeviceChange) -> Document:
+    """Make the document of a change of a device for collection ``device_changes``."""
+    return {
+        "_id": _object_id(change.id),
+        "metadata": {"sensor_id": change.sensor_id},
+        "state": change.state,
+        "since": date(change.since),
+        "last": _date_or_none(change.last),
+        "usual": change.usual,
+        "quantity": change.quantity,
+        "untold": change.untold,
+    }
+
+
+def presence_document(presence: Presence) -> Document:
+    """Make the document of what a device's topic said for collection ``presence``."""
+    head = (int(presence.since) & 0xFFFF_FFFF).to_bytes(4, "big")
+    parts = (presence.sensor_id, presence.state, event_ms(presence.since))
+    return {
+        "_id": _derived_id(head, b"weir.presence", *parts),
+        "metadata": {"sensor_id": presence.sensor_id},
+        "state": presence.state,
+        "since": date(presence.since),
+        "reason": presence.reason,
+        "topic": presence.topic,
+        "retained": presence.retained,
+        "gateway": presence.gateway,
+    }
+
+
+def device_change_of_document(document: Mapping[str, Any]) -> DeviceChange:
+    """Return the change of a document of collection ``device_changes``: what `device_change_document` undoes."""
+    last = document["last"]
+    return DeviceChange(
+        document["_id"].binary.hex(),
+        document["metadata"]["sensor_id"],
+        document["state"],
+        _seconds(document["since"]),
+        None if last is None else _seconds(last),
+        *(document[name] for name in ("usual", "quantity", "untold")),
+    )
+
+
+def presence_of_document(document: Mapping[str, Any]) -> Presence:
+    """Return what was said, of a document of collection ``presence``: what `presence_document` undoes.
+
+    The number of the connection is not in it.
+    """
+    return Presence(
+        document["metadata"]["sensor_id"],
+        document["state"],
+        _seconds(document["since"]),
+        *(document[name] for name in ("reason", "topic", "retained", "gateway")),
+    )
 
 
 _ACTION_TIMES = frozenset({"at", "until", "start"})

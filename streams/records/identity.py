@@ -26,6 +26,7 @@ _INSIGHT_PERSON = b"weir.insight"
 _ALARM_PERSON = b"weir.alarm"
 _ACTION_PERSON = b"weir.action"
 _RULES_PERSON = b"weir.rules"
+_DEVICE_PERSON = b"weir.device"
 _AGGREGATE_HASH = blake2b(digest_size=8, person=_AGGREGATE_PERSON)
 _SECONDS_MASK = 0xFFFF_FFFF
 # Drawn at random from the primes of 64 bits. Two texts of n bits have the same remainder with a chance of at most
@@ -146,6 +147,15 @@ def anomaly_id(sensor_id: str, quantity: str, raised_at: float, apart: str = "")
     """
     by = f"\0{apart}" if apart else ""
     return _derive(raised_at, _ANOMALY_PERSON, f"{sensor_id}\0{quantity}\0{event_ms(raised_at)}{by}")
+
+
+def device_change_id(sensor_id: str, state: str, since: float) -> bytes:
+    """Derive the id of a change of a device's state from what it became, and when (seconds).
+
+    Args:
+        sensor_id, state, since: As in the record.
+    """
+    return _derive(since, _DEVICE_PERSON, f"{sensor_id}\0{state}\0{event_ms(since)}")
 
 
 def alarm_id(sensor_id: str, quantity: str, kind: str, raised_at: float) -> bytes:

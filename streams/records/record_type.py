@@ -35,12 +35,14 @@ class TopicSpec:
         key: What the record key is, in words; all keys are UTF-8 text.
         retention_ms: How long records are kept; ``-1`` keeps them for ever.
         compacted: Keep the newest record of each key instead of deleting by age.
+        whole_ms: Of one that is compacted: all records of a key are kept for so long.
     """
 
     name: str
     key: str
     retention_ms: int
     compacted: bool = False
+    whole_ms: int = 0
 
 
 class Maker(StrEnum):

@@ -244,6 +244,30 @@ class Presence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     session: Counter | None = None
 
 
+class DeviceChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One change of what a device's readings say of it: they come as usual, are late, stay away, are back.
+
+    Follows from `readings` alone, so that a replay makes it again; what its topics say is a `Presence`.
+
+    Args:
+        state: ``online``, ``late``, ``silent``; ``unknown`` when it has been silent for so long that its rows leave.
+        since: Ingest time of the reading or tick that changed it.
+        last: When the reading before came; None: it is the first.
+        usual: Seconds that pass between two readings at most, as learned; None: not known.
+        quantity: Whose limit of silence was crossed; empty: none, its usual gap was.
+        untold: Absences since the record before that are not told, since there were too many.
+    """
+
+    id: str
+    sensor_id: SensorId
+    state: str
+    since: Time
+    last: Time | None = None
+    usual: float | None = None
+    quantity: Quantity = ""
+    untold: Counter = 0
+
+
 class Device(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What people know of a sensor: the newest of each sensor counts.
 

@@ -23,6 +23,7 @@ SERIES = {"sensor": "boiler-1", "quantity": "temperature"}
 QUERIES: dict[str, dict[str, Any]] = {
     "/api/history": {**SERIES, "from": "2001-01-01", "points": 20},
     "/api/findings": SERIES,
+    "/api/devices/history": {"sensor": "boiler-1"},
 }
 TYPED = [
     *(("worker", route) for route in worker_pages.ROUTES if route.answers is not None),

@@ -9,16 +9,23 @@ import pytest
 from bridges.mongo import history_reading, mongo_history
 from bridges.mongo.history_reading import AskedRange, read_history
 from bridges.mongo.mongo_client import connect
-from bridges.mongo.mongo_history import alarms_between, anomalies_between
+from bridges.mongo.mongo_history import alarms_between, anomalies_between, newest_of_device
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import prepare
 from bridges.process.settings import MongoSettings
 from streams.day_history import Tier
+from streams.detection.attendance import device_change
 from streams.errors import InputError
 from streams.records.alarm_records import Alarm
-from streams.records.documents import aggregate_document, alarm_document, anomaly_document
+from streams.records.documents import (
+    aggregate_document,
+    alarm_document,
+    anomaly_document,
+    device_change_document,
+    presence_document,
+)
 from streams.records.identity import aggregate_id, anomaly_id
-from streams.records.types import Aggregate, Anomaly
+from streams.records.types import Aggregate, Anomaly, Presence
 from streams.records.versions import Document
 from streams.window_history import WindowHistory
 
@@ -138,3 +145,24 @@ async def test_a_store_that_is_away_is_waited_for_until_whoever_asks_gives_up(mo
             await window_history(sink, SERIES, DAY, DAY + 600, 60.0)
     assert sink.why_away
     await sink.close()
+
+
+async def test_what_is_kept_of_a_device_comes_back_as_it_was_the_newest_first_whoever_stores_it_twice(
+    sink: MongoSink,
+) -> None:
+    begin = round(DAY * 1000)
+    changes = [
+        device_change("boiler", "online", begin),
+        device_change("boiler", "late", begin + 122_123, begin, usual=60.0),
+        device_change("boiler", "silent", begin + 302_000, begin, quantity="pressure", untold=2),
+    ]
+    words = [
+        Presence("boiler", "online", DAY + 5, "Online", "tele/boiler/LWT", retained=True),
+        Presence("boiler", "disconnected", DAY + 10.125, "Offline", "tele/boiler/LWT", gateway="roof"),
+    ]
+    others = [device_change("pump", "online", begin)]
+    for _ in range(2):
+        await sink.write("device_changes", [device_change_document(each) for each in [*changes, *others]])
+        await sink.write("presence", [presence_document(each) for each in words])
+    assert await newest_of_device(sink, "boiler", 10) == (words[::-1], changes[::-1])
+    assert await newest_of_device(sink, "boiler", 1) == (words[1:], changes[2:])

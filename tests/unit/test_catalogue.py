@@ -32,7 +32,16 @@ from streams.records import alarm_records, peer_records, rule_records, types
 from streams.records.catalogue import CATALOGUE
 from streams.records.letter_parts import Redrive
 from streams.records.record_type import Catalogue, Kept, Maker, Recomputed, RecordType, TopicSpec
-from streams.records.types import Aggregate, Anomaly, DeadLetter, LateReading, Reading, Tick, encode
+from streams.records.types import (
+    Aggregate,
+    Anomaly,
+    DeadLetter,
+    DeviceChange,
+    LateReading,
+    Reading,
+    Tick,
+    encode,
+)
 from streams.records.versions import Document, Versions
 from streams.signals import Totals
 from streams.windows.policy import WindowPolicy
@@ -155,7 +164,7 @@ def test_replay_writes_a_file_of_its_name(tmp_path: Path) -> None:
     source = open_source(str(readings), SETTINGS, Selection())
     recompute(source, current(SETTINGS), tmp_path / "out", catalogue=WITH_OMENS)
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
-        "aggregates.jsonl", "anomalies.jsonl", "late-readings.jsonl", "omens.jsonl",
+        "aggregates.jsonl", "anomalies.jsonl", "device-changes.jsonl", "late-readings.jsonl", "omens.jsonl",
     ]  # fmt: skip
 
 
@@ -202,10 +211,10 @@ def test_of_many_types_on_a_topic_each_makes_its_own_documents() -> None:
 
 def test_a_reset_of_each_application_deletes_what_only_that_one_makes() -> None:
     worker, analysis = (Application.of(maker) for maker in (Maker.WORKER, Maker.ANALYSIS))
-    assert worker.collections == ("aggregates", "anomalies", "late_readings", "alarms")
+    assert worker.collections == ("aggregates", "anomalies", "late_readings", "device_changes", "alarms")
     assert analysis.collections == ("insights",)
     assert [spec.name for spec in worker.results] == [
-        "aggregates", "anomalies", "late-readings", "peer-inputs", "alarm-inputs", "alarms",
+        "aggregates", "anomalies", "late-readings", "device-changes", "peer-inputs", "alarm-inputs", "alarms",
     ]  # fmt: skip
     assert [spec.name for spec in analysis.results] == ["insights", "group-buckets"]
 
@@ -217,7 +226,7 @@ def test_what_came_from_outside_is_deleted_by_no_reset() -> None:
 
 
 def test_results_of_windows_come_before_those_of_models() -> None:
-    assert [each.kind for each in CATALOGUE.recomputed] == [Aggregate, LateReading, Anomaly]
+    assert [each.kind for each in CATALOGUE.recomputed] == [Aggregate, LateReading, Anomaly, DeviceChange]
 
 
 def test_a_process_of_a_pool_gets_the_same_catalogue() -> None:

@@ -3,16 +3,14 @@
 import msgspec
 import pytest
 
+from streams.detection.attendance import Attendance
 from streams.detection.verdicts import AnomalyChange
-from streams.device_states import DeviceState, count_states, search_text, told_of, usual_gap
+from streams.device_states import DeviceState, count_states, search_text, told_of
 from streams.records.types import Device, Presence
-from streams.windows.policy import WindowPolicy
-from streams.windows.sensor_windows import SensorWindows
 
 T = 1_790_000_000.0
 GONE = Presence("plug", "disconnected", T, "Offline", "tele/plug/LWT")
 THERE = msgspec.structs.replace(GONE, state="online", reason="Online")
-POLICY = WindowPolicy.of(size=60.0, grace=0.0, idle=60.0)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +69,7 @@ def silent_since(raised_at: float, seconds: float) -> AnomalyChange:
 def test_what_a_limit_of_silence_has_raised_is_what_the_state_says() -> None:
     raised = {"t": silent_since(T + 70, 70.0), "h": silent_since(T + 71, 71.0)}
     told = told_of(THERE, T, 600.0, T + 90, raised)
-    assert (told.state, told.since) == (DeviceState.SILENT, T), "sooner than its usual gap would say"
+    assert (told.state, told.since) == (DeviceState.SILENT, T + 70), "sooner than its usual gap would say"
     assert told.reason == "an anomaly of silence is open: no h, t for 71 s when it was raised"
     assert told_of(THERE, T, None, T + 90, raised).state is DeviceState.SILENT, "also if no gap is known"
     assert told_of(GONE, T - 5, 600.0, T + 90, raised).state is DeviceState.DISCONNECTED
@@ -84,33 +82,21 @@ def test_a_quantity_that_stays_away_while_its_sensor_sends_is_said_and_does_not_
         assert told.reason == "an anomaly of silence is open: no h for 70 s when it was raised"
 
 
-def windows_of(*messages: tuple[float, dict[str, float]]) -> SensorWindows:
-    windows = SensorWindows()
-    for second, values in messages:
-        ms = round((T + second) * 1000)
-        windows.observe(POLICY, ms, None, values, ms)
-        windows.take_closed(POLICY)
-    return windows
-
-
-def test_the_usual_gap_is_the_longest_of_the_newest_ones() -> None:
-    steady = [(60.0 * number, {"t": 1.0}) for number in range(40)]
-    assert usual_gap(windows_of(*steady)) == 60.0
-    assert usual_gap(windows_of(*steady, (2640.0, {"t": 1.0}))) == 300.0
-    assert usual_gap(windows_of(*[(60.0 * number, {"t": 1.0, "h": 2.0}) for number in range(40)])) == 60.0
-    later = [(2640.0 + 60.0 * number, {"t": 1.0}) for number in range(40)]
-    assert usual_gap(windows_of(*steady, *later)) == 60.0, "a pause of long ago is forgotten"
-
-
-def test_few_readings_and_one_time_say_nothing_of_a_gap() -> None:
-    assert usual_gap(windows_of(*[(60.0 * number, {"t": 1.0}) for number in range(8)])) is None
-    assert usual_gap(windows_of(*[(0.0, {"t": float(number)}) for number in range(40)])) is None
-
-
-def test_of_quantities_that_come_apart_the_most_frequent_one_counts() -> None:
-    often = [(10.0 * number, {"power": 1.0}) for number in range(400)]
-    seldom = [(400.0 * number + 5, {"energy": 1.0}) for number in range(10)]
-    assert usual_gap(windows_of(*sorted([*often, *seldom], key=lambda each: each[0]))) == 10.0
+def test_what_is_learned_of_its_readings_is_told_unless_the_registry_says_an_interval() -> None:
+    attendance = Attendance(round(T * 1000))
+    for minute in range(1, 10):
+        attendance.hear("a", round((T + 60 * minute) * 1000))
+    last = T + 540
+    assert told_of(None, last, None, last + 200, {}, attendance).state is DeviceState.ONLINE, (
+        "no tick has said so"
+    )
+    attendance.take_tick("a", round((last + 121) * 1000), 0)
+    told = told_of(None, last, None, last + 200, {}, attendance)
+    assert (told.state, told.since, told.last) == (DeviceState.LATE, last + 121, last)
+    assert told.reason == "nothing for 3.33 min, usually every 60 s at the latest"
+    assert told_of(None, last, 3600.0, last + 200, {}, attendance).state is DeviceState.ONLINE
+    attendance.take_tick("a", round((last + 301) * 1000), 0)
+    assert told_of(THERE, last, None, last + 400, {}, attendance).state is DeviceState.SILENT
 
 
 def test_every_state_is_counted_and_names_are_found_in_whatever_case() -> None:

@@ -210,7 +210,9 @@ def test_where_no_silence_is_a_limit_nothing_of_it_is_kept() -> None:
     rows: Rows = {}
     assert found(log_of(At(0, "a", "x"), ticks(3, 900)), rows=rows) == []
     assert rows["a"].state.silence is None
-    assert [type(each) for each in models_to_state(rows["a"].state)] == [tuple]
+    assert [type(each) for each in models_to_state(rows["a"].state)] == [tuple, bytes], (
+        "its model, its attendance"
+    )
 
 
 def test_a_quantity_called_like_what_is_kept_of_silence_does_not_disturb_it() -> None:

@@ -167,9 +167,10 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
 
     plant.until(as_wanted, "all devices told by both workers")
     limited, silent = plant.get("/api/devices?state=silent")["rows"]
-    assert limited["since"] == now - 300
+    assert (limited["since"], limited["last"]) == (now, now - 300)
     assert limited["reason"].startswith("an anomaly of silence is open: no t for ")
-    assert (silent["since"], silent["name"], silent["place"]) == (now - 4000, "Boiler 1", "hall 7")
+    assert (silent["since"], silent["last"]) == (now, now - 4000)
+    assert (silent["name"], silent["place"]) == ("Boiler 1", "hall 7")
     assert silent["reason"] == "nothing for 66.7 min, usually every 10 s at the latest"
     [plug] = plant.get("/api/devices?state=disconnected", 1)["rows"]
     assert (plug["since"], plug["reason"]) == (now - 50, "tele/plug/LWT: Offline")
@@ -196,7 +197,7 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     assert "(nothing for 66.7 min, usually every 10 s at the latest)" in quiet_line
     [row] = plant.weir("devices", "list", "--place", "hall 7", "--json").output.splitlines()
     found = json.loads(row)
-    assert (found["sensor_id"], found["state"], found["since"]) == ("quiet", "silent", now - 4000)
+    assert (found["sensor_id"], found["state"], found["since"]) == ("quiet", "silent", now)
     status = plant.weir("status", "--without", "analysis", "--json")
     assert status.exit_code == 1
     assert {"2 sensors are silent", "1 device of the registry was never heard of: spare"} <= {
@@ -234,9 +235,22 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     assert plant.weir("sensors", "--by", "group").output.startswith("(none known)  8 sensors: 1 critical, ")
     assert plant.weir("sensors", "--by", "machine", "--open").exit_code == 2
 
-    plant.measured("quiet", 10.0, now + 5)
-    plant.ticked(now + 5)
+    plant.measured("quiet", 10.0, now + 500)
+    plant.ticked(now + 500)
     plant.until(lambda: states(0)["quiet"] == "online", "back when it sends")
+
+    def past(sensor: str) -> list[tuple[str, float, float | None]]:
+        lines = plant.weir("devices", "history", sensor, "--json").output.splitlines()
+        return [(each["state"], each["since"], each["until"]) for each in map(json.loads, lines)]
+
+    begun, back = round(now - 4390, 3), round(now + 110, 3)
+    wanted_past = [("online", back, None), ("silent", now, back), ("online", begun, now)]
+    plant.until(lambda: past("quiet") == wanted_past, "its past")
+    assert past("plug") == [("disconnected", now - 50, None)]
+    [line] = plant.weir("devices", "history", "plug").output.splitlines()
+    assert line.startswith("disconnected since 20") and line.endswith("UTC: tele/plug/LWT: Offline")
+    assert plant.weir("devices", "history", "nobody").output == "nothing is known of nobody\n"
+    assert plant.weir("replay", "--verify").exit_code == 0
 
 
 PLACES = [

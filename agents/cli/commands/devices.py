@@ -11,6 +11,7 @@ from agents.cli.acting_options import json_lines_option
 from agents.cli.near_group import NearGroup
 
 if TYPE_CHECKING:
+    from streams.device_past import Spell
     from streams.records.types import Device
 
 _EXAMPLES = """
@@ -19,6 +20,7 @@ Examples:
   weir devices import devices.csv
   weir devices list --place 'hall 7'
   weir devices list --state disconnected,silent
+  weir devices history boiler-1
   weir devices export devices.toml
 """
 
@@ -131,6 +133,40 @@ def list_(place: str, machine: str, group: str, states: str, as_json: bool) -> N
         click.echo("no such devices" if states or any(where.values()) else _NONE)
 
 
+@devices.command(
+    epilog="\b\nExamples:\n  weir devices history boiler-1\n  weir devices history boiler-1 --json"
+)
+@click.argument("sensor")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
+@json_lines_option
+def history(sensor: str, limit: int, as_json: bool) -> None:
+    """Tell which states a device was in, newest first: since when, until when, and why.
+
+    From the log: what its topics said, and that its readings were late, stayed away, came again. MongoDB keeps both
+    for longer than the log.
+    """
+    import msgspec
+
+    from bridges.devices.device_log import past_on_kafka
+    from bridges.process import settings as all_settings
+
+    spells, problems = past_on_kafka(all_settings.load(), sensor)
+    for each in problems:
+        click.echo(each, err=True)
+    for spell in list(reversed(spells))[:limit]:
+        told = {"sensor_id": sensor, **msgspec.to_builtins(spell)}
+        click.echo(json.dumps(told, ensure_ascii=False) if as_json else _spell_line(spell))
+    if not spells and not as_json:
+        click.echo(f"nothing is known of {sensor}")
+
+
+def _spell_line(spell: "Spell") -> str:
+    end = "" if spell.until is None else f" to {_moment(spell.until)}"
+    untold = f"; before that {spell.untold:,} absences that are not told" if spell.untold else ""
+    begins = "since" if spell.until is None else "from"
+    return f"{spell.state} {begins} {_moment(spell.since)}{end}: {spell.reason}{untold}"
+
+
 _NONE = "no devices: weir devices import takes them from a file"
 
 
@@ -144,9 +180,13 @@ def _line(device: dict[str, Any]) -> str:
 
 
 def _presence(device: dict[str, Any]) -> str:
-    from datetime import UTC, datetime
-
     since = device["since"]
-    when = "" if since is None else f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    when = "" if since is None else f" since {_moment(since)}"
     why = f" ({device['reason']})" if device["reason"] else ""
     return f"{device['state']}{when}{why}"
+
+
+def _moment(at: float) -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
