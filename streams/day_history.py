@@ -1,7 +1,7 @@
 """The history of a series in tiers: hours made of its closed windows, and days made of hours; one document a day.
 
     windows    [60 s][60 s][60 s] …                 collection `aggregates`, until they are too old
-    hours      [      13:00      ][ 14:00 ] …       collection `history`: 48 bytes for each hour
+    hours      [      13:00      ][ 14:00 ] …       collection `history`: 64 bytes for each hour
     day        [ 00:00 … 24:00                ]     the same document
 
 An hour is always computed anew from all windows that begin in it, never added to. So it counts each of them once,
@@ -9,7 +9,8 @@ whatever comes twice or late, and may be computed any number of times. Which hou
 in the document: noted when windows are stored, before their offsets are committed; until then a query takes the
 windows themselves. Days and hours are those of UTC.
 
-Once windows have been deleted an hour is replaced only by one that is made of as many windows at least.
+With its hours stands the band that was usual of them, from collection `bands`: likewise, and no hour is there for a
+band alone. Once windows have been deleted an hour is replaced only by one that is made of as many windows at least.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,15 +22,18 @@ from struct import Struct
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from streams.records.identity import event_ms
 from streams.records.versions import Document
-from streams.window_history import Span, merge_spans
+from streams.window_history import Band, Span, merge_spans
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 _HOUR: Final = Struct("<qddddq")
 """Of an hour in a document: readings, mean, variance, least and greatest value, windows; little-endian."""
+_WITH_BAND: Final = Struct("<qddddqdd")
+"""Likewise, with the lower and upper bound of what was usual."""
 
 
 class Tier(IntEnum):
@@ -118,7 +122,7 @@ class StoredDay(NamedTuple):
         return cls(
             event_ms(document["start"].timestamp()),
             hours,
-            None if day is None else Span(*(day[name] for name in Span.__struct_fields__)),
+            None if day is None else _day_of(day),
             {int(hour): mark for hour, mark in document.get("dirty", {}).items()},
             document.get("holds", Holds.WINDOWS),
             document.get("rolls", 0),
@@ -156,14 +160,28 @@ def packed(span: Span) -> bytes:
     """Write an hour as documents hold it.
 
     >>> unpacked(packed(Span(2, 1.0, 2.0, 0.0, 2.0, 1)))
-    Span(count=2, mean=1.0, variance=2.0, min=0.0, max=2.0, windows=1)
+    Span(count=2, mean=1.0, variance=2.0, min=0.0, max=2.0, windows=1, band=None)
     """
-    return _HOUR.pack(*msgspec.structs.astuple(span))
+    *values, band = msgspec.structs.astuple(span)
+    return _HOUR.pack(*values) if band is None else _WITH_BAND.pack(*values, *band)
 
 
 def unpacked(data: Any) -> Span | None:
     """Read an hour; ``None`` if it is none."""
-    return Span(*_HOUR.unpack(data)) if isinstance(data, bytes) and len(data) == _HOUR.size else None
+    if not isinstance(data, bytes):
+        return None
+    if len(data) == _WITH_BAND.size:
+        *values, lower, upper = _WITH_BAND.unpack(data)
+        return replace(Span(*values), band=(lower, upper))
+    return Span(*_HOUR.unpack(data)) if len(data) == _HOUR.size else None
+
+
+def _day_of(day: Mapping[str, Any]) -> Span:
+    """Read what a document says of its day; days of before there were bands have none."""
+    *names, band = Span.__struct_fields__
+    known = day.get(band)
+    span = Span(*(day[name] for name in names))
+    return span if known is None else replace(span, band=(known[0], known[1]))
 
 
 class Computed(NamedTuple):
@@ -182,13 +200,16 @@ class Computed(NamedTuple):
     kept: int
 
 
-def computed(stored: StoredDay, hours: Iterable[int], found: Mapping[int, Span]) -> Computed:
+def computed(
+    stored: StoredDay, hours: Iterable[int], found: Mapping[int, Span], bands: Mapping[int, Band]
+) -> Computed:
     """Compute hours of a day from their windows.
 
     Args:
         stored: The day as it stands, with all its hours.
         hours: Those that are to be computed.
         found: What their windows say together, by hour of the day; none where there are no windows.
+        bands: What was usual of them, by hour of the day.
     """
     fields: Document = {"rolls": stored.rolls + 1}
     gone: list[str] = []
@@ -198,16 +219,21 @@ def computed(stored: StoredDay, hours: Iterable[int], found: Mapping[int, Span])
         span, before = found.get(hour), stored.hours.get(hour)
         if not (stored.has_hours and _may_replace(stored, before, span)):
             kept += 1
-            continue
-        done += 1
+            if before is None or hour not in bands:
+                continue
+            span = before  # only what was usual is new
+        else:
+            done += 1
         if span is None:
             after.pop(hour, None)
             gone.append(f"hours.{hour}")
         else:
-            after[hour] = span
+            known = before.band if before is not None and not stored.is_whole else None
+            span = after[hour] = replace(span, band=bands.get(hour, known))
             fields[f"hours.{hour}"] = packed(span)
     if after:
-        fields["day"] = msgspec.structs.asdict(reduce(merge_spans, (after[hour] for hour in sorted(after))))
+        day = msgspec.structs.asdict(reduce(merge_spans, (after[hour] for hour in sorted(after))))
+        fields["day"] = {name: value for name, value in day.items() if value is not None}
     elif stored.has_hours:
         gone.append("day")
     if stored.holds in (Holds.HOURS, Holds.DAY):

@@ -26,6 +26,10 @@ _STEPS: Final = (
 )  # fmt: skip
 
 
+Band = tuple[float, float]
+"""Lower and upper bound of what was usual."""
+
+
 class HistoryPoint(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What is known of one stretch of time.
 
@@ -33,6 +37,8 @@ class HistoryPoint(msgspec.Struct, frozen=True, gc=False, array_like=True):
         at: Its start; it ends with the start of the next on the grid.
         count: Readings in it.
         mean, deviation, min, max: Of their values; the deviation is that of a sample, 0 for one reading.
+        band_low, band_high: Least lower and greatest upper bound of what was usual in its hours, as it was then;
+            ``None`` where that is known of none of them.
     """
 
     at: float
@@ -41,6 +47,8 @@ class HistoryPoint(msgspec.Struct, frozen=True, gc=False, array_like=True):
     deviation: float
     min: float
     max: float
+    band_low: float | None = None
+    band_high: float | None = None
 
 
 class StoredWindow(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +68,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
     Args:
         windows: How many windows it was made of.
+        band: What was usual of them, as it was then; ``None`` where that is not known.
     """
 
     count: int
@@ -68,12 +77,13 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     min: float
     max: float
     windows: int = 1
+    band: Band | None = None
 
 
 class _Point:
     """What is known of a point while it is gathered: a span, but for the squared deviations of its values."""
 
-    __slots__ = ("count", "high", "low", "mean", "squares", "windows")
+    __slots__ = ("band", "count", "high", "low", "mean", "squares", "windows")
 
     def __init__(self, span: Span) -> None:
         self.count = span.count
@@ -81,6 +91,7 @@ class _Point:
         self.squares = span.variance * (span.count - 1)
         self.low, self.high = span.min, span.max
         self.windows = span.windows
+        self.band = span.band
 
     def add(self, span: Span) -> None:
         self.count, self.mean, self.squares = merge_moments(
@@ -90,18 +101,30 @@ class _Point:
         self.low = span.min if span.min < self.low else self.low
         self.high = span.max if span.max > self.high else self.high
         self.windows += span.windows
+        self.band = widened(self.band, span.band)
 
     @property
     def span(self) -> Span:
         variance = min(self.squares / (self.count - 1), _LARGEST) if self.count > 1 else 0.0
-        return Span(self.count, self.mean, variance, self.low, self.high, self.windows)
+        return Span(self.count, self.mean, variance, self.low, self.high, self.windows, self.band)
+
+
+def widened(one: Band | None, other: Band | None) -> Band | None:
+    """Return the band that holds both; what is not known widens nothing.
+
+    >>> widened((1.0, 3.0), (0.0, 2.0)), widened(None, (0.0, 2.0))
+    ((0.0, 3.0), (0.0, 2.0))
+    """
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def merge_spans(one: Span, other: Span) -> Span:
     """Return what is known of both together.
 
     >>> merge_spans(Span(2, 1.0, 2.0, 0.0, 2.0), Span(1, 4.0, 0.0, 4.0, 4.0))
-    Span(count=3, mean=2.0, variance=4.0, min=0.0, max=4.0, windows=2)
+    Span(count=3, mean=2.0, variance=4.0, min=0.0, max=4.0, windows=2, band=None)
     """
     point = _Point(one)
     point.add(other)
@@ -175,6 +198,17 @@ class WindowHistory:
         else:
             known.add(span)
 
+    def add_band(self, start_ms: int, end_ms: int, band: Band) -> None:
+        """Add what was usual to the points that touch a stretch of time, and hold readings.
+
+        Args:
+            start_ms, end_ms: The stretch.
+            band: What was usual then.
+        """
+        for place in range(start_ms // self._step_ms, -(-end_ms // self._step_ms)):
+            if (point := self._points.get(place)) is not None:
+                point.band = widened(point.band, band)
+
     def spans(self) -> Iterator[tuple[int, Span]]:
         """Yield the points that hold readings, in order, each by its start in milliseconds."""
         for place, point in sorted(self._points.items()):
@@ -184,4 +218,7 @@ class WindowHistory:
         """Yield the points that hold readings, in order."""
         for start_ms, span in self.spans():
             deviation = sqrt(span.variance)
-            yield HistoryPoint(event_seconds(start_ms), span.count, span.mean, deviation, span.min, span.max)
+            yield HistoryPoint(
+                event_seconds(start_ms), span.count, span.mean, deviation, span.min, span.max,
+                *(span.band or (None, None)),
+            )  # fmt: skip

@@ -16,7 +16,7 @@ from streams.detection.series_model import DetectionPlan
 from streams.records.alarm_records import AlarmInput
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row
-from streams.records.types import Anomaly, DeviceChange, Logged, Reading
+from streams.records.types import Anomaly, DeviceChange, HourBand, Logged, Reading
 
 Numbered = tuple[int, int, Logged]
 
@@ -50,6 +50,7 @@ def model_stage(settings: Settings) -> Stage[DetectionPlan, Numbered, SensorMode
         run=_run,
         writes=(
             Writes(CATALOGUE.of(Anomaly), attrgetter("anomalies")),
+            Writes(CATALOGUE.of(HourBand), attrgetter("bands")),
             Writes(CATALOGUE.of(DeviceChange), attrgetter("devices")),
             Writes(CATALOGUE.of(AlarmInput), partial(_inputs, settings.bridge.tick_seconds), awaited=True),
         ),

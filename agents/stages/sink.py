@@ -38,7 +38,7 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.dead_letters import from_kafka, from_mongo, unprocessable
 from streams.records.doubt import Doubt
 from streams.records.record_type import Catalogue, RecordType
-from streams.records.types import HEADER_READING_ID, Aggregate, DeadLetter
+from streams.records.types import HEADER_READING_ID, Aggregate, DeadLetter, HourBand
 from streams.records.versions import Document
 
 log = get_logger(__name__)
@@ -146,7 +146,7 @@ class CollectionSink:
         destination: The type of record, which says from which topic into which collection.
         prepared: Set when collections and indexes are there: a write before would create a collection of its own kind.
         positions: Where it is noted what MongoDB has.
-        marks: Where it is noted which hours have to be computed anew, if these are windows.
+        marks: Where it is noted which hours have to be computed anew, if these are windows or bands.
     """
 
     def __init__(
@@ -298,7 +298,7 @@ class Sinks:
                 destination,
                 self._prepared,
                 self.positions,
-                self.marks if destination.kind is Aggregate else None,
+                self.marks if destination.kind in (Aggregate, HourBand) else None,
             )
             for destination in catalogue.kept
         }

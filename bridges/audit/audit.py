@@ -142,6 +142,7 @@ class ReplayedLog:
             self.windowed.late,
             self.watched.anomalies,
             self.watched.devices,
+            self.watched.bands,
             self._beside[1].anomalies,
         )
         for result in results:

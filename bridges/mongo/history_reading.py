@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bridges.mongo.history_marks import HISTORY
-from bridges.mongo.mongo_history import MOST_WINDOWS, about, each_window, too_many_windows
+from bridges.mongo.mongo_history import MOST_WINDOWS, about, bands_between, each_window, too_many_windows
 from bridges.mongo.mongo_sink import MongoSink
 from streams.day_history import DAY_MS, HOUR_MS, StoredDay, Tier, tier_for, unit_of
 from streams.detection.quality import Series
 from streams.records.documents import date
 from streams.records.identity import event_ms, event_seconds
-from streams.window_history import StoredWindow, WindowHistory, step_for
+from streams.window_history import Band, StoredWindow, WindowHistory, step_for
 
 _DAY: Final = {"start": 1, "dirty": 1, "holds": 1, "_id": 0}
 _FIELDS: Final = {Tier.WINDOWS: {}, Tier.HOURS: {"hours": 1}, Tier.DAYS: {"day": 1}}
@@ -160,6 +160,14 @@ async def _add_windows(
             raise too_many_windows()
         for window in windows:
             found.history.add(window)
+        for at, band in (await sink.until_answered(partial(_bands, sink, asked.series, stretch))).items():
+            found.history.add_band(at, at + HOUR_MS, band)
+
+
+async def _bands(sink: MongoSink, series: Series, stretch: Stretch) -> dict[int, Band]:
+    """Read what was usual in the hours that a stretch touches."""
+    since, until = (date(event_seconds(each)) for each in (stretch[0] // HOUR_MS * HOUR_MS, stretch[1]))
+    return await bands_between(sink, series, since, until)
 
 
 async def _windows(sink: MongoSink, series: Series, stretch: Stretch, most: int) -> list[StoredWindow]:

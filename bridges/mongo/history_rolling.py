@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay, ripe_at
-from bridges.mongo.mongo_history import WINDOWS, about, each_window
+from bridges.mongo.mongo_history import BANDS, WINDOWS, about, bands_between, each_window
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.process import metrics
 from bridges.process.logs import get_logger
@@ -23,7 +23,7 @@ from streams.errors import InputError
 from streams.records.documents import date
 from streams.records.identity import event_seconds
 from streams.records.versions import Document
-from streams.window_history import Span, WindowHistory
+from streams.window_history import Band, Span, WindowHistory
 
 log = get_logger(__name__)
 
@@ -91,8 +91,8 @@ class HistoryRoller:
         ripe = [hour for hour in stored.dirty if ripe_at(document["_id"], start, hour) <= now]
         waiting = [ripe_at(document["_id"], start, hour) for hour in stored.dirty if hour not in ripe]
         self._marks.forget(place, ripe)
-        found = await self._found(place, stored.start_ms, ripe) if ripe else {}
-        result = computed(stored, ripe, found)
+        found, bands = await self._found(place, stored.start_ms, ripe) if ripe else ({}, {})
+        result = computed(stored, ripe, found, bands)
         fields: Document = {"holds": stored.holds, **result.fields, "rolled": now}
         gone = dict.fromkeys(result.gone, "")
         if waiting:
@@ -110,20 +110,25 @@ class HistoryRoller:
                 day=start.date().isoformat(), hours=result.kept, why="their windows had been deleted for their age",
             )  # fmt: skip
 
-    async def _found(self, place: SeriesDay, start_ms: int, hours: list[int]) -> dict[int, Span]:
-        """Put the windows of hours together; of hours between these, too, which costs less than asking again."""
+    async def _found(
+        self, place: SeriesDay, start_ms: int, hours: list[int]
+    ) -> tuple[dict[int, Span], dict[int, Band]]:
+        """Put the windows of hours together, and find their bands; of hours between, too: one question costs less."""
         since, until = (
             date(event_seconds(start_ms + hour * HOUR_MS)) for hour in (min(hours), max(hours) + 1)
         )
 
-        async def ask() -> WindowHistory:
+        async def ask() -> tuple[WindowHistory, dict[int, Band]]:
             history = WindowHistory(HOUR_MS / 1000)
             async for window in each_window(self._mongo, place[:2], since, until):
                 history.add(window)
-            return history
+            return history, await bands_between(self._mongo, place[:2], since, until)
 
-        history = await self._mongo.until_answered(ask)
-        return {(at - start_ms) // HOUR_MS: span for at, span in history.spans()}
+        history, bands = await self._mongo.until_answered(ask)
+        return (
+            {(at - start_ms) // HOUR_MS: span for at, span in history.spans()},
+            {(at - start_ms) // HOUR_MS: band for at, band in bands.items()},
+        )
 
     async def _delete_windows(self, document: Document) -> bool:
         has_hours = StoredDay.of(document).has_hours
@@ -132,9 +137,10 @@ class HistoryRoller:
             return False
         place, start = SeriesDay.of(document), document["start"]
         day = {"start": {"$gte": start, "$lt": start + timedelta(milliseconds=DAY_MS)}}
-        windows = {**about([place.sensor_id], place.quantity), **day}
-        collection = self._mongo.collection(WINDOWS)
-        deleted = await self._mongo.until_answered(lambda: collection.delete_many(windows))
+        of_day = {**about([place.sensor_id], place.quantity), **day}
+        bands, windows = self._mongo.collection(BANDS), self._mongo.collection(WINDOWS)
+        await self._mongo.until_answered(lambda: bands.delete_many(of_day))
+        deleted = await self._mongo.until_answered(lambda: windows.delete_many(of_day))
         metrics.HISTORY_WINDOWS_DELETED.inc(deleted.deleted_count)
         left = Holds.HOURS if has_hours else Holds.DAY
         return await self._change({**document, "holds": leaving}, {"$set": {"holds": left}})

@@ -15,9 +15,9 @@ from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
 from streams.records.documents import date, device_change_of_document, presence_of_document
 from streams.records.identity import event_ms
-from streams.records.types import Aggregate, Anomaly, DeviceChange, Insight, Label, Presence
+from streams.records.types import Aggregate, Anomaly, DeviceChange, HourBand, Insight, Label, Presence
 from streams.signals import DELIVERY_FAULTS
-from streams.window_history import StoredWindow
+from streams.window_history import Band, StoredWindow
 
 # Plenty for a page, and a bound on what a request can cost.
 MOST_ANOMALIES = 50_000
@@ -31,6 +31,7 @@ _PRESENCE = CATALOGUE.of(Presence).collection
 _DEVICE_CHANGES = CATALOGUE.of(DeviceChange).collection
 _INSIGHTS = CATALOGUE.of(Insight).collection
 WINDOWS = CATALOGUE.of(Aggregate).collection
+BANDS = CATALOGUE.of(HourBand).collection
 BY_SERIES: Final = [(name, ASCENDING) for name in ("metadata.sensor_id", "metadata.quantity", "start")]
 """The order of the index of windows, and of that of days."""
 _WINDOW = ("start", "end", "count", "mean", "variance", "min", "max")
@@ -101,6 +102,20 @@ async def each_window(
     async for each in cursor.sort(BY_SERIES).limit(most):
         start, end = (event_ms(each[name].timestamp()) for name in ("start", "end"))
         yield StoredWindow(start, end, *(each[name] for name in _WINDOW[2:]))
+
+
+async def bands_between(sink: MongoSink, series: Series, since: datetime, until: datetime) -> dict[int, Band]:
+    """Return what was usual of a series in the hours that begin in ``[since, until)``, by their starts in milliseconds.
+
+    Args:
+        sink: Where MongoDB is; a failure is raised.
+        series: Sensor and quantity.
+        since, until: The range.
+    """
+    query = {**about([series[0]], series[1]), "start": {"$gte": since, "$lt": until}}
+    wanted = {"_id": 0, "start": 1, "lower": 1, "upper": 1}
+    cursor = sink.collection(BANDS).find(query, wanted, batch_size=1000)
+    return {event_ms(each["start"].timestamp()): (each["lower"], each["upper"]) async for each in cursor}
 
 
 def too_many_windows() -> InputError:

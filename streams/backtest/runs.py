@@ -25,7 +25,17 @@ from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan
 from streams.records.apart import copied, rows_touched, take_back
 from streams.records.rows import Row
-from streams.records.types import Aggregate, Anomaly, DeviceChange, LateReading, Logged, Reading, Tick, encode
+from streams.records.types import (
+    Aggregate,
+    Anomaly,
+    DeviceChange,
+    HourBand,
+    LateReading,
+    Logged,
+    Reading,
+    Tick,
+    encode,
+)
 from streams.windows.aggregation import AggregationOutcome, aggregate, close_all
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows
@@ -35,7 +45,7 @@ O = TypeVar("O")  # noqa: E741
 
 LogRecord = tuple[int, int, Logged]
 """Offset, ingest time (ms) and content of a record of `readings`."""
-Result = Aggregate | LateReading | Anomaly | DeviceChange
+Result = Aggregate | LateReading | Anomaly | HourBand | DeviceChange
 Emit = Callable[[int, Result], None]
 """Called with partition and result, in the order in which the partition's log makes them."""
 
@@ -369,17 +379,15 @@ class DetectionRun(_NettedRun[SensorModels, DetectionOutcome]):
         return outcome
 
     def _made(self, outcome: DetectionOutcome) -> Iterable[Result]:
-        return [*outcome.anomalies, *outcome.devices]
+        return [*outcome.anomalies, *outcome.bands, *outcome.devices]
 
     def _take(self, partition: int, outcome: DetectionOutcome) -> None:
         for change in outcome.anomalies:
             self._results.intervals.add(change)
             self._hashes.add(change.sensor_id, change)
-            if self._emit is not None:
-                self._emit(partition, change)
         if self._emit is not None:
-            for device in outcome.devices:
-                self._emit(partition, device)
+            for result in self._made(outcome):
+                self._emit(partition, result)
 
     def results(self) -> DetectionResults:
         """Return the results so far."""

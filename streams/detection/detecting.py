@@ -10,6 +10,7 @@ from streams.counters.sensor_counters import SensorCounters
 from streams.detection.arrival_gaps import SAME_MS
 from streams.detection.attendance import Attendance, device_change
 from streams.detection.causes import cause_apart
+from streams.detection.hour_bands import JudgedValue, judge_in_hour
 from streams.detection.log_rules import put_in_force, rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionPlan, SeriesModel
@@ -18,7 +19,7 @@ from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.identity import anomaly_id, event_ms
 from streams.records.rows import Row
 from streams.records.rule_records import RuleChange
-from streams.records.types import Anomaly, DeviceChange, Logged, Reading, Tick
+from streams.records.types import Anomaly, DeviceChange, HourBand, Logged, Reading, Tick
 from streams.windows.event_clock import AHEAD_MS, is_ahead
 
 
@@ -28,6 +29,7 @@ class DetectionOutcome:
 
     Args:
         anomalies: Changes in the life of anomalies, in order.
+        bands: What was usual of each series, of each hour in which it was judged.
         changed: Rows that changed, by sensor, in the order of their first change.
         devices: Changes of what is told of devices, in order.
         in_order: The anomalies, and the times of ticks between them: what alarms follow from.
@@ -41,6 +43,7 @@ class DetectionOutcome:
     """
 
     anomalies: list[Anomaly] = field(default_factory=list)
+    bands: list[HourBand] = field(default_factory=list)
     devices: list[DeviceChange] = field(default_factory=list)
     changed: dict[str, Row[SensorModels]] = field(default_factory=dict)
     in_order: list[Anomaly | float] = field(default_factory=list)
@@ -120,7 +123,12 @@ def detect(
                     outcome.left_out += 1
                     continue
             newest = models.newest
-            changes = model.observe(event_time, value, reading, ahead, newest)
+            if event_time < model.hour_ends:
+                changes = model.observe(event_time, value, reading, ahead, newest)
+            else:
+                changes = judge_in_hour(
+                    JudgedValue(quantity, value, reading, ahead, newest), model, outcome.bands
+                )
             if newest is not None and model.take_unjudged():
                 outcome.unjudged[sensor_id, quantity] += 1
             if changes:
@@ -184,7 +192,12 @@ def _judge_rates(
             outcome.left_out += 1
             continue
         outcome.rates += 1
-        changes = model.observe(reading.collected_at, rate, reading, False, models.newest)
+        if reading.collected_at < model.hour_ends:
+            changes = model.observe(reading.collected_at, rate, reading, False, models.newest)
+        else:
+            changes = judge_in_hour(
+                JudgedValue(quantity, rate, reading, False, models.newest), model, outcome.bands
+            )
         if models.newest is not None and model.take_unjudged():
             outcome.unjudged[sensor_id, quantity] += 1
         if changes:

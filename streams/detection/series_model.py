@@ -57,7 +57,7 @@ class SeriesModel:
 
     __slots__ = (
         "_ahead", "_change", "_detector", "_high", "_home", "_limits", "_low", "_newest", "_peak", "_quiet", "_verdict",
-        "_whole", "config", "last_time", "nats", "skipped",
+        "_whole", "config", "hour_ends", "last_time", "nats", "skipped",
     )  # fmt: skip
 
     def __init__(self, config: DetectionConfig) -> None:
@@ -68,6 +68,7 @@ class SeriesModel:
         self._limits = None if config.limits is None else LimitWatch(config.limits)
         self._attend()
         self.last_time = LONG_AGO
+        self.hour_ends = LONG_AGO  # kept by `streams.detection.hour_bands`; no part of the state
         self._ahead = _NEVER  # the last reading ahead of its arrival, and the newest learned when it came
         self._newest: _Newest = ()
         self._peak = 0.0

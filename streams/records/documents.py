@@ -4,6 +4,7 @@
     sensors         the reading: sensor, event time, sequence, names of its quantities
     aggregates      series and window bounds; supplements change it
     anomalies       series, time of the raise, and the limit if one raised it; they change
+    bands           series and hour
     late_readings   reading and quantity
     dead_letters    origin and bytes
     labels          everything in it
@@ -32,6 +33,7 @@ from streams.records.types import (
     Anomaly,
     DeadLetter,
     DeviceChange,
+    HourBand,
     Insight,
     Label,
     LateReading,
@@ -120,7 +122,9 @@ def reading_document(reading: Reading, identity: bytes | None = None) -> Documen
     return document
 
 
-def _series(record: Aggregate | Anomaly | LateReading | Label | Insight | Action | Alarm) -> Document:
+def _series(
+    record: Aggregate | Anomaly | HourBand | LateReading | Label | Insight | Action | Alarm,
+) -> Document:
     return {"sensor_id": record.sensor_id, "quantity": record.quantity}
 
 
@@ -246,6 +250,18 @@ def dead_letter_document(letter: DeadLetter) -> Document:
     if letter.partition is not None:
         document |= {"partition": letter.partition, "offset": letter.offset}
     return document
+
+
+def band_document(band: HourBand) -> Document:
+    """Make the document of what was usual in an hour for collection ``bands``."""
+    head = (int(band.start) & 0xFFFF_FFFF).to_bytes(4, "big")
+    return {
+        "_id": _derived_id(head, b"weir.band", band.sensor_id, band.quantity, event_ms(band.start)),
+        "metadata": _series(band),
+        "start": date(band.start),
+        "lower": band.lower,
+        "upper": band.upper,
+    }
 
 
 def label_document(label: Label) -> Document:

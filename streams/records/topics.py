@@ -9,6 +9,7 @@ from streams.records.types import (
     Anomaly,
     DeadLetter,
     GroupBucket,
+    HourBand,
     Insight,
     Label,
     LateReading,
@@ -22,6 +23,7 @@ __all__ = [
     "ALARM_INPUTS",
     "ALL_TOPICS",
     "ANOMALIES",
+    "BANDS",
     "DAY_MS",
     "DEAD_LETTERS",
     "GROUP_BUCKETS",
@@ -37,6 +39,7 @@ __all__ = [
 READINGS = CATALOGUE.of(Reading).topic
 AGGREGATES = CATALOGUE.of(Aggregate).topic
 ANOMALIES = CATALOGUE.of(Anomaly).topic
+BANDS = CATALOGUE.of(HourBand).topic
 LATE_READINGS = CATALOGUE.of(LateReading).topic
 DEAD_LETTERS = CATALOGUE.of(DeadLetter).topic
 LABELS = CATALOGUE.of(Label).topic

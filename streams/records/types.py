@@ -144,6 +144,22 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     condition: str = ""
 
 
+class HourBand(msgspec.Struct, frozen=True, gc=False):
+    """What was usual of a series in an hour: the band by which its model judged the first reading that it learned then.
+
+    Args:
+        start: Event time of the hour's beginning.
+        lower, upper: A value between them would not have been raised. No record: the model was warming up, learned
+            nothing in that hour, or its band is open on one side.
+    """
+
+    sensor_id: SensorId
+    quantity: Quantity
+    start: Time
+    lower: float
+    upper: float
+
+
 class LateReading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A reading whose windows had all closed before it came: it comes back in supplements to them.
 

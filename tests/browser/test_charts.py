@@ -1,6 +1,8 @@
 """Charts: what is under the cursor, a part of them made large, and times in the reader's zone."""
 
-from tests.support.plant import Plant
+from tests.support.plant import DAY, DAYS, STEP_SECONDS, Plant
+
+WARM_UP = 100
 
 SHOWN = "() => { const { min, max } = document.querySelector('#past-chart .plot').chart.scales.x; return max - min; }"
 LARGE = """() => { const { chart, plotted } = document.querySelector('#past-chart .plot'),
@@ -52,12 +54,18 @@ def test_the_band_is_that_of_then_and_there_is_none_where_it_is_not_known(plant:
     assert all(lower < upper for _, _, lower, upper in shown["bands"])
     assert max(to for _, to, _, _ in shown["bands"]) <= times[-1], "nothing is said of what is to come"
     assert len({(lower, upper) for _, _, lower, upper in shown["bands"]}) > 1, "it is not one for all time"
-    # Of the month it is known where an anomaly stood, and nowhere else.
+    # Of the month it is known once the model had warmed up, hour by hour.
     page.wait_for_selector("#past-chart .plot")
     past = page.evaluate("document.querySelector('#past-chart .plot').plotted")
-    found = {(each["raised_at"], each["lower"], each["upper"]) for each in past["anomalies"]}
-    assert past["bands"], "anomalies of the detector were raised on the hot days"
-    assert {(start, lower, upper) for start, _, lower, upper in past["bands"]} <= found
+    bands = {start: (lower, upper) for start, _, lower, upper in past["bands"]}
+    assert len(set(bands.values())) > 50, "it is not one for all time"
+    assert max(to for _, to, _, _ in past["bands"]) <= past["within"][1], "nothing is said of what is to come"
+    begun = past["within"][1] - DAYS["boiler-1"] * DAY + WARM_UP * STEP_SECONDS
+    assert begun - DAY / 2 < min(bands) < begun + DAY / 2, "nothing is known of the warm-up"
+    means = [(at, value) for at, value in past["points"] if at > begun + DAY]
+    assert all(at in bands for at, _ in means), "every point of these hours has a band"
+    within = sum(bands[at][0] < value < bands[at][1] for at, value in means)
+    assert within > 0.95 * len(means), "but for the hours of the hot days the boiler was as usual"
 
 
 def test_a_history_is_as_long_as_what_was_asked_for_whatever_came(plant: Plant, new_page) -> None:

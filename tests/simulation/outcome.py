@@ -21,7 +21,7 @@ from tests.simulation.partition_log import PartitionLog
 from tests.support.changelog import recovered
 from tests.support.readings_log import VERSIONS
 
-RESULTS = ("aggregates", "anomalies", "late-readings", "alarms", "dead-letters")
+RESULTS = ("aggregates", "anomalies", "bands", "late-readings", "alarms", "dead-letters")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from streams.detection.sensor_models import SensorModels
 from streams.errors import InputError
 from streams.records.dead_letters import from_kafka
 from streams.records.rows import Changes, Row, encode_row
-from streams.records.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
+from streams.records.topics import AGGREGATES, ANOMALIES, BANDS, DEAD_LETTERS, LATE_READINGS, READINGS
 from streams.records.types import Reading, Tick, decode_reading, encode
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
@@ -31,7 +31,7 @@ from tests.support.changelog import recovered
 
 EPOCH = 1_725_890_400.0
 VERSIONS = {"windows": WINDOW_ROWS.version, "models": model_rows(Settings().detection.plan()).version}
-RESULT_TOPICS = (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name, DEAD_LETTERS.name)
+RESULT_TOPICS = (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name, BANDS.name, DEAD_LETTERS.name)
 
 
 def bad_day(
@@ -194,6 +194,7 @@ async def undisturbed(settings: Settings) -> Expected:
         expected.values[AGGREGATES.name][partition] = [encode(result) for result in aggregation.aggregates]
         expected.values[LATE_READINGS.name][partition] = [encode(late) for late in aggregation.late]
         expected.values[ANOMALIES.name][partition] = [encode(anomaly) for anomaly in detection.anomalies]
+        expected.values[BANDS.name][partition] = [encode(band) for band in detection.bands]
         expected.values[DEAD_LETTERS.name][partition] += (
             encode(msgspec.structs.replace(letter, partition=partition)) for letter in aggregation.refused
         )

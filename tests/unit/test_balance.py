@@ -18,6 +18,7 @@ from streams.records.types import (
     Aggregate,
     Anomaly,
     DeadLetter,
+    DeviceChange,
     Label,
     LateReading,
     Reading,
@@ -80,11 +81,17 @@ def publish_results(audit: Copied) -> None:
         published.add(topics.LATE_READINGS.name, encode(late))
     for anomaly in log.watched.anomalies:
         published.add(topics.ANOMALIES.name, encode(anomaly))
+    for band in log.watched.bands:
+        published.add(topics.BANDS.name, encode(band))
+    for change in log.watched.devices:
+        published.add(CATALOGUE.of(DeviceChange).topic.name, encode(change))
     audit.stored = {
         "sensors": log.distinct,
         "aggregates": CATALOGUE.of(Aggregate).documents_of(published.of(Aggregate)),
         "anomalies": CATALOGUE.of(Anomaly).documents_of(published.of(Anomaly)),
         "alarms": 0,
+        "bands": len(log.watched.bands),
+        "device_changes": len(log.watched.devices),
         "late_readings": CATALOGUE.of(LateReading).documents_of(published.of(LateReading)),
         "dead_letters": len(published.of(DeadLetter)),
         "labels": len(published.of(Label)),

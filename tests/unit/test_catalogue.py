@@ -37,6 +37,7 @@ from streams.records.types import (
     Anomaly,
     DeadLetter,
     DeviceChange,
+    HourBand,
     LateReading,
     Reading,
     Tick,
@@ -164,7 +165,8 @@ def test_replay_writes_a_file_of_its_name(tmp_path: Path) -> None:
     source = open_source(str(readings), SETTINGS, Selection())
     recompute(source, current(SETTINGS), tmp_path / "out", catalogue=WITH_OMENS)
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
-        "aggregates.jsonl", "anomalies.jsonl", "device-changes.jsonl", "late-readings.jsonl", "omens.jsonl",
+        "aggregates.jsonl", "anomalies.jsonl", "bands.jsonl", "device-changes.jsonl", "late-readings.jsonl",
+        "omens.jsonl",
     ]  # fmt: skip
 
 
@@ -211,10 +213,17 @@ def test_of_many_types_on_a_topic_each_makes_its_own_documents() -> None:
 
 def test_a_reset_of_each_application_deletes_what_only_that_one_makes() -> None:
     worker, analysis = (Application.of(maker) for maker in (Maker.WORKER, Maker.ANALYSIS))
-    assert worker.collections == ("aggregates", "anomalies", "late_readings", "device_changes", "alarms")
+    assert worker.collections == (
+        "aggregates",
+        "anomalies",
+        "bands",
+        "late_readings",
+        "device_changes",
+        "alarms",
+    )
     assert analysis.collections == ("insights",)
     assert [spec.name for spec in worker.results] == [
-        "aggregates", "anomalies", "late-readings", "device-changes", "peer-inputs", "alarm-inputs", "alarms",
+        "aggregates", "anomalies", "bands", "late-readings", "device-changes", "peer-inputs", "alarm-inputs", "alarms",
     ]  # fmt: skip
     assert [spec.name for spec in analysis.results] == ["insights", "group-buckets"]
 
@@ -226,7 +235,13 @@ def test_what_came_from_outside_is_deleted_by_no_reset() -> None:
 
 
 def test_results_of_windows_come_before_those_of_models() -> None:
-    assert [each.kind for each in CATALOGUE.recomputed] == [Aggregate, LateReading, Anomaly, DeviceChange]
+    assert [each.kind for each in CATALOGUE.recomputed] == [
+        Aggregate,
+        LateReading,
+        Anomaly,
+        HourBand,
+        DeviceChange,
+    ]
 
 
 def test_a_process_of_a_pool_gets_the_same_catalogue() -> None:

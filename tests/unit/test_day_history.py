@@ -67,7 +67,7 @@ def test_a_day_is_all_of_its_hours_in_whatever_order_they_are_computed(
 ) -> None:
     kept = Kept()
     for hour in [*order, *order[:5]]:
-        kept.change(computed(kept.day, [hour], found))
+        kept.change(computed(kept.day, [hour], found, {}))
     assert kept.day.hours == found
     together = reduce(merge_spans, (found[hour] for hour in sorted(found))) if found else None
     assert kept.day.day == together

@@ -18,9 +18,12 @@ from streams.records.types import (
     Aggregate,
     Anomaly,
     DeadLetter,
+    DeviceChange,
+    HourBand,
     Insight,
     Label,
     LateReading,
+    Presence,
     Reading,
     Tick,
     encode,
@@ -67,6 +70,7 @@ RECORDS = {
         quantiles={"0.5": 21.5},
     ),
     "anomalies": ANOMALY,
+    "bands": HourBand("s1", "temperature", MOMENT // 3600 * 3600, 20.5, 22.5),
     "late_readings": LateReading(
         reading_id("s1", MOMENT, {"temperature": 21.5}).hex(), "s1", "temperature", MOMENT, 21.5, MOMENT + 90
     ),
@@ -79,6 +83,8 @@ RECORDS = {
         MOMENT,
         b"\xff{",
     ),
+    "presence": Presence("s1", "disconnected", MOMENT, "0", "sensors/s1/LWT"),
+    "device_changes": DeviceChange("0" * 24, "s1", "late", MOMENT, MOMENT - 90, 30.0),
     "labels": Label("s1", "temperature", MOMENT, MOMENT + 30, "spike"),
     "insights": Insight(
         insight_id("profile", "s1", "temperature", MOMENT, "observed").hex(),

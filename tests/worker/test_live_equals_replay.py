@@ -34,6 +34,7 @@ from streams.records.topics import (
     ALARM_INPUTS,
     ALARMS,
     ANOMALIES,
+    BANDS,
     LATE_READINGS,
     READINGS,
 )
@@ -142,7 +143,7 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
 
     verified = await asyncio.to_thread(Verification.plan(settings, Selection()).run)
     assert not verified.whole.mismatches, verified.whole.shown[0]
-    for name in (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name):
+    for name in (AGGREGATES.name, LATE_READINGS.name, ANOMALIES.name, BANDS.name):
         assert verified.by_topic[settings.topic(name)].matched > 10, f"the log must give {name} to compare"
     assert verified.unreadable > 0, "the log must have unreadable records"
     anomalies = await asyncio.to_thread(records_of, settings, Anomaly)

@@ -154,9 +154,9 @@ function drawMarks({ ctx, bbox, valToPos }, marks) {
 }
 
 /** Put finer points in the place of those of a stretch of time: what is large shows more, and the rest stays. */
-function refined(drawn, from, to, points, spread) {
+function refined(drawn, from, to, points, spread, bands) {
   const around = (known, finer) => [...known.filter(each => each[0] < from), ...finer.filter(each => each[0] >= from && each[0] < to), ...known.filter(each => each[0] >= to)];
-  return { ...drawn, points: around(drawn.points, points), spread: around(drawn.spread, spread) };
+  return { ...drawn, points: around(drawn.points, points), spread: around(drawn.spread, spread), bands: around(drawn.bands, bands) };
 }
 
 const redrawAll = () => plotted.forEach(chart => chart.redraw(true, true));
