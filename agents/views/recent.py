@@ -1,11 +1,12 @@
 """The newest readings of the sensors that someone looks at, the newest anomalies, and how fast things go.
 
-All of it lives in memory, is bounded, and starts empty with the worker: it is for looking, not for keeping.
+All of it lives in memory, and is bounded: it is for looking, not for keeping. It starts empty with the worker; what a
+sensor measured before is looked for in MongoDB once somebody looks at it.
 """
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 
 from agents.web.queries import Json
 from streams.counters.counter_plan import NO_COUNTERS, CounterPlan
@@ -30,6 +31,8 @@ class Recent:
 
     def __init__(self) -> None:
         self._rings: OrderedDict[str, deque[Point]] = OrderedDict()
+        self._recalled: dict[str, frozenset[int]] = {}
+        self._wanting: dict[str, None] = {}
 
     def observe(self, contents: Iterable[tuple[int, int, Logged]]) -> int:
         """Take in the readings of a batch; returns how many others are among them: ticks as a rule."""
@@ -47,17 +50,50 @@ class Recent:
                     continue
                 room -= 1
                 ring = rings[reading.sensor_id] = deque(maxlen=POINTS)
-            ring.append((reading.collected_at, reading.values))
+            point = reading.collected_at, reading.values
+            if not (recalled := self._recalled.get(reading.sensor_id)) or _identity(*point) not in recalled:
+                ring.append(point)
         return ticks
 
     def watch(self, sensor_id: str) -> None:
         """Keep the newest readings of a sensor from now on; the one that was looked at longest ago makes room."""
+        if sensor_id not in self._recalled:
+            self._wanting[sensor_id] = None
         if sensor_id in self._rings:
             self._rings.move_to_end(sensor_id)
             return
         self._rings[sensor_id] = deque(maxlen=POINTS)
         if len(self._rings) > MOST_WATCHED:
-            self._rings.popitem(last=False)
+            gone, _ = self._rings.popitem(last=False)
+            self._recalled.pop(gone, None)
+            self._wanting.pop(gone, None)
+
+    def wanting(self, most: int) -> list[str]:
+        """Return sensors that somebody looks at, and whose readings of before nobody has looked for; the newest first.
+
+        Args:
+            most: How many at most.
+        """
+        return list(islice(reversed(self._wanting), most))
+
+    def recall(self, sensor_id: str, readings: Iterable[Reading]) -> None:
+        """Take in what was stored of a sensor; what comes again, after a crash, is not taken in twice.
+
+        Args:
+            sensor_id: The sensor.
+            readings: Its newest ones, in whatever order.
+        """
+        self._wanting.pop(sensor_id, None)
+        ring = self._rings.get(sensor_id)
+        if ring is None:
+            return
+        points = {
+            _identity(each.collected_at, each.values): (each.collected_at, each.values) for each in readings
+        }
+        self._recalled[sensor_id] = frozenset(points)
+        points |= {_identity(*point): point for point in ring}
+        self._rings[sensor_id].clear()
+        self._rings[sensor_id].extend(sorted(points.values(), key=lambda point: point[0]))
 
     def sensors(self) -> list[str]:
         """List the watched sensors that have sent something."""
@@ -88,6 +124,11 @@ class Recent:
             for quantity, value in chain(values.items(), made.items()):
                 series.setdefault(quantity, []).append((collected_at, value))
         return {quantity: sorted(points)[-newest:] for quantity, points in series.items()}
+
+
+def _identity(collected_at: float, values: Mapping[str, float]) -> int:
+    """Return what tells points apart: a hash, for that of 256 sensors' points is a tenth of what they are."""
+    return hash((event_ms(collected_at), frozenset(values.items())))
 
 
 class RecentAnomalies:

@@ -14,10 +14,12 @@ from agents.lane.core.held import Event
 from agents.views.band_watch import BandWatch
 from agents.views.device_watch import DeviceWatch
 from agents.views.pattern_watch import PatternWatch
-from agents.views.recent import Backlog, Rates, Recent, RecentAnomalies
+from agents.views.recent import POINTS, Backlog, Rates, Recent, RecentAnomalies
+from agents.views.store_asking import StoreSilent, asked_store
 from agents.web import readiness
 from bridges.mongo.mongo_history import newest_anomalies
 from bridges.process.logs import get_logger
+from bridges.sources.newest_readings import newest_readings
 from streams.errors import InputError
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Anomaly, Reading, decode_as
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
     from agents.app import WorkerApp
 
 log = get_logger(__name__)
+
+
+RECALLED_AT_ONCE = 24
+"""Sensors whose readings are looked for in one turn: a page has 20, and who pages through thousands costs no more."""
+_PATIENCE_SECONDS = 5.0
 
 
 class Watch:
@@ -129,6 +136,9 @@ def look_on(app: "WorkerApp") -> Watch:
         watching.devices.look_if_due()
         watching.patterns.look_if_due()
 
+    async def recall_readings() -> None:
+        await _recall_readings(app, watching.recent)
+
     async def sample_backlog() -> None:
         with suppress(ConsumerNotStarted):
             behind = await readiness.lag(app)
@@ -140,6 +150,7 @@ def look_on(app: "WorkerApp") -> Watch:
 
     app.timer(interval=1.0)(sample_rates)
     app.timer(interval=1.0)(sample_bands)
+    app.timer(interval=1.0)(recall_readings)
     app.timer(interval=5.0)(sample_backlog)
     app.timer(interval=1.0)(look_at_devices)
     app.task(recall_anomalies)
@@ -156,3 +167,21 @@ async def _recall_anomalies(app: "WorkerApp", watching: Watch) -> None:
                 watching.anomalies.observe(anomaly)
     except TimeoutError:
         log.info("views.started_without_history", reason="MongoDB did not answer")
+
+
+async def _recall_readings(app: "WorkerApp", recent: Recent) -> None:
+    """Look in MongoDB for the readings of sensors that somebody looks at; while it is away that waits, and no page."""
+    wanting = recent.wanting(RECALLED_AT_ONCE)
+    if not wanting or app.sinks is None:
+        return
+    try:
+        async with asked_store(app, _PATIENCE_SECONDS) as mongo:
+            for sensor_id in wanting:
+                recent.recall(sensor_id, await newest_readings(mongo, sensor_id, POINTS))
+    except StoreSilent:
+        return
+    except Exception as error:
+        # Pages show what comes from now on; it is not asked for again and again.
+        log.error("readings.not_recalled", error=repr(error))
+        for sensor_id in wanting:
+            recent.recall(sensor_id, ())

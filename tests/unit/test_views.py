@@ -62,6 +62,51 @@ def test_a_sensor_that_someone_looks_at_is_watched_from_then_on() -> None:
     assert recent.last("s99") == {"collected_at": 2.0, "values": {"t": 7.0}}
 
 
+@given(
+    times=st.lists(st.integers(0, 99), unique=True, max_size=60).map(sorted),
+    stored=st.integers(0, 60),
+    seen=st.integers(0, 60),
+    asked_first=st.booleans(),
+)
+def test_after_a_restart_the_newest_readings_are_those_of_before_whatever_comes_again(
+    times: list[int], stored: int, seen: int, asked_first: bool
+) -> None:
+    readings = [Reading("s", at / 10 + 1e-9, {"t": float(at % 7)}) for at in times]
+    undisturbed, restarted = Recent(), Recent()
+    for recent in (undisturbed, restarted):
+        recent.watch("s")
+    undisturbed.observe(contents(*readings))
+    # MongoDB has the first ones, with times to the millisecond; the log gives some of these again, and the rest.
+    kept = [Reading(each.sensor_id, round(each.collected_at, 3), each.values) for each in readings[:stored]]
+    again = readings[min(stored, seen) :]
+    assert restarted.wanting(9) == ["s"]
+    if not asked_first:
+        restarted.observe(contents(*again[:9]))
+    restarted.recall("s", reversed(kept))
+    restarted.observe(contents(*(again if asked_first else again[9:])))
+    assert restarted.wanting(9) == []
+    shown, wanted = (
+        [(round(at, 3), value) for at, value in recent.history("s").get("t", [])]
+        for recent in (restarted, undisturbed)
+    )
+    assert shown == wanted
+
+
+def test_what_is_recalled_of_a_sensor_that_nobody_looks_at_any_more_is_let_go() -> None:
+    recent = Recent()
+    for number in range(MOST_WATCHED + 1):
+        recent.watch(f"w{number}")
+    assert recent.wanting(2) == [f"w{MOST_WATCHED}", f"w{MOST_WATCHED - 1}"], (
+        "what is looked at now comes first"
+    )
+    assert len(recent.wanting(10_000)) == MOST_WATCHED
+    recent.recall("w0", [Reading("w0", 1.0, {"t": 1.0})])
+    assert recent.last("w0") is None
+    recent.recall("w1", [])
+    recent.watch("w1")
+    assert "w1" not in recent.wanting(10_000), "MongoDB has nothing of it: it is not asked again"
+
+
 def test_an_anomaly_is_shown_as_of_its_newest_change_in_whatever_order_they_come() -> None:
     cleared = msgspec.structs.replace(ANOMALY, state="cleared", changed_at=160.0, cleared_at=160.0)
     for order in ((ANOMALY, cleared), (cleared, ANOMALY)):
