@@ -7,7 +7,7 @@ would skip the readings. A reset does all of it, in an order in which an interru
     2. offsets of `readings`      back to the oldest record             old rows would recognise what is read again
        of topics of its own       to the end                            what was in them comes again
     3. changelogs, local files    deleted                               now nothing recognises it
-    4. rules in force before      into the changelog of models          what retention has deleted counts on
+    4. rules in force before      into the changelogs that have them    what retention has deleted counts on
 
 One table alone may be rebuilt: the rows of the others recognise what is read again, and skip it.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from agents.lane.core.stage import Stage
-from agents.rule_rows import models_changelog, put_rules_before
+from agents.rule_rows import changelogs_with_rules, put_rules_before
 from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import Log
@@ -259,16 +259,19 @@ class Reset:
             admin.set_offsets(self.group, topic, ends, REBUILD)
         admin.delete_topics(self.changelogs)
         readings = self.offsets.get(self.settings.topic(CATALOGUE.of(Reading).topic.name), {})
-        if self._models_begin_anew(admin):
-            put_rules_before(self.settings, {partition: low for partition, (_, low) in readings.items()})
+        begins = {partition: low for partition, (_, low) in readings.items()}
+        put_rules_before(self.settings, begins, self._begin_anew(admin))
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _models_begin_anew(self, admin: KafkaAdmin) -> bool:
-        """Tell whether the changelog of the worker's models is gone: now, or in a reset that was interrupted."""
-        changelog = models_changelog(self.settings)
+    def _begin_anew(self, admin: KafkaAdmin) -> list[str]:
+        """List the changelogs with rules of the worker that are gone: now, or in a reset that was interrupted."""
         of_worker = self.group == f"{self.settings.kafka.namespace}{self.settings.worker.application}"
-        return changelog in self.changelogs or (of_worker and changelog not in admin.topics(changelog))
+        return [
+            changelog
+            for changelog in changelogs_with_rules(self.settings)
+            if changelog in self.changelogs or (of_worker and changelog not in admin.topics(changelog))
+        ]
 
 
 def _with_those_that_depend(

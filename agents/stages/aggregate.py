@@ -18,13 +18,14 @@ from streams.records.types import Aggregate, DeadLetter, LateReading, Logged, Re
 from streams.windows.aggregation import AggregationOutcome, aggregate, settle_counters
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
+from streams.windows.window_rules import windows_from_state
 
 Numbered = tuple[int, int, Logged]
 
 WINDOW_ROWS: Final = RowForm(
     begin=lambda _: SensorWindows(),
-    to_state=SensorWindows.to_state,
-    from_state=lambda _, values: SensorWindows.from_state(values),
+    to_state=lambda windows: windows.to_state(),
+    from_state=windows_from_state,
     changes=WINDOW_CHANGES,
     version=6,
 )

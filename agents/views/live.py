@@ -17,7 +17,13 @@ from agents.web.queries import Json
 from agents.web.tables import owned_rows
 from streams.counters.counter import Counter
 from streams.detection.sensor_models import SensorModels
-from streams.peers.peer_states import PeerGroup, PeerMember, PeerState, RelationGroup
+from streams.peers.limit_group import LimitGroup
+from streams.peers.peer_group import PeerGroup
+from streams.peers.peer_states import (
+    PeerMember,
+    PeerState,
+    RelationGroup,
+)
 from streams.records.identity import event_seconds
 from streams.records.rows import Row, is_key
 from streams.windows.policy import WindowPolicy
@@ -242,7 +248,13 @@ def describe_peers(state: PeerState) -> Json:
 
 
 def _describe_group(state: PeerGroup) -> Json:
+    limits = (
+        {"open_anomalies": [each for each, _ in state.open_anomalies()]}
+        if isinstance(state, LimitGroup)
+        else {}
+    )
     return {
+        **limits,
         "group": True,
         "open_windows": len(state.open),
         "held": state.held,

@@ -15,7 +15,7 @@ from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.mongo_history import windows_between
 from bridges.rules.rule_writer import RulesChanged
 from bridges.rules.series_rule import SeriesRule
-from streams.detection.limits import LimitRules, asked_beside
+from streams.detection.limit_rules import LimitRules, asked_beside
 from streams.detection.log_rules import PartitionRules, rules_of
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.rules.rule_changes import in_section

@@ -103,6 +103,7 @@ class ReplayedLog:
         known = len(windowed.aggregates)
         before = windowed.supplemented, len(windowed.late) + windowed.left_out
         entry = ((offset, ingest_ms, record),)
+        windowed.rule_places.clear()
         aggregate(self._policy, state.windows, entry, self.windowed)
         if self._peers is not None:
             self._compare(self._peers, partition, len(windowed.aggregates) - known)
@@ -117,6 +118,7 @@ class ReplayedLog:
         windowed = self.windowed
         news = AggregationOutcome(aggregates=windowed.aggregates[len(windowed.aggregates) - closed :])
         news.tick_places = [(tick_at, closed) for tick_at, _ in windowed.tick_places]
+        news.rule_places = [(0, rules) for _, rules in windowed.rule_places]
         windowed.tick_places.clear()
         inputs = inputs_of_windows(peers, news, partition)
         numbered = ((next(self._inputs), each) for each in inputs)

@@ -80,6 +80,17 @@ class DetectionSettings(Section):
     quantities of the same sensor. A value beyond of which that is not known is not judged, but counted."""
     when_seconds: float = _DEFAULT.when_seconds
     """How old a value that ``when`` asks for may be, by event time."""
+    above_peers: float | None = _DEFAULT.above_peers
+    """Limit of how far the mean of a window may lie over the median of the other series of its group; with
+    ``deadband``, ``delay_seconds``, ``count`` and ``severity`` as other limits."""
+    below_peers: float | None = _DEFAULT.below_peers
+    """The same under it, as a positive number."""
+    peers_of: str = _DEFAULT.peers_of
+    """Which group that is: empty, the series of that quantity that have the same pattern; ``group``, those whose ids
+    have the same beginning, up to the last colon; else those of another pattern, which this one joins."""
+    peer_rules: bool = False
+    """Whether rules in the log may set limits of peers, too: the stage that compares them runs then. Where the settings
+    say who peers are, or set such a limit, it runs anyway."""
     peers: str = _DEFAULT.peers
     """With what a series is compared: ``pattern`` (series that have the same pattern; said of a pattern only),
     ``group`` (ids with the same beginning, up to the last colon), ``none``."""

@@ -41,10 +41,16 @@ def write_change(settings: Settings, change: RuleChange, *, follows: str | None 
         RulesChanged: If another change has come meanwhile.
         TransientError: If Kafka does not take it: nothing is changed then, unless it does not answer to the end of it.
             Or if it does not show it.
-        ConfigurationError: If topics have another number of partitions than the settings say.
+        ConfigurationError: If topics have another number of partitions than the settings say, or a rule compares peers
+            and no worker does.
     """
     from confluent_kafka import KafkaException
 
+    if any(rule.compares_peers for rule in change.rules) and not settings.peer_plan().used:
+        raise ConfigurationError(
+            "rules of peers (above_peers, below_peers) need the stage that compares them, which does not run: set "
+            "WEIR_DETECTION__PEER_RULES=true for all workers and here, and start them anew"
+        )
     ensure_topics(settings)
     producer = connect_writer(
         settings,

@@ -9,8 +9,11 @@ from bridges.sources.source import Source, check_found
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.configuration import Configuration
 from streams.backtest.outcome import Outcome
+from streams.backtest.peer_runs import GatheringRun, InputsBySource
 from streams.detection.detection_config import DetectionPlan
+from streams.peers.peer_plan import PeerPlan
 from streams.rules.limit_trial import LimitTrial, TrialResults
+from streams.rules.peer_trial import add_beside_peers
 from streams.rules.rule_set import limits_alone
 from streams.rules.seen import SeenSeries, sensors_seen
 
@@ -47,7 +50,21 @@ class RulesRun:
         for part in in_processes(_run_rules, self, source.partitions, source.total, processes, progress):
             outcome.merge(part)
         check_found(source, outcome.read.sensors)
+        for name, plan in self.peer_plans().items():
+            results: TrialResults = getattr(outcome, name)
+            add_beside_peers(results, plan, outcome.inputs[name], self.alarms, outcome.seen.by_series)
         return outcome
+
+    def peer_plans(self) -> dict[str, PeerPlan]:
+        """Return by whom series are compared before and after, where any limit compares them."""
+        before = limits_only(self.before).peer_plan()
+        after = limits_only(self.after)
+        found = {}
+        if before.used or _rules_compare(self.source):
+            found["before"] = before
+        if (plan := PeerPlan(after.plan(from_log=False), after.policy(), 1, self.tick_seconds)).used:
+            found["after"] = plan
+        return found
 
 
 @dataclass
@@ -57,12 +74,14 @@ class RulesOutcome:
     Args:
         seen: What was read.
         before, after: What came of the limits in force, and of those with the rules.
+        inputs: What is compared with peers, before and after, by partition.
         read: The sensors, and what could not be read, as a backtest tells them.
     """
 
     seen: SeenSeries = field(default_factory=SeenSeries)
     before: TrialResults = field(default_factory=TrialResults)
     after: TrialResults = field(default_factory=TrialResults)
+    inputs: dict[str, InputsBySource] = field(default_factory=dict)
     read: Outcome = field(default_factory=Outcome)
 
     def merge(self, other: "RulesOutcome") -> None:
@@ -71,6 +90,8 @@ class RulesOutcome:
         self.before.merge(other.before)
         self.after.merge(other.after)
         self.read.merge(other.read)
+        for name, inputs in other.inputs.items():
+            self.inputs.setdefault(name, {}).update(inputs)
 
 
 def limits_only(configuration: Configuration) -> Configuration:
@@ -85,6 +106,7 @@ def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> Rule
     trials = [LimitTrial(plan, run.alarms, run.tick_seconds) for plan in plans]
     # Without any limit in force there is nothing that they could have raised.
     at_work = trials if _has_limits(plans[0]) or _has_rules(run.source) else trials[1:]
+    peers = {name: GatheringRun(plan.policy, plan) for name, plan in run.peer_plans().items()}
     for chunk in run.source.read(partitions):
         for where, detail in chunk.unreadable:
             outcome.read.note_unreadable(where, detail)
@@ -92,14 +114,25 @@ def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> Rule
             outcome.seen.apply(chunk.records)
             for trial in at_work:
                 trial.apply(chunk.partition, chunk.records)
+            for windows in peers.values():
+                windows.apply(chunk.partition, chunk.records)
         progress(chunk.done)
     outcome.before, outcome.after = (trial.results(outcome.seen.by_series) for trial in trials)
+    for name, windows in peers.items():
+        windows.close()
+        outcome.inputs[name] = windows.inputs
     outcome.read.sensors = sensors_seen(outcome.seen.by_series)
     return outcome
 
 
 def _has_limits(plan: DetectionPlan) -> bool:
     return any(each.limits is not None for each in (plan.default, *plan.patterns.values()))
+
+
+def _rules_compare(source: Source) -> bool:
+    return isinstance(source, KafkaSource) and any(
+        rule.compares_peers for each in source.history for rule in each.change.rules
+    )
 
 
 def _has_rules(source: Source) -> bool:

@@ -7,7 +7,7 @@ from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.analysis.findings import duration
 from streams.detection.causes import PEERS, RELATION
-from streams.detection.limits import SILENCE
+from streams.detection.limit_rules import DEVIATION, SILENCE
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
 
@@ -18,6 +18,7 @@ _CAUSES: Final = {
     SILENCE: "sends nothing",
     PEERS: "differs from its peers",
     RELATION: "no longer follows its other quantities",
+    DEVIATION: "is too far from its peers",
 }
 
 
@@ -83,6 +84,9 @@ def _band(alarm: Alarm) -> str:
     if alarm.kind == PEERS and alarm.expected is not None:
         away = alarm.value - alarm.expected
         word = f"{in_digits(abs(away))} {'above' if away > 0 else 'below'} what its peers say,"
+    if alarm.kind == DEVIATION and alarm.expected is not None:
+        away = alarm.value - alarm.expected
+        word = f"{in_digits(abs(away))} {'above' if away > 0 else 'below'} the median of its peers, allowed"
     if alarm.lower is not None and alarm.upper is not None:
         return f"{word} {in_digits(alarm.lower)} to {in_digits(alarm.upper)}"
     if alarm.upper is not None:

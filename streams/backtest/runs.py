@@ -276,6 +276,7 @@ class WindowRun(_NettedRun[SensorWindows, AggregationOutcome]):
         for partition in sorted(self.rows):
             for sensor_id, row in sorted(self.rows[partition].items()):
                 outcome = AggregationOutcome()
+                outcome.rules_from(self.rows[partition])
                 try:
                     close_all(self.policy, {sensor_id: row}, outcome)
                 except Exception as error:

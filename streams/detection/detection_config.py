@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from streams.counters.counter import CounterRules
 from streams.counters.counter_plan import CounterPlan
-from streams.detection.limits import LimitRules
+from streams.detection.limit_rules import LimitRules
 from streams.detection.verdicts import Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
@@ -29,9 +29,9 @@ from streams.records.rule_parts import MOST_COUNTED, USUAL_AGE, AppliedRule, Sev
 _WEEK = 7 * 86400.0
 _LIMITS = (
     "low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds",
-    "silent_after_seconds", "silent_after_gaps", "within_seconds", "when_seconds",
+    "silent_after_seconds", "silent_after_gaps", "within_seconds", "when_seconds", "above_peers", "below_peers",
 )  # fmt: skip
-LIMIT_FIELDS = (*_LIMITS, "severity", "count", "when")
+LIMIT_FIELDS = (*_LIMITS, "severity", "count", "when", "peers_of")
 """What a configuration says of limits; all else is the detector's and the verdict's."""
 
 DEFAULT_BUDGET = 1.0 / 13.0
@@ -83,6 +83,9 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         when: A condition, such as ``flow < 1`` or ``flow < 1 and pump == 1``: limits of values and of change count only
             while it holds of other quantities of the sensor. A value whose condition is not known is not judged.
         when_seconds: How old a value that the condition asks for may be, by event time.
+        above_peers, below_peers: Limits of how far the mean of a window may lie over and under the median of its peers.
+        peers_of: Whose median that is: empty, of the series that have the same pattern; ``group``, of those whose ids
+            have the same beginning, up to the last colon; else of those of another pattern, which this one joins.
         peers: With what the series is compared, window by window (`streams.peers`): ``pattern``, the series of its
             quantity that have the same pattern; ``group``, those whose ids have the same beginning, up to the last
             colon; ``none``.
@@ -120,6 +123,9 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     within_seconds: Annotated[float, Meta(gt=0)] | None = None
     when: str = ""
     when_seconds: Annotated[float, Meta(gt=0)] = USUAL_AGE
+    above_peers: Annotated[float, Meta(gt=0)] | None = None
+    below_peers: Annotated[float, Meta(gt=0)] | None = None
+    peers_of: str = ""
     peers: Literal["none", "pattern", "group"] = "none"
     follows: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
     counter: CounterRules | bool = False
@@ -143,6 +149,12 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             value = getattr(self, name)
             if value is not None and not isfinite(value):
                 raise ValueError(f"{name} must be a finite number, got {value}; leave it out for no limit")
+        apart = (self.above_peers or inf) + (self.below_peers or inf)
+        if self.deadband >= apart:
+            raise ValueError(
+                f"deadband must be less than above_peers + below_peers, {apart:g}, got {self.deadband:g}: "
+                "no value would ever be back within"
+            )
         if self.low is None or self.high is None:
             return
         if self.low >= self.high:
@@ -213,6 +225,9 @@ def limit_rules_of(told: DetectionConfig | AppliedRule, rule: str = "") -> Limit
         within=told.within_seconds or 0.0,
         when=condition_of(told.when) if told.when else None,
         when_seconds=told.when_seconds,
+        below_peers=inf if told.below_peers is None else told.below_peers,
+        above_peers=inf if told.above_peers is None else told.above_peers,
+        peers_of=told.peers_of,
         severity=told.severity,
         rule=rule,
     )
@@ -244,7 +259,8 @@ class DetectionPlan:
         Args:
             settings: Section ``detection``.
             room: How many sensors and quantities have models, as for the windows.
-            from_log: Whether rules that stand in the log set limits, where they match.
+            from_log: Whether rules that stand in the log set limits, where they match; with ``peer_rules`` in the
+                settings those of peers, too.
 
         Raises:
             ConfigurationError: If a name is unknown or a value is not acceptable.
@@ -253,11 +269,17 @@ class DetectionPlan:
         self.from_log = from_log
         base = dict(settings or {})
         patterns: dict[str, Any] = base.pop("series", {})
+        self.peer_rules = bool(base.pop("peer_rules", False))
         self.default = _read(base, "detection")
         if self.default.peers == "pattern":
             raise ConfigurationError(
                 'detection: peers = "pattern" must be said of a pattern, which says who the peers are: '
                 '[detection.series."room-*/temperature"]'
+            )
+        if self.default.limits is not None and self.default.limits.of_peers and not self.default.peers_of:
+            raise ConfigurationError(
+                "detection: above_peers and below_peers must be said of a pattern, which says who the peers are, or "
+                'with peers_of = "group"'
             )
         if self.default.counting is not None:
             raise ConfigurationError(
@@ -354,9 +376,12 @@ def _check_conditions(name: str, config: DetectionConfig) -> None:
         ConfigurationError: With what they are for.
     """
     limits = config.limits
-    if limits is not None and limits.only_silence and (limits.count or limits.when is not None):
+    if limits is None or limits.of_readings:
+        return
+    if limits.when is not None or (limits.count and not limits.of_peers):
         raise ConfigurationError(
-            f"{name}: count and when are for limits of values and of change, and there is only one of silence"
+            f"{name}: count and when are for limits of values and of change (count for those of peers, too), and there "
+            f"is only one of {'peers' if limits.of_peers else 'silence'}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.detection.detection_config import limit_rules_of, series_matches
-from streams.detection.limits import LimitRules
+from streams.detection.limit_rules import LimitRules
 from streams.detection.sensor_models import SensorModels, attend_all
 from streams.detection.series_model import SeriesModel
 from streams.records.rows import Row

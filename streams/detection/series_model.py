@@ -16,7 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.detection.detection_config import USUAL_INTERVAL, DetectionConfig, DetectionPlan
-from streams.detection.limits import LimitRules, LimitWatch
+from streams.detection.limit_rules import LimitRules
+from streams.detection.limits import LimitWatch
 from streams.detection.newest_values import NewestValues, held_at
 from streams.detection.verdicts import LEAST_NATS, LONG_AGO, AnomalyChange, ChangeKind, Verdict
 from streams.detectors import MAX_NATS, make_detector, score_of

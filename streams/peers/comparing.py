@@ -18,11 +18,11 @@ from streams.detection.causes import PEERS, RELATION
 from streams.detection.detecting import to_anomaly
 from streams.detection.series_model import SeriesModel
 from streams.detection.verdicts import AnomalyChange, ChangeKind
+from streams.peers.limit_group import LimitGroup
+from streams.peers.peer_group import MOST_HELD, PeerGroup
 from streams.peers.peer_plan import PeerPlan
 from streams.peers.peer_states import (
-    MOST_HELD,
     SOURCES,
-    PeerGroup,
     PeerMember,
     PeerState,
     RelationGroup,
@@ -138,11 +138,15 @@ class _Comparing:
             outcome.left_out += 1
         elif not group.put(start_ms, end_ms, own, record.value):
             outcome.repeated += 1
+        elif isinstance(group, LimitGroup) and record.limits is not None:
+            group.ask(own, end_ms, record.limits)
 
     def _has_room(self, key: str) -> bool:
         return key in self.rows or self.plan.room.for_a_row(key, len(self.rows))
 
     def _begin_group(self, record: PeerInput) -> PeerGroup:
+        if record.limits is not None:
+            return LimitGroup(record.quantity)
         if not record.response:
             return PeerGroup(record.quantity)
         config = self.plan.detection.config_for(record.sensor_id, record.response)
@@ -193,8 +197,19 @@ class _Comparing:
         for end_ms, values in due:
             if isinstance(group, RelationGroup):
                 self._relate(group, end_ms, values)
+            elif isinstance(group, LimitGroup):
+                self._limit(group, end_ms, values)
             else:
                 self._compare(key, group, end_ms, values)
+
+    def _limit(self, group: LimitGroup, end_ms: int, values: dict[str, float]) -> None:
+        """Judge the members of a group by their limits."""
+        judged = group.judged(end_ms, values)
+        group.few += not judged
+        self.outcome.compared += judged
+        self.outcome.few += len(values) - judged
+        for sensor_id, change in group.judge(end_ms, values):
+            self.outcome.anomalies.append(to_anomaly(sensor_id, group.quantity, change))
 
     def _relate(self, relation: RelationGroup, end_ms: int, values: dict[str, float]) -> None:
         """Compare a quantity with what follows from the others of its sensor, and learn how it does."""
@@ -299,7 +314,9 @@ def _key_in(group: PeerState, record: PeerInput) -> str | None:
     if isinstance(group, RelationGroup):
         known = record.sensor_id == group.member.sensor_id and record.response == group.quantity
         return record.quantity if known and record.quantity in (group.quantity, *group.others) else None
-    return record.sensor_id if isinstance(group, PeerGroup) and record.quantity == group.quantity else None
+    if not isinstance(group, PeerGroup) or isinstance(group, LimitGroup) != (record.limits is not None):
+        return None
+    return record.sensor_id if record.quantity == group.quantity else None
 
 
 def _beside(change: AnomalyChange, reference: float, cause: str) -> AnomalyChange:

@@ -12,13 +12,16 @@ from typing import Final
 import msgspec
 
 from streams.detection.detection_config import DetectionConfig, DetectionPlan, limit_fields
+from streams.peers.peer_limits import LimitsBeside
 from streams.ticks import begins_period
 from streams.windows.policy import WindowPolicy
+from streams.windows.window_rules import WindowRules
 
 TICK_SECONDS: Final = 5.0
 """How far apart ticks are where nothing else is said: the default of the bridge."""
 _PACE_SECONDS: Final = 60.0
 _KNOWN_SERIES: Final = 65_536
+_KNOWN_RULES: Final = 256
 
 
 class PeerPlan:
@@ -43,7 +46,7 @@ class PeerPlan:
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self.detection = detection
-        self._policy = policy
+        self.policy = policy
         self.partitions = partitions
         self.room = policy.room
         self.wait = (policy.grace_ms + policy.idle_ms) / 1000 + tick_seconds
@@ -52,18 +55,27 @@ class PeerPlan:
         self._pace = max(_PACE_SECONDS, policy.step_ms / 1000)
         # Of as many series as come and go, the group is looked up again: patterns are many, and fast.
         self.places_of = lru_cache(_KNOWN_SERIES)(self._places_of)
+        self.limits_beside = lru_cache(_KNOWN_RULES)(self._limits_beside)
 
     def of_sources(self, partitions: int) -> "PeerPlan":
         """Return the same plan for so many partitions of `readings`."""
-        return PeerPlan(self.detection, self._policy, partitions, self._tick_seconds)
+        return PeerPlan(self.detection, self.policy, partitions, self._tick_seconds)
 
     @cached_property
     def used(self) -> bool:
         """Whether any series is compared: else nothing is written, and no stage runs."""
-        return any(
-            config.peers != "none" or config.follows
+        return self.detection.peer_rules or any(
+            config.peers != "none" or config.follows or (config.limits is not None and config.limits.of_peers)
             for config in (self.detection.default, *self.detection.patterns.values())
         )
+
+    def _limits_beside(self, rules: WindowRules | None) -> LimitsBeside:
+        """Return the limits of peers that are in force.
+
+        Args:
+            rules: What the log of a partition says of them; ``None``: nothing.
+        """
+        return LimitsBeside(self.detection, rules)
 
     def _places_of(self, sensor_id: str, quantity: str) -> tuple[tuple[str, str], ...]:
         """Return all that a series is compared in: a group and, of a relation, the quantity that follows.

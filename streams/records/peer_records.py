@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.records.letter_parts import Time
+from streams.records.rule_parts import PeerLimits
 from streams.records.types import EventTime, Quantity, SensorId
 
 _MOST_SOURCES = 100_000
@@ -28,6 +29,7 @@ class PeerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         start, end: Window bounds, half-open ``[start, end)``.
         value: The window's mean.
         response: Of a relation, the quantity that follows from the others; empty for peers.
+        limits: Where the series is compared by a limit alone: that limit.
         tick_at: A tick of the source: what it closes of windows stands before it.
     """
 
@@ -39,4 +41,5 @@ class PeerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     end: Time = 0.0
     value: float = 0.0
     response: Quantity = ""
+    limits: PeerLimits | None = None
     tick_at: EventTime | None = None

@@ -145,14 +145,33 @@ def _comparison_of(text: str) -> QuantityComparison:
     return QuantityComparison(found["quantity"], found["operator"], bound)
 
 
+class PeerLimits(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """How far a series may be from the median of its peers, as it was in force where its window closed.
+
+    Args:
+        below, above: Under and over it; ``None``: it does not matter. Without both there is no limit any more.
+        deadband, delay_seconds, count, within_seconds, severity: As in section ``detection`` of the settings.
+        rule: Fingerprint of the change of rules that set it; empty: the settings did.
+    """
+
+    below: _Rate | None = None
+    above: _Rate | None = None
+    deadband: _Span = 0.0
+    delay_seconds: _Span = 0.0
+    count: Annotated[int, Meta(ge=0, le=MOST_COUNTED)] = 0
+    within_seconds: _Span = 0.0
+    severity: Severity = "warning"
+    rule: str = ""
+
+
 class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The limits of the series that a pattern matches, whole: nothing of them comes from settings.
 
     Args:
         pattern: Of ``sensor id/quantity``, with ``*``, ``?`` and ``[...]`` as in file names.
         low, high, deadband, delay_seconds, rise_per_hour, fall_per_hour, rate_seconds, silent_after_seconds,
-            silent_after_gaps, severity, count, within_seconds, when, when_seconds: As in section ``detection`` of the
-            settings. Without any limit it has none.
+            silent_after_gaps, severity, count, within_seconds, when, when_seconds, above_peers, below_peers, peers_of:
+            As in section ``detection`` of the settings. Without any limit it has none.
     """
 
     pattern: Annotated[str, Meta(max_length=LONGEST_PATTERN)]
@@ -170,6 +189,14 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     within_seconds: Annotated[float, Meta(gt=0, le=1e12)] | None = None
     when: Annotated[str, Meta(max_length=LONGEST_CONDITION)] = ""
     when_seconds: Annotated[float, Meta(gt=0, le=1e12)] = USUAL_AGE
+    above_peers: _Rate | None = None
+    below_peers: _Rate | None = None
+    peers_of: Annotated[str, Meta(max_length=LONGEST_PATTERN)] = ""
+
+    @property
+    def compares_peers(self) -> bool:
+        """Whether it limits how far a series may be from its peers."""
+        return self.above_peers is not None or self.below_peers is not None
 
     def __post_init__(self) -> None:
         if self.when:

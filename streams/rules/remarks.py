@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
-from streams.detection.limits import LimitRules, in_units
+from streams.detection.limit_rules import LimitRules, in_units
 from streams.rules.limit_trial import SeriesLoad
 from streams.rules.rule_set import OTHERS, LimitRule, RuleReach
 from streams.rules.seen import SeriesSeen
@@ -95,7 +95,7 @@ def remarks_of(
                 "longer when_seconds"
             )
             yield RuleRemark(rule.name, NOTE, "unjudged", text)
-    if listening or not rule.limits.only_silence:
+    if listening or rule.limits.of_readings or rule.limits.of_peers:
         yield from _of_what_it_did(rule.name, rule.limits, reach.series, seen, loads)
 
 
@@ -191,8 +191,8 @@ def _how_near(limits: LimitRules, series: Sequence[Series], seen: Mapping[Series
     """Say how far a limit that nothing crossed is away: between which values series lay, how long nothing came."""
     longest = duration(max(seen[each].longest_ms for each in series) / 1000)
     gap = f"at most {longest} passed without a reading" if limits.of_silence else ""
-    if limits.only_silence:
-        return f": {gap}"
+    if not limits.of_readings:
+        return f": {gap}" if gap else ""
     lowest = min(seen[each].lowest for each in series)
     highest = max(seen[each].highest for each in series)
     text = f": values were {in_digits(lowest)} to {in_digits(highest)}{gap and f', {gap}'}"

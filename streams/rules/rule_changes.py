@@ -68,7 +68,11 @@ def rule_of_series(
     matching = (rule for rule in before if series_matches(rule.pattern, sensor_id, quantity))
     in_force = next(matching, None) or plan.config_for(sensor_id, quantity)
     pattern = escape(f"{sensor_id}/{quantity}")
-    section = {"series": {pattern: {**limit_fields(in_force), **own}}}
+    of = in_force.pattern if isinstance(in_force, AppliedRule) else plan.pattern_for(sensor_id, quantity)
+    compares = in_force.above_peers is not None or in_force.below_peers is not None
+    # It stays with its peers: of its own pattern it would be the only one.
+    stays = {"peers_of": in_force.peers_of or of or ""} if compares else {}
+    section = {"series": {pattern: {**limit_fields(in_force), **stays, **own}}}
     rules = rules_in(section, checked := DetectionPlan(section))
     return rules_of_file(rules, checked)[0]
 

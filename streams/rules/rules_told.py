@@ -10,7 +10,7 @@ import msgspec
 
 from streams.alarms.wording import in_digits
 from streams.detection.detection_config import DetectionPlan, limit_rules_of
-from streams.detection.limits import in_words_beside
+from streams.detection.limit_rules import in_words_beside
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RulesApplied
 from streams.rules.rule_changes import rules_now
@@ -20,6 +20,7 @@ from streams.rules.rules_report import described_limits
 Json = dict[str, Any]
 _WORDS: Final = {
     "low": "low", "high": "high", "deadband": "deadband", "delay_seconds": "for", "rise": "rise/h", "fall": "fall/h",
+    "below_peers": "under its peers", "above_peers": "over its peers",
     "rate_seconds": "over", "silent_after": "silent after", "silent_gaps": "usual gaps",
 }  # fmt: skip
 
@@ -94,6 +95,8 @@ def limits_text(limits: Mapping[str, Any]) -> str:
 
     >>> limits_text({"high": 120.0, "delay_seconds": 300.0, "severity": "critical"})
     'high 120, for 300 s, critical'
+    >>> limits_text({"above_peers": 2.0, "below_peers": 3.0, "severity": "warning"})
+    'under its peers 3, over its peers 2, warning'
     >>> limits_text({"high": 80.0, "count": 3, "within": 600.0, "when": "flow < 1", "severity": "warning"})
     'high 80, 3 times within 10 min, while flow < 1, warning'
     """
@@ -102,6 +105,8 @@ def limits_text(limits: Mapping[str, Any]) -> str:
         if name in limits:
             unit = " s" if name.endswith("_seconds") or name == "silent_after" else ""
             parts.append(f"{word} {in_digits(limits[name])}{unit}")
+    if peers_of := limits.get("peers_of"):
+        parts.append(f"peers of {peers_of}")
     if beside := in_words_beside(limits.get("count", 0), limits.get("within", 0.0), limits.get("when", "")):
         parts.append(beside)
     return ", ".join([*parts, limits["severity"]]) if parts else "no limit"

@@ -16,7 +16,7 @@ from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.intervals import Interval
 from streams.backtest.runs import LogRecord
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.limits import LimitRules
+from streams.detection.limit_rules import LimitRules
 from streams.records.identity import event_seconds
 from streams.records.types import Reading
 from streams.rules.limit_trial import LimitTrial, SeriesLoad

@@ -8,10 +8,12 @@ from streams.errors import InputError, Reason, shown
 from streams.records.dead_letters import without_room
 from streams.records.identity import event_ms, reading_id, rounded, window_id
 from streams.records.rows import Row, is_key
+from streams.records.rule_records import RuleChange
 from streams.records.types import Aggregate, DeadLetter, LateReading, Logged, Reading, Tick
 from streams.windows.event_clock import is_ahead
 from streams.windows.policy import ClosedWindow, WindowPolicy
 from streams.windows.sensor_windows import IN_TIME, SensorWindows
+from streams.windows.window_rules import WindowRules, put_among_windows, rules_of_windows
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class AggregationOutcome:
         falls: What falls of counters were (`streams.counters.counter.FALLS`), in order.
         let_go: Sensors whose rows have left, since they were silent for long.
         tick_places: Time of each tick, and how many of the aggregates stand before it, with those that it closed.
+        rule_places: How many of the aggregates stand before these rules of the log were in force, in order.
     """
 
     aggregates: list[Aggregate] = field(default_factory=list)
@@ -50,6 +53,15 @@ class AggregationOutcome:
     falls: list[str] = field(default_factory=list)
     let_go: int = 0
     tick_places: list[tuple[float, int]] = field(default_factory=list)
+    rule_places: list[tuple[int, WindowRules | None]] = field(default_factory=list)
+
+    def rules_from(self, rows: dict[str, Row[SensorWindows]]) -> None:
+        """Note which rules of a partition are in force for what comes from here on.
+
+        Args:
+            rows: Of the partition.
+        """
+        self.rule_places.append((len(self.aggregates), rules_of_windows(rows)))
 
     def close(self, policy: WindowPolicy, sensor_id: str, windows: Iterable[ClosedWindow]) -> None:
         """Publish windows that have closed.
@@ -90,10 +102,14 @@ def aggregate(
     changed = outcome.changed
     counting = bool(policy.counters)
     applied = 0
+    outcome.rules_from(rows)
     for offset, ingest_ms, record in records:
         # `isinstance` costs each reading 3 % more: it asks the metaclass of structs.
         if type(record) is not Reading:
             if type(record) is not Tick:
+                if isinstance(record, RuleChange):
+                    changed.update(put_among_windows(rows, offset, record))
+                    outcome.rules_from(rows)
                 continue
             outcome.ticks += 1
             tick_ms = round(record.tick_at * 1000)

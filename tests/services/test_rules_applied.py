@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from agents.rebuilding import Reset
-from agents.rule_rows import models_changelog
+from agents.rule_rows import changelogs_with_rules
 from agents.stages.detect import model_rows
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.kafka_admin import KafkaAdmin
@@ -116,7 +116,7 @@ def test_a_table_that_is_built_anew_has_the_rules_that_retention_has_deleted(
 ) -> None:
     (tmp_path / "first.toml").write_text(FIRST)
     first = weir("rules", "apply", str(tmp_path / "first.toml"), "--why", "new boiler")
-    changelog = models_changelog(settings)
+    changelog = changelogs_with_rules(settings)[0]
     ensure_topics(settings, [changelog])
     admin, readings = KafkaAdmin(settings), settings.topic(READINGS.name)
     admin.delete_records(readings, {0: 1, 1: 1})  # in partition 2 it will be read

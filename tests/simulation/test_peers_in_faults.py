@@ -14,6 +14,7 @@ SEEDS = 6
 PEERS = {
     "sensor-*/temperature": {
         "peers": "pattern", "peers_after_seconds": 0.0, "warm_up": 10, "raise_at": 0.95, "clear_at": 0.9,
+        "above_peers": 0.5, "below_peers": 0.5, "deadband": 0.2,
     }
 }  # fmt: skip
 
@@ -67,7 +68,7 @@ def _play(seed: int) -> tuple[int, list[str], int]:
         if (there := _counted(calm.outcome, topic, number)) != _counted(stormy.outcome, topic, number)
     ]
     raised = sum(
-        b'"cause":"peers"' in value and b'"state":"raised"' in value
+        (b'"cause":"peers"' in value or b'"cause":"deviation"' in value) and b'"state":"raised"' in value
         for number in range(3)
         for value in stormy.outcome.results["anomalies", number]
     )

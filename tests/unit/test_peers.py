@@ -16,11 +16,11 @@ from streams.alarms.wording import alarm_sentence
 from streams.detection.detection_config import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.peers.comparing import PeerOutcome, Rows
+from streams.peers.peer_group import PeerGroup
 from streams.peers.peer_plan import PeerPlan
 from streams.peers.peer_states import (
     PEER_CHANGES,
     SOURCES,
-    PeerGroup,
     PeerMember,
     member_key,
     state_from_plain,
@@ -201,7 +201,7 @@ def test_a_group_of_two_is_not_compared_and_that_is_counted() -> None:
 def test_while_a_source_stands_still_a_group_holds_no_more_than_it_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in ("comparing", "peer_states"):
+    for module in ("comparing", "peer_group"):
         monkeypatch.setattr(f"streams.peers.{module}.MOST_HELD", 50)
     plan, rows = plan_of(partitions=2), Rows()
     records = [

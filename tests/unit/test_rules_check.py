@@ -202,13 +202,18 @@ def test_a_budget_that_is_not_kept_gives_exit_code_3(day) -> None:
         ("[detction]\nhigh = 3\n", [], "unknown section detction", 2),
         ("[detection]\nhigh = 3\n", ["--plot", "x.png"], "--plot draws a .svg file, got x.png", 2),
         ("[detection]\nhigh = 3\n", ["--from", "-30d"], "no readings from 20", 1),
-        ("[detection]\nhigh = 3\n", ["--source", "nowhere.csv"], "no source 'nowhere.csv'", 2),
     ],
 )
 def test_what_is_wrong_is_said(day, rules, more, complaint, exit_code) -> None:
     result = check(day, rules, *more)
     assert complaint in result.output
     assert result.exit_code == exit_code
+
+
+def test_a_source_that_is_not_there_is_said(day) -> None:
+    result = check(day.with_name("nowhere.csv"), "[detection]\nhigh = 3\n")
+    assert result.exit_code == 2
+    assert "no source '" in result.output and "nowhere.csv" in result.output
 
 
 def test_what_a_file_sets_beside_limits_is_named(day) -> None:

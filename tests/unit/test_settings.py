@@ -205,7 +205,7 @@ def test_what_the_worker_would_refuse_is_refused_at_load_and_by_the_doctor(
 
 
 def test_each_parameter_of_detection_is_a_setting_with_the_same_default() -> None:
-    section = DetectionSettings().model_dump(exclude={"series"})
+    section = DetectionSettings().model_dump(exclude={"series", "peer_rules"})  # which are of the whole plan
     assert section == msgspec.structs.asdict(DetectionConfig())
 
 

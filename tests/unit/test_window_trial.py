@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.intervals import Interval
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.limits import LimitRules, asked_beside
+from streams.detection.limit_rules import LimitRules, asked_beside
 from streams.errors import ConfigurationError
 from streams.records.types import Reading
 from streams.rules.limit_trial import LimitTrial, SeriesLoad

@@ -25,7 +25,7 @@ from bridges.sources.kafka_source import KafkaSource, Log
 from streams.alarms.acting import action_of
 from streams.alarms.incidents import Incidents
 from streams.backtest.peer_runs import GatheringRun, compare_gathered
-from streams.detection.limits import LIMIT_CAUSES
+from streams.detection.limit_rules import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm
 from streams.records.rule_parts import AppliedRule
 from streams.records.topics import (
@@ -72,16 +72,21 @@ CHANGES = {
                     "sensor-01*/temperature", high=20.3, count=2, within_seconds=60.0, when="humidity > 42.1"
                 ),
                 AppliedRule("sensor-00[0-4]/*", silent_after_gaps=5.0, severity="critical"),
+                AppliedRule("sensor-03*/temperature", above_peers=0.2, below_peers=0.3, deadband=0.1),
             ],
         ),
         (
             7,
             "Bob",
-            [AppliedRule("sensor-0[12]*/temperature", low=19.4, rise_per_hour=900.0, severity="info")],
+            [
+                AppliedRule("sensor-0[12]*/temperature", low=19.4, rise_per_hour=900.0, severity="info"),
+                AppliedRule("sensor-03[0-5]/temperature", above_peers=0.3, delay_seconds=60.0),
+            ],
         ),
     )
 }
 """Rules that are applied while the workers run, by the part of the day before which they are."""
+BESIDE = {"peers", "relation", "deviation"}
 APPLIED = {each.fingerprint for each in CHANGES.values()}
 
 
@@ -250,11 +255,21 @@ def compare_with_what_follows_from_readings_alone(settings: Settings, anomalies:
         run.apply(chunk.partition, chunk.records)
     outcome = compare_gathered(plan, run.inputs)
     followed = {encode(each) for each in outcome.anomalies}
-    live = {encode(each) for each in anomalies if each.cause in ("peers", "relation")}
+    live = {encode(each) for each in anomalies if each.cause in BESIDE}
     assert outcome.compared > 500
+    by_limit = [each for each in anomalies if each.cause == "deviation"]
+    assert {each.rule for each in by_limit if each.state == "raised"} == APPLIED
+    assert all(each.state == "cleared" for each in ends_of(by_limit) if each.sensor_id > "sensor-035"), (
+        by_limit
+    )
     assert live <= followed
     last = max(each.end for some in run.inputs.values() for each in some) - 2 * plan.wait
     assert all(decode_as(Anomaly, each).changed_at > last for each in followed - live)
+
+
+def ends_of(anomalies: list[Anomaly]) -> list[Anomaly]:
+    """Return the newest record of each anomaly."""
+    return [*{each.id: each for each in anomalies}.values()]
 
 
 async def weir(*arguments: str):

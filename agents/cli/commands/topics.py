@@ -22,7 +22,7 @@ def topics(grow: bool) -> None:
 
     The worker does so, too, when it starts; this is for a deployment that wants them there before anything else runs.
     """
-    from agents.rule_rows import models_changelog, put_rules_before
+    from agents.rule_rows import changelogs_with_rules, put_rules_before
     from bridges.kafka.clients import ensure_topics, topic_configs
     from bridges.kafka.growing import grow_topics
     from bridges.process import settings as all_settings
@@ -32,9 +32,11 @@ def topics(grow: bool) -> None:
     for topic, (was, now) in grown.items():
         click.echo(f"{topic}: {was} partitions, now {now}")
     ensure_topics(settings)
-    if (new := grown.get(models_changelog(settings))) and put_rules_before(
-        settings, dict.fromkeys(range(*new), 0)
-    ):
+    with_rules = {each: grown[each] for each in changelogs_with_rules(settings) if each in grown}
+    put = [
+        put_rules_before(settings, dict.fromkeys(range(*new), 0), [each]) for each, new in with_rules.items()
+    ]
+    if any(put):
         click.echo("the rules in force are in force in the new partitions, too")
     for topic, values in topic_configs(settings).items():
         config = " ".join(f"{name}={value}" for name, value in values.items())

@@ -1,0 +1,104 @@
+"""Limits of how far a series may be from the median of its peers: which group a rule means, and what goes with a mean.
+
+    rule   [detection.series."room-*/temperature"]  above_peers = 2
+    peers_of = ""            group  room-*/temperature        the series that the same pattern has
+    peers_of = "group"              plant:7:*/temperature     ids with one beginning, up to the last colon
+    peers_of = "room-*/*"           room-*/temperature        the group of another pattern
+
+The limit that is in force where a window closes is sent with its mean. So what a group finds follows from each
+partition of `readings` alone, across changes of rules, too. A series whose rule compares it no longer is sent on,
+without a limit: what was raised ends with the next window.
+"""
+
+from collections.abc import Iterator
+
+from streams.detection.detection_config import DetectionPlan, limit_rules_of, series_matches
+from streams.detection.limit_rules import LimitRules
+from streams.records.rule_parts import PeerLimits
+from streams.windows.window_rules import WindowRules
+
+NO_LIMITS = PeerLimits()
+_KNOWN_SERIES = 65_536
+_ByGroup = tuple[tuple[str, PeerLimits], ...]
+
+
+class LimitsBeside:
+    """The limits of peers that are in force for what comes from a place of a partition on.
+
+    Args:
+        plan: What the settings say.
+        rules: What the log says; ``None``: nothing.
+
+    >>> plan = DetectionPlan({"series": {"room-*/t": {"above_peers": 2}}})
+    >>> [(group, limits.above) for group, limits in LimitsBeside(plan, None).asked_of("room-3", "t")]
+    [('limits of room-*/t', 2.0)]
+    """
+
+    def __init__(self, plan: DetectionPlan, rules: WindowRules | None) -> None:
+        self._plan = plan
+        found = rules.rules if rules is not None and plan.from_log else ()
+        self._rules = [
+            (each.pattern, limit_rules_of(each, rules.fingerprint)) for each in found if rules is not None
+        ]
+        self._known = [] if rules is None or not plan.from_log else rules.known
+        self._asked: dict[tuple[str, str], _ByGroup] = {}
+
+    def asked_of(self, sensor_id: str, quantity: str) -> _ByGroup:
+        """Return in which groups a series is compared, and by which limit.
+
+        Args:
+            sensor_id, quantity: The series.
+        """
+        series = sensor_id, quantity
+        if (found := self._asked.get(series)) is None:
+            if len(self._asked) >= _KNOWN_SERIES:
+                self._asked.clear()
+            found = self._asked[series] = tuple(dict(self._ask(sensor_id, quantity)).items())
+        return found
+
+    def _ask(self, sensor_id: str, quantity: str) -> Iterator[tuple[str, PeerLimits]]:
+        for pattern, peers_of in self._known:
+            if series_matches(pattern, sensor_id, quantity) and (
+                group := group_beside(pattern, peers_of, sensor_id, quantity)
+            ):
+                yield group, NO_LIMITS
+        pattern, limits = self._rule_of(sensor_id, quantity)
+        if limits is None or not limits.of_peers:
+            return
+        if group := group_beside(pattern, limits.peers_of, sensor_id, quantity):
+            yield group, _sent(limits)
+
+    def _rule_of(self, sensor_id: str, quantity: str) -> tuple[str, LimitRules | None]:
+        applied = (rule for rule in self._rules if series_matches(rule[0], sensor_id, quantity))
+        of_settings = self._plan.pattern_for(sensor_id, quantity) or ""
+        return next(applied, (of_settings, self._plan.config_for(sensor_id, quantity).limits))
+
+
+def group_beside(pattern: str, peers_of: str, sensor_id: str, quantity: str) -> str:
+    """Return the group in which a limit compares a series; empty: its id has no beginning that others could share.
+
+    Args:
+        pattern: Of the rule.
+        peers_of: What it says of peers.
+        sensor_id, quantity: The series.
+
+    >>> group_beside("room-3/t", "room-*/t", "room-3", "t"), group_beside("*/t", "group", "plant:7:t1", "t")
+    ('limits of room-*/t', 'limits of plant:7:*/t')
+    """
+    if peers_of == "group":
+        beginning = sensor_id.rpartition(":")[0]
+        return f"limits of {beginning}:*/{quantity}" if beginning else ""
+    of = peers_of or pattern
+    return f"limits of {of.rpartition('/')[0] or of}/{quantity}"
+
+
+def _sent(limits: LimitRules) -> PeerLimits:
+    return PeerLimits(
+        below=_finite(limits.below_peers), above=_finite(limits.above_peers), deadband=limits.deadband,
+        delay_seconds=limits.delay_seconds, count=limits.count, within_seconds=limits.within,
+        severity=limits.severity, rule=limits.rule,
+    )  # fmt: skip
+
+
+def _finite(bound: float) -> float | None:
+    return bound if bound < float("inf") else None

@@ -1,0 +1,106 @@
+"""What limits of peers would have done: found once all partitions are read, and put to what other limits did.
+
+windows of all partitions ──▶ compare_gathered ──▶ anomalies ──▶ told, raised, time in alarm
+                                                   └──▶ with the intervals of other limits, the time in any of them
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+
+from streams.alarms.alarm_rules import AlarmRules
+from streams.alarms.raising import AlarmOutcome, SensorAlarms, raise_alarms
+from streams.backtest.intervals import Interval, Series
+from streams.backtest.peer_runs import InputsBySource, compare_gathered
+from streams.peers.peer_plan import PeerPlan
+from streams.records.alarm_records import AlarmInput
+from streams.records.rows import Row
+from streams.records.types import Anomaly
+from streams.rules.limit_trial import FLOOD_SECONDS, SeriesLoad, TrialResults
+from streams.rules.seen import SeriesSeen
+
+
+def add_beside_peers(
+    results: TrialResults,
+    plan: PeerPlan,
+    inputs: InputsBySource,
+    alarms: AlarmRules,
+    seen: Mapping[Series, SeriesSeen],
+) -> None:
+    """Compare what was gathered from all partitions, and add what is found to the results of a trial.
+
+    Args:
+        results: Of all other limits.
+        plan: Who is compared, and by which limits.
+        inputs: By partition.
+        alarms: What the settings say of alarms.
+        seen: What was read of each series.
+    """
+    found = compare_gathered(plan, inputs)
+    changed: dict[Series, SeriesLoad] = {}
+    for anomaly in found.anomalies:
+        changed.setdefault((anomaly.sensor_id, anomaly.quantity), SeriesLoad()).take(anomaly)
+        results.intervals.add(anomaly)
+    for series, told_at in _told(alarms, found.anomalies, inputs):
+        changed[series].told += 1
+        results.told_at[int(told_at // FLOOD_SECONDS)] += 1
+    for series, load in changed.items():
+        last = _last_of(series, seen)
+        load.end(last)
+        intervals = results.intervals.by_series[series]
+        intervals.sort(key=attrgetter("raised_at"))
+        _put_to(results.loads.setdefault(series, SeriesLoad()), load, intervals, last)
+
+
+def _told(
+    alarms: AlarmRules, anomalies: Sequence[Anomaly], inputs: InputsBySource
+) -> Iterable[tuple[Series, float]]:
+    """Yield of which series somebody would have been told that an alarm stands, and when."""
+    ticks = sorted({each.tick_at for some in inputs.values() for each in some if each.tick_at is not None})
+    in_order: list[tuple[float, AlarmInput]] = [
+        *((tick_at, AlarmInput("", tick_at=tick_at)) for tick_at in ticks),
+        *((each.changed_at, AlarmInput(each.sensor_id, found=each)) for each in anomalies),
+    ]
+    in_order.sort(key=lambda each: each[0])
+    rows: dict[str, Row[SensorAlarms]] = {}
+    outcome = AlarmOutcome()
+    raise_alarms(alarms, rows, enumerate(each for _, each in in_order), outcome)
+    for alarm in outcome.alarms:
+        if alarm.event == "raised" and not alarm.quiet:
+            yield (alarm.sensor_id, alarm.quantity), alarm.changed_at
+
+
+def _last_of(series: Series, seen: Mapping[Series, SeriesSeen]) -> float:
+    """Return the event time of the last reading of a series; of a rate, that of its sensor."""
+    if (own := seen.get(series)) is not None:
+        return own.last
+    return max(each.last for (sensor_id, _), each in seen.items() if sensor_id == series[0])
+
+
+def _put_to(load: SeriesLoad, beside: SeriesLoad, intervals: Sequence[Interval], last: float) -> None:
+    """Put what a limit of peers did to what the other limits of a series did."""
+    if load.raised:
+        spans = _united((each.raised_at, each.end(last)) for each in intervals)
+        load.seconds, load.longest = sum(spans), max(spans)
+    else:
+        load.seconds, load.longest = beside.seconds, beside.longest
+    load.told += beside.told
+    load.raised += beside.raised
+    load.still_open |= beside.still_open
+
+
+def _united(spans: Iterable[tuple[float, float]]) -> list[float]:
+    """Return how long each stretch is in which there is any of some spans.
+
+    Args:
+        spans: Begin and end, by their begin.
+
+    >>> _united([(0.0, 10.0), (5.0, 12.0), (20.0, 21.0)])
+    [12.0, 1.0]
+    """
+    found: list[list[float]] = []
+    for begin, end in spans:
+        if found and begin <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], end)
+        else:
+            found.append([begin, end])
+    return [end - begin for begin, end in found]
