@@ -12,7 +12,7 @@ place itself, beside places below it, is a row of its own, and so is what has no
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from operator import add
+from operator import add, neg
 from typing import Final
 
 import msgspec
@@ -28,13 +28,14 @@ ANOMALY_RANK: Final = len(SEVERITIES)
 """Of a sensor of which an anomaly is open, and no alarm calls; alarms are before it, the worst severity first."""
 RANK_OF_STATE: Final = {state: ANOMALY_RANK + 1 + number for number, state in enumerate(DeviceState)}
 """Of a sensor of which neither is."""
+_WELL: Final = RANK_OF_STATE[DeviceState.ONLINE]
 RANKS: Final = (*reversed(SEVERITIES), "anomaly", *map(str, DeviceState))
 """What each rank is called; 0 is the worst."""
 
 Levels = tuple[str, ...]
 
 
-class SensorCounts(msgspec.Struct, array_like=True):
+class SensorCounts(msgspec.Struct, array_like=True, gc=False):
     """What is counted of some sensors; array-like, since workers tell each other thousands of them.
 
     Args:
@@ -66,7 +67,7 @@ class SensorCounts(msgspec.Struct, array_like=True):
     @property
     def badness(self) -> tuple[int, ...]:
         """What is sorted by, the worst first: more of what is worse comes first; whether all is well says nothing."""
-        return tuple(-count for count in self.ranked[: RANK_OF_STATE[DeviceState.ONLINE]])
+        return tuple(map(neg, self.ranked[:_WELL]))
 
     def copy(self) -> "SensorCounts":
         """Return the same counts, which can be added to."""
@@ -89,7 +90,7 @@ class SensorCounts(msgspec.Struct, array_like=True):
             self.last = last
 
 
-class PlaceRow(msgspec.Struct):
+class PlaceRow(msgspec.Struct, gc=False):
     """A place, machine, group or quantity, and what is counted of its sensors.
 
     Args:
@@ -110,12 +111,16 @@ class PlaceRow(msgspec.Struct):
 def add_up(parts: Iterable[Mapping[str, SensorCounts]]) -> dict[str, SensorCounts]:
     """Add what several workers have counted, by name; what they gave stays as it is."""
     total: dict[str, SensorCounts] = {}
+    own: set[str] = set()  # of thousands of names most are told by one worker alone, or have one place each
     for part in parts:
         for name, counts in part.items():
-            if name in total:
-                total[name].add(counts)
-            else:
-                total[name] = counts.copy()
+            if (known := total.get(name)) is None:
+                total[name] = counts
+                continue
+            if name not in own:
+                own.add(name)
+                known = total[name] = known.copy()
+            known.add(counts)
     return total
 
 
@@ -147,7 +152,8 @@ def _add_rows(
     for levels, counts in members:
         groups[levels[: depth + 1]].append((levels, counts))
     made = [_row(levels, held, depth, is_open) for levels, held in groups.items()]
-    for row in sorted(made, key=lambda row: (row.counts.badness, -row.counts.sensors, row.levels)):
+    made.sort(key=lambda row: (row.counts.badness, -row.counts.sensors, row.levels))
+    for row in made:
         rows.append(row)
         if row.is_open:
             _add_rows(rows, groups[row.levels], depth + 1, is_open)
@@ -159,11 +165,13 @@ def _row(
     depth: int,
     is_open: Callable[[Levels], bool],
 ) -> PlaceRow:
-    total = SensorCounts.none()
-    for _, counts in held:
-        total.add(counts)
-    below = {each[: depth + 2] for each, _ in held}
-    folds = len(levels) > depth and bool(below - {levels})
+    total = held[0][1]
+    if len(held) > 1:
+        total = total.copy()
+        for _, counts in held[1:]:
+            total.add(counts)
+    below = {each[: depth + 2] for each, _ in held} if len(levels) > depth else set[Levels]()
+    folds = bool(below - {levels})
     return PlaceRow(
         levels,
         itself=0 < len(levels) <= depth,

@@ -8,7 +8,8 @@ What is counted of 100,000 sensors is counted in small parts, when somebody asks
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import msgspec
@@ -17,7 +18,7 @@ from faust.web import Request, Response, View
 from agents.views.alarm_pages import open_alarms
 from agents.views.sensor_choice import SensorChoice
 from agents.views.worst_first import CALLING
-from agents.web.peers import Answers, ask_all, peer_urls
+from agents.web.peers import ask_all, peer_urls
 from agents.web.queries import (
     DEFAULT_LIMIT,
     GREATEST_LIMIT,
@@ -213,10 +214,10 @@ async def list_places(pages: "Pages[WorkerApp]", view: View, request: Request) -
     own = await mine.places.counted(by, choice)
     if is_local(query):
         return answer(view, own)
-    others = await _others(mine.app, {**dict(query), "by": by})
-    parts = [own, *(msgspec.convert(part, WorkerCounts) for part in others.found.values())]
-    counts = add_up(part.counts for part in parts)
-    rows = place_rows({_levels(by, name): each for name, each in counts.items()}, _opener(request))
+    parts, missing = await _others(mine.app, {**dict(query), "by": by})
+    parts.append(own)
+    # Of tens of thousands of machines that takes a tenth of a second: it keeps nobody waiting but who asks.
+    rows, count = await asyncio.to_thread(_rows, by, parts, _opener(request))
     after = int(read_number(query, "after", 0, least=0, greatest=1e9))
     limit = int(read_number(query, "limit", DEFAULT_LIMIT, least=1, greatest=GREATEST_LIMIT))
     return answer(
@@ -225,20 +226,32 @@ async def list_places(pages: "Pages[WorkerApp]", view: View, request: Request) -
             "by": by,
             "rows": [_shown(each) for each in rows[after : after + limit]],
             "next": str(after + limit) if len(rows) > after + limit else None,
-            "count": len(counts) - ("" in counts),
+            "count": count,
             "total": _told(add_up({"": part.total} for part in parts)[""]),
-            "workers": 1 + len(others.found),
-            "missing": others.missing,
+            "workers": len(parts),
+            "missing": missing,
         },
     )
 
 
-async def _others(app: "WorkerApp", query: Mapping[str, str]) -> Answers:
-    """Ask the other workers; one that has no such page, being older, is missing like one that is silent."""
+async def _others(app: "WorkerApp", query: Mapping[str, str]) -> tuple[list[WorkerCounts], list[str]]:
+    """Ask the other workers; one of another release, which has no such page or counts otherwise, is missing, too."""
     answers = await ask_all(app, "/api/places", query)
-    silent = {*peer_urls(app)} - {*answers.found, *answers.missing}
-    answers.missing += sorted(silent)
-    return answers
+    found: dict[str, WorkerCounts] = {}
+    for url, part in answers.found.items():
+        with suppress(msgspec.ValidationError):
+            found[url] = msgspec.convert(part, WorkerCounts)
+    silent = {*peer_urls(app), *answers.found} - {*found, *answers.missing}
+    return list(found.values()), [*answers.missing, *sorted(silent)]
+
+
+def _rows(
+    by: str, parts: Iterable[WorkerCounts], is_open: Callable[[Levels], bool]
+) -> tuple[list[PlaceRow], int]:
+    """Return the rows of what workers have counted, and how many places they know."""
+    counts = add_up(part.counts for part in parts)
+    rows = place_rows({_levels(by, name): each for name, each in counts.items()}, is_open)
+    return rows, len(counts) - ("" in counts)
 
 
 def _levels(by: str, name: str) -> Levels:

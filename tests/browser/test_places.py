@@ -69,3 +69,12 @@ def test_sensors_are_counted_by_machine_group_and_quantity_with_a_search(plant: 
     assert "measures=temperature" in page.url and "find=line+2" in page.url
     page.go_back()
     wait_for(page, f"({COUNTED})()", {"temperature": "1"})
+
+
+def test_the_first_page_shows_the_worst_places_and_leads_to_their_sensors(plant: Plant, new_page) -> None:
+    page = new_page(f"http://127.0.0.1:{plant.worker.port}/").page
+    page.wait_for_selector("#places-card:not([hidden]) li[data-key=plant]")
+    assert page.locator("#places li").count() == 2, "what has no place, too"
+    assert page.get_attribute("#places-all", "href") == "/places"
+    page.click("#places li[data-key=plant] a")
+    wait_for(page, f"{LISTED}.sort()", ["boiler-1", "pump-2"])

@@ -38,8 +38,9 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.await_analysed()
     worker, analysis = (f"http://127.0.0.1:{each.port}" for each in (plant.worker, plant.analysis))
     home = new_page(f"{worker}/", refused=True)
-    alarms, models = (
+    alarms, places, models = (
         new_page(f"{worker}/alarms", refused=True),
+        new_page(f"{worker}/places", refused=True),
         new_page(f"{analysis}/#boiler-1/temperature", scheme="dark", refused=True),
     )
     home.page.wait_for_function("() => document.getElementById('workers').textContent.includes('ready')")
@@ -49,7 +50,7 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
         process.signal(signal.SIGKILL)
         process.wait(10)
     models.page.evaluate("refreshRest()")
-    for opened, alert in ((home, "#gone"), (alarms, "#wrong"), (models, "#gone")):
+    for opened, alert in ((home, "#gone"), (alarms, "#wrong"), (places, "#wrong"), (models, "#gone")):
         opened.page.wait_for_function(
             f"() => document.querySelector({alert!r}).textContent.includes('not answer')"
         )
@@ -60,7 +61,8 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.worker.start()
     plant.analysis.start()
     plant.await_ready(plant.worker, plant.analysis)
-    for opened, alert in ((home, "#gone"), (alarms, "#wrong:not(:empty)")):
+    gone = "#wrong:not(:empty)"
+    for opened, alert in ((home, "#gone"), (alarms, gone), (places, gone)):
         opened.page.wait_for_selector(alert, state="hidden")
 
 
@@ -73,12 +75,17 @@ def resting(plant: Plant) -> Iterator[None]:
 
 @pytest.mark.usefixtures("resting")
 def test_a_page_that_has_nothing_new_to_show_costs_little(plant: Plant, new_page) -> None:
-    shown = [(plant.worker.port, "/"), (plant.worker.port, "/alarms"), (plant.analysis.port, "/")]
+    shown = [
+        (plant.worker.port, "/"),
+        (plant.worker.port, "/alarms"),
+        (plant.worker.port, "/places"),
+        (plant.analysis.port, "/"),
+    ]
     pages = [new_page(f"http://127.0.0.1:{port}{path}") for port, path in shown]
     pages[-1].page.wait_for_timeout(2000)  # the pages themselves, and what they ask for first
     came = [opened.counted_bytes() for opened in pages]
     pages[-1].page.wait_for_timeout(1000 * COUNTED_SECONDS)
-    assert [sum(each) / COUNTED_SECONDS < QUIET_BYTES_A_SECOND for each in came] == [True] * 3, came
+    assert [sum(each) / COUNTED_SECONDS < QUIET_BYTES_A_SECOND for each in came] == [True] * 4, came
     assert all(came), "each asks whether there is something new"
 
 

@@ -2,6 +2,7 @@
 "use strict";
 
 const RANK_WORDS = { critical: "critical", warning: "warning", info: "information", anomaly: "anomaly open", disconnected: "disconnected", silent: "silent", late: "late", online: "there", unknown: "nothing has come" };
+const ILL = Object.keys(RANK_WORDS).slice(0, 7);
 const inRanks = counts => Object.entries(counts.ranked).filter(([, number]) => number);
 const rankedInWords = counts => inRanks(counts).map(([rank, number]) => `${RANK_WORDS[rank]}: ${whole(number)}`).join(", ") || "no sensors";
 
@@ -9,4 +10,12 @@ const rankedInWords = counts => inRanks(counts).map(([rank, number]) => `${RANK_
 function shareBar(counts) {
   const parts = inRanks(counts).map(([rank, number]) => make("i", { class: `rank ${rank}`, style: `flex-grow:${number}` }));
   return make("span", { class: "bar", role: "img", "aria-label": rankedInWords(counts), title: rankedInWords(counts) }, parts);
+}
+
+/** Where the sensors of a row are listed: of a place with what lies below it, of a row of what stands there itself, or of
+    none that is known. */
+function sensorsIn(row, by = "place", searched = {}) {
+  const parameter = row.itself ? "place" : { place: "under", quantity: "measures" }[by] || by;
+  const nowhere = by === "quantity" ? { state: "unknown" } : { without: by };
+  return `/?${new URLSearchParams({ ...searched, ...(row.key ? { [parameter]: row.key } : nowhere) })}`;
 }
