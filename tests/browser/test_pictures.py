@@ -9,7 +9,7 @@ from tests.support.pictures import IMAGES, LARGEST_BYTES, are_wanted
 from tests.support.plant import Plant
 
 PICTURES = {
-    "page-home": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 900)),
+    "page-home": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 820)),
     "page-limit": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 700)),
     "page-alarms": ("worker", "/alarms", (1280, 420)),
     "page-rules": ("worker", "/rules", (1280, 360)),
