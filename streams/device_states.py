@@ -239,6 +239,9 @@ def as_registered(device: Device | None) -> dict[str, Any]:
         "place": known.place,
         "machine": known.machine,
         "group": known.group,
+        "kind": known.kind,
         "units": dict(known.units),
+        "precisions": dict(known.precisions),
+        "ranges": dict(known.ranges),
         "interval": known.interval,
     }

@@ -1,6 +1,6 @@
 """Which devices there are and whether they are there, of this worker's partitions: looked at every few seconds.
 
-    devices, presence (Kafka) ──▶ what people and topics say of them ──┬──▶ told: state, since when, why
+    devices, announcements, presence (Kafka) ──▶ what people and topics say of them ──┬──▶ told: state, since when, why
     windows (rows) ──▶ when each last sent something ──────────────────┤
     models (rows) ──▶ late or silent, open anomalies of silence ───────┘
 
@@ -20,7 +20,7 @@ from agents.views.sensor_choice import SensorChoice
 from agents.web.queries import Json, Listing
 from agents.web.tables import owned_rows
 from bridges.devices.device_presence import PRESENCE, take_presence
-from bridges.devices.device_registry import DEVICES, take_device
+from bridges.devices.device_registry import REGISTRY, take_device
 from bridges.kafka.topic_reader import TopicReader
 from bridges.process import metrics
 from bridges.process.logs import get_logger
@@ -36,9 +36,10 @@ from streams.device_states import (
     told_of,
     told_of_by_topics,
 )
+from streams.known_devices import KnownDevices
 from streams.place_counts import BELONGINGS
 from streams.records.identity import event_seconds
-from streams.records.types import Device, Presence
+from streams.records.types import Presence
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
@@ -76,8 +77,8 @@ class DeviceWatch:
     def __init__(self, app: "WorkerApp") -> None:
         self._app = app
         self._counters = app.settings.detection.plan().counters
-        self._reader = TopicReader(app.settings, [DEVICES.topic, PRESENCE.topic])
-        self.devices: dict[str, Device] = {}
+        self._reader = TopicReader(app.settings, [*REGISTRY, PRESENCE.topic])
+        self.devices = KnownDevices()
         self._presence: dict[str, Presence] = {}
         self._next_look = 0.0
         self._looking: asyncio.Task[None] | None = None
@@ -119,7 +120,7 @@ class DeviceWatch:
     def _take(self, topic: str, message: Any) -> None:
         value = message.value() or b""
         # What a look and a search need of each name costs too much to be found out again each time.
-        if topic == DEVICES.topic.name:
+        if topic != PRESENCE.topic.name:
             if taken := take_device(self.devices, value):
                 self._texts[taken] = search_text(taken, self.devices.get(taken))
         else:
@@ -243,6 +244,7 @@ class DeviceWatch:
         """Bring the counts of the metrics up to date."""
         for state, count in self.counts().items():
             metrics.DEVICES.labels(state).set(count)
+        metrics.DEVICE_CONFLICTS.set(len(self.devices.conflicts()))
 
 
 _NOT_LOOKED_AT = Whereabouts(DeviceState.UNKNOWN, None, "not looked at yet")

@@ -65,7 +65,10 @@ class DeviceAnswer(TypedDict):
     place: str
     machine: str
     group: str
+    kind: str
     units: dict[str, str]
+    precisions: dict[str, int]
+    ranges: dict[str, tuple[float, float]]
     interval: float | None
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from bridges.devices.device_registry import DEVICES, take_device
+from bridges.devices.device_registry import REGISTRY, take_device
 from bridges.kafka.topic_reader import TopicReader
-from streams.records.types import Device
+from streams.known_devices import KnownDevices
 
 if TYPE_CHECKING:
     from agents.lane.lane_app import LaneApp
@@ -24,8 +24,8 @@ class SensorNames:
 
     def __init__(self, app: "LaneApp") -> None:
         self._app = app
-        self._devices: dict[str, Device] = {}
-        self._reader = TopicReader(app.settings, [DEVICES.topic])
+        self._devices = KnownDevices()
+        self._reader = TopicReader(app.settings, REGISTRY)
         app.timer(interval=LOOK_SECONDS)(self._look)
 
     def label(self, sensor_id: str) -> str:

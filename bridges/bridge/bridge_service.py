@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from bridges.bridge.bridge import Bridge
+from bridges.devices.device_learning import DeviceLearner
 from bridges.devices.device_presence import presence_on_kafka
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.known_births import births_on_kafka
@@ -71,6 +72,7 @@ def serve(settings: Settings) -> None:
         def ledger() -> dict[str, Any]:
             return bridge.ledger()
 
+        learner: DeviceLearner | None = None
         unread = UnreadPage(bridge.unread, limits_of(settings))
         server = MetricsServer(
             settings.bridge.metrics_host,
@@ -92,9 +94,14 @@ def serve(settings: Settings) -> None:
             if _wait_for_topics(settings, stop, bridge):
                 waiting_for = ""
                 stop.also = bridge.stop
+                if settings.bridge.learn_devices:
+                    learner = DeviceLearner(settings)
+                    learner.start()
                 if not stop.asked:
                     bridge.run()
         finally:
+            if learner is not None:
+                learner.stop()
             server.close()
 
 

@@ -1,10 +1,11 @@
 """Devices in files: CSV, one sensor a line, or TOML, one sensor a table.
 
-sensor_id,name,place,interval,unit:temperature      ["boiler-1"]
-boiler-1,Boiler 1,hall 7,60,°C                      name = "Boiler 1"
-                                                    place = "hall 7"
-                                                    interval = 60
-                                                    units = { temperature = "°C" }
+sensor_id,name,place,interval,unit:temperature,range:temperature      ["boiler-1"]
+boiler-1,Boiler 1,hall 7,60,°C,-20..95                                name = "Boiler 1"
+                                                                      place = "hall 7"
+                                                                      interval = 60
+                                                                      units = { temperature = "°C" }
+                                                                      ranges = { temperature = [-20, 95] }
 """
 
 import csv
@@ -18,11 +19,12 @@ from typing import Any
 
 from bridges.process.toml_text import toml_of
 from streams.errors import ConfigurationError, InputError, shown
+from streams.known_devices import OF_QUANTITIES, TEXTS
 from streams.payloads.addresses import check_quantity, check_sensor_id
 from streams.records.types import Device
 
-TEXTS = ("name", "place", "machine", "group")
-_UNIT = "unit:"
+_PREFIXES = {"units": "unit:", "precisions": "precision:", "ranges": "range:"}
+_MOST_DECIMALS = 12
 _COLUMNS = ("sensor_id", *TEXTS, "interval")
 _MOST_BYTES = 67_108_864
 _LONGEST_TEXT = 200
@@ -65,9 +67,11 @@ def _of_csv(text: str, where: str, at: float) -> list[Device]:
         names = [name.strip() for name in next(rows, [])]
         if "sensor_id" not in names:
             raise ConfigurationError(f"{where}: the first line must name the columns, sensor_id among them")
-        if strange := [name for name in names if name not in _COLUMNS and not name.startswith(_UNIT)]:
+        prefixes = tuple(_PREFIXES.values())
+        if strange := [name for name in names if name not in _COLUMNS and not name.startswith(prefixes)]:
             raise ConfigurationError(
-                f"{where}: columns must be {', '.join(_COLUMNS)} or {_UNIT}QUANTITY, got {', '.join(strange)[:200]}"
+                f"{where}: columns must be {', '.join(_COLUMNS)}, or one of {', '.join(prefixes)} with a quantity, "
+                f"got {', '.join(strange)[:200]}"
             )
         found = []
         for row in rows:
@@ -78,10 +82,13 @@ def _of_csv(text: str, where: str, at: float) -> list[Device]:
                     f"{where}, line {rows.line_num}: must have {len(names)} columns, got {len(row)}"
                 )
             cells = {name: cell.strip() for name, cell in zip(names, row, strict=True) if cell.strip()}
-            units = {name[len(_UNIT) :]: cell for name, cell in cells.items() if name.startswith(_UNIT)}
-            fields = {name: cell for name, cell in cells.items() if name in TEXTS or name == "interval"}
+            fields: dict[str, Any] = {name: cells[name] for name in cells if name in (*TEXTS, "interval")}
+            for field, prefix in _PREFIXES.items():
+                fields[field] = {
+                    name[len(prefix) :]: cell for name, cell in cells.items() if name.startswith(prefix)
+                }
             line = f"{where}, line {rows.line_num}"
-            found.append(_device(cells.get("sensor_id", ""), {**fields, "units": units}, line, at))
+            found.append(_device(cells.get("sensor_id", ""), fields, line, at))
         return found
     except csv.Error as error:
         raise ConfigurationError(f"{where}, line {rows.line_num}: {error}") from None
@@ -106,21 +113,24 @@ def _device(sensor_id: str, fields: Mapping[str, Any], where: str, at: float) ->
 
     Args:
         sensor_id: The sensor.
-        fields: Texts, ``interval`` and ``units``.
+        fields: Texts, ``interval``, and tables of quantities.
         where: Where they stand, for messages.
         at: When they are said.
     """
-    if strange := sorted(fields.keys() - {*TEXTS, "interval", "units"}):
+    if strange := sorted(fields.keys() - {*TEXTS, "interval", *OF_QUANTITIES}):
         raise ConfigurationError(
-            f"{where}: fields must be {', '.join(TEXTS)}, interval or units, got {', '.join(strange)[:200]}"
+            f"{where}: fields must be {', '.join((*TEXTS, *OF_QUANTITIES))} or interval, "
+            f"got {', '.join(strange)[:200]}"
         )
-    units = fields.get("units", {})
-    if not isinstance(units, dict):
-        raise ConfigurationError(f"{where}: units must be a table of quantities, got {shown(units)}")
+    tables = {name: fields.get(name, {}) for name in OF_QUANTITIES}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{where}: {name} must be a table of quantities, got {shown(table)}")
     try:
         check_sensor_id(sensor_id)
-        for quantity in units:
-            check_quantity(quantity)
+        for table in tables.values():
+            for quantity in table:
+                check_quantity(quantity)
     except InputError as error:
         raise ConfigurationError(f"{where}: {error.detail}") from None
     return Device(
@@ -128,7 +138,15 @@ def _device(sensor_id: str, fields: Mapping[str, Any], where: str, at: float) ->
         at,
         **{name: _text(fields.get(name, ""), f"{where}: {name}", _LONGEST_TEXT) for name in TEXTS},
         units={
-            each: _text(unit, f"{where}: the unit of {each}", _LONGEST_UNIT) for each, unit in units.items()
+            each: _text(unit, f"{where}: the unit of {each}", _LONGEST_UNIT)
+            for each, unit in tables["units"].items()
+        },
+        precisions={
+            each: _decimals(cell, f"{where}: the precision of {each}")
+            for each, cell in tables["precisions"].items()
+        },
+        ranges={
+            each: _range(cell, f"{where}: the range of {each}") for each, cell in tables["ranges"].items()
         },
         interval=_interval(fields.get("interval"), where),
     )
@@ -140,6 +158,24 @@ def _text(value: Any, what: str, longest: int) -> str:
             f"{what} must be a text of at most {longest} characters on one line, got {shown(value)}"
         )
     return value
+
+
+def _decimals(value: Any, what: str) -> int:
+    text = str(value)
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) > _MOST_DECIMALS:
+        raise ConfigurationError(f"{what} must be decimal places, 0 to {_MOST_DECIMALS}, got {shown(value)}")
+    return int(text)
+
+
+def _range(value: Any, what: str) -> tuple[float, float]:
+    ends = value.split("..") if isinstance(value, str) else value
+    try:
+        least, greatest = (math.nan if isinstance(each, bool) else float(each) for each in ends)
+    except (TypeError, ValueError, OverflowError):
+        least = greatest = math.nan
+    if not (math.isfinite(least) and math.isfinite(greatest) and least <= greatest):
+        raise ConfigurationError(f"{what} must be two numbers, the least first (0..100), got {shown(value)}")
+    return least, greatest
 
 
 def _interval(value: Any, where: str) -> float | None:
@@ -159,21 +195,33 @@ def _interval(value: Any, where: str) -> float | None:
 def devices_as_csv(devices: Iterable[Device]) -> str:
     """Write devices as `read_devices` reads them, by id."""
     ordered = sorted(devices, key=lambda each: each.sensor_id)
-    quantities = sorted({quantity for each in ordered for quantity in each.units})
+    columns = [
+        (name, quantity)
+        for name in OF_QUANTITIES
+        for quantity in sorted({quantity for each in ordered for quantity in getattr(each, name)})
+    ]
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([*_COLUMNS, *(f"{_UNIT}{quantity}" for quantity in quantities)])
+    rows.writerow([*_COLUMNS, *(f"{_PREFIXES[name]}{quantity}" for name, quantity in columns)])
     for each in ordered:
-        interval = "" if each.interval is None else repr(each.interval).removesuffix(".0")
+        interval = "" if each.interval is None else _number(each.interval)
         rows.writerow(
             [
                 each.sensor_id,
                 *(getattr(each, name) for name in TEXTS),
                 interval,
-                *(each.units.get(quantity, "") for quantity in quantities),
+                *(_cell(getattr(each, name).get(quantity, "")) for name, quantity in columns),
             ]
         )
     return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    return "..".join(map(_number, value)) if isinstance(value, tuple) else str(value)
+
+
+def _number(value: float) -> str:
+    return repr(value).removesuffix(".0")
 
 
 def devices_as_toml(devices: Iterable[Device]) -> str:
@@ -182,5 +230,13 @@ def devices_as_toml(devices: Iterable[Device]) -> str:
     for each in sorted(devices, key=lambda each: each.sensor_id):
         # The name is always there: a table without a field would not be written.
         fields = {name: getattr(each, name) or (None if name != "name" else "") for name in TEXTS}
-        tables[each.sensor_id] = {**fields, "interval": each.interval, "units": dict(each.units) or None}
+        of_quantities = {
+            name: {
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in getattr(each, name).items()
+            }
+            or None
+            for name in OF_QUANTITIES
+        }
+        tables[each.sensor_id] = {**fields, "interval": each.interval, **of_quantities}
     return toml_of(tables)

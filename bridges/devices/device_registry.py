@@ -1,18 +1,23 @@
-"""The devices as the topic `devices` has them: the newest record of a sensor is what is known of it."""
+"""The devices as the topics `devices` and `announcements` have them, put together."""
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from math import inf
 from threading import Lock
+from typing import Final
 
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.confirmed_writing import OF_ITS_KEY, write_confirmed
 from bridges.kafka.topic_reader import TopicReader, read_whole
 from bridges.process.settings import Settings
 from streams.errors import InputError
+from streams.known_devices import KnownDevices
 from streams.records.catalogue import CATALOGUE
-from streams.records.types import Device, decode_as
+from streams.records.types import Announcement, Device, decode_as
 
-DEVICES = CATALOGUE.of(Device)
+REGISTRY: Final = (CATALOGUE.of(Device).topic, CATALOGUE.of(Announcement).topic)
+"""The topics on which stands what is known of devices."""
 _CONFIRM_SECONDS = 60.0
 _READ_SECONDS = 60.0
 # A name that was given now is in what people are told after so long.
@@ -21,28 +26,30 @@ _REFRESH_PATIENCE_SECONDS = 2.0
 _AGAIN_SECONDS = 5.0
 
 
-def take_device(devices: dict[str, Device], value: bytes) -> str:
-    """Take in a record, and return whose; what is none of ours says nothing: nothing depends on a name."""
-    try:
-        device = decode_as(Device, value)
-    except InputError:
-        return ""
-    if (known := devices.get(device.sensor_id)) is None or device.at >= known.at:
-        devices[device.sensor_id] = device
-    return device.sensor_id
+def take_device(devices: KnownDevices, value: bytes) -> str:
+    """Take in a record of `devices` or `announcements`, and return whose.
+
+    What is none of ours says nothing: nothing depends on a name.
+    """
+    for kind in (Announcement, Device):  # a device has no source
+        with suppress(InputError):
+            return devices.take(decode_as(kind, value))
+    return ""
 
 
-def devices_on_kafka(settings: Settings) -> dict[str, Device]:
+def devices_on_kafka(settings: Settings, until: float = inf) -> KnownDevices:
     """Return what is known of each sensor, by its id; nothing if there is no such topic yet.
 
     Args:
         settings: Where Kafka is.
+        until: Nothing counts that was said later (seconds since the Unix epoch).
 
     Raises:
         TransientError: If Kafka cannot be reached, or they could not be read to their end.
     """
-    found: dict[str, Device] = {}
-    read_whole(settings, DEVICES.topic, lambda value: take_device(found, value), seconds=_READ_SECONDS)
+    found = KnownDevices(until)
+    for topic in REGISTRY:
+        read_whole(settings, topic, lambda value: take_device(found, value), seconds=_READ_SECONDS)
     return found
 
 
@@ -51,14 +58,19 @@ def write_devices(settings: Settings, devices: Iterable[Device]) -> None:
 
     Args:
         settings: Where Kafka is.
-        devices: What is known.
+        devices: What people say, or what is announced.
 
     Raises:
         TransientError: If Kafka does not confirm all of it: writing it again does no harm.
     """
     ensure_topics(settings)
-    placed = ((each, OF_ITS_KEY) for each in devices)
-    write_confirmed(settings, DEVICES, placed, seconds=_CONFIRM_SECONDS, remedy="import them again")
+    records = list(devices)
+    for kind in (Device, Announcement):
+        placed = [(each, OF_ITS_KEY) for each in records if type(each) is kind]
+        if placed:
+            write_confirmed(
+                settings, CATALOGUE.of(kind), placed, seconds=_CONFIRM_SECONDS, remedy="import them again"
+            )
 
 
 class DeviceLabels:
@@ -72,8 +84,8 @@ class DeviceLabels:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._devices: dict[str, Device] = {}
-        self._reader = TopicReader(settings, [DEVICES.topic])
+        self._devices = KnownDevices()
+        self._reader = TopicReader(settings, REGISTRY)
         self._clock = clock
         self._due = -1.0
         self._lock = Lock()

@@ -46,13 +46,22 @@ class Listened:
             self.beyond += 1
 
 
-def listen(mqtt: MqttSettings, seconds: float, filters: Sequence[str] = ("#",)) -> Listened:
+def listen(
+    mqtt: MqttSettings,
+    seconds: float,
+    filters: Sequence[str] = ("#",),
+    *,
+    into: Listened | None = None,
+    until: threading.Event | None = None,
+) -> Listened:
     """Subscribe to everything for a while.
 
     Args:
         mqtt: Where the broker is.
         seconds: How long.
         filters: Topic filters.
+        into: Takes the messages, in a thread of its own; ``None``: they are kept.
+        until: Ends it sooner.
 
     Raises:
         TransientError: If the broker cannot be reached or refuses.
@@ -73,7 +82,7 @@ def listen(mqtt: MqttSettings, seconds: float, filters: Sequence[str] = ("#",)) 
         client.username_pw_set(mqtt.username, mqtt.password.get_secret_value())
     if mqtt.tls:
         client.tls_set_context(mqtt_context(mqtt))
-    found, answered, problem = Listened(), threading.Event(), [""]
+    found, answered, problem = into or Listened(), threading.Event(), [""]
 
     def connected(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
@@ -100,7 +109,7 @@ def listen(mqtt: MqttSettings, seconds: float, filters: Sequence[str] = ("#",)) 
     try:
         if not answered.wait(_CONNECT_SECONDS) or problem[0]:
             raise TransientError(f"MQTT broker at {mqtt.host}:{mqtt.port}: {problem[0] or 'no answer'}")
-        threading.Event().wait(seconds)
+        (until or threading.Event()).wait(seconds)
     finally:
         client.disconnect()
         client.loop_stop()

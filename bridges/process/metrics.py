@@ -51,6 +51,12 @@ MQTT_PASSED_OVER = _counter(
     "weir_mqtt_messages_passed_over_total",
     "Messages of which nothing went on: presence that is known, settings, what a map or a setting passes over.",
 )
+DEVICES_LEARNED = _counter(
+    "weir_devices_learned_total",
+    "Announcements of devices (`learn_devices`): new, changed, that wait since they have changed within the hour, "
+    "left_out for want of room; rounds that have failed.",
+    "became",
+)
 MQTT_COPIES = _counter(
     "weir_mqtt_messages_copies_total", "Messages that came again because another filter fits them, too."
 )
@@ -139,6 +145,9 @@ LOST_OFFSETS = _counter(
 )
 TABLE_ROWS = _gauge("weir_table_rows", "Rows of a table in owned partitions.", "table")
 DEVICES = _gauge("weir_devices", "Devices of owned partitions by whether they are there.", "state")
+DEVICE_CONFLICTS = _gauge(
+    "weir_device_conflicts", "Fields of devices in which people and announcements differ, of all partitions."
+)
 LIMITS_UNJUDGED = _counter(
     "weir_limit_values_unjudged_total",
     "Values beyond a limit that has a condition (`when`) of which was not known whether it held: not judged.",

@@ -86,6 +86,9 @@ class BridgeSettings(Section):
     """A message on a longer topic becomes a dead letter (``too_large``)."""
     ignored_fields: Annotated[frozenset[str], CommaSeparated] = frozenset()
     """Fields of a payload that are no quantities and may hold anything (``unit,firmware``)."""
+    learn_devices: bool = False
+    """Keep the registry of devices filled with what is announced by MQTT and in births: every five minutes, by a
+    connection of its own. What people say is never overwritten."""
     tick_seconds: Seconds = 5
     """How often a tick is written into each partition of `readings`."""
     linger_ms: float = Field(default=5, ge=0)

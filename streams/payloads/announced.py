@@ -1,11 +1,14 @@
-"""What devices, and what speaks for them, announce of themselves: names, places, units, by the ids of readings.
+"""What devices, and what speaks for them, announce of themselves, by the ids of readings.
 
-    zigbee2mqtt/bridge/devices            names and units of all devices
-    homeassistant/…/config                Home Assistant discovery: name, suggested area, unit of an entity's state
-    tasmota/discovery/<mac>/config        name
-    homie/<device>/$name, …/$unit, $description
-    application/<id>/device/<eui>/event/up   ChirpStack: name of the device, and of its application
+    zigbee2mqtt/bridge/devices            name, kind, units and ranges of all devices
+    homeassistant/…/config                Home Assistant discovery: name, suggested area, kind; unit and precision of an
+                                          entity's state, and how long it lasts
+    tasmota/discovery/<mac>/config        name, kind
+    homie/<device>/$name, …/$unit, …/$format, $description
+    application/<id>/device/<eui>/event/up   ChirpStack: name, application, profile, tags
+    v3/<application>/devices/<id>/up      The Things Stack: application, kind, where the user has put it
     births (Sparkplug)                    device, edge node, group
+    {place}, {machine}, {group}, {kind}   levels of that name in the topic template of a map
 
 Which sensor and quantity an announcement is about the maps in force say: a number is read on the topic that it names,
 as if the device had sent it. What they would not read is nobody's, and says nothing.
@@ -13,14 +16,17 @@ as if the device had sent it. What they would not read is nobody's, and says not
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from math import isfinite
+from typing import Any, Final
 
 import msgspec
 
+from streams.detection.attendance import SILENT_FACTOR
 from streams.errors import InputError
+from streams.known_devices import TEXTS
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.names import joined, whole_id
-from streams.records.types import Birth, Device
+from streams.records.types import Announcement, Birth
 
 FILTERS = (
     "zigbee2mqtt/bridge/devices",
@@ -29,10 +35,20 @@ FILTERS = (
     "tasmota/discovery/+/config",
     "homie/+/$name",
     "homie/+/+/+/$unit",
+    "homie/+/+/+/$format",
     "homie/5/+/$description",
     "application/+/device/+/event/up",
+    "v3/+/devices/+/up",
 )
 """Topic filters of announcements; most are kept by the broker."""
+LEVELS: Final = frozenset({"place", "machine", "group", "kind"})
+"""Names of levels of a topic that say what a sensor belongs to."""
+_TAGS: Final = {"location": "place", "room": "place", **{name: name for name in LEVELS}}
+_BY_FIRST_LEVEL: Final = {"application": "chirpstack", "v3": "things-stack"}
+_MOST_DECIMALS = 12
+_LONGEST_SECONDS = 31_622_400
+MOST_ANNOUNCED: Final = 100_000
+"""Sensors, each for every source, of which it is noted what is announced; about 1 kB each."""
 
 LONGEST_TEXT = 200
 LONGEST_UNIT = 32
@@ -43,8 +59,8 @@ _STEP = re.compile(r"\.(\w+)|\[['\"]([^'\"\]]+)['\"]\]")
 _LONG = {
     "stat_t": "state_topic", "unit_of_meas": "unit_of_measurement", "val_tpl": "value_template", "dev": "device",
     "cmps": "components", "sa": "suggested_area",
+    "mf": "manufacturer", "mdl": "model", "exp_aft": "expire_after", "sug_dsp_prc": "suggested_display_precision",
 }  # fmt: skip
-_TEXTS = ("name", "place", "machine", "group")
 
 Json = Mapping[str, Any]
 
@@ -58,17 +74,39 @@ class Announced:
 
     def __init__(self, maps: MapsInForce) -> None:
         self._maps = maps
-        self._texts: dict[str, dict[str, str]] = {}
-        self._units: dict[str, dict[str, str]] = {}
+        self._found: dict[tuple[str, str], dict[str, Any]] = {}
+        self._source = ""
+        self.left_out = 0
+        """Announcements of sensors for which there was no room."""
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The topic filters of what can be an announcement."""
+        levels = {
+            filter_
+            for rule, _ in self._maps.rules
+            for template in rule.templates
+            if template.names & LEVELS
+            for filter_ in template.filters
+        }
+        return (*FILTERS, *sorted(levels))
 
     def take(self, topic: str, payload: bytes) -> bool:
         """Take in a message; returns whether it is an announcement that can be read."""
+        known = self._take_known(topic, payload)
+        self._source = "topic"
+        return self._levels(topic, payload) or known
+
+    def _take_known(self, topic: str, payload: bytes) -> bool:
         levels = topic.split("/")
+        self._source = _BY_FIRST_LEVEL.get(levels[0], levels[0])
         match levels:
             case ["homie", device, "$name"]:
                 return self._homie(device, payload)
-            case ["homie", device, node, unit_of, "$unit"]:
-                return self._put(f"homie/{device}/{node}/{unit_of}", (), unit=_text(payload))
+            case ["homie", device, node, of, "$unit"]:
+                return self._put(f"homie/{device}/{node}/{of}", (), unit=_text(payload))
+            case ["homie", device, node, of, "$format"]:
+                return self._put(f"homie/{device}/{node}/{of}", (), ends=_text(payload).split(":"))
         try:
             document = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -76,36 +114,39 @@ class Announced:
         match levels:
             case ["zigbee2mqtt", "bridge", "devices"] if isinstance(document, list):
                 return sum(self._zigbee(each) for each in document if isinstance(each, dict)) > 0
-            case ["homeassistant", *_, "config"] if isinstance(document, dict):
+            case _ if not isinstance(document, dict):
+                return False
+            case ["homeassistant", *_, "config"]:
                 return self._discovery(_spelt_out(document))
-            case ["tasmota", "discovery", _, "config"] if isinstance(document, dict):
+            case ["tasmota", "discovery", _, "config"]:
                 return self._tasmota(document)
-            case ["homie", "5", device, "$description"] if isinstance(document, dict):
+            case ["homie", "5", device, "$description"]:
                 return self._homie_5(device, document)
-            case ["application", _, "device", _, "event", "up"] if isinstance(document, dict):
+            case ["application", _, "device", _, "event", "up"]:
                 return self._chirpstack(topic, payload, document)
+            case ["v3", _, "devices", _, "up"]:
+                return self._things_stack(topic, payload, document)
         return False
 
     def take_births(self, births: Iterable[Birth]) -> None:
         """Take in births of Sparkplug nodes and devices: their own names, and what they are behind."""
+        self._source = "sparkplug"
         for birth in births:
             group, node, *device = birth.source.split("/", 2)
             name = device[0] if device else node
             sensor = whole_id(joined([group, node, *device]))
             self._note(sensor, {"name": name, "machine": node if device else "", "group": group})
 
-    def devices(self, at: float) -> list[Device]:
-        """Return what was announced, by sensor.
+    def announcements(self, at: float) -> list[Announcement]:
+        """Return what was announced, by sensor and source.
 
         Args:
             at: When it is said (seconds since the Unix epoch).
         """
         return [
-            msgspec.convert(
-                {"sensor_id": sensor, "at": at, "units": self._units.get(sensor, {}), **texts}, Device
-            )
-            for sensor, texts in sorted(self._texts.items())
-            if texts or sensor in self._units
+            Announcement(sensor, at, source=source, **fields)
+            for (sensor, source), fields in sorted(self._found.items())
+            if fields
         ]
 
     # -- of each system --------------------------------------------------------------------------------------------
@@ -117,14 +158,19 @@ class Announced:
         topic = f"zigbee2mqtt/{name}"
         definition = device.get("definition")
         exposes = definition.get("exposes") if isinstance(definition, dict) else None
-        known = device.get("type") != "Coordinator" and self._put(topic, ("x",), name=name)
+        about = definition if isinstance(definition, dict) else {}
+        kind = _kind(about.get("vendor"), about.get("model"))
+        known = device.get("type") != "Coordinator" and self._put(topic, ("x",), name=name, kind=kind)
         for feature in _features(exposes) if known else ():
-            self._put(topic, (str(feature.get("property")),), unit=feature.get("unit"))
+            ends = [feature.get("value_min"), feature.get("value_max")]
+            self._put(topic, (str(feature.get("property")),), unit=feature.get("unit"), ends=ends)
         return known
 
     def _tasmota(self, config: Json) -> bool:
         topic = config.get("t")
-        return isinstance(topic, str) and self._put(f"tele/{topic}/SENSOR", ("x",), name=config.get("dn"))
+        return isinstance(topic, str) and self._put(
+            f"tele/{topic}/SENSOR", ("x",), name=config.get("dn"), kind=config.get("md")
+        )
 
     def _discovery(self, config: Json) -> bool:
         about = _spelt_out(config.get("device"))
@@ -140,8 +186,16 @@ class Announced:
                 topic = topic.replace("~", base)
             template = _PATH.search(str(entity.get("value_template", "")))
             way = tuple(a or b for a, b in _STEP.findall(template[1])) if template else ()
-            place, unit = about.get("suggested_area"), entity.get("unit_of_measurement")
-            found |= self._put(topic, way, name=about.get("name"), place=place, unit=unit)
+            found |= self._put(
+                topic,
+                way,
+                entity.get("unit_of_measurement"),
+                decimals=entity.get("suggested_display_precision"),
+                lasts=entity.get("expire_after", config.get("expire_after")),
+                name=about.get("name"),
+                place=about.get("suggested_area"),
+                kind=_kind(about.get("manufacturer"), about.get("model")),
+            )
         return found
 
     def _homie(self, device: str, payload: bytes) -> bool:
@@ -153,8 +207,9 @@ class Announced:
         for node, about in nodes.items() if isinstance(nodes, dict) else ():
             properties = about.get("properties") if isinstance(about, dict) else None
             for name, each in properties.items() if isinstance(properties, dict) else ():
-                unit = each.get("unit") if isinstance(each, dict) else None
-                self._put(f"homie/5/{device}/{node}/{name}", (), unit=unit)
+                told = each if isinstance(each, dict) else {}
+                ends = str(told.get("format", "")).split(":")
+                self._put(f"homie/5/{device}/{node}/{name}", (), unit=told.get("unit"), ends=ends)
         return found
 
     def _chirpstack(self, topic: str, payload: bytes, event: Json) -> bool:
@@ -162,22 +217,72 @@ class Announced:
         if not isinstance(about, dict):
             return False
         sensors = self._read(topic, payload)
+        tags = about.get("tags")
+        tagged = (
+            {_TAGS[name]: text for name, text in tags.items() if name in _TAGS}
+            if isinstance(tags, dict)
+            else {}
+        )
+        names = {"name": "deviceName", "group": "applicationName", "kind": "deviceProfileName"}
         for sensor in sensors:
-            self._note(sensor, {"name": about.get("deviceName"), "group": about.get("applicationName")})
+            self._note(sensor, {**{ours: about.get(theirs) for ours, theirs in names.items()}, **tagged})
         return bool(sensors)
+
+    def _things_stack(self, topic: str, payload: bytes, event: Json) -> bool:
+        ids, uplink = _object(event, "end_device_ids"), _object(event, "uplink_message")
+        version, put = _object(uplink, "version_ids"), _object(_object(uplink, "locations"), "user")
+        spot = _numbers([put.get(name) for name in ("latitude", "longitude")])  # gps and others move
+        place = "" if spot is None else f"{spot[0]:.5f}, {spot[1]:.5f}"
+        group = _object(ids, "application_ids").get("application_id")
+        kind = _kind(version.get("brand_id"), version.get("model_id"))
+        sensors = self._read(topic, payload)
+        for sensor in sensors:
+            self._note(sensor, {"name": ids.get("device_id"), "place": place, "group": group, "kind": kind})
+        return bool(sensors)
+
+    def _levels(self, topic: str, payload: bytes) -> bool:
+        """Note what levels of a topic say of those of which a message is a reading."""
+        for candidate in self._maps.route(topic.encode(errors="surrogatepass")):
+            if candidate.rule is not None and (told := LEVELS & candidate.names.keys()):
+                sensors = self._read(topic, payload)
+                for sensor in sensors:
+                    self._note(sensor, {name: candidate.names[name] for name in told})
+                return bool(sensors)
+        return False
 
     # -- whose it is -----------------------------------------------------------------------------------------------
 
-    def _put(self, topic: str, way: tuple[str, ...], unit: Any = None, **texts: Any) -> bool:
-        """Note what is said of whoever sends a number at a path of a topic's payload; tells whether anybody would."""
+    def _put(
+        self,
+        topic: str,
+        way: tuple[str, ...],
+        unit: Any = None,
+        *,
+        decimals: Any = None,
+        ends: Any = None,
+        lasts: Any = None,
+        **texts: Any,
+    ) -> bool:
+        """Note what is said of whoever sends a number at a path of a topic's payload; tells whether anybody would.
+
+        Args:
+            topic, way: The topic, and the path of the number.
+            unit, decimals, ends: Of that quantity; ``ends`` are least and greatest value.
+            lasts: After how many seconds without a message it counts as unavailable.
+            texts: Of the device.
+        """
         value: Any = 1
         for step in reversed(way):
             value = {step: value}
         sensors = self._read(topic, msgspec.json.encode(value))
+        told = {"units": _unit(unit), "precisions": _decimals(decimals), "ranges": _range(ends)}
         for sensor, quantities in sensors.items():
-            self._note(sensor, texts)
-            if isinstance(unit, str) and (short := unit.strip()[:LONGEST_UNIT]) and short.isprintable():
-                self._units.setdefault(sensor, {}).update(dict.fromkeys(quantities, short))
+            known = self._note(sensor, texts)
+            if isinstance(lasts, int) and not isinstance(lasts, bool) and 0 < lasts <= _LONGEST_SECONDS:
+                known.setdefault("interval", lasts / SILENT_FACTOR)
+            for name, each in told.items():
+                if each is not None and quantities:
+                    known.setdefault(name, {}).update(dict.fromkeys(quantities, each))
         return bool(sensors)
 
     def _read(self, topic: str, payload: bytes) -> dict[str, list[str]]:
@@ -191,26 +296,50 @@ class Announced:
         readings = [] if outcome is None else [each.reading for each in outcome.readings]
         return {each.sensor_id: list(each.values) for each in readings}
 
-    def _note(self, sensor: str, texts: Mapping[str, Any]) -> None:
-        known = self._texts.setdefault(sensor, {})
-        for name in _TEXTS:
+    def _note(self, sensor: str, texts: Mapping[str, Any]) -> dict[str, Any]:
+        """Note texts about a sensor, and return all that its source says of it."""
+        if len(self._found) >= MOST_ANNOUNCED and (sensor, self._source) not in self._found:
+            self.left_out += 1
+            return {}
+        known = self._found.setdefault((sensor, self._source), {})
+        for name in TEXTS:
             text = texts.get(name)
             short = text.strip()[:LONGEST_TEXT] if isinstance(text, str) else ""
             if short and short.isprintable() and short != sensor:  # its id says that already
                 known.setdefault(name, short)
+        return known
 
 
-def filled_in(known: Device | None, announced: Device) -> Device:
-    """Return a device with what is announced where people have said nothing: what they said stays.
+def _unit(unit: Any) -> str | None:
+    short = unit.strip()[:LONGEST_UNIT] if isinstance(unit, str) else ""
+    return short if short and short.isprintable() else None
 
-    >>> filled_in(Device("a", 1.0, "Boiler"), Device("a", 2.0, "0x17", "hall 7")).label
-    'Boiler, hall 7'
-    """
-    if known is None:
-        return announced
-    said = msgspec.structs.asdict(known) | {"at": announced.at, "units": {**announced.units, **known.units}}
-    filled: dict[str, str] = {name: getattr(known, name) or getattr(announced, name) for name in _TEXTS}
-    return msgspec.convert(said | filled, Device)
+
+def _decimals(decimals: Any) -> int | None:
+    fits = isinstance(decimals, int) and not isinstance(decimals, bool) and 0 <= decimals <= _MOST_DECIMALS
+    return decimals if fits else None
+
+
+def _range(ends: Any) -> tuple[float, float] | None:
+    found = _numbers(ends)
+    return None if found is None or found[0] > found[1] else found
+
+
+def _numbers(pair: Any) -> tuple[float, float] | None:
+    try:
+        left, right = (float(each) for each in pair if not isinstance(each, bool))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (left, right) if isfinite(left) and isfinite(right) else None
+
+
+def _kind(maker: Any, model: Any) -> str:
+    return " ".join(each for each in (maker, model) if isinstance(each, str))
+
+
+def _object(document: Json, name: str) -> Json:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _features(exposes: Any, depth: int = 4) -> Iterable[Json]:

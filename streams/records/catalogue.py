@@ -13,6 +13,7 @@ from streams.records.record_type import DAY_MS, Catalogue, Kept, Maker, Recomput
 from streams.records.rule_records import RuleChange, RulesApplied
 from streams.records.types import (
     Aggregate,
+    Announcement,
     Anomaly,
     Birth,
     DeadLetter,
@@ -166,9 +167,16 @@ CATALOGUE = Catalogue(
         ),
         RecordType(
             kind=Device,
-            topic=TopicSpec("devices", "sensor id", -1, compacted=True),
+            topic=TopicSpec("devices", "sensor id", -1, compacted=True, whole_ms=365 * DAY_MS),
             word="devices",
             identity=("sensor_id", "at"),
+            event_time="at",
+        ),
+        RecordType(
+            kind=Announcement,
+            topic=TopicSpec("announcements", "sensor id", -1),
+            word="announcements of devices",
+            identity=("sensor_id", "source", "at"),
             event_time="at",
         ),
         RecordType(

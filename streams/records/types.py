@@ -292,7 +292,10 @@ class Device(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         at: When it was said (seconds since the Unix epoch).
         name: What people call it.
         place, machine, group: Where it is, and what it belongs to.
+        kind: What sort of device it is: its maker and model.
         units: Quantity -> its unit.
+        precisions: Quantity -> decimal places that mean something.
+        ranges: Quantity -> the least and the greatest value that it can have.
         interval: Seconds between two readings, as expected.
     """
 
@@ -302,13 +305,26 @@ class Device(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     place: str = ""
     machine: str = ""
     group: str = ""
+    kind: str = ""
     units: dict[Quantity, str] = {}
+    precisions: dict[Quantity, int] = {}
+    ranges: dict[Quantity, tuple[float, float]] = {}
     interval: float | None = None
 
     @property
     def label(self) -> str:
         """Its name and place, for people; empty if it has neither."""
         return ", ".join(part for part in (self.name, self.place) if part)
+
+
+class Announcement(Device, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """What is announced of a sensor, by itself or by what speaks for it: the newest of each sensor and source counts.
+
+    Args:
+        source: Who announces it: ``zigbee2mqtt``, ``homeassistant`` …
+    """
+
+    source: str
 
 
 class Insight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

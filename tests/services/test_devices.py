@@ -7,9 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
-from bridges.devices.device_registry import DeviceLabels, write_devices
+from bridges.devices.device_learning import AGAIN_SECONDS, DeviceLearner
+from bridges.devices.device_registry import DeviceLabels, devices_on_kafka, write_devices
 from bridges.kafka.clients import ensure_topics, topic_configs
 from bridges.kafka.confirmed_writing import OF_ITS_KEY, write_confirmed
+from bridges.process import settings as all_settings
 from bridges.process.settings import KafkaSettings, Settings
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Birth, Device
@@ -95,7 +97,7 @@ def test_what_devices_announce_fills_in_what_nobody_has_said(
     write_devices(settings, [Device(unique_name, 1.0, "The washer", units={"x": "y"})])
     arguments = ("devices", "import", "--from", "mqtt", "--from", "births", "--seconds", "1")
     before = weir("devices", "list")
-    assert " new, 1 changed" in weir(*arguments, "--dry-run")
+    assert " new, 0 changed" in weir(*arguments, "--dry-run")
     assert weir("devices", "list") == before
     weir(*arguments)
     lines = weir("devices", "list").splitlines()
@@ -103,3 +105,51 @@ def test_what_devices_announce_fills_in_what_nobody_has_said(
     assert f"{unique_name}:line:saw: saw; machine line; group {unique_name}" in lines
     assert "0 new, 0 changed" in weir(*arguments)
     assert "give a file, or --from" in weir("devices", "import", code=2)
+
+
+def test_the_bridge_learns_what_is_announced_and_what_people_say_is_never_overwritten(
+    settings: Settings, mqtt: tuple[str, int], unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIR_MQTT__HOST", mqtt[0])
+    monkeypatch.setenv("WEIR_MQTT__PORT", str(mqtt[1]))
+    settings = all_settings.load()
+    broker = Publisher(*mqtt, f"{unique_name}-broker")
+
+    def announce(area: str) -> None:
+        config = {
+            "state_topic": f"tele/{unique_name}/SENSOR", "value_template": "{{ value_json.ENERGY.Power }}",
+            "device": {"name": "Washer", "suggested_area": area}, "expire_after": 600,
+        }  # fmt: skip
+        broker.publish(f"homeassistant/sensor/{unique_name}/config", json.dumps(config), retain=True)
+        broker.wait()
+
+    now = 1_790_000_000.0
+    learner = DeviceLearner(settings, lambda: now)
+
+    def learnt() -> Device:
+        learner.learn(1.0)
+        return devices_on_kafka(settings)[unique_name]
+
+    announce("Bath")
+    found = learnt()
+    assert (found.name, found.place, found.interval, found.at) == ("Washer", "Bath", 120.0, now)
+    now += 10
+    assert learnt().at == now - 10, "it says nothing new"
+    announce("Kitchen")
+    assert learnt().place == "Bath", "it changes at most once an hour"
+    now += AGAIN_SECONDS
+    assert learnt().place == "Kitchen"
+    Path("said.csv").write_text(f"sensor_id,place\n{unique_name},Cellar\n")
+    assert weir("devices", "import", "said.csv") == "1 new, 0 changed, 0 as they were\n"
+    announce("Attic")
+    now += 2 * AGAIN_SECONDS
+    assert (learnt().place, learnt().name) == ("Cellar", "Washer")
+    [conflict] = weir("devices", "conflicts").splitlines()
+    assert conflict == f"{unique_name}: place is 'Cellar', homeassistant announces 'Attic'"
+    assert json.loads(weir("devices", "conflicts", "--json"))["announced"] == "Attic"
+    for at, place in ((1_790_000_005, "Bath"), (1_790_000_000 + 4000, "Kitchen")):
+        weir("devices", "export", "then.csv", "--at", str(at))
+        assert f"{unique_name},Washer,{place}" in Path("then.csv").read_text()
+    broker.publish(f"homeassistant/sensor/{unique_name}/config", b"", retain=True)
+    broker.wait()
+    broker.close()

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from streams.payloads.formats.sparkplug import payload_class
-from streams.records.types import DeadLetter, Presence, Reading, decode_as, decode_reading
+from streams.records.types import Announcement, DeadLetter, Presence, Reading, decode_as, decode_reading
 from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
 
 StartBridge = Callable[..., BridgeProcess]
@@ -146,3 +146,24 @@ def test_suggest_says_what_a_broker_has_without_touching_it(
     assert "of 2 messages 0 would be readings" in result.output
     assert "{sensor}/data" in result.output
     assert "this map would read 2 of them as 2 sensors" in result.output
+
+
+def test_a_bridge_that_is_told_to_fills_the_registry_with_what_is_announced(
+    start_bridge: StartBridge, publisher: Publisher, unique_name: str, kafka: str
+) -> None:
+    name = unique_name.replace("/", "-")
+    topic = f"application/7/device/{name}/event/up"
+    uplink = {
+        "time": "2026-09-21T14:13:58Z", "object": {"temperature": 4.1},
+        "deviceInfo": {"devEui": name, "deviceName": "Cold store", "deviceProfileName": "EM300-TH"},
+    }  # fmt: skip
+    publisher.publish(topic, json.dumps(uplink), retain=True)
+    publisher.wait()
+    start_bridge(WEIR_BRIDGE__LEARN_DEVICES="true", WEIR_BRIDGE__UNMATCHED="ignore")
+    found = [
+        decode_as(Announcement, each.value())
+        for each in records_when(kafka, f"{unique_name}.announcements", 1)
+    ]
+    publisher.publish(topic, b"", retain=True)
+    [mine] = [each for each in found if each.sensor_id == name]
+    assert (mine.name, mine.kind, mine.source) == ("Cold store", "EM300-TH", "chirpstack")

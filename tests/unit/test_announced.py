@@ -3,15 +3,20 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridges.devices.announcements import news_of
 from bridges.maps.map_files import built_in
-from streams.payloads.announced import Announced, filled_in
+from streams.device_states import DeviceState, told_of
+from streams.known_devices import KnownDevices
+from streams.payloads.announced import Announced
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.decoded import Found
-from streams.records.types import Birth, Device, Reading
+from streams.payloads.maps.model import Map, Rule
+from streams.records.types import Announcement, Birth, Device, Reading
 
 T = 1_790_000_000.0
 MAPS = built_in()
@@ -22,7 +27,14 @@ def announced(*messages: tuple[str, Any]) -> dict[str, Device]:
     for topic, payload in messages:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         gathered.take(topic, raw)
-    return {each.sensor_id: each for each in gathered.devices(T)}
+    return dict(known_of(gathered))
+
+
+def known_of(gathered: Announced) -> KnownDevices:
+    known = KnownDevices()
+    for each in gathered.announcements(T):
+        known.take(each)
+    return known
 
 
 def read(topic: str, payload: str) -> Reading:
@@ -128,18 +140,127 @@ def test_tasmota_homie_and_chirpstack_say_what_they_are_called() -> None:
 def test_births_name_devices_their_node_and_their_group() -> None:
     gathered = Announced(MapsInForce([], MAPS))
     gathered.take_births([Birth("Mill/line 1", T, {}), Birth("Mill/line 1/saw", T, {})])
-    node, saw = gathered.devices(T)
+    node, saw = known_of(gathered).values()
     assert (node.sensor_id, node.name, node.machine, node.group) == ("Mill:line@_1", "line 1", "", "Mill")
     assert (saw.sensor_id, saw.name, saw.machine, saw.group) == ("Mill:line@_1:saw", "saw", "line 1", "Mill")
 
 
-def test_what_people_have_said_stays() -> None:
+def test_what_people_have_said_stays_whatever_is_announced_and_whenever_and_the_two_are_told() -> None:
     said = Device("a", T, "Boiler 1", "hall 7", units={"t": "°F"}, interval=60.0)
-    told = Device("a", T + 9, "0x17", "cellar", "press", units={"t": "°C", "h": "%"})
-    found = filled_in(said, told)
-    assert (found.name, found.place, found.machine, found.interval) == ("Boiler 1", "hall 7", "press", 60.0)
-    assert found.units == {"t": "°F", "h": "%"}
-    assert filled_in(None, told) == told
+    told = Announcement(
+        "a", T + 9, "0x17", "cellar", "press", units={"t": "°C", "h": "%"}, source="zigbee2mqtt"
+    )
+    for order in ([said, told], [told, said]):
+        known = KnownDevices()
+        for each in order:
+            known.take(each)
+        found = known["a"]
+        assert (found.name, found.place, found.machine, found.interval) == (
+            "Boiler 1",
+            "hall 7",
+            "press",
+            60.0,
+        )
+        assert found.units == {"t": "°F", "h": "%"}
+        assert [(each.field, each.said, each.announced) for each in known.conflicts()] == [
+            ("name", "Boiler 1", "0x17"), ("place", "hall 7", "cellar"), ("units:t", "°F", "°C"),
+        ]  # fmt: skip
+    agreed = msgspec.structs.replace(told, name="Boiler 1", place="hall 7", units={"t": "°F"}, at=T + 10)
+    known.take(agreed)
+    assert known.conflicts() == [], "the newest of a source counts"
+    known.take(told)
+    assert known.conflicts() == [], "in whatever order they come"
+
+
+def test_of_several_sources_the_one_that_speaks_for_the_device_itself_comes_first() -> None:
+    known = KnownDevices()
+    known.take(Announcement("a", T + 5, "by hand", "Attic", source="homeassistant"))
+    known.take(Announcement("a", T, "0x17", source="zigbee2mqtt"))
+    assert (known["a"].name, known["a"].place) == ("0x17", "Attic")
+
+
+def test_what_was_known_at_a_time_is_made_of_what_had_been_said_then() -> None:
+    records = [
+        Device("a", T, place="hall 7"),
+        Device("a", T + 20, place="hall 8"),
+        Announcement("a", T + 10, "Boiler", source="homie"),
+    ]
+    places = []
+    for until in (T - 1, T, T + 15, T + 30):
+        known = KnownDevices(until)
+        for each in records:
+            known.take(each)
+        places.append(known["a"].label if "a" in known else None)
+    assert places == [None, "hall 7", "Boiler, hall 7", "Boiler, hall 8"]
+
+
+def test_what_was_announced_before_stays_where_it_was_not_heard_again() -> None:
+    before = Announcement("a", T, "Boiler", units={"t": "°C"}, source="homie")
+    now = Announcement("a", T + 9, "Boiler 1", units={"h": "%"}, source="homie")
+    known = KnownDevices()
+    known.take(before)
+    assert news_of(known, [before]) == ([], [])
+    wanted = Announcement("a", T + 9, "Boiler 1", units={"t": "°C", "h": "%"}, source="homie")
+    assert news_of(known, [now]) == ([], [wanted])
+    assert news_of(known, [msgspec.structs.replace(before, source="tasmota")])[0] != []
+
+
+def test_zigbee2mqtt_and_home_assistant_say_kind_range_precision_and_how_long_a_value_lasts() -> None:
+    exposes = [{"type": "numeric", "property": "t", "unit": "°C", "value_min": -20, "value_max": 60}]
+    definition = {"vendor": "SONOFF", "model": "SNZB-02", "exposes": exposes}
+    config = {
+        "stat_t": "tele/washer/SENSOR", "val_tpl": "{{ value_json.ENERGY.Power }}", "exp_aft": 600,
+        "sug_dsp_prc": 1, "dev": {"name": "Washer", "mf": "Gosund", "mdl": "SP111"},
+    }  # fmt: skip
+    found = announced(
+        ("zigbee2mqtt/bridge/devices", [{"friendly_name": "oven", "definition": definition}]),
+        ("homeassistant/sensor/washer_power/config", config),
+    )
+    assert (found["oven"].kind, found["oven"].ranges) == ("SONOFF SNZB-02", {"t": (-20.0, 60.0)})
+    washer = found["washer"]
+    assert (washer.kind, washer.precisions, washer.interval) == ("Gosund SP111", {"ENERGY_Power": 1}, 120.0)
+    late = told_of(None, T, washer.interval, T + 600.1)
+    assert late.state is DeviceState.SILENT, "as expire_after says"
+
+
+def test_network_servers_say_what_a_device_is_and_where_its_user_has_put_it() -> None:
+    chirpstack = {
+        "time": "2026-09-21T14:13:58Z", "object": {"temperature": 4.1},
+        "deviceInfo": {
+            "devEui": "24e124136b00aa01", "deviceName": "Cold store", "applicationName": "Fish",
+            "deviceProfileName": "EM300-TH", "tags": {"location": "Quay/hall 2", "machine": "Chiller", "x": "y"},
+        },
+    }  # fmt: skip
+    things = {
+        "end_device_ids": {"device_id": "tank-7", "application_ids": {"application_id": "farm"}},
+        "received_at": "2026-09-21T14:13:20Z",
+        "uplink_message": {
+            "decoded_payload": {"level": 71.5},
+            "version_ids": {"brand_id": "dragino", "model_id": "lds"},
+            "locations": {"user": {"latitude": 52.37, "longitude": 4.894444444}, "frm-payload": {"latitude": 1}},
+        },
+    }  # fmt: skip
+    found = announced(
+        ("application/7/device/24e124136b00aa01/event/up", chirpstack),
+        ("v3/farm@ttn/devices/tank-7/up", things),
+    )
+    store = found["24e124136b00aa01"]
+    assert (store.kind, store.place, store.machine) == ("EM300-TH", "Quay/hall 2", "Chiller")
+    [tank] = [each for each in found.values() if each.group == "farm"]
+    assert (tank.kind, tank.place) == ("dragino lds", "52.37000, 4.89444")
+    assert tank.sensor_id == read("v3/farm@ttn/devices/tank-7/up", json.dumps(things)).sensor_id
+
+
+def test_levels_of_a_topic_that_a_map_names_so_say_place_machine_group_and_kind() -> None:
+    rule = Rule(topic="farm/{place}/{machine}/{sensor}/{kind}", quantity="v")
+    gathered = Announced(MapsInForce([Map("farm", rule=[rule])], MAPS))
+    assert "farm/+/+/+/+" in gathered.filters
+    assert gathered.take("farm/hall 7/press/p-1/probe", b"21.5")
+    assert not gathered.take("farm/hall 7/press/p-2/probe", b"?"), "nobody's reading"
+    [found] = gathered.announcements(T)
+    assert (found.sensor_id, found.place, found.machine, found.kind, found.source) == (
+        "p-1", "hall 7", "press", "probe", "topic",
+    )  # fmt: skip
 
 
 def test_an_announcement_that_says_nothing_usable_is_none() -> None:
@@ -160,6 +281,8 @@ TOPICS = [
 ]  # fmt: skip
 FIELDS = [
     "friendly_name", "definition", "exposes", "property", "unit", "features", "state_topic", "stat_t", "~", "val_tpl",
+    "uplink_message", "end_device_ids", "locations", "user", "latitude", "longitude", "version_ids", "exp_aft", "tags",
+    "sug_dsp_prc", "value_min", "value_max", "format", "decoded_payload", "device_id", "location",
     "device", "dev", "name", "cmps", "components", "t", "dn", "nodes", "properties", "deviceInfo", "object",
 ]  # fmt: skip
 VALUES = st.recursive(
@@ -175,4 +298,4 @@ GATHERED = Announced(MapsInForce([], MAPS))
 )
 def test_whatever_comes_on_these_topics_raises_nothing(topic: str, payload: bytes) -> None:
     GATHERED.take(topic, payload)
-    GATHERED.devices(T)
+    GATHERED.announcements(T)

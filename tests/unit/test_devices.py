@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.devices.device_files import TEXTS, devices_as_csv, devices_as_toml, read_devices
+from bridges.devices.device_files import devices_as_csv, devices_as_toml, read_devices
 from streams.alarms.templates import TEMPLATES, Told
 from streams.alarms.wording import alarm_sentence, title_of
 from streams.errors import ConfigurationError
+from streams.known_devices import TEXTS
 from streams.records.types import Device
 from tests.support.alarm_records import alarm
 
@@ -26,6 +27,12 @@ known = st.builds(
     st.just(AT),
     *(texts for _ in TEXTS),
     units=st.dictionaries(st.sampled_from(["t", "h-2", "p_x"]), texts.filter(bool), max_size=3),
+    precisions=st.dictionaries(st.sampled_from(["t", "u"]), st.integers(0, 12), max_size=2),
+    ranges=st.dictionaries(
+        st.sampled_from(["t", "p_x"]),
+        st.tuples(st.floats(-1e300, 0), st.floats(0, 1e300)),
+        max_size=2,
+    ),
     interval=st.none() | st.integers(1, 366 * 86_400).map(float) | st.floats(0.001, 86_400),
 )
 
@@ -68,6 +75,11 @@ def test_what_is_exported_is_imported_again(
         ("a.csv", CSV + f"boiler-2,x,y,1,{'x' * 33}\n", "the unit of temperature must be a text of at most 32"),
         ("a.csv", 'sensor_id,name\nb,"two\nlines"\n', "on one line"),
         ("a.csv", "sensor_id,unit:a.b\nb,C\n", "line 2: "),
+        ("a.csv", "sensor_id,range:t\nb,5\n", "the range of t must be two numbers"),
+        ("a.csv", "sensor_id,range:t\nb,5..1\n", "the least first"),
+        ("a.csv", "sensor_id,precision:t\nb,1.5\n", "the precision of t must be decimal places"),
+        ("a.toml", "[b]\nprecisions = { t = true }", "the precision of t must be decimal places"),
+        ("a.toml", "[b]\nranges = { t = [0, inf] }", "the range of t must be two numbers"),
         ("a.toml", "[boiler-1", "devices must be TOML"),
         ("a.toml", "boiler-1 = 3", "must be a table, got 3"),
         ("a.toml", "[boiler-1]\ncolour = 'red'", "got colour"),

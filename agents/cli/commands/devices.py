@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import click
 
 from agents.cli.acting_options import json_lines_option
 from agents.cli.near_group import NearGroup
+from agents.cli.time_option import EventTime
 
 if TYPE_CHECKING:
     from streams.device_past import Spell
@@ -40,8 +43,8 @@ def devices() -> None:
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--from", "sources", type=click.Choice(["mqtt", "births"]), multiple=True,
-    help="Take what is announced: by MQTT (zigbee2mqtt, Home Assistant discovery, Tasmota, Homie, ChirpStack), or in "
-    "births of Sparkplug. May be repeated.",
+    help="Take what is announced: by MQTT (zigbee2mqtt, Home Assistant discovery, Tasmota, Homie, ChirpStack, The "
+    "Things Stack, levels of topics), or in births of Sparkplug. May be repeated.",
 )  # fmt: skip
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True,
@@ -52,43 +55,51 @@ def import_(file: Path | None, sources: tuple[str, ...], seconds: float, dry_run
     """Take over what a CSV or TOML file says of sensors, or what devices announce; others stay as they are.
 
     All of the file counts, or, if something in it cannot be read, nothing. What a line leaves out is not known any
-    more. Columns of CSV: sensor_id, name, place, machine, group, interval (seconds), and unit:QUANTITY.
+    more. Columns of CSV: sensor_id, name, place, machine, group, kind, interval (seconds), and unit:QUANTITY,
+    precision:QUANTITY (decimal places), range:QUANTITY (0..100).
 
-    What is announced fills in what nobody has said: names and units that are there stay.
+    What is announced counts where nobody has said anything: what people say is never overwritten.
     """
     from bridges.devices.device_registry import devices_on_kafka, write_devices
     from bridges.process import settings as all_settings
+    from streams.known_devices import says_the_same
 
     if (file is None) == (not sources):
         raise click.UsageError("give a file, or --from")
     settings = all_settings.load()
     known = devices_on_kafka(settings)
+    new: list[Device] = []
+    changed: list[Device] = []
     if file is not None:
         from bridges.devices.device_files import read_devices
 
-        given = read_devices(file, time.time())
+        given: Sequence[Device] = read_devices(file, time.time())
+        new += [each for each in given if each.sensor_id not in known.said]
+        changed += [
+            each
+            for each in given
+            if each.sensor_id in known.said and not says_the_same(known.said[each.sensor_id], each)
+        ]
     else:
-        from bridges.devices.announcements import announced_devices
+        from bridges.devices.announcements import announced_devices, news_of
 
-        given = announced_devices(settings, sources, seconds, known)
-    new = [each for each in given if each.sensor_id not in known]
-    changed = [each for each in given if each.sensor_id in known and _differ(each, known[each.sensor_id])]
+        given = heard = announced_devices(settings, sources, seconds)
+        for found, news in zip((new, changed), news_of(known, heard), strict=True):
+            found += news
     if not dry_run:
         write_devices(settings, [*new, *changed])
     same = len(given) - len(new) - len(changed)
     click.echo(f"{len(new):,} new, {len(changed):,} changed, {same:,} as they were")
 
 
-def _differ(left: "Device", right: "Device") -> bool:
-    import msgspec
-
-    return msgspec.structs.replace(left, at=right.at) != right
-
-
 @devices.command(epilog="\b\nExample:\n  weir devices export devices.csv")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def export(file: Path) -> None:
-    """Write all devices into a CSV or TOML file, as `import` reads them."""
+@click.option("--at", type=EventTime(), default=None, help="As they were known at that time.")
+def export(file: Path, at: float | None) -> None:
+    """Write all devices into a CSV or TOML file, as `import` reads them: what people say, and what is announced.
+
+    Whoever imports it again says all of it himself.
+    """
     from bridges.devices.device_files import devices_as_csv, devices_as_toml
     from bridges.devices.device_registry import devices_on_kafka
     from bridges.process import settings as all_settings
@@ -98,9 +109,24 @@ def export(file: Path) -> None:
     forms = {".csv": devices_as_csv, ".toml": devices_as_toml}
     if (write := forms.get(file.suffix.lower())) is None:
         raise ConfigurationError(f"{file}: devices must be .csv or .toml, got {file.suffix!r}")
-    found = devices_on_kafka(all_settings.load())
+    found = devices_on_kafka(all_settings.load(), inf if at is None else at)
     write_whole(file, write(found.values()).encode())
     click.echo(f"{len(found):,} devices written to {file}")
+
+
+@devices.command(epilog="\b\nExample:\n  weir devices conflicts --json")
+@json_lines_option
+def conflicts(as_json: bool) -> None:
+    """List in what people and announcements differ; what people say counts."""
+    from bridges.devices.device_registry import devices_on_kafka
+    from bridges.process import settings as all_settings
+
+    found = devices_on_kafka(all_settings.load()).conflicts()
+    for each in found:
+        told = f"{each.sensor_id}: {each.field} is {each.said!r}, {each.source} announces {each.announced!r}"
+        click.echo(json.dumps(each._asdict(), ensure_ascii=False) if as_json else told)
+    if not found and not as_json:
+        click.echo("people and announcements say the same")
 
 
 @devices.command(
@@ -172,7 +198,7 @@ _NONE = "no devices: weir devices import takes them from a file"
 
 def _line(device: dict[str, Any]) -> str:
     label = ", ".join(part for part in (device["name"], device["place"]) if part)
-    parts = [label, *(f"{what} {text}" for what in ("machine", "group") if (text := device[what]))]
+    parts = [label, *(f"{what} {text}" for what in ("machine", "group", "kind") if (text := device[what]))]
     parts += [f"each {device['interval']:g} s"] if device["interval"] else []
     parts += [f"{quantity} in {unit}" for quantity, unit in sorted(device["units"].items())]
     parts += [_presence(device)] if device["state"] != "unknown" or device["reason"] else []
