@@ -16,11 +16,12 @@ is. Nobody is alarmed by it; who wants that sets a limit of silence.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from streams.analysis.findings import duration
 from streams.detection.attendance import (
@@ -48,8 +49,7 @@ class DeviceState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
+class Whereabouts(msgspec.Struct, frozen=True, gc=False):
     """What is told of a device's presence.
 
     Args:

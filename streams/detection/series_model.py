@@ -330,7 +330,7 @@ class SeriesModel:
             self._whole = False
             return None
         marks = _encode(self._marks_to_write())
-        return b"".join((_CHANGES.pack(self.skipped, self.last_time, self.nats, len(marks)), marks, changes))
+        return _CHANGES.pack(self.skipped, self.last_time, self.nats, len(marks)) + marks + changes
 
     def apply_changes(self, data: bytes) -> None:
         """Take over what `take_changes` returned; a model that began anew only skips what it has seen.

@@ -9,8 +9,9 @@ from streams.windows.event_clock import NEVER
 
 KNOWN: Final = 32
 """So many are known when they come again after their windows have closed: radios and gateways repeat the last few."""
-_FEW: Final = 16  # new readings, with which a state need not be written whole again
-FEWEST_KEPT: Final = KNOWN + 2 * _FEW
+FEW: Final = 16
+"""New readings, with which a state need not be written whole again."""
+FEWEST_KEPT: Final = KNOWN + 2 * FEW
 """So many are kept in any case."""
 NONE_SEEN: Final = (0, b"", b"")
 """The state without readings."""
@@ -95,10 +96,13 @@ class SeenReadings:
             self.kept = -1
 
     def much_is_new(self) -> bool:
-        """Tell whether it is to be written whole: some were dropped since it was, or the new ones are many."""
+        """Tell whether it is to be written whole: some were dropped since it was, or the new ones are many.
+
+        With n readings each time and w in the whole, n / 2 + w / n are written for each reading: least for √2w.
+        """
         kept = self.kept
         new = len(self.times) - kept
-        return kept < 0 or (new > _FEW and new > kept // 2)
+        return kept < 0 or (new > FEW and new * new > 2 * kept)
 
     def state(self, whole: bool) -> tuple[int, bytes, bytes]:
         """Return how many were written before, and what follows those."""
@@ -107,8 +111,7 @@ class SeenReadings:
             return (0, times.tobytes(), marks.tobytes()) if times else NONE_SEEN
         if kept == len(times):
             return kept, b"", b""
-        at = 8 * kept
-        return kept, times.tobytes()[at:], marks.tobytes()[at:]  # cheaper than arrays of the last
+        return kept, times[kept:].tobytes(), marks[kept:].tobytes()
 
     def follow(self, kept: int, times: bytes, marks: bytes) -> None:
         """Take over what `state` returned.

@@ -402,9 +402,10 @@ class SensorWindows(EventClock):
             None if late is None else late.state(whole=whole),
         ]  # fmt: skip
         for quantity, series in self.series.items():
-            if not whole and series.much_is_new():
+            of_series = series.windows_state(quantity, whole)
+            if of_series is None:
                 return None
-            values.append([quantity, *series.windows_state(whole)])
+            values.append(of_series)
         if self.counters is not None and not self.counters.is_empty:
             values.append([None, self.counters.to_state()])
         return values

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.windows.seen_readings import NONE_SEEN, SeenReadings
+from streams.windows.seen_readings import FEW, SeenReadings
 from streams.windows.summaries import Summary
 
 
@@ -25,12 +25,26 @@ class SeriesWindows(SeenReadings):
         self.open: dict[int, Summary] = {}
         self.last: Summary | None = None
 
-    def windows_state(self, whole: bool) -> list[Any]:
-        """Return the readings, all or those since it was written whole, then index and state of each open window."""
-        values: list[Any] = [self.state(whole) if self.times else NONE_SEEN]
+    def windows_state(self, quantity: str, whole: bool) -> list[Any] | None:
+        """Return what is written of it; ``None`` if what has changed was asked for, and that is much.
+
+        Args:
+            quantity: Stands first; then the readings, and index and state of each open window.
+            whole: With all readings, or with those since it was written whole.
+        """
+        times, kept = self.times, self.kept
+        new = len(times) - kept
+        if whole:
+            readings = self.state(True)
+        elif (kept < 0 or new > FEW) and self.much_is_new():
+            return None
+        elif new and times:
+            readings = kept, times[kept:].tobytes(), self.marks[kept:].tobytes()
+        else:
+            readings = kept, b"", b""
+        values: list[Any] = [quantity, readings]
         for index, summary in self.open.items():
-            values.append(index)
-            values.append(summary.to_state())
+            values += index, summary.to_state()
         return values
 
     def follow_windows(self, plain: list[Any], summaries: list[Any]) -> None:

@@ -23,6 +23,7 @@ def peers() -> Iterator[Mapping[str, kafka_streams.Command]]:
     commands: dict[str, kafka_streams.Command] = {
         which: [python, PEERS / f"{which}_windows.py"] for which in ("quix", "bytewax")
     }
+    commands["plain"] = [sys.executable, PEERS / "plain_windows.py"]
     with tempfile.TemporaryDirectory() as state:
         if command := kafka_streams.compiled(INSTALLED / "kafka-streams", Path(state)):
             commands["streams"] = command

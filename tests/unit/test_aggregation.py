@@ -157,6 +157,17 @@ def test_a_row_written_whole_and_its_newest_changes_are_the_row(policy: WindowPo
     assert 0.5 < little / checkpoints < 0.95
 
 
+def test_a_live_reading_of_a_long_window_writes_little_of_its_row() -> None:
+    """With n readings of 16 bytes in the window: some 16 √2n, the least for a row and what has changed since."""
+    policy = WindowPolicy.of(size=7200, grace=10, idle=30)
+    rows: Rows = {}
+    readings, written = 3600, 0
+    for second in range(readings):
+        aggregate(policy, rows, [(second, 0, reading(float(second)))], AggregationOutcome())
+        written += len(encode_news("s1", rows["s1"], SensorWindows.to_state, WINDOW_CHANGES)[1])
+    assert written / readings < 16 * (2 * readings) ** 0.5
+
+
 def test_changes_that_follow_another_state_are_refused() -> None:
     sensor = SensorWindows()
     for second in range(3):

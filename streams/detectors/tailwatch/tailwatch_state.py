@@ -109,7 +109,8 @@ class TailState(Detector):
             learned = b"" if self._glances is not None else self._s[:CHANGING]
             return b"".join(
                 (
-                    self._head(), learned,
+                    HEAD.pack(VERSION, self._where, self._cause, pace is not None, levels is not None, self._n),
+                    learned,
                     b"" if levels is None else levels.numbers(), b"" if pace is None else pace.moving(),
                 )
             )  # fmt: skip
