@@ -88,6 +88,8 @@ class DeviceWatch:
         self.in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
         self.measures: dict[str, tuple[str, ...]] = {}
         self.looks = 0
+        self._has_names = False
+        self._looked_at: frozenset[int] | None = None
         self.log_ms = 0
 
     def look_if_due(self) -> None:
@@ -95,10 +97,10 @@ class DeviceWatch:
         busy = self._looking is not None and not self._looking.done()
         if (
             busy
-            or time.monotonic() < self._next_look
             or self._app.rebalancing
             or not self._app.is_recovered
             or not self._app.conf.web_enabled
+            or (time.monotonic() < self._next_look and self._owned() == self._looked_at)
         ):
             return
         self._looking = asyncio.create_task(self._look())
@@ -107,15 +109,26 @@ class DeviceWatch:
         began = time.monotonic()
         self._next_look = began + LOOK_SECONDS
         try:
-            await asyncio.to_thread(self._reader.read, self._take, _READ_SECONDS)
-            working = time.monotonic()
+            whole = await asyncio.to_thread(self._reader.read, self._take, _READ_SECONDS)
+            self._has_names = self._has_names or whole
+            working, owned = time.monotonic(), self._owned()
             self.told, self.in_state, self.measures = await self._all()
+            self._looked_at = owned
             self.looks += 1
             now = time.monotonic()
             self._next_look = max(self._next_look, now + (now - working) / _SHARE)
         except Exception as error:
             # Pages go on showing what was told last; the next look may succeed.
             log.error("devices.not_looked_at", error=repr(error))
+
+    def _owned(self) -> frozenset[int]:
+        return frozenset(self._app.owned_partitions())
+
+    def why_not_whole(self) -> str:
+        """Return why not all of this worker's sensors were told of, or not by their names; empty if they were."""
+        if self._looked_at is None or self._looked_at != self._owned():
+            return "a worker has not looked at the sensors of its partitions yet"
+        return "" if self._has_names else "a worker has not read all names and places yet"
 
     def _take(self, topic: str, message: Any) -> None:
         value = message.value() or b""

@@ -68,10 +68,12 @@ class WorkerCounts(msgspec.Struct):
     Args:
         counts: By name; an empty name: none is known.
         total: Of all that it was asked about.
+        not_whole: Why these are not all of its sensors, or not by their places; empty: they are.
     """
 
     counts: dict[str, SensorCounts]
     total: SensorCounts
+    not_whole: str
 
 
 class _Looked(NamedTuple):
@@ -113,7 +115,8 @@ class PlaceCounting:
                 self._kept.popitem(last=False)
         counts = self._with_raised(looked, by, choice)
         total = counts.pop(_ALL)
-        return WorkerCounts({str(name): each for name, each in counts.items()}, total)
+        by_name = {str(name): each for name, each in counts.items()}
+        return WorkerCounts(by_name, total, self._devices.why_not_whole())
 
     async def _look(self, by: str, choice: SensorChoice) -> _Looked:
         devices = self._devices
@@ -230,6 +233,7 @@ async def list_places(pages: "Pages[WorkerApp]", view: View, request: Request) -
             "total": _told(add_up({"": part.total} for part in parts)[""]),
             "workers": len(parts),
             "missing": missing,
+            "not_whole": next(filter(None, (part.not_whole for part in parts)), ""),
         },
     )
 

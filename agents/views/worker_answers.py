@@ -118,7 +118,10 @@ class PlaceAnswer(CountsAnswer):
 
 
 class PlacesAnswer(TypedDict):
-    """Places, the worst first; ``count``: how many are known; ``next`` is the ``after`` of the page that follows."""
+    """Places, the worst first; ``count``: how many are known; ``next`` is the ``after`` of the page that follows.
+
+    ``not_whole``: why not all sensors are counted, or not at their places, although no worker is missing.
+    """
 
     by: str
     rows: list[PlaceAnswer]
@@ -127,6 +130,7 @@ class PlacesAnswer(TypedDict):
     total: CountsAnswer
     workers: int
     missing: list[str]
+    not_whole: str
 
 
 class SpellRow(TypedDict):

@@ -45,6 +45,8 @@ def asked_pages(settings: Settings, path: str) -> Iterator[dict[str, Any]]:
             raise TransientError(
                 f"workers do not answer, whose sensors would be missing: {', '.join(missing)}"
             )
+        if why := found.get("not_whole"):
+            raise TransientError(f"not all sensors are counted: {why}; ask again in a moment")
         yield from found["rows"]
         if not found["next"]:
             return
