@@ -172,9 +172,9 @@ class PlaceCounting:
             counts.of(name).ranked[rank] += 1
             if told is None:  # it is newer than the last look
                 counts.of(name).states[_DEVICE_STATES.index(DeviceState.UNKNOWN)] += 1
-            elif name in names_of(sensor_id):
+            elif name in names_of(sensor_id) and counts.of(name).ranked[RANK_OF_STATE[told.state]]:
                 counts.of(name).ranked[RANK_OF_STATE[told.state]] -= 1
-            else:
+            else:  # of a quantity, or at a place, of which the last look did not know
                 counts.of(name).states[_DEVICE_STATES.index(told.state)] += 1
         return counts.all
 
