@@ -30,6 +30,7 @@ from agents.lane.faust.assignor import LaneAssignor
 from agents.lane.faust.consumer import Beginnings
 from agents.lane.faust.recovery import RecoveryTable
 from agents.lane.log_reader import Logs
+from agents.lane.pace import Pace
 from agents.lane.resuming import Remedies, Resuming
 from bridges.process.logs import get_logger
 from bridges.process.metrics import CHECKPOINT_SECONDS, CHECKPOINTS, UNDONE
@@ -39,8 +40,6 @@ from streams.records.doubt import Doubt
 _log = get_logger(__name__)
 
 WORKER_LIMITS = HeldLimits(WORKER_RECORDS, CHANGED_ROWS)
-_REST = 4
-"""However many results are waited for, checkpoints that they make take at most a fifth of the time."""
 _GO_ON = Remedies(rebuild="weir reset --yes", go_on=True)
 
 
@@ -76,6 +75,8 @@ class Lane:
         self._logs = logs
         self._most_failures = most_failures
         self.fetch_wait_seconds = fetch_wait_seconds
+        self.prompt: set[str] = set()
+        """Topics of which each record is fetched as it comes."""
         self.states: list[WriteBehindState[Any]] = []
         self.resuming = Resuming(self.states, remedies)
         self.before_handover: list[Callable[[], Awaitable[bool]]] = []
@@ -86,7 +87,8 @@ class Lane:
         self._tables: dict[str, RecoveryTable] = {}
         self._topics: set[str] = set()
         self._lock = asyncio.Lock()
-        self._awaited = asyncio.Event()
+        self.awaited = asyncio.Event()
+        """Set while somebody waits for a result."""
         self._generation: int | None = None
         self._recovering: tuple[int | None, frozenset[TP]] = (None, frozenset())
         self._failure: Exception | None = None
@@ -127,7 +129,7 @@ class Lane:
                 except NotAppliedError as error:
                     await self._stop_or_take_back(state, error)
                 if state.held.parts[event.value.partition].awaited:
-                    self._awaited.set()
+                    self.awaited.set()
                 await self.checkpoint_if_full()
 
     async def _stop_or_take_back(self, state: WriteBehindState[Any], error: NotAppliedError) -> None:
@@ -286,12 +288,13 @@ class Lane:
         if self.limits.are_reached(records, sum(state.held.changed_rows for state in self.states)):
             await self.checkpoint()
 
-    async def checkpoint(self, *, awaited: bool = False) -> None:
+    async def checkpoint(self, partitions: Set[int] | None = None, *, awaited: bool = False) -> None:
         """Make everything held durable, then acknowledge it.
 
         Args:
-            awaited: Only the partitions of which somebody waits for a result: each has a transaction of its own, and
-                the others need not be ready.
+            partitions: Of these alone; of all otherwise.
+            awaited: Only those partitions of states of which somebody waits for a result: each partition has a
+                transaction of its own, each state offsets of its own, and the others need not be ready.
 
         Raises:
             LostPartitionError: If another worker owns a partition now.
@@ -303,10 +306,15 @@ class Lane:
             if self._failure is not None:
                 raise self._failure
             begun = time.perf_counter()
-            self._awaited.clear()
-            partitions = {each for state in self.states for each in state.held.awaited} if awaited else None
+            self.awaited.clear()
             try:
-                taken = [(state, await self._take(state, partitions)) for state in self.states]
+                taken = [
+                    (state, await self._take(state, chosen))
+                    for state in self.states
+                    if (chosen := state.held.awaited if awaited else partitions) is None or chosen
+                ]
+                if any(state.held.awaited for state in self.states):
+                    self.awaited.set()
                 offsets = await self.writers.write(_merged(pending for _, pending in taken))
             except BaseException as error:
                 self._failure = _lasting(error)
@@ -342,37 +350,22 @@ class Lane:
     async def _finished(self) -> list[bool]:
         return await asyncio.gather(*(hook() for hook in self.before_handover))
 
+    @property
+    def stops(self) -> bool:
+        """Tell whether there are to be no more checkpoints by time."""
+        return bool(self.app.should_stop)
+
+    @property
+    def partitions_held(self) -> set[int]:
+        """Return the partitions of which something is held."""
+        return {each for state in self.states for each in state.held.parts}
+
     async def _checkpoint_by_time(self) -> None:
-        now = asyncio.get_running_loop().time
-        due, rest = now() + self.interval, 0.0
-        while not self.app.should_stop:
-            awaited = await self._until_awaited(due, rest)
-            begun = now()
-            try:
-                await self.checkpoint(awaited=awaited)
-            except Exception as error:
-                _log.error("checkpoint.failed", error=repr(error))
-                await self.app.crash(error)
-                return
-            if awaited:
-                rest = _REST * (now() - begun)
-            else:
-                due, rest = now() + self.interval, 0.0
-
-    async def _until_awaited(self, due: float, rest: float) -> bool:
-        """Wait until everything is due, or, after a rest, until somebody waits for a result; tells whether it is that.
-
-        Args:
-            due: When everything is, by the loop's clock.
-            rest: Seconds in which nobody's waiting counts.
-        """
         try:
-            async with asyncio.timeout_at(due):
-                await asyncio.sleep(rest)
-                await self._awaited.wait()
-        except TimeoutError:
-            return False
-        return True
+            await Pace(self).keep()
+        except Exception as error:
+            _log.error("checkpoint.failed", error=repr(error))
+            await self.app.crash(error)
 
 
 def _lasting(error: BaseException) -> Exception:

@@ -173,6 +173,8 @@ class LaneApp(faust.App):
         table.on_recover(partial(self.lane.recovered, state))
         self.tables.add(table)
         self.lane.add(state, table)
+        if stage.prompt:
+            self.lane.prompt.add(self.name_of(stage.reads.topic))
         self.read(stage.reads.topic, stage.name, partial(self.lane.follow, state), alone=stage.release)
         return state
 

@@ -43,6 +43,7 @@ def alarm_stage(settings: Settings) -> Stage[AlarmRules, tuple[int, AlarmInput],
         ),
         count=Counts.alarmed,
         sets_aside=True,
+        prompt=True,
     )
 
 

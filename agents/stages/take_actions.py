@@ -40,6 +40,7 @@ def action_stage() -> Stage[Room, tuple[int, Action], None, Taken]:
         run=_run,
         writes=(Writes(CATALOGUE.of(AlarmInput), attrgetter("inputs"), awaited=True),),
         count=_count,
+        prompt=True,
     )
 
 

@@ -8,6 +8,7 @@ and what is compared is the best of each: other processes only ever add to it. B
 import asyncio
 import io
 import os
+import random
 import subprocess
 import tarfile
 import time
@@ -16,9 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bridges.kafka.clients import ensure_topics
+from bridges.kafka.options import aiokafka_options, aiokafka_producer_options
+from bridges.kafka.partitioning import partition_of
 from bridges.process.settings import KafkaSettings, Settings, WorkerSettings
+from streams.records.types import Reading, encode
+from tests.benchmarks.alarm_hops import hops, shares
 from tests.benchmarks.bench_recovery import lengthen
 from tests.benchmarks.bench_scaling import LEARNED, LIVE_SECONDS, LIVE_SENSORS, cpu_seconds, live
 from tests.benchmarks.bench_worker import READINGS_IN_BACKLOG, fill, measure
@@ -28,6 +34,7 @@ AGAINST = os.environ.get("WEIR_BENCH_AGAINST", "e63ae6e")
 ROUNDS = int(os.environ.get("WEIR_BENCH_ROUNDS", "4"))
 READINGS = READINGS_IN_BACKLOG // 4
 READINGS_OF_EACH = 20
+PROBES, PROBE_SECONDS = int(os.environ.get("WEIR_BENCH_PROBES", "200")), 0.25
 HERE = Path(__file__).parents[2]
 
 
@@ -181,6 +188,75 @@ async def test_live_readings_and_recovery_beside_an_older_commit(
     tell(f"live, {LIVE_SENSORS:,} sensors, one a second", costs, "µs a reading")
     tell("ready again", seconds, "s")
     tell("ready again, processor", processor, "s")
+
+
+@pytest.mark.timeout(900)
+async def test_time_to_an_alarm_beside_an_older_commit(
+    kafka: str, unique_name: str, tmp_path: Path, trees: dict[str, Path]
+) -> None:
+    """Both read live readings at the same time, each in a namespace of its own, and among them the same probes."""
+    settings = {side: settings_of(kafka, f"{unique_name}.{side}", side) for side in trees}
+    workers = {}
+    for side, each in settings.items():
+        await asyncio.to_thread(ensure_topics, each)
+        workers[side] = WorkerProcess(
+            {
+                "WEIR_KAFKA__BROKERS": kafka,
+                "WEIR_KAFKA__NAMESPACE": each.kafka.namespace,
+                "WEIR_WORKER__APPLICATION": side,
+                "WEIR_WORKER__SINKS": "false",
+                "WEIR_DETECTION__HIGH": "1000",
+                "WEIR_LOG_LEVEL": "WARNING",
+            },
+            tmp_path, side, tree=trees[side],
+        )  # fmt: skip
+    try:
+        for worker in workers.values():
+            worker.start()
+        await until_ready(list(workers.values()))
+        spent = {side: cpu_seconds([worker]) for side, worker in workers.items()}
+        told = dict(
+            zip(trees, await asyncio.gather(*(_probed(settings[side]) for side in trees)), strict=True)
+        )
+        costs = {side: [cpu_seconds([worker]) - spent[side]] for side, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.kill()
+    print(f"\n{LIVE_SENSORS} readings/s, {len(told['now'])} probes")
+    for side in trees:
+        for hop, seconds in hops(settings[side], told[side]).items():
+            found = ", ".join(
+                f"p{share * 100:g} {1000 * each:.0f} ms" for share, each in shares(seconds).items()
+            )
+            print(f"{side:<8}{hop:<18}{found}")
+    tell("processor, of all", costs, "s")
+
+
+async def _probed(settings: Settings) -> dict[str, float]:
+    """Send probes beyond their limit among live readings; returns by sensor when the alarm of each was read."""
+    told: dict[str, float] = {}
+    consumer = AIOKafkaConsumer(
+        settings.topic("alarms"), **aiokafka_options(settings), isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )  # fmt: skip
+    async with AIOKafkaProducer(**aiokafka_producer_options(settings)) as producer, consumer:
+        sending = asyncio.gather(
+            live(settings, round(PROBES * PROBE_SECONDS)), _send_probes(settings, producer)
+        )
+        while len(told) < PROBES:
+            message = await asyncio.wait_for(consumer.getone(), 60)
+            told.setdefault((message.key or b"").decode(), time.time())
+        await sending
+    return told
+
+
+async def _send_probes(settings: Settings, producer: AIOKafkaProducer) -> None:
+    for number in range(PROBES):
+        await asyncio.sleep(random.uniform(0, 2 * PROBE_SECONDS))
+        sensor = f"alarmed-{number}"
+        reading = Reading(sensor, round(time.time(), 3), {"temperature": 2000.0})
+        partition = partition_of(sensor.encode(), settings.kafka.partitions)
+        await producer.send(settings.topic("readings"), encode(reading), sensor.encode(), partition)
 
 
 async def _consumed(settings: dict[str, Settings], workers: dict[str, WorkerProcess]) -> None:

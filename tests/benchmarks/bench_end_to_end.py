@@ -4,6 +4,8 @@ WEIR_BENCH_RATE readings a second (default 5,000) go through broker, bridge, Kaf
 computes windows, detects anomalies and runs the sinks. Among them a probe is published every 50 ms, and looked for in
 MongoDB by its id until it is there: its time is that from publishing to being readable. Another goes beyond a limit, as
 a sensor that nobody has heard of: its time is that from publishing to its alarm on `alarms`, where the notifier reads.
+Where that goes is told by the times of its records: MQTT to the bridge, until detection's checkpoint begins (Kafka, a
+fetch, detection), until that of the alarm does (the first commits, a fetch), and until the second has committed.
 """
 
 import os
@@ -28,7 +30,8 @@ from bridges.stack.child_process import ROOT
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import reading_id
-from streams.records.types import decode_as
+from streams.records.types import Reading, decode_as
+from tests.benchmarks.alarm_hops import hops, made_at, shares
 from tests.services.bridge_kit import BridgeProcess, Publisher, until
 from tests.support.worker_process import WorkerProcess
 
@@ -103,21 +106,22 @@ def test_p99_from_publishing_to_mongodb_and_to_the_alarm_at_a_steady_rate(
         expected = RATE * (WARM_UP_SECONDS + SECONDS) + probe.sent + alarms.sent
         until(lambda: sensors.estimated_document_count() == expected, f"{expected} documents")
         probe.close()
-    worst = {where: _told(where, seconds) for where, seconds in (("MongoDB", found), ("the alarm", told))}
+        alarms.tell_hops()
+    told_of = {"from MQTT to MongoDB": found, "from MQTT to the alarm": told}
+    worst = {where: _told(where, seconds) for where, seconds in told_of.items()}
     print("CPU µs per reading: " + ", ".join(f"{name} {seconds * 1e6:.1f}" for name, seconds in cpu.items()))
     assert max(worst.values()) <= GREATEST_P99, worst
 
 
 def _told(where: str, seconds: list[float]) -> float:
     """Print how long probes took; returns the 99th percentile."""
-    seconds.sort()
-    shares = {q: seconds[int(len(seconds) * q)] for q in (0.5, 0.95, 0.99)}
+    found = shares(seconds)
     print(
-        f"\n{RATE:,} readings/s, {len(seconds)} probes from MQTT to {where}: "
-        + ", ".join(f"p{q * 100:g} {1000 * each:.0f} ms" for q, each in shares.items())
-        + f", most {1000 * seconds[-1]:.0f} ms"
+        f"\n{RATE:,} readings/s, {len(seconds)} probes, {where}: "
+        + ", ".join(f"p{q * 100:g} {1000 * each:.0f} ms" for q, each in found.items())
+        + f", most {1000 * max(seconds):.0f} ms"
     )
-    return shares[0.99]
+    return found[0.99]
 
 
 class _Probe:
@@ -149,6 +153,7 @@ class _AlarmProbe:
     def __init__(self, kafka: str, mqtt: tuple[str, int], name: str) -> None:
         settings = Settings(kafka=KafkaSettings(brokers=kafka, namespace=f"{name}."))
         self._publisher = Publisher(*mqtt, f"{name}-alarm-{secrets.token_hex(2)}")
+        self._settings = settings
         self._consumer = connect_reader(
             settings, f"{name}-alarms", isolation_level="read_committed", enable_partition_eof=False
         )
@@ -156,6 +161,7 @@ class _AlarmProbe:
         self._consumer.assign([TopicPartition(topic, each, 0) for each in range(settings.kafka.partitions)])
         self._name = name
         self.sent = 0
+        self._times: dict[str, tuple[float, float]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -176,7 +182,20 @@ class _AlarmProbe:
             message = self._consumer.poll(30)
             assert message is not None, f"no alarm of {sensor}"
             if not message.error() and decode_as(Alarm, message.value()).sensor_id == sensor:
-                return time.perf_counter() - began
+                took = time.perf_counter() - began
+                self._times[sensor] = (event_time, event_time + took)
+                return took
+
+    def tell_hops(self) -> None:
+        """Print how long each part of the way took."""
+        bridged = made_at(self._settings, Reading, self._times)
+        _told(
+            "to the bridge", [bridged[sensor] - published for sensor, (published, _) in self._times.items()]
+        )
+        for hop, seconds in hops(
+            self._settings, {sensor: told for sensor, (_, told) in self._times.items()}
+        ).items():
+            _told(hop, seconds)
 
 
 def _cpu_seconds(pid: int) -> float:

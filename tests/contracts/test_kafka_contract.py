@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from agents.lane.faust.prompt import fetch_promptly
 from tests.simulation.kafka import Chance, SimulatedKafka
 from tests.simulation.loop import SimulatedLoop, in_servers
 from tests.simulation.network import Network, Trouble, connect_through
@@ -67,8 +68,7 @@ class Broker:
             auto_offset_reset="earliest",
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=500,
-            fetch_max_wait_ms=100,
-            **options,
+            **{"fetch_max_wait_ms": 100, **options},
         )
         await consumer.start()
         self._open.push_async_callback(consumer.stop)
@@ -144,6 +144,26 @@ async def open_transactions_hold_up_readers(broker: Broker) -> None:
     await _until(lambda: broker.read(topic), [(0, b"open"), (1, b"plain")])
 
 
+async def prompt_topic_is_fetched_beside_one_that_collects(broker: Broker) -> None:
+    """A fetch that waits for the first byte is answered when it is committed, whatever waits for more beside it."""
+    collected = TopicPartition(await broker.topic("collected"), 0)
+    prompt = TopicPartition(await broker.topic("prompt"), 0)
+    consumer = await broker.consumer(fetch_min_bytes=1 << 20, fetch_max_wait_ms=30_000)
+    fetch_promptly(consumer, {prompt.topic})
+    consumer.assign([collected, prompt])
+    producer = await broker.producer(broker.name("owner"))
+    for value in (b"one", b"two"):
+        async with producer.transaction():
+            for place in (collected, prompt):
+                await producer.send_and_wait(place.topic, value, partition=0)
+        found: dict[TopicPartition, list[Any]] = {}
+        while not found:
+            found = await consumer.getmany(timeout_ms=200)
+        assert {place: [each.value for each in records] for place, records in found.items()} == {
+            prompt: [value]
+        }
+
+
 async def committed_offsets_stay(broker: Broker) -> None:
     """A member reads on from what its group has committed; without any, from the beginning."""
     topic = await broker.topic("log")
@@ -193,6 +213,7 @@ CONTRACT = (
     committed_in_one_go,
     newest_owner_alone,
     open_transactions_hold_up_readers,
+    prompt_topic_is_fetched_beside_one_that_collects,
     committed_offsets_stay,
     static_member_keeps_its_assignment,
     members_share_and_take_over,

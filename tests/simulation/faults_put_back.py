@@ -53,9 +53,9 @@ def _letters_written_again(patch: Patch) -> None:
 def _checkpoint_after_a_failed_one(patch: Patch) -> None:
     mended = checkpoint.Lane.checkpoint
 
-    async def make(self: Any, **chosen: Any) -> None:
+    async def make(self: Any, *args: Any, **chosen: Any) -> None:
         self._failure = None
-        await mended(self, **chosen)
+        await mended(self, *args, **chosen)
 
     patch.setattr(checkpoint.Lane, "checkpoint", make)
 
@@ -284,7 +284,7 @@ FAULTS = {
         50,
     ),
     "read-on": FaultOfThePast(
-        "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 20, 14
+        "the changelog is read on after recovery (a buffer of one)", _changelog_is_read_on, 0
     ),
     "rows-of-before": FaultOfThePast(
         "rows of a partition that was away are taken for here: a hole in recovery",
@@ -308,7 +308,7 @@ FAULTS = {
         0,
     ),
     "warm-up": FaultOfThePast(
-        "the end of a warm-up does not ask for the whole row to be written", _end_of_warm_up_is_a_change, 4, 4
+        "the end of a warm-up does not ask for the whole row to be written", _end_of_warm_up_is_a_change, 4, 8
     ),
     "seek": FaultOfThePast(
         "what is fetched between seek and clearing is lost (faust#596)", _fetches_during_a_seek_are_taken, 8

@@ -7,7 +7,7 @@ transaction). `tests/contracts/test_kafka_contract.py` asks the same of this bro
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tests.simulation.group import Group, Joined
@@ -66,7 +66,11 @@ class SimulatedKafka:
         self.topics: dict[str, list[PartitionLog]] = {}
         self.groups: dict[str, Group] = {}
         self.committed: dict[str, dict[TopicPartition, int]] = defaultdict(dict)
-        self.transactions = TransactionCoordinator(self.log_of, later, lambda: chance.marker_seconds)
+        self._waiting: dict[int, tuple[Any, Answer]] = {}
+        self._fetches = 0
+        self.transactions = TransactionCoordinator(
+            self.log_of, later, lambda: chance.marker_seconds, self._look_at_waiting
+        )
         self._answers: dict[int, Callable[[Any, Answer], None]] = {
             0: self._produce, 1: self._fetch, 2: self._offsets, 3: self._metadata, 8: self._commit,
             9: self._committed, 10: self._coordinator, 11: self._join, 12: self._heartbeat, 13: self._leave,
@@ -80,6 +84,11 @@ class SimulatedKafka:
     def log_of(self, partition: TopicPartition) -> PartitionLog:
         """Return the log of a partition."""
         return self.topics[partition[0]][partition[1]]
+
+    def write(self, partition: TopicPartition, data: bytes) -> None:
+        """Append a batch as of somebody outside, who is not simulated."""
+        self.log_of(partition).append(data)
+        self._look_at_waiting((partition,))
 
     def handle(self, request: Any, answer: Answer) -> None:
         """Answer a request, now or later."""
@@ -110,13 +119,36 @@ class SimulatedKafka:
             epoch = int.from_bytes(data[51:53], "big", signed=True)
             if error := self.transactions.may_write(producer, epoch, partition):
                 return error, -1
-        return self.log_of(partition).append(data)
+        written = self.log_of(partition).append(data)
+        self._look_at_waiting((partition,))
+        return written
 
     def _fetch(self, request: Any, answer: Answer) -> None:
-        found = self._found(request)
-        size = sum(len(batch.data) for batches in found.values() for batch in batches)
-        wait = 0.0 if size >= request.min_bytes else request.max_wait_time / 1000
-        self._later(wait, lambda: self._answer_fetch(request, answer))
+        if self._has_enough(request):
+            self._later(0.0, lambda: self._answer_fetch(request, answer))
+            return
+        self._fetches += 1
+        number = self._fetches
+        self._waiting[number] = request, answer
+        self._later(request.max_wait_time / 1000, lambda: self._end_wait(number))
+
+    def _end_wait(self, number: int) -> None:
+        if (waiting := self._waiting.pop(number, None)) is not None:
+            self._answer_fetch(*waiting)
+
+    def _look_at_waiting(self, changed: Collection[TopicPartition]) -> None:
+        """Answer the fetches that wait for the first byte of what has changed."""
+        for number, (request, _) in list(self._waiting.items()):
+            if request.min_bytes > 1 or not any(
+                (topic, part[0]) in changed for topic, parts in request.topics for part in parts
+            ):
+                continue  # who wants much waits for as long as it said: nothing here is as large
+            if self._has_enough(request):
+                self._end_wait(number)
+
+    def _has_enough(self, request: Any) -> bool:
+        size = sum(len(batch.data) for batches in self._found(request).values() for batch in batches)
+        return bool(size >= request.min_bytes)
 
     def _found(self, request: Any) -> dict[TopicPartition, list[StoredBatch]]:
         committed = bool(request.isolation_level)

@@ -5,7 +5,7 @@ then the next transaction of the producer has to wait (KIP-98). Whoever opens a 
 epoch, and what its former owner has left open is given up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from tests.simulation.partition_log import PartitionLog
@@ -35,6 +35,7 @@ class TransactionCoordinator:
         log_of: Finds the log of a partition.
         later: Calls something after some seconds.
         marker_seconds: Draws how long it takes until the markers are written.
+        marked: Called with the partitions in which they have been.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class TransactionCoordinator:
         log_of: Callable[[TopicPartition], PartitionLog],
         later: Later,
         marker_seconds: Callable[[], float],
+        marked: Callable[[Collection[TopicPartition]], None],
     ) -> None:
         self._log_of = log_of
         self._later = later
         self._marker_seconds = marker_seconds
+        self._marked = marked
         self._known: dict[str, _Transaction] = {}
         self._by_producer: dict[int, _Transaction] = {}
         self._next_producer = 1000
@@ -119,7 +122,8 @@ class TransactionCoordinator:
     def _write_markers(self, known: _Transaction, commit: bool) -> None:
         for partition in known.partitions:
             self._log_of(partition).mark(known.producer, known.epoch, commit=commit)
-        known.partitions, known.ending = [], False
+        marked, known.partitions, known.ending = known.partitions, [], False
+        self._marked(marked)
 
     def _expire(self, known: _Transaction, begun: int) -> None:
         if known.begun == begun and known.partitions and not known.ending:

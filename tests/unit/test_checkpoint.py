@@ -105,14 +105,23 @@ class AwaitedState(State):
 
     def put(self, event: Any) -> None:
         self.held.parts[0].awaited = event.number % 2 == 1
+        self.held.awaited = {0} if self.held.parts[0].awaited else set()
+
+    def take(self, partitions: set[int] | None = None) -> Pending:
+        self.held.awaited = set()
+        return super().take(partitions)
 
 
-async def test_a_result_that_somebody_waits_for_makes_its_checkpoint_and_checkpoints_rest_between() -> None:
+async def test_results_that_somebody_waits_for_make_checkpoints_which_take_a_fifth_of_the_time() -> None:
     begun: list[Any] = []
     app, writers, state = _application(), SlowWriters(), AwaitedState()
     app.task, app.should_stop = begun.append, False
     lane = Lane(app, writers, interval=1000.0)  # type: ignore[arg-type]
+    idle = AwaitedState()
+    idle.held.awaited = set()
     lane.add(state, Table())  # type: ignore[arg-type]
+    lane.add(idle, Table())  # type: ignore[arg-type]
+    began = asyncio.get_running_loop().time()
     running = [asyncio.create_task(task()) for task in begun]
 
     async def events(*numbers: int) -> AsyncIterator[Any]:
@@ -124,14 +133,17 @@ async def test_a_result_that_somebody_waits_for_makes_its_checkpoint_and_checkpo
     await lane.follow(state, events(0, 2))  # type: ignore[arg-type]
     await asyncio.sleep(0.1)
     assert writers.times == [], "nobody waits: the interval is long"
-    for made in (1, 2):
+    for made in range(1, 13):
         await lane.follow(state, events(1))  # type: ignore[arg-type]
         async with asyncio.timeout(20):
             while state.acknowledged < made:
                 await asyncio.sleep(0.01)
-    (_, first_end), (second_begin, _) = writers.times
-    assert second_begin - first_end >= 4 * 0.05
-    assert state.chosen == [{0}, {0}], "other partitions need not be ready"
+    times = writers.times
+    for number, (begin, _) in enumerate(times):
+        spent = sum(end - begun for begun, end in times[:number])
+        assert spent <= 0.5 + 0.2 * (begin - began) + 0.001, "half a second is saved at the start"
+    assert state.chosen == [{0}] * 12, "other partitions need not be ready"
+    assert idle.chosen == [], "nor what nobody waits for"
     for task in running:
         task.cancel()
 

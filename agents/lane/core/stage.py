@@ -74,6 +74,7 @@ class Stage(Generic[P, R, S, O]):
         count: Adds an outcome to the counts.
         sets_aside: Write what cannot be read to `dead-letters`: one stage of each topic does.
         release: Let go of each batch's records once applied: only where nobody else reads the topic.
+        prompt: Somebody waits for what becomes of each record, and there are few: they are fetched as they come.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Stage(Generic[P, R, S, O]):
     count: Callable[[Counts, O, Applied], None]
     sets_aside: bool = False
     release: bool = False
+    prompt: bool = False
 
     @property
     def is_awaited(self) -> bool:

@@ -47,6 +47,7 @@ class Keeper(Protocol):
     """Who makes effects durable: what the consumer asks of the lane (`agents.lane.checkpoint.Lane`)."""
 
     fetch_wait_seconds: float
+    prompt: set[str]
 
     @property
     def topics(self) -> frozenset[str]:

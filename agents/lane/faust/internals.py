@@ -14,6 +14,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 from faust.app.base import App
 from faust.tables.base import Collection
@@ -97,6 +98,9 @@ RELIED_ON: Final[dict[type, dict[str, str]]] = {
     },
     Fetcher: {
         "__init__": "bf21ecb7e0f210b7",
+        "_fetch_requests_routine": "2a8ec5932644c9b0",
+        "_get_actions_per_node": "1dab2cf937d165d0",
+        "_select_read_replica": "70f0665e44fc8e90",
         "_proc_fetch_request": "59bf948fff47eed5",
         "fetched_records": "be4348896b9b66af",
     },
@@ -128,6 +132,13 @@ RELIED_ON: Final[dict[type, dict[str, str]]] = {
     AIOKafkaClient: {
         "force_metadata_update": "cb7befef21c8f3f9",
         "_md_synchronizer": "e0421bffa9a7735a",
+        "send": "246b277687d7b687",
+        "_get_conn": "68ce5d8391719d33",
+    },
+    # What a fetch asks for.
+    FetchRequest: {
+        "__init__": "f31b6b74cc94dae4",
+        "build": "952ef0f41192efc3",
     },
     LeaveGroupRequest: {
         "__init__": "faebeec4a6cedc84",

@@ -21,6 +21,7 @@ from agents.lane.core.positions import Positions
 from agents.lane.faust.buffer import AsRead, Fetched
 from agents.lane.faust.coordinator import assign_only_what_is_known
 from agents.lane.faust.internals import Wanted, check_started
+from agents.lane.faust.prompt import fetch_promptly
 from agents.lane.faust.waiting import ended
 from bridges.kafka.topic_ids import Described, describe_topics
 from bridges.process.logs import get_logger
@@ -70,6 +71,7 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         consumer, buffer = self._ensure_consumer(), AsRead(self._batch_consumer.batched_topics)
         consumer._fetcher._records = buffer
+        fetch_promptly(consumer, self._batch_consumer.lane.prompt)
         check_started(consumer, Wanted(buffer, FETCH_BYTES, self._fetch_wait_ms))
         assign_only_what_is_known(consumer)
 
