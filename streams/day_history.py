@@ -147,9 +147,10 @@ class StoredDay(NamedTuple):
 
     def known_hours(self) -> Iterator[tuple[int, Span]]:
         """Yield the hours that stand as they were computed, each by its start in milliseconds."""
+        start_ms, unsure = self.start_ms, self.dirty if self.is_whole else {}
         for hour, span in self.hours.items():
-            if not (self.is_whole and hour in self.dirty):
-                yield self.start_ms + hour * HOUR_MS, span
+            if hour not in unsure:
+                yield start_ms + hour * HOUR_MS, span
 
     def open_hours(self) -> list[int]:
         """List the starts, in milliseconds, of the hours for which a query takes the windows themselves."""
@@ -171,8 +172,8 @@ def unpacked(data: Any) -> Span | None:
     if not isinstance(data, bytes):
         return None
     if len(data) == _WITH_BAND.size:
-        *values, lower, upper = _WITH_BAND.unpack(data)
-        return replace(Span(*values), band=(lower, upper))
+        count, mean, variance, least, greatest, windows, lower, upper = _WITH_BAND.unpack(data)
+        return Span(count, mean, variance, least, greatest, windows, (lower, upper))
     return Span(*_HOUR.unpack(data)) if len(data) == _HOUR.size else None
 
 

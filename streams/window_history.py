@@ -8,7 +8,7 @@ overlap, only those are taken that lie beside each other: no value counts twice.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import ceil, sqrt
 from typing import Final
 
@@ -101,7 +101,8 @@ class _Point:
         self.low = span.min if span.min < self.low else self.low
         self.high = span.max if span.max > self.high else self.high
         self.windows += span.windows
-        self.band = widened(self.band, span.band)
+        if span.band is not None:
+            self.band = widened(self.band, span.band)
 
     @property
     def span(self) -> Span:
@@ -117,7 +118,8 @@ def widened(one: Band | None, other: Band | None) -> Band | None:
     """
     if one is None or other is None:
         return one or other
-    return min(one[0], other[0]), max(one[1], other[1])
+    (lower, upper), (lower_other, upper_other) = one, other  # without `min` and `max`: twice as fast
+    return lower if lower < lower_other else lower_other, upper if upper > upper_other else upper_other
 
 
 def merge_spans(one: Span, other: Span) -> Span:
@@ -191,12 +193,18 @@ class WindowHistory:
 
     def add_span(self, start_ms: int, span: Span) -> None:
         """Add a span that is no longer than a point, by its start in milliseconds."""
-        place = start_ms // self._step_ms
-        known = self._points.get(place)
-        if known is None:
-            self._points[place] = _Point(span)
-        else:
-            known.add(span)
+        self.add_spans([(start_ms, span)])
+
+    def add_spans(self, spans: Iterable[tuple[int, Span]]) -> None:
+        """Add spans, likewise."""
+        points, step_ms = self._points, self._step_ms
+        for start_ms, span in spans:
+            place = start_ms // step_ms
+            known = points.get(place)
+            if known is None:
+                points[place] = _Point(span)
+            else:
+                known.add(span)
 
     def add_band(self, start_ms: int, end_ms: int, band: Band) -> None:
         """Add what was usual to the points that touch a stretch of time, and hold readings.

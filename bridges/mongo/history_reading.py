@@ -14,16 +14,24 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bridges.mongo.history_marks import HISTORY
-from bridges.mongo.mongo_history import MOST_WINDOWS, about, bands_between, each_window, too_many_windows
+from bridges.mongo.mongo_history import (
+    MOST_WINDOWS,
+    SeriesHour,
+    about,
+    bands_of,
+    each_window,
+    too_many_windows,
+)
 from bridges.mongo.mongo_sink import MongoSink
 from streams.day_history import DAY_MS, HOUR_MS, StoredDay, Tier, tier_for, unit_of
 from streams.detection.quality import Series
 from streams.records.documents import date
 from streams.records.identity import event_ms, event_seconds
-from streams.window_history import Band, StoredWindow, WindowHistory, step_for
+from streams.window_history import StoredWindow, WindowHistory, step_for
 
 _DAY: Final = {"start": 1, "dirty": 1, "holds": 1, "_id": 0}
-_FIELDS: Final = {Tier.WINDOWS: {}, Tier.HOURS: {"hours": 1}, Tier.DAYS: {"day": 1}}
+_FIELDS: Final = {Tier.WINDOWS: _DAY, Tier.HOURS: None, Tier.DAYS: {**_DAY, "day": 1}}
+"""Nearly all of a document are its hours: choosing them costs the embedded store more than sending the rest."""
 
 _AT_ONCE: Final = 4  # so that the server reads while an answer is decoded
 
@@ -59,10 +67,17 @@ class AskedRange:
 
 
 class FoundHistory(NamedTuple):
-    """What was found, and the tier of which it is made."""
+    """What was found.
+
+    Args:
+        tier: Of which it is made.
+        history: The points.
+        read: Stretches of time of which the windows themselves were taken.
+    """
 
     tier: Tier
     history: WindowHistory
+    read: list[Stretch]
 
 
 async def read_history(sink: MongoSink, asked: AskedRange) -> FoundHistory:
@@ -71,13 +86,19 @@ async def read_history(sink: MongoSink, asked: AskedRange) -> FoundHistory:
     Raises:
         InputError: If that takes more than `MOST_WINDOWS` windows.
     """
+    [found] = await read_histories(sink, [asked])
+    return found
+
+
+async def _read(sink: MongoSink, asked: AskedRange) -> FoundHistory:
+    """Return the points of a series, without the bands of hours of which the windows were taken."""
     tier = tier_for(asked.until - asked.since, asked.points, asked.window)
     days = await _days(sink, asked, tier)
     finest = max((day.finest for day in days), default=tier)
     if finest > tier:
         tier = finest
         days = await _days(sink, asked, tier)
-    found = FoundHistory(tier, WindowHistory(asked.step(tier)))
+    found = FoundHistory(tier, WindowHistory(asked.step(tier)), [])
     if tier is Tier.WINDOWS:
         await _add_windows(sink, asked, found, [(event_ms(asked.since), event_ms(asked.until))])
     elif tier is Tier.HOURS:
@@ -99,9 +120,12 @@ async def read_histories(sink: MongoSink, asked: Iterable[AskedRange]) -> list[F
 
     async def read(each: AskedRange) -> FoundHistory:
         async with room:
-            return await read_history(sink, each)
+            return await _read(sink, each)
 
-    return await asyncio.gather(*map(read, asked))
+    series = list(asked)
+    found = await asyncio.gather(*map(read, series))
+    await _add_bands(sink, [(each.series, one) for each, one in zip(series, found, strict=True)])
+    return found
 
 
 async def _days(
@@ -115,8 +139,8 @@ async def _days(
     query = {**about([asked.series[0]], asked.series[1]), "start": start}
 
     async def ask() -> list[StoredDay]:
-        cursor = sink.collection(HISTORY).find(query, {**_DAY, **_FIELDS[tier]}, batch_size=1000)
-        return [StoredDay.of(each) async for each in cursor]
+        cursor = sink.collection(HISTORY).find(query, _FIELDS[tier], batch_size=1000)
+        return [StoredDay.of(each) for each in await cursor.to_list()]
 
     return await sink.until_answered(ask)
 
@@ -127,9 +151,10 @@ async def _add_hours(
     since, until = within
     marked: list[int] = []
     for day in days:
-        for at, span in day.known_hours():
-            if since <= at < until:
-                found.history.add_span(at, span)
+        known = day.known_hours()
+        if not since <= day.start_ms <= until - DAY_MS:
+            known = ((at, span) for at, span in known if since <= at < until)
+        found.history.add_spans(known)
         marked += [at for at in day.open_hours() if since <= at < until]
     await _add_windows(sink, asked, found, _together(sorted(marked)))
 
@@ -160,14 +185,21 @@ async def _add_windows(
             raise too_many_windows()
         for window in windows:
             found.history.add(window)
-        for at, band in (await sink.until_answered(partial(_bands, sink, asked.series, stretch))).items():
-            found.history.add_band(at, at + HOUR_MS, band)
+        found.read.append(stretch)
 
 
-async def _bands(sink: MongoSink, series: Series, stretch: Stretch) -> dict[int, Band]:
-    """Read what was usual in the hours that a stretch touches."""
-    since, until = (date(event_seconds(each)) for each in (stretch[0] // HOUR_MS * HOUR_MS, stretch[1]))
-    return await bands_between(sink, series, since, until)
+async def _add_bands(sink: MongoSink, found: Sequence[tuple[Series, FoundHistory]]) -> None:
+    """Add what was usual in the hours of which the windows were taken: of all series in one question."""
+    wanted: list[tuple[SeriesHour, WindowHistory]] = [
+        ((series, start_ms), each.history)
+        for series, each in found
+        for since, until in each.read
+        for start_ms in range(since // HOUR_MS * HOUR_MS, until, HOUR_MS)
+    ]
+    bands = await sink.until_answered(lambda: bands_of(sink, (hour for hour, _ in wanted)))
+    for hour, history in wanted:
+        if (band := bands.get(hour)) is not None:
+            history.add_band(hour[1], hour[1] + HOUR_MS, band)
 
 
 async def _windows(sink: MongoSink, series: Series, stretch: Stretch, most: int) -> list[StoredWindow]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay, ripe_at
-from bridges.mongo.mongo_history import BANDS, WINDOWS, about, bands_between, each_window
+from bridges.mongo.mongo_history import BANDS, WINDOWS, SeriesHour, about, bands_of, each_window
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.process import metrics
 from bridges.process.logs import get_logger
@@ -113,21 +113,23 @@ class HistoryRoller:
     async def _found(
         self, place: SeriesDay, start_ms: int, hours: list[int]
     ) -> tuple[dict[int, Span], dict[int, Band]]:
-        """Put the windows of hours together, and find their bands; of hours between, too: one question costs less."""
+        """Put the windows of hours together, and find their bands; windows between hours, too: one question."""
         since, until = (
             date(event_seconds(start_ms + hour * HOUR_MS)) for hour in (min(hours), max(hours) + 1)
         )
 
-        async def ask() -> tuple[WindowHistory, dict[int, Band]]:
+        starts = [(place[:2], start_ms + hour * HOUR_MS) for hour in hours]
+
+        async def ask() -> tuple[WindowHistory, dict[SeriesHour, Band]]:
             history = WindowHistory(HOUR_MS / 1000)
             async for window in each_window(self._mongo, place[:2], since, until):
                 history.add(window)
-            return history, await bands_between(self._mongo, place[:2], since, until)
+            return history, await bands_of(self._mongo, starts)
 
         history, bands = await self._mongo.until_answered(ask)
         return (
             {(at - start_ms) // HOUR_MS: span for at, span in history.spans()},
-            {(at - start_ms) // HOUR_MS: band for at, band in bands.items()},
+            {(at - start_ms) // HOUR_MS: band for (_, at), band in bands.items()},
         )
 
     async def _delete_windows(self, document: Document) -> bool:

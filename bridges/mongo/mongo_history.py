@@ -1,8 +1,9 @@
 """Read results back from MongoDB, for the views."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, Protocol, TypeVar
 
 from pymongo import ASCENDING
@@ -13,8 +14,8 @@ from streams.detection.quality import Quality, Series, judge
 from streams.errors import InputError, Reason
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
-from streams.records.documents import date, device_change_of_document, presence_of_document
-from streams.records.identity import event_ms
+from streams.records.documents import band_document_id, date, device_change_of_document, presence_of_document
+from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Aggregate, Anomaly, DeviceChange, HourBand, Insight, Label, Presence
 from streams.signals import DELIVERY_FAULTS
 from streams.window_history import Band, StoredWindow
@@ -31,10 +32,14 @@ _PRESENCE = CATALOGUE.of(Presence).collection
 _DEVICE_CHANGES = CATALOGUE.of(DeviceChange).collection
 _INSIGHTS = CATALOGUE.of(Insight).collection
 WINDOWS = CATALOGUE.of(Aggregate).collection
+SeriesHour = tuple[Series, int]
+"""A series, and the beginning of an hour in milliseconds."""
+_AT_ONCE: Final = 1000
+"""Documents that are asked for, or taken, at once."""
 BANDS = CATALOGUE.of(HourBand).collection
 BY_SERIES: Final = [(name, ASCENDING) for name in ("metadata.sensor_id", "metadata.quantity", "start")]
 """The order of the index of windows, and of that of days."""
-_WINDOW = ("start", "end", "count", "mean", "variance", "min", "max")
+_values_of = itemgetter("count", "mean", "variance", "min", "max")
 
 
 async def newest_anomalies(sink: MongoSink, limit: int) -> list[Anomaly]:
@@ -97,25 +102,32 @@ async def each_window(
         most: How many at most; 0 for all.
     """
     query = {**about([series[0]], series[1]), "start": {"$gte": since, "$lt": until}}
-    wanted = {"_id": 0, **dict.fromkeys(_WINDOW, 1)}
-    cursor = sink.collection(WINDOWS).find(query, wanted, batch_size=1000)
-    async for each in cursor.sort(BY_SERIES).limit(most):
-        start, end = (event_ms(each[name].timestamp()) for name in ("start", "end"))
-        yield StoredWindow(start, end, *(each[name] for name in _WINDOW[2:]))
+    # Whole: choosing fields costs the embedded store more than sending all of them.
+    cursor = sink.collection(WINDOWS).find(query, batch_size=_AT_ONCE).sort(BY_SERIES).limit(most)
+    while some := await cursor.to_list(_AT_ONCE):
+        for each in some:
+            start, end = event_ms(each["start"].timestamp()), event_ms(each["end"].timestamp())
+            yield StoredWindow(start, end, *_values_of(each))
 
 
-async def bands_between(sink: MongoSink, series: Series, since: datetime, until: datetime) -> dict[int, Band]:
-    """Return what was usual of a series in the hours that begin in ``[since, until)``, by their starts in milliseconds.
+async def bands_of(sink: MongoSink, hours: Iterable[SeriesHour]) -> dict[SeriesHour, Band]:
+    """Return what was usual in hours of series; of those of which it is not known there is none.
 
     Args:
         sink: Where MongoDB is; a failure is raised.
-        series: Sensor and quantity.
-        since, until: The range.
+        hours: Each with its series.
     """
-    query = {**about([series[0]], series[1]), "start": {"$gte": since, "$lt": until}}
-    wanted = {"_id": 0, "start": 1, "lower": 1, "upper": 1}
-    cursor = sink.collection(BANDS).find(query, wanted, batch_size=1000)
-    return {event_ms(each["start"].timestamp()): (each["lower"], each["upper"]) async for each in cursor}
+    ids = {
+        band_document_id(*series, event_seconds(start_ms)): (series, start_ms) for series, start_ms in hours
+    }
+    found: dict[SeriesHour, Band] = {}
+    listed = list(ids)
+    for start in range(0, len(listed), _AT_ONCE):
+        some = {"_id": {"$in": listed[start : start + _AT_ONCE]}}
+        cursor = sink.collection(BANDS).find(some, {"lower": 1, "upper": 1}, batch_size=_AT_ONCE)
+        async for each in cursor:
+            found[ids[each["_id"]]] = each["lower"], each["upper"]
+    return found
 
 
 def too_many_windows() -> InputError:

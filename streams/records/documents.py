@@ -252,11 +252,21 @@ def dead_letter_document(letter: DeadLetter) -> Document:
     return document
 
 
+def band_document_id(sensor_id: str, quantity: str, start: float) -> ObjectId:
+    """Derive the ``_id`` of what was usual of a series in an hour.
+
+    Args:
+        sensor_id, quantity: The series.
+        start: Of the hour.
+    """
+    head = (int(start) & 0xFFFF_FFFF).to_bytes(4, "big")
+    return _derived_id(head, b"weir.band", sensor_id, quantity, event_ms(start))
+
+
 def band_document(band: HourBand) -> Document:
     """Make the document of what was usual in an hour for collection ``bands``."""
-    head = (int(band.start) & 0xFFFF_FFFF).to_bytes(4, "big")
     return {
-        "_id": _derived_id(head, b"weir.band", band.sensor_id, band.quantity, event_ms(band.start)),
+        "_id": band_document_id(band.sensor_id, band.quantity, band.start),
         "metadata": _series(band),
         "start": date(band.start),
         "lower": band.lower,

@@ -82,7 +82,8 @@ def _days(sensor: str, days: int) -> Iterator[Document]:
         hours = range(24) if number < newest else range(8)
         stored = StoredDay(0, {}, None, {}, Holds.WINDOWS, 0)
         spans = {hour: Span(3600, 20.1 + hour / 10, 0.5, 19.0, 23.0, 60) for hour in hours}
-        fields = computed(stored, hours, spans, {}).fields
+        bands = {hour: (18.0 + hour / 10, 24.0) for hour in hours}
+        fields = computed(stored, hours, spans, bands).fields
         packed = {
             name.partition(".")[2]: fields.pop(name) for name in list(fields) if name.startswith("hours.")
         }
