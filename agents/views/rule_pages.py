@@ -1,8 +1,8 @@
 """Limits of a series: tried over the windows that MongoDB has, approximate and at once, and put in force."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import msgspec
 from aiohttp import web
@@ -13,14 +13,22 @@ from agents.views.store_asking import asked_store
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.mongo_history import windows_between
+from bridges.mongo.mongo_sink import MongoSink
 from bridges.rules.rule_writer import RulesChanged
 from bridges.rules.series_rule import SeriesRule
-from streams.detection.limit_rules import LimitRules, asked_beside
+from bridges.sources.sensor_readings import readings_between
+from streams.alarms.alarm_rules import AlarmRules
+from streams.detection.detection_config import limit_fields
+from streams.detection.limit_rules import LimitRules
 from streams.detection.log_rules import PartitionRules, rules_of
 from streams.errors import ConfigurationError, InputError, TransientError
-from streams.rules.rule_changes import in_section
+from streams.records.identity import event_ms
+from streams.records.rule_parts import MOST_COUNTED
+from streams.records.types import Reading
+from streams.rules.rule_changes import in_section, rule_of_series
 from streams.rules.rule_set import OTHERS
 from streams.rules.rules_report import described_limits
+from streams.rules.series_trial import ReadingTrial, SeriesTrial, asks_for_readings
 from streams.rules.window_trial import WindowTrial, newest_first, told_load
 from streams.window_history import HistoryPoint, StoredWindow, WindowHistory, check_windows, step_for
 
@@ -34,6 +42,9 @@ _MINUTES: Final = 7 * 1440
 
 
 _FIELDS: Final = {
+    "count",
+    "within_minutes",
+    "when",
     "sensor",
     "quantity",
     "low",
@@ -66,37 +77,133 @@ class _Together:
         self.history = WindowHistory(step)
         self.tried = tried
         self.in_force = in_force
+        self.first_ms: int | None = None
 
     def add(self, window: StoredWindow) -> None:
+        if self.first_ms is None:
+            self.first_ms = window.end_ms
         self.history.add(window)
         self.tried.add(window)
         self.in_force.add(window)
+
+
+class _EachReading:
+    """The same limits over each reading."""
+
+    def __init__(self, tried: ReadingTrial, in_force: ReadingTrial) -> None:
+        self.tried = tried
+        self.in_force = in_force
+        self.readings = 0
+        self.first_ms = 0
+
+    def add(self, reading: Reading) -> None:
+        if not self.readings:
+            self.first_ms = event_ms(reading.collected_at)
+        self.readings += 1
+        self.tried.add(reading)
+        self.in_force.add(reading)
+
+    def reaches(self, windows: _Together) -> bool:
+        """Tell whether there are readings of the first window, too."""
+        return windows.first_ms is None or (self.readings > 0 and self.first_ms < windows.first_ms)
+
+
+class _Tried(NamedTuple):
+    """What a trial is made of.
+
+    Args:
+        asked: The series and the range.
+        tried, in_force: Sections ``detection``.
+        size: Seconds of a window.
+    """
+
+    asked: AskedHistory
+    tried: Json
+    in_force: Json
+    size: float
+
+    def of_windows(self, app: "WorkerApp", detection: Json) -> WindowTrial:
+        return WindowTrial(*self._of_series(app, detection), window_seconds=self.size)
+
+    def of_readings(self, app: "WorkerApp") -> _EachReading:
+        tried, in_force = (ReadingTrial(*self._of_series(app, each)) for each in (self.tried, self.in_force))
+        return _EachReading(tried, in_force)
+
+    def _of_series(self, app: "WorkerApp", detection: Json) -> tuple[str, str, Json, AlarmRules, float]:
+        settings, (sensor_id, quantity) = app.settings, self.asked[:2]
+        return sensor_id, quantity, detection, settings.alarms.rules(), settings.bridge.tick_seconds
 
 
 async def try_rule(pages: "WorkerPages", view: View, request: Request) -> Response:
     """Return what a limit would have raised, the points of the series, and what the limits in force raise."""
     app, asked = pages.app, AskedHistory.of(request.query)
     size = app.settings.windows.policy().size_ms / 1000
-    detection = _asked_limits(request.query)
     step = step_for(asked.until - asked.since, asked.points, size)
     slow = f"no answer within {PATIENCE_SECONDS:g} s: ask for a shorter range"
-
-    def begin() -> _Together:
-        return _Together(step, _trial(app, asked, detection), _trial(app, asked, _detection_in_force(app)))
-
     try:
         check_windows(app.settings.windows.policy())
-        begin()
+        trial = _Tried(asked, _with_what_stays(app, asked, request.query), _detection_in_force(app), size)
+        exact = trial.of_readings(app)
         async with asked_store(app, PATIENCE_SECONDS, slow) as mongo, pages.histories:
-            series = asked.sensor, asked.quantity
-            found = await windows_between(mongo, series, asked.since, asked.until, begin)
+            found, each = await _run(app, mongo, trial, exact, step)
     except ConfigurationError as error:
         raise BadRequest(str(error)) from None
     except InputError as error:
         raise BadRequest(error.detail) from None
     rules = applied_rules(app)
     newest = "" if rules is None else rules.change.fingerprint
-    return answer(view, {**_told(asked, step, size, found), "rules": newest})
+    return answer(view, {**_told(trial, step, found, each), "rules": newest})
+
+
+async def _run(
+    app: "WorkerApp", mongo: MongoSink, trial: _Tried, exact: _EachReading, step: float
+) -> tuple[_Together, _EachReading | None]:
+    """Try limits over windows and, where they ask for more than those tell, over each reading that there is."""
+    asked = trial.asked
+    series, since, until = (asked.sensor, asked.quantity), asked.since, asked.until
+    limits = [each.limits for each in (exact.tried, exact.in_force)]
+    of_counter = app.settings.detection_plan().counters.counter_of(*series) is not None
+    each = None
+    if any(map(asks_for_readings, limits)) and not of_counter:  # a rate is in no reading
+        each = await readings_between(mongo, asked.sensor, since, until, lambda: trial.of_readings(app))
+    others = {
+        quantity: await windows_between(mongo, (asked.sensor, quantity), since, until, _Kept)
+        for quantity in (_asked_by(limits) if each is None else ())
+    }
+
+    def begin() -> _Together:
+        tried, in_force = (trial.of_windows(app, own) for own in (trial.tried, trial.in_force))
+        for quantity, windows in others.items():
+            tried.beside(quantity, windows.windows)
+            in_force.beside(quantity, windows.windows)
+        return _Together(step, tried, in_force)
+
+    found = await windows_between(mongo, series, since, until, begin)
+    return found, each if each is not None and each.reaches(found) else None
+
+
+class _Kept:
+    """Windows of a quantity that a condition asks for."""
+
+    def __init__(self) -> None:
+        self.windows: list[StoredWindow] = []
+
+    def add(self, window: StoredWindow) -> None:
+        self.windows.append(window)
+
+
+def _asked_by(limits: Iterable[LimitRules | None]) -> list[str]:
+    """List the other quantities for which conditions ask."""
+    conditions = [each.when for each in limits if each is not None and each.when is not None]
+    return sorted({each.quantity for when in conditions for each in when.comparisons})
+
+
+def _with_what_stays(app: "WorkerApp", asked: AskedHistory, query: Mapping[str, str]) -> Json:
+    """Return the limits that would be in force if these were applied: what they do not say stays."""
+    own, rules = {"low": None, "high": None, **_asked_limits(query)}, applied_rules(app)
+    before = [] if rules is None else rules.change.rules
+    rule = rule_of_series(asked.sensor, asked.quantity, own, before, app.settings.detection.plan())
+    return {"series": {rule.pattern: limit_fields(rule)}}
 
 
 async def apply_rule(pages: "WorkerPages", view: View, request: Request) -> Response:
@@ -130,13 +237,6 @@ def _asked_rule(posted: Mapping[str, str]) -> SeriesRule:
     return SeriesRule(*series, own, posted["by"], posted["why"], posted.get("follows", ""))
 
 
-def _trial(app: "WorkerApp", asked: AskedHistory, detection: Json) -> WindowTrial:
-    settings = app.settings
-    return WindowTrial(
-        asked.sensor, asked.quantity, detection, settings.alarms.rules(), settings.bridge.tick_seconds
-    )
-
-
 def _asked_limits(query: Mapping[str, str]) -> Json:
     """Read the limits that are to be tried, as a section ``detection``."""
     found: Json = {
@@ -148,27 +248,41 @@ def _asked_limits(query: Mapping[str, str]) -> Json:
         raise BadRequest("low or high must be given: /api/rules/try?sensor=ID&quantity=NAME&high=120")
     found["deadband"] = read_number(query, "deadband", 0.0, least=0.0, greatest=_LARGEST)
     found["delay_seconds"] = 60 * read_number(query, "minutes", 0.0, least=0.0, greatest=_MINUTES)
+    return found | _asked_beside(query)
+
+
+def _asked_beside(query: Mapping[str, str]) -> Json:
+    """Read how often and while what; what is given empty is taken away, what is not given stays."""
+    found: Json = {}
+    if "count" in query:
+        count = read_number(query, "count", 0.0, least=0.0, greatest=MOST_COUNTED)
+        within = read_number(query, "within_minutes", 10.0, least=0.0, greatest=_MINUTES)
+        found |= {
+            "count": round(count) or None,
+            "within_seconds": 60 * (within or 10.0) if round(count) else None,
+        }
+    if "when" in query:
+        found["when"] = query["when"].strip()
     return found
 
 
-def _told(asked: AskedHistory, step: float, size: float, found: _Together) -> Json:
-    load, intervals = found.tried.found()
-    load_in_force, _ = found.in_force.found()
+def _told(trial: _Tried, step: float, found: _Together, each: _EachReading | None) -> Json:
+    tried, in_force = (found.tried, found.in_force) if each is None else (each.tried, each.in_force)
+    load, intervals = tried.found()
+    load_in_force, _ = in_force.found()
+    asked = trial.asked
     return {
         "sensor": asked.sensor,
         "quantity": asked.quantity,
         "from": asked.since,
         "to": asked.until,
-        "limits": described_limits(found.tried.limits),
+        "limits": described_limits(tried.limits),
         "exact": False,
-        "why_not_exact": [
-            f"made of the least and greatest value of windows of {size:g} s: what crosses a limit several times in one "
-            "counts once, and times are true to a window; windows that are still open are left out",
-            *_left_aside(found.in_force.whole),
-        ],
+        "why_not_exact": list(_why_not_exact(trial, tried, each)),
+        "readings": None if each is None else each.readings,
         **told_load(load),
         "anomalies": [msgspec.to_builtins(each) for each in newest_first(intervals, _MOST_SHOWN)],
-        "in_force": {"limits": described_limits(found.in_force.limits), **told_load(load_in_force)},
+        "in_force": {"limits": described_limits(in_force.limits), **told_load(load_in_force)},
         "windows": found.history.windows,
         "step_seconds": step,
         "columns": HistoryPoint.__struct_fields__,
@@ -176,11 +290,25 @@ def _told(asked: AskedHistory, step: float, size: float, found: _Together) -> Js
     }
 
 
-def _left_aside(limits: LimitRules | None) -> list[str]:
-    """Say what the limits in force ask for that windows cannot tell; it stays when others are applied."""
-    if limits is None or not (beside := asked_beside(limits)):
-        return []
-    return [f"the rule in force asks for more, {beside}: left aside here, it stays when this is applied"]
+def _why_not_exact(trial: _Tried, tried: SeriesTrial, each: _EachReading | None) -> Iterator[str]:
+    """Say why a worker may have raised something else."""
+    whole = tried.whole
+    if each is not None:
+        yield (
+            f"each of {each.readings:,} readings was judged, by event time as MongoDB has them: what came late counts "
+            "as if it had not"
+        )
+    else:
+        yield (
+            f"made of the least and greatest value of windows of {trial.size:g} s: what crosses a limit several times "
+            "in one counts once, and times are true to a window; windows that are still open are left out"
+        )
+        if whole is not None and whole.when is not None:
+            yield f"{whole.when} was asked of means of windows, since there are too many readings, or too few"
+        if whole is not None and whole.of_rate:
+            yield "the limit of change was left aside: windows do not tell it"
+    if whole is not None and (whole.of_silence or whole.of_peers):
+        yield "limits of silence and of peers are left aside here; they stay when this is applied"
 
 
 def limits_in_force(app: "WorkerApp", sensor_id: str, quantities: list[str]) -> Json:

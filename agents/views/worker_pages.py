@@ -256,8 +256,9 @@ ROUTES = (
         "/api/rules/try",
         try_rule,
         "what a [limit](rules.md#on-the-page) would have raised on a series, over the windows that MongoDB has: "
-        "approximate; beside it what the limits in force raise, and the points of `/api/history`",
-        "?sensor=&quantity=&low=&high=&deadband=&minutes=&from=&to=&points=",
+        "approximate; over each reading where `count`, `when` or a limit of change asks for that; beside it what the "
+        "limits in force raise, and the points of `/api/history`",
+        "?sensor=&quantity=&low=&high=&deadband=&minutes=&count=&within_minutes=&when=&from=&to=&points=",
     ),
     Route(
         "/rules",
@@ -274,8 +275,8 @@ ROUTES = (
         "/api/rules",
         apply_rule,
         "put a [limit](rules.md#on-the-page) on a series in force: a JSON object with `sensor`, `quantity`, `low`, "
-        "`high`, `deadband`, `minutes`, `severity`, `by`, `why`, and `follows`: what `/api/rules/try` has as `rules`. "
-        "For whom `/api/actions` is",
+        "`high`, `deadband`, `minutes`, `count`, `within_minutes`, `when`, `severity`, `by`, `why`, and `follows`: "
+        "what `/api/rules/try` has as `rules`. For whom `/api/actions` is",
         posts=True,
     ),
     Route("/api/tables", WorkerPages.tables, "names of the tables", answers=answers.TablesAnswer),

@@ -12,6 +12,7 @@ import msgspec
 
 from agents.web.queries import GREATEST_LIMIT, Json
 from streams.place_counts import WAYS
+from streams.records.rule_parts import MOST_COUNTED
 
 if TYPE_CHECKING:
     from agents.web.routes import Route
@@ -26,6 +27,10 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "by": (
         "what sensors are counted by; `place` when not given",
         {"type": "string", "enum": [*WAYS]},
+    ),
+    "count": (
+        "how many values must be beyond, as in a rule; empty: one is enough; not given: as in force",
+        {"type": "integer", "minimum": 0, "maximum": MOST_COUNTED},
     ),
     "deadband": (
         "how far back within its limit a value must come before an anomaly ends",
@@ -60,6 +65,8 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "table": ("name of a table", _TEXT),
     "under": ("a place, with all that lies below it: parts of a place are parted by `/`", _TEXT),
     "unfold": ("a place of which what lies directly below it is shown, too", _TEXT),
+    "when": ("a condition, as in a rule; empty: none; not given: as in force", _TEXT),
+    "within_minutes": ("within how long `count` are counted", {**_NUMBER, "minimum": 0}),
     "without": ("of which none of these is known, parted by commas: `place`, `machine`, `group`", _TEXT),
     "to": ("end of the range, as `from`", _TIME),
     "tolerance": (

@@ -85,11 +85,6 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         return self.of_values or self.of_rate
 
 
-def asked_beside(limits: LimitRules) -> str:
-    """Say what limits ask for beside a value beyond; empty if nothing."""
-    return in_words_beside(limits.count, limits.within, "" if limits.when is None else str(limits.when))
-
-
 def in_words_beside(count: int, within: float, when: str) -> str:
     """Say what is asked for beside a value beyond; empty if nothing.
 

@@ -4,28 +4,21 @@
     limit  ─────────┼─────────────────      which comes first is what crosses the limit less often
 
 What lies between least and greatest value is not known. So crossings of a limit within a window count once at most,
-and their times are true to a window; a window that is beyond as a whole is told as that. Which of two limits a window
-crossed last is not known either. The readings so made go through the stages of the worker as true ones do.
+and their times are true to a window; a window that is beyond as a whole is told as that, and counts with as many values
+as it has. Which of two limits a window crossed last is not known either. Of the quantities that a condition asks for
+the mean of a window stands for all of it. The readings so made go through the stages of the worker as true ones do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.intervals import Interval
-from streams.backtest.runs import LogRecord
-from streams.detection.detection_config import DetectionPlan
 from streams.detection.limit_rules import LimitRules
-from streams.records.identity import event_seconds
-from streams.records.types import Reading
-from streams.rules.limit_trial import LimitTrial, SeriesLoad
-from streams.rules.rule_set import limits_alone
-from streams.rules.seen import SeenSeries
+from streams.records.rule_parts import MOST_COUNTED, USUAL_AGE
+from streams.rules.limit_trial import SeriesLoad
+from streams.rules.series_trial import SeriesTrial
 from streams.window_history import StoredWindow, lies_beside
-
-_CHUNK: Final = 1000
-_NOT_IN_WINDOWS: Final = ("count", "within_seconds", "when")
 
 
 def readings_of(window: StoredWindow, limits: LimitRules, side: int) -> tuple[tuple[int, float], ...]:
@@ -41,11 +34,21 @@ def readings_of(window: StoredWindow, limits: LimitRules, side: int) -> tuple[tu
     (((0, 3.0), (59999, 6.0)), ((0, 6.0), (59999, 3.0)))
     """
     begin, end = window.start_ms, window.end_ms - 1
+    if limits.count > 1 and window.count > 2 and (window.min > limits.high or window.max < limits.low):
+        return _spread(window)
     if window.min == window.max:
         return ((begin, window.min),)
     greatest_first = side > 0 or (side == 0 and window.min < limits.low and not window.max > limits.high)
     first, second = (window.max, window.min) if greatest_first else (window.min, window.max)
     return (begin, first), (end, second)
+
+
+def _spread(window: StoredWindow) -> tuple[tuple[int, float], ...]:
+    """Return what stands for a window of which each value counts: as many as it has, evenly spread."""
+    many = min(window.count, MOST_COUNTED)
+    step = (window.end_ms - 1 - window.start_ms) / (many - 1)
+    values = [window.max, *[window.mean] * (many - 2), window.min]
+    return tuple((window.start_ms + round(place * step), value) for place, value in enumerate(values))
 
 
 def side_after(value: float, limits: LimitRules, side: int) -> int:
@@ -67,69 +70,68 @@ def side_after(value: float, limits: LimitRules, side: int) -> int:
 
 
 @dataclass
-class WindowTrial:
-    """Limits of one series over its windows, in order of their starts.
+class WindowTrial(SeriesTrial):
+    """Limits of one series over its windows, in order of their starts; those of change are left aside.
 
     Args:
-        sensor_id, quantity: The series.
-        detection: A section ``detection`` that sets limits; all else in it is left aside.
-        alarms: What the settings say of alarms.
-        tick_seconds: As for `LimitTrial`.
+        window_seconds: How long one is: what a condition asks for is known for as long, at least.
     """
 
-    sensor_id: str
-    quantity: str
-    detection: dict[str, Any]
-    alarms: AlarmRules
-    tick_seconds: float
-    _seen: SeenSeries = field(default_factory=SeenSeries)
-    _held: list[LogRecord] = field(default_factory=list)
+    window_seconds: float = 0.0
     _side: int = 0
-    _offset: int = 0
+    _others: list[tuple[int, str, float]] = field(default_factory=list)
+    _taken: int = 0
 
-    def __post_init__(self) -> None:
-        """Make the limits; raises `ConfigurationError` if they cannot be."""
-        section = limits_alone(self.detection)
-        self.whole = DetectionPlan(section).config_for(self.sensor_id, self.quantity).limits
-        """With what windows cannot tell: how often a limit was crossed, and what other quantities were meanwhile."""
-        plan = DetectionPlan(_of_each_value(section))
-        self.limits = plan.config_for(self.sensor_id, self.quantity).limits
-        self._trial = LimitTrial(plan, self.alarms, self.tick_seconds)
+    def section(self) -> dict[str, Any]:
+        """Return what windows can tell of the limits."""
+        return _of_windows(super().section(), self.window_seconds)
+
+    def beside(self, quantity: str, windows: Iterable[StoredWindow]) -> None:
+        """Take windows of another quantity, for which a condition asks, before those of the series.
+
+        Args:
+            quantity: Which.
+            windows: In order of their starts: their means stand for all that was measured.
+        """
+        self._others += [(each.start_ms, quantity, each.mean) for each in windows if lies_beside(each)]
+        self._others.sort()
 
     def add(self, window: StoredWindow) -> None:
         """Add a window, unless it lies over one that lies beside the others."""
         if self.limits is None or not lies_beside(window):
             return
+        meanwhile = self._take_others(window.start_ms)
         for time_ms, value in readings_of(window, self.limits, self._side):
-            reading = Reading(self.sensor_id, event_seconds(time_ms), {self.quantity: value})
-            self._held.append((self._offset, time_ms, reading))
-            self._offset += 1
+            self.take(time_ms, {**meanwhile, self.quantity: value})
+            meanwhile = {}
             self._side = side_after(value, self.limits, self._side)
-        if len(self._held) >= _CHUNK:
-            self._apply()
 
-    def _apply(self) -> None:
-        self._seen.apply(self._held)
-        self._trial.apply(0, self._held)
-        self._held = []
-
-    def found(self) -> tuple[SeriesLoad, list[Interval]]:
-        """Return what the limits would have asked of people, and the anomalies, by raise; the windows have ended."""
-        self._apply()
-        results = self._trial.results(self._seen.by_series)
-        series = self.sensor_id, self.quantity
-        return results.loads.get(series, SeriesLoad()), results.intervals.by_series.get(series, [])
+    def _take_others(self, start_ms: int) -> dict[str, float]:
+        """Take what others had before a window of the series; returns what they had in it, to stand beside it."""
+        beside = {}
+        while self._taken < len(self._others) and self._others[self._taken][0] <= start_ms:
+            at_ms, quantity, mean = self._others[self._taken]
+            self._taken += 1
+            if at_ms == start_ms:
+                beside[quantity] = mean
+            else:
+                self.take(at_ms, {quantity: mean})
+        return beside
 
 
-def _of_each_value(detection: dict[str, Any]) -> dict[str, Any]:
-    """Return limits without what they ask for beside a value.
+def _of_windows(detection: dict[str, Any], least_age: float) -> dict[str, Any]:
+    """Return limits without those of change, whose conditions ask back for a window at least.
 
-    >>> _of_each_value({"high": 9, "when": "flow < 1", "series": {"a/*": {"low": 1, "count": 3, "within_seconds": 60}}})
-    {'high': 9, 'series': {'a/*': {'low': 1}}}
+    >>> _of_windows({"high": 9, "rise_per_hour": 2, "series": {"a/*": {"when": "flow < 1", "when_seconds": 5}}}, 60.0)
+    {'high': 9, 'series': {'a/*': {'when': 'flow < 1', 'when_seconds': 60.0}}}
     """
-    kept = {name: value for name, value in detection.items() if name not in _NOT_IN_WINDOWS}
+    kept = {
+        name: value for name, value in detection.items() if name not in ("rise_per_hour", "fall_per_hour")
+    }
+    if kept.get("when"):
+        kept["when_seconds"] = max(kept.get("when_seconds", USUAL_AGE), least_age)
     if "series" in kept:
-        kept["series"] = {pattern: _of_each_value(own) for pattern, own in kept["series"].items()}
+        kept["series"] = {pattern: _of_windows(own, least_age) for pattern, own in kept["series"].items()}
     return kept
 
 

@@ -58,3 +58,33 @@ def test_who_has_not_seen_the_rules_in_force_does_not_change_them(plant: Plant, 
     page.click("#apply button")
     page.wait_for_selector("#applied .bad:has-text('changed meanwhile')")
     assert "no limit is in force" in page.text_content("#in-force")
+
+
+def test_how_often_and_while_what_are_tried_on_each_reading_and_applied(plant: Plant, new_page) -> None:
+    address = f"http://127.0.0.1:{plant.worker.port}/?sensor=hall-3&quantity=temperature&range=1d"
+    opened = new_page(address)
+    page = opened.page
+    page.wait_for_selector("[data-of=high]:enabled")
+    page.fill("#limit [name=high]", "1000")
+    page.wait_for_selector("#tried:has-text('Approximate: made of the least and greatest value')")
+    page.fill("#limit [name=count]", "3")
+    page.fill("#limit [name=within_minutes]", "5")
+    page.fill("#limit [name=when]", "temperature > 0")
+    page.wait_for_selector("#tried:has-text('From each reading: each of')")
+    page.fill("#apply [name=by]", "Ada")
+    page.fill("#apply [name=why]", "only what lasts")
+    page.click("#apply button")
+    page.wait_for_selector("#applied:has-text('In force from now on')")
+    page.wait_for_selector("#in-force:has-text('times 3, within seconds 300, while temperature > 0')")
+    # What is in force is in the form; what is taken out of it is taken away.
+    again = new_page(address).page
+    count = again.locator("#limit [name=count]")
+    until(lambda: count.input_value() == "3", "the form has the rule in force")
+    again.fill("#limit [name=count]", "")
+    again.wait_for_selector("#tried:has-text('It would have raised')")
+    again.fill("#apply [name=by]", "Bob")
+    again.fill("#apply [name=why]", "what comes and goes, too")
+    again.click("#apply button")
+    again.wait_for_selector("#applied:has-text('In force from now on')")
+    again.wait_for_selector("#in-force:has-text('while temperature > 0'):not(:has-text('times'))")
+    assert opened.flaws() == []

@@ -313,3 +313,37 @@ def test_ids_with_one_beginning_are_a_group_and_settings_alone_run_the_stage() -
     assert asked.asked_of("plant:7:t1", "t") == (("limits of plant:7:*/t", PeerLimits(above=1.0)),)
     assert asked.asked_of("t1", "t") == ()
     assert DetectionConfig(above_peers=1.0).limits is not None
+
+
+# -- what is reported of others ----------------------------------------------------------------------------------------
+
+
+def test_a_member_that_is_dead_leaves_the_others_judged_and_its_last_value_says_nothing() -> None:
+    """Home Assistant core 71500, 157804, 87890: one sensor without battery, and the combined value is unknown."""
+    rest = {f"room-{number}": 20.0 for number in range(5)}
+    alive = {each: value for each, value in rest.items() if each != "room-4"}
+    windows = [{**rest, "room-4": 90.0}, alive, {**alive, "room-0": 25.0}]
+    outcome = compared([*inputs(windows, PeerLimits(above=2.0))])
+    assert [(each.sensor_id, each.state, each.expected) for each in outcome.anomalies] == [
+        ("room-4", "raised", 20.0), ("room-0", "raised", 20.0),
+    ]  # fmt: skip
+    few = compared([*inputs([dict(list(alive.items())[:3])], PeerLimits(above=2.0))])
+    assert (few.compared, few.few) == (0, 3), "too few are counted, not guessed"
+
+
+def test_of_four_that_are_compared_only_the_one_that_is_off_is_told() -> None:
+    """ThingsBoard 5829: one device violates the rule of a profile, and all of it have an alarm."""
+    windows = [{"room-0": 20.0, "room-1": 20.1, "room-2": 19.9, "room-3": 30.0}] * 3
+    outcome = compared([*inputs(windows, PeerLimits(above=2.0, below=2.0))])
+    assert [(each.sensor_id, each.state) for each in outcome.anomalies] == [("room-3", "raised")]
+
+
+def test_one_that_sends_each_hour_is_compared_in_its_own_windows() -> None:
+    """Home Assistant core 138770: two sensors, one each few minutes, one hourly."""
+    fast = {f"room-{number}": 20.0 for number in range(4)}
+    windows = [{**fast, "slow": 29.0} if number % 60 == 0 else fast for number in range(121)]
+    windows[120] = {**fast, "slow": 20.0}
+    outcome = compared([*inputs(windows, PeerLimits(above=2.0))])
+    assert [(each.sensor_id, each.state, each.changed_at) for each in outcome.anomalies] == [
+        ("slow", "raised", EPOCH + 60.0), ("slow", "cleared", EPOCH + 121 * 60.0),
+    ]  # fmt: skip

@@ -163,7 +163,7 @@ def test_a_limit_is_tried_on_a_series_over_what_mongodb_has(place: Place) -> Non
     worker = place.workers[0]
     path = f"/api/rules/try?sensor=probe&quantity=level&from={MOMENT:.0f}&to={MOMENT + 480:.0f}&points=20&"
     status, found = place.get(worker, path + "high=50")
-    assert (status, found["limits"]) == (200, {"high": 50.0, "severity": "warning"})
+    assert (status, found["limits"]) == (200, {"high": 50.0, "severity": "critical"}), "severity stays"
     assert (found["alarms"], found["raises"]) == (1, 1), "the spike"
     assert 360 <= found["anomalies"][0]["raised_at"] - MOMENT < 420, "true to its window"
     assert found["anomalies"][0]["value"] == 90.0
@@ -174,6 +174,18 @@ def test_a_limit_is_tried_on_a_series_over_what_mongodb_has(place: Place) -> Non
     assert found["in_force"]["alarms"] == 1
     assert place.get(worker, path + "high=50&minutes=30")[1]["alarms"] == 0
     assert place.get(worker, path + "high=95")[1]["alarms"] == 0
+    # How often and while what is asked of each reading: the spike are three, within one window.
+    assert found["readings"] is None
+    counted = place.get(worker, path + "high=50&count=3&within_minutes=1&when=level%20%3E%2080")[1]
+    assert (counted["raises"], counted["readings"]) == (1, 464)
+    assert counted["anomalies"][0]["raised_at"] == MOMENT + 402
+    assert counted["anomalies"][0]["condition"] == "for the 3rd time within 1 min, while level 90 > 80"
+    assert "each of 464 readings was judged" in counted["why_not_exact"][0]
+    assert counted["points"] == found["points"]
+    for never in ("count=4&within_minutes=1", "when=level%20%3E%2095"):
+        assert place.get(worker, f"{path}high=50&{never}")[1]["raises"] == 0
+    status, refused = place.get(worker, path + "high=50&when=level")
+    assert (status, "expected a quantity of the same sensor" in refused["error"]) == (400, True)
     nobody = place.get(worker, path.replace("probe", "nobody") + "high=50")[1]
     assert (nobody["alarms"], nobody["points"], nobody["in_force"]["limits"]) == (0, [], {})
     limits = place.get(worker, "/api/sensors/probe")[1]["limits"]

@@ -28,8 +28,9 @@ function showInForce({ sensor, quantity }, limits) {
   if (trialOf === of) return; else trialOf = of;
   at("apply").elements.severity.value = limits?.severity || "warning"; at("apply").elements.by.value = kept("weir.by");
   if (typed) return;  // what somebody wants is not overwritten by what is in force
-  const { low, high, deadband, minutes } = at("limit").elements;
-  for (const [field, value] of [[low, limits?.low], [high, limits?.high], [deadband, limits?.deadband], [minutes, limits?.delay_seconds / 60]]) field.value = value || value === 0 ? value : "";
+  const { low, high, deadband, minutes, count, within_minutes, when } = at("limit").elements;
+  when.value = limits?.when || "";
+  for (const [field, value] of [[low, limits?.low], [high, limits?.high], [deadband, limits?.deadband], [minutes, limits?.delay_seconds / 60], [count, limits?.count], [within_minutes, limits?.within / 60]]) field.value = value || value === 0 ? value : "";
   sliders.forEach(placeSlider);
 }
 function kept(name) { try { return localStorage.getItem(name) || ""; } catch { return ""; } }
@@ -38,22 +39,28 @@ async function tryLimit() {
   if (!asked.get("low") && !asked.get("high")) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit.")); return; }
   const query = new URLSearchParams({ sensor, quantity, points: 300, from: (Date.now() / 1000 - asked.get("days") * 86400).toFixed(3) });
   for (const name of ["low", "high", "deadband", "minutes"]) if (asked.get(name)) query.set(name, asked.get(name));
+  for (const [name, value] of askedBeside(asked)) query.set(name, value);
   let shown, works = false;
   try { const found = await get(`/api/rules/try?${query}`); shown = trialShown(found); rulesSeen = found.rules; works = true; } catch (error) { shown = [make("div", { class: "bad" }, error.message)]; }
   if (mine !== trialNumber) return;
   fill(at("tried"), shown); at("apply").hidden = !works;
 }
+// How often and while what: given empty they are taken away, so they are always said.
+function askedBeside(form) {
+  return [["count", form.get("count")], ["when", form.get("when")], ...(form.get("count") ? [["within_minutes", form.get("within_minutes") || 10]] : [])];
+}
 function trialShown(t) {
   const { low, high } = t.limits, told = load => `${whole(load.alarms)} alarm${load.alarms === 1 ? "" : "s"}, ${span(60 * load.minutes_in_alarm)} in alarm`;
   return [make("p", {}, make("b", {}, `It would have raised ${told(t)}`), `, the longest ${span(60 * t.longest_minutes)}; in force now: ${told(t.in_force)}.`),
     chart(t.points.map(p => [p[0], p[2]]), [], t.anomalies, t.points.map(p => [p[0], p[4], p[5]]), [low, high].filter(each => each !== undefined)),
-    make("p", { class: "quiet" }, `Approximate: ${t.why_not_exact.join("; ")}. Exact, from each reading: weir rules check.`)];
+    make("p", { class: "quiet" }, `${t.readings === null ? "Approximate" : "From each reading"}: ${t.why_not_exact.join("; ")}. Exact, in the order of arrival: weir rules check.`)];
 }
 
 async function applyLimit() {
   const limit = new FormData(at("limit")), said = new FormData(at("apply")), { sensor, quantity } = chosen;
   const wanted = { sensor, quantity, severity: said.get("severity"), by: said.get("by").trim(), why: said.get("why").trim(), follows: rulesSeen };
   for (const name of ["low", "high", "deadband", "minutes"]) if (limit.get(name)) wanted[name] = Number(limit.get(name));
+  for (const [name, value] of askedBeside(limit)) wanted[name] = value;
   const headers = { "Content-Type": "application/json", ...(said.get("token") ? { Authorization: `Bearer ${said.get("token")}` } : {}) };
   try { localStorage.setItem("weir.by", wanted.by); } catch { /* a private window keeps nothing */ }
   fill(at("applied"), make("p", { class: "quiet" }, "Applying …"));
