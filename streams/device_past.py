@@ -85,7 +85,14 @@ def past_of(
         and heard > spells[-1].since
     ):
         spells[-1] = replace(spells[-1], until=heard)
-        spells.append(Spell(DeviceState.ONLINE, heard, None, "it sends, although its topic says otherwise"))
+        spells.append(
+            Spell(
+                DeviceState.ONLINE,
+                heard,
+                None,
+                "it sends, although its topic says otherwise; its newest reading",
+            )
+        )
     return spells
 
 

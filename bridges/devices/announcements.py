@@ -22,7 +22,7 @@ class HeardAnnouncements(Listened):
 
     def take(self, sample: Sample) -> None:
         """Take a message."""
-        self._announced.take(sample.topic, sample.payload)
+        self._announced.take(sample.topic, sample.payload, sample.ingest_time)
 
 
 def announced_devices(settings: Settings, sources: Collection[str], seconds: float) -> list[Announcement]:

@@ -1,9 +1,13 @@
 """What the log has of a device's past: words of its topics, and changes that follow from its readings."""
 
+from urllib.parse import urlencode
+
 from bridges.looking.log_search import LogSearch
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import Log
+from bridges.stack import probes
 from streams.device_past import Spell, past_of
+from streams.device_states import DeviceState
 from streams.errors import InputError
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import DeviceChange, Presence
@@ -34,4 +38,20 @@ def past_on_kafka(settings: Settings, sensor_id: str) -> tuple[list[Spell], list
                 else:
                     (words if isinstance(record, Presence) else changes).append(record)
     problems = [f"{unreadable} records cannot be read"] if unreadable else []
-    return past_of(words, changes), [*problems, *search.beginnings]
+    spells = past_of(words, changes)
+    if spells and spells[-1].state is DeviceState.DISCONNECTED:
+        heard, problem = _heard(settings, sensor_id)
+        spells = past_of(words, changes, heard)
+        problems += [problem] if problem else []
+    return spells, [*problems, *search.beginnings]
+
+
+def _heard(settings: Settings, sensor_id: str) -> tuple[float | None, str]:
+    """Ask the worker when a sensor's newest reading came; or say why that is not known."""
+    address = probes.asked_at(settings.web.host, settings.web.port)
+    page, reason = probes.page_or_reason(
+        address, f"/api/devices?{urlencode({'prefix': sensor_id, 'limit': 1})}"
+    )
+    if page is None:
+        return None, f"the worker does not answer at {address} ({reason}): whether it sends is not known"
+    return next((row["last"] for row in page["rows"] if row["key"] == sensor_id), None), ""

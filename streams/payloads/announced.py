@@ -52,7 +52,6 @@ MOST_ANNOUNCED: Final = 100_000
 
 LONGEST_TEXT = 200
 LONGEST_UNIT = 32
-_PROBE = 1_790_000_000.0
 _PATH = re.compile(r"value_json((?:\.\w+|\[['\"][^'\"\]]+['\"]\])+)")
 _STEP = re.compile(r"\.(\w+)|\[['\"]([^'\"\]]+)['\"]\]")
 # Home Assistant's abbreviations of the fields that are read here.
@@ -76,6 +75,7 @@ class Announced:
         self._maps = maps
         self._found: dict[tuple[str, str], dict[str, Any]] = {}
         self._source = ""
+        self._at = 0.0
         self.left_out = 0
         """Announcements of sensors for which there was no room."""
 
@@ -91,8 +91,14 @@ class Announced:
         }
         return (*FILTERS, *sorted(levels))
 
-    def take(self, topic: str, payload: bytes) -> bool:
-        """Take in a message; returns whether it is an announcement that can be read."""
+    def take(self, topic: str, payload: bytes, at: float) -> bool:
+        """Take in a message; returns whether it is an announcement that can be read.
+
+        Args:
+            topic, payload: As they came.
+            at: When (seconds since the Unix epoch): a reading with a time far ahead of that is none.
+        """
+        self._at = at
         known = self._take_known(topic, payload)
         self._source = "topic"
         return self._levels(topic, payload) or known
@@ -290,7 +296,7 @@ class Announced:
         if not topic or "+" in topic or "#" in topic:
             return {}
         try:
-            outcome = self._maps.read(topic.encode(errors="surrogatepass"), payload, _PROBE)
+            outcome = self._maps.read(topic.encode(errors="surrogatepass"), payload, self._at)
         except InputError:
             return {}
         readings = [] if outcome is None else [each.reading for each in outcome.readings]

@@ -26,7 +26,7 @@ def announced(*messages: tuple[str, Any]) -> dict[str, Device]:
     gathered = Announced(MapsInForce([], MAPS))
     for topic, payload in messages:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        gathered.take(topic, raw)
+        gathered.take(topic, raw, T)
     return dict(known_of(gathered))
 
 
@@ -251,12 +251,24 @@ def test_network_servers_say_what_a_device_is_and_where_its_user_has_put_it() ->
     assert tank.sensor_id == read("v3/farm@ttn/devices/tank-7/up", json.dumps(things)).sensor_id
 
 
+def test_an_uplink_is_read_at_the_time_at_which_it_came() -> None:
+    uplink = {
+        "time": "2031-09-21T14:13:58Z",
+        "object": {"t": 4.1},
+        "deviceInfo": {"devEui": "e7", "deviceName": "Cold"},
+    }
+    gathered = Announced(MapsInForce([], MAPS))
+    topic, payload = "application/7/device/e7/event/up", json.dumps(uplink).encode()
+    assert not gathered.take(topic, payload, T), "a reading of the future is none"
+    assert gathered.take(topic, payload, T + 5 * 365.25 * 86_400)
+
+
 def test_levels_of_a_topic_that_a_map_names_so_say_place_machine_group_and_kind() -> None:
     rule = Rule(topic="farm/{place}/{machine}/{sensor}/{kind}", quantity="v")
     gathered = Announced(MapsInForce([Map("farm", rule=[rule])], MAPS))
     assert "farm/+/+/+/+" in gathered.filters
-    assert gathered.take("farm/hall 7/press/p-1/probe", b"21.5")
-    assert not gathered.take("farm/hall 7/press/p-2/probe", b"?"), "nobody's reading"
+    assert gathered.take("farm/hall 7/press/p-1/probe", b"21.5", T)
+    assert not gathered.take("farm/hall 7/press/p-2/probe", b"?", T), "nobody's reading"
     [found] = gathered.announcements(T)
     assert (found.sensor_id, found.place, found.machine, found.kind, found.source) == (
         "p-1", "hall 7", "press", "probe", "topic",
@@ -297,5 +309,5 @@ GATHERED = Announced(MapsInForce([], MAPS))
     topic=st.sampled_from(TOPICS), payload=VALUES.map(lambda value: json.dumps(value).encode()) | st.binary()
 )
 def test_whatever_comes_on_these_topics_raises_nothing(topic: str, payload: bytes) -> None:
-    GATHERED.take(topic, payload)
+    GATHERED.take(topic, payload, T)
     GATHERED.announcements(T)

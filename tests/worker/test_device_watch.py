@@ -192,7 +192,12 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     assert limited_line.startswith("limited: plant/hall 2/line 3; machine M 1; silent since 20")
     assert plug_line.startswith("plug: disconnected since 20")
     assert quiet_line.startswith("quiet: Boiler 1, hall 7; silent since 20")
-    limited_line, quiet_line = plant.weir("sensors", "--state", "silent").output.splitlines()
+
+    def silent_lines() -> list[str]:
+        return plant.weir("sensors", "--state", "silent").output.splitlines()
+
+    plant.until(lambda: len(silent_lines()) == 2, "both in the list of sensors, which is put in order later")
+    limited_line, quiet_line = silent_lines()
     assert "(an anomaly of silence is open: no t for " in limited_line
     assert "(nothing for 66.7 min, usually every 10 s at the latest)" in quiet_line
     [row] = plant.weir("devices", "list", "--place", "hall 7", "--json").output.splitlines()
@@ -234,6 +239,10 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     ]
     assert plant.weir("sensors", "--by", "group").output.startswith("(none known)  8 sensors: 1 critical, ")
     assert plant.weir("sensors", "--by", "machine", "--open").exit_code == 2
+
+    plant.said(Presence("stubborn", "disconnected", now - 50, "Offline", "tele/stubborn/LWT"))
+    newest = json.loads(plant.weir("devices", "history", "stubborn", "--json").output.splitlines()[0])
+    assert (newest["state"], newest["since"]) == ("online", now - 3), "its topic says otherwise, and it sends"
 
     plant.measured("quiet", 10.0, now + 500)
     plant.ticked(now + 500)

@@ -169,7 +169,7 @@ def history(sensor: str, limit: int, as_json: bool) -> None:
     """Tell which states a device was in, newest first: since when, until when, and why.
 
     From the log: what its topics said, and that its readings were late, stayed away, came again. MongoDB keeps both
-    for longer than the log.
+    for longer than the log. Whether a device sends whose topic says otherwise, the worker is asked.
     """
     import msgspec
 
