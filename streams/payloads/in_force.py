@@ -4,15 +4,14 @@ topic ──▶ one's own maps ──▶ those of installed packages ──▶ W
           the most specific first, in each; a rule whose ``when`` does not fit lets the next one try
 """
 
-from collections.abc import Iterable, Mapping
-from enum import IntEnum
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.accepted import Limits
-from streams.payloads.addresses import Address, parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import NEAREST, zone_named
 from streams.payloads.flat import Item, check_elements, decode, decode_at, items_of
@@ -24,43 +23,12 @@ from streams.payloads.maps.decoded import Decoded, Passed, Refused
 from streams.payloads.maps.fingerprint import fingerprint_of
 from streams.payloads.maps.heard import Heard
 from streams.payloads.maps.model import Map
-from streams.payloads.maps.template import Template, covers, union
+from streams.payloads.maps.template import covers, union
+from streams.payloads.routes import Candidate, Origin, Routes
 from streams.payloads.unread import UnreadTopics
 from streams.records.types import Birth
 
-_OWN_FORM_RANK = (3, 1, 1)
-# Topics whose rules are remembered; about 400 bytes each beside the topic.
-_MAX_REMEMBERED_BYTES = 8_388_608
-_ENTRY_BYTES = 400
-
-# Last level of a topic on which a device is asked for something: a map that Weir brings reads there only what it names.
-_ASKING = frozenset({"set", "get", "cmd", "command"})
-
 Unmatched = Literal["dead_letter", "ignore"]
-
-
-class Origin(IntEnum):
-    """Where a map comes from; the larger is asked first."""
-
-    BUILT_IN = 0
-    INSTALLED = 1
-    OWN = 2
-
-
-class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """A rule that may read a topic; ``None`` is Weir's own form.
-
-    Args:
-        rule: The rule.
-        names: The levels of the topic that it names.
-        sensor: The sensor's id, if these decide it.
-        by_content: Whether it is asked of any topic, and knows its messages by what is in them.
-    """
-
-    rule: CompiledRule | None
-    names: Mapping[str, str]
-    sensor: str | None = None
-    by_content: bool = False
 
 
 class MapsInForce:
@@ -101,11 +69,10 @@ class MapsInForce:
         self._heard = Heard()
         self._decoders = decoders or Decoders()
         self.rules: list[tuple[CompiledRule, Origin]] = []
-        self._by_first: dict[str, list[_Entry]] = {}
         self._max_payload_bytes = self.limits.max_payload_bytes
-        self._own_form: dict[bytes, Address] = {}
-        self._routes: dict[bytes, tuple[Candidate, ...]] = {}
-        self._remembered = 0
+        self.routes = Routes(self.limits)
+        """Who may read a topic."""
+        self._own_form = self.routes.own_form
         names: dict[str, Origin] = {}
         in_force: list[tuple[Origin, Map]] = []
         for maps, origin in ((own, Origin.OWN), (installed, Origin.INSTALLED), (built_in, Origin.BUILT_IN)):
@@ -121,7 +88,6 @@ class MapsInForce:
         self.fingerprint = fingerprint_of(in_force, self.limits, zone, unmatched, self._decoders)
         """Of all that decides what a message is read as."""
         self._not_built_in = {rule for rule, origin in self.rules if origin is not Origin.BUILT_IN}
-        self._built_in_filters = self.filters(built_in_only=True)
 
     def _add(self, map_: Map, origin: Origin) -> None:
         for number, rule in enumerate(map_.rule):
@@ -130,10 +96,11 @@ class MapsInForce:
             except ConfigurationError as error:
                 raise ConfigurationError(f"map {map_.name!r}, rule {number + 1}: {error}") from None
             self.rules.append((compiled, origin))
-            for template in compiled.templates:
-                entry = _Entry((origin, template.rank, -len(self.rules)), template, compiled)
-                for first in template.firsts:
-                    self._by_first.setdefault(first, []).append(entry)
+            self.routes.add(compiled, origin, len(self.rules))
+
+    @cached_property
+    def _built_in_filters(self) -> list[str]:
+        return self.filters(built_in_only=True)
 
     def filters(self, *, built_in_only: bool = False) -> list[str]:
         """Return the MQTT topic filters that bring what the maps read, none that another covers."""
@@ -148,46 +115,6 @@ class MapsInForce:
                 for filter_ in template.filters
             ]
         )
-
-    def route(self, topic: bytes) -> tuple[Candidate, ...]:
-        """Return who may read a topic, in the order in which they are asked."""
-        if (found := self._routes.get(topic)) is not None:
-            return found
-        found = tuple(self._candidates(topic))
-        cost = len(topic) + _ENTRY_BYTES
-        if self._remembered + cost > _MAX_REMEMBERED_BYTES:
-            self._routes.clear()
-            self._own_form.clear()
-            self._remembered = 0
-        self._remembered += cost
-        self._routes[topic] = found
-        if found and found[0].rule is None and (address := self._address(topic)) is not None:
-            self._own_form[topic] = address
-        return found
-
-    def _candidates(self, topic: bytes) -> Iterable[Candidate]:
-        try:
-            text = topic.decode()
-        except UnicodeDecodeError:
-            return [Candidate(None, {})]
-        found: list[tuple[tuple[Any, ...], Candidate]] = []
-        asks = text.rpartition("/")[2] in _ASKING
-        for entry in (*self._by_first.get(text.partition("/")[0], ()), *self._by_first.get("", ())):
-            if asks and entry.order[0] is Origin.BUILT_IN and entry.reads_any:
-                continue
-            if match := entry.template.pattern.fullmatch(text):
-                names = match.groupdict()
-                sensor = entry.rule.sensor_of(names)
-                found.append((entry.order, Candidate(entry.rule, names, sensor, entry.by_content)))
-        if self._address(topic) is not None:
-            found.append(((Origin.BUILT_IN, _OWN_FORM_RANK, 0), Candidate(None, {})))
-        return [candidate for _, candidate in sorted(found, key=lambda each: each[0], reverse=True)]
-
-    def _address(self, topic: bytes) -> Address | None:
-        try:
-            return parse(topic, self.limits.prefix)
-        except InputError:
-            return None
 
     def read(
         self,
@@ -217,19 +144,10 @@ class MapsInForce:
             return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
         problem: Decoded | None = None
         read: dict[Reader, list[Any]] = {}
-        for candidate in self.route(topic):
+        for candidate in self.routes.of(topic):
             if candidate.rule is None:
                 return None
-            came = Came(
-                candidate.names,
-                candidate.sensor,
-                ingest_time,
-                retained,
-                self.limits,
-                self.arrivals,
-                self.births,
-                explain,
-            )
+            came = self._came(candidate, ingest_time, retained=retained, explain=explain)
             try:
                 outcome = self._by(candidate.rule, topic, payload, came, read)
             except InputError as error:
@@ -243,7 +161,31 @@ class MapsInForce:
             if outcome is not None:
                 # What passes over all that is left of a topic does not pass over what another rule could not read.
                 return problem if problem is not None and candidate.rule.passes_over else outcome
+        for entry in self.routes.asked_last(topic):
+            try:
+                if entry.rule.lacks(entry.rule.documents(payload, read)):
+                    continue
+                if (fitting := entry.candidate(topic.decode())) is None:
+                    continue
+                came = self._came(fitting, ingest_time, retained=retained, explain=explain)
+                outcome = self._by(entry.rule, topic, payload, came, read)
+            except InputError:
+                continue  # of any topic: what it cannot read is not its own
+            if outcome is not None:
+                return outcome
         return problem or self._nothing(topic, payload, ingest_time)
+
+    def _came(self, candidate: Candidate, ingest_time: float, *, retained: bool, explain: bool) -> Came:
+        return Came(
+            candidate.names,
+            candidate.sensor,
+            ingest_time,
+            retained,
+            self.limits,
+            self.arrivals,
+            self.births,
+            explain,
+        )
 
     def decode(
         self, topic: bytes, payload: bytes, ingest_time: float, *, retained: bool = False
@@ -324,27 +266,11 @@ class MapsInForce:
     def _is_only_built_in(self, topic: bytes) -> bool:
         """Whether filters of built-in maps bring the topic, and no other map reads it."""
         text = topic.decode(errors="replace")
-        if any(rule in self._not_built_in for rule in (candidate.rule for candidate in self.route(topic))):
+        if any(
+            rule in self._not_built_in for rule in (candidate.rule for candidate in self.routes.of(topic))
+        ):
             return False
         return any(covers(filter_, text) for filter_ in self._built_in_filters)
-
-
-class _Entry(msgspec.Struct, frozen=True, gc=False):
-    """A template in the order in which it is asked."""
-
-    order: tuple[Origin, tuple[int, ...], int]
-    template: Template
-    rule: CompiledRule
-
-    @property
-    def by_content(self) -> bool:
-        """Whether it fits any topic, and what is in a message says whether the rule reads it."""
-        return self.template.filters == ("#",) and bool(self.rule.rule.when)
-
-    @property
-    def reads_any(self) -> bool:
-        """Whether it reads topics whatever their last level is."""
-        return self.rule.rule.what == "readings" and not self.template.ends_in_text
 
 
 def _with_unborn(outcome: Decoded, aliases: list[int | None]) -> Decoded:

@@ -86,7 +86,7 @@ def test_a_map_of_ones_own_comes_before_those_of_packages_and_these_before_weirs
     maps = maps_in_force(Settings(mqtt=MqttSettings(maps=folder)))
     assert read(maps, b"1").map == "mine"  # although the package's template is the more specific one
     assert read(maps, b"1", "zigbee2mqtt/a1").map == "of-a-package"
-    assert maps_in_force(Settings()).route(b"acme/a1")[0].rule.map_name == "acme"
+    assert maps_in_force(Settings()).routes.of(b"acme/a1")[0].rule.map_name == "acme"
 
 
 def test_a_map_of_ones_own_stands_in_for_one_of_a_package(install: Install, tmp_path: Path) -> None:

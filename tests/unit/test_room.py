@@ -1,10 +1,12 @@
 """Whoever invents sensors, quantities, elements or topics fills what is kept up to a bound, and no further."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 
+from bridges.maps.map_files import built_in
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.sensor_models import SensorModels
@@ -127,6 +129,21 @@ def test_long_topics_are_refused_and_not_remembered() -> None:
         assert isinstance(refusal, Refusal)
         assert refusal.reason is Reason.TOO_LARGE
         assert len(refusal.detail) < 300
-    assert maps._remembered == 0
+    assert maps.routes.remembered_bytes == 0
     topic = b"x/" * 200 + b"sensors/a1/reading"
     assert isinstance(maps.decode(topic, body, NOW)[0], Reading)
+
+
+def test_remembered_topics_take_no_more_than_is_counted_for_them() -> None:
+    for form in ("sensors/a%05d/reading", "tele/a%05d/SENSOR", "shellies/a%05d/relay/0", "site/a%05d/any"):
+        maps = MapsInForce([], built_in())
+        topics = [(form % number).encode() for number in range(2000)]
+        maps.routes.of(b"warm/up")
+        counted = maps.routes.remembered_bytes
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        for topic in topics:
+            maps.routes.of(topic)
+        took = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        assert took <= maps.routes.remembered_bytes - counted, form

@@ -159,8 +159,8 @@ def check(files: tuple[Path, ...], file: Path | None) -> None:
     from bridges.maps import trying
     from bridges.maps.map_files import maps_in_force, read_map
     from bridges.process import settings as all_settings
-    from streams.payloads.in_force import Origin
     from streams.payloads.maps.checking import remarks
+    from streams.payloads.routes import Origin
 
     settings = all_settings.load()
     given = [read_map(each) for each in files]
