@@ -5,7 +5,6 @@ topic ──▶ one's own maps ──▶ those of installed packages ──▶ W
 """
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -24,9 +23,11 @@ from streams.payloads.maps.fingerprint import fingerprint_of
 from streams.payloads.maps.heard import Heard
 from streams.payloads.maps.model import Map
 from streams.payloads.maps.template import covers, union
-from streams.payloads.routes import Candidate, Origin, Routes
+from streams.payloads.topic_routes import Candidate, Origin, Routes
 from streams.payloads.unread import UnreadTopics
 from streams.records.types import Birth
+
+_EMPTY = "empty: it clears a retained message"
 
 Unmatched = Literal["dead_letter", "ignore"]
 
@@ -87,6 +88,7 @@ class MapsInForce:
         self.names = sorted(names)
         self.fingerprint = fingerprint_of(in_force, self.limits, zone, unmatched, self._decoders)
         """Of all that decides what a message is read as."""
+        self._built_in_filters = self.filters(built_in_only=True)
         self._not_built_in = {rule for rule, origin in self.rules if origin is not Origin.BUILT_IN}
 
     def _add(self, map_: Map, origin: Origin) -> None:
@@ -97,10 +99,6 @@ class MapsInForce:
                 raise ConfigurationError(f"map {map_.name!r}, rule {number + 1}: {error}") from None
             self.rules.append((compiled, origin))
             self.routes.add(compiled, origin, len(self.rules))
-
-    @cached_property
-    def _built_in_filters(self) -> list[str]:
-        return self.filters(built_in_only=True)
 
     def filters(self, *, built_in_only: bool = False) -> list[str]:
         """Return the MQTT topic filters that bring what the maps read, none that another covers."""
@@ -161,6 +159,8 @@ class MapsInForce:
             if outcome is not None:
                 # What passes over all that is left of a topic does not pass over what another rule could not read.
                 return problem if problem is not None and candidate.rule.passes_over else outcome
+        if not payload and problem is None:
+            return Decoded("", ignored=[Passed("", _EMPTY)])
         for entry in self.routes.asked_last(topic):
             try:
                 if entry.rule.lacks(entry.rule.documents(payload, read)):
@@ -226,7 +226,7 @@ class MapsInForce:
         if not payload and rule.rule.what == "presence":
             return rule.withdrawn(came)
         if not payload:
-            return Decoded(rule.map_name, ignored=[Passed("", "empty: it clears a retained message")])
+            return Decoded(rule.map_name, ignored=[Passed("", _EMPTY)])
         documents = rule.documents(payload, read)
         if not rule.fits(documents):
             return None
@@ -235,6 +235,8 @@ class MapsInForce:
         if rule.rule.format == "sparkplug":
             documents, birth, unborn = self._name_metrics(documents[0], came)
         outcome = rule.read(documents, came)
+        if rule.rule.unmeasured == "next" and not outcome.readings:
+            return None
         if birth is not None:
             outcome = msgspec.structs.replace(outcome, births=[birth])
         if unborn:

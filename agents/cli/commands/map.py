@@ -160,7 +160,7 @@ def check(files: tuple[Path, ...], file: Path | None) -> None:
     from bridges.maps.map_files import maps_in_force, read_map
     from bridges.process import settings as all_settings
     from streams.payloads.maps.checking import remarks
-    from streams.payloads.routes import Origin
+    from streams.payloads.topic_routes import Origin
 
     settings = all_settings.load()
     given = [read_map(each) for each in files]

@@ -28,7 +28,17 @@ from streams.payloads.maps.gathering import Gatherer, Notes
 from streams.payloads.maps.merging import Merged
 from streams.payloads.maps.model import Rule, texts
 from streams.payloads.maps.numbered import NumberedNames
-from streams.payloads.maps.paths import MISSING, Path, Reached, compile_path, find, get, reach, shown_way
+from streams.payloads.maps.paths import (
+    MISSING,
+    Path,
+    Reached,
+    compile_path,
+    find,
+    first_names,
+    get,
+    reach,
+    shown_way,
+)
 from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
 from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
@@ -85,9 +95,10 @@ class CompiledRule:
         if not self.templates:
             raise ConfigurationError("topic must have at least one template")
         self._when = [compile_path(text) for text in rule.when]
-        self._when_keys = {
-            path.steps[0].key for path in self._when if path.steps and path.steps[0].key is not None
-        }
+        firsts = [names for path in self._when if (names := first_names(path))]
+        self._when_keys = frozenset().union(*(names for names in firsts if len(names) == 1))
+        self._when_choices = [names for names in firsts if len(names) > 1]
+        self._only = frozenset(rule.only)
         self._each = [compile_path(text) for text in texts(rule.each)]
         self._values = [compile_path(text) for text in texts(rule.values)]
         self._value = compile_path(rule.value)
@@ -185,14 +196,20 @@ class CompiledRule:
         return self.rule.what == "nothing" and not self.rule.when
 
     def lacks(self, documents: list[Any]) -> bool:
-        """Whether the first document has not the fields that ``when`` begins with: it cannot fit, said sooner."""
+        """Whether the fields of the first document tell that it cannot fit: what `fits` says, sooner."""
         first = documents[0]
-        return type(first) is dict and not self._when_keys <= first.keys()
+        if type(first) is not dict:
+            return bool(self._only)
+        if not self._when_keys <= first.keys() or (self._only and not first.keys() <= self._only):
+            return True
+        return any(names.isdisjoint(first) for names in self._when_choices)
 
     def fits(self, documents: list[Any]) -> bool:
-        """Whether the first document has the rule's shape and every path of ``when`` leads to something in it."""
+        """Whether the first document has the rule's shape, what ``when`` names, and nothing that ``only`` does not."""
         first = documents[0]
         if self.rule.shape != "any" and _shape(first) != self.rule.shape:
+            return False
+        if self._only and not (type(first) is dict and first.keys() <= self._only):
             return False
         if self.rule.what == "presence" and not self.decides and self._state(first) is None:
             return False
@@ -302,7 +319,7 @@ class CompiledRule:
                         if self._numbered
                         else name[0]
                     )
-                    gatherer.take_one(value, named, values, notes)
+                    gatherer.take_one(value, named, values, notes, given=bool(template.paths))
                     return
             wanted = " or ".join(template.text for template in self._quantities)
             raise InputError(Reason.BAD_QUANTITY, f"the quantity must be named by {wanted}")

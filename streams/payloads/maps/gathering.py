@@ -95,7 +95,9 @@ class Gatherer:
             if field.counter:
                 raise ConfigurationError(_COUNTER.format(pattern=pattern[:80]))
         self._fields = [(compile_path(pattern), field) for pattern, field in rule.fields.items()]
-        self._ignored = [compile_path(pattern) for pattern in (*rule.ignore, *not_values)]
+        self._ignored = [compile_path(pattern) for pattern in rule.ignore]
+        self._not_values = [compile_path(pattern) for pattern in not_values]
+        self._inline = frozenset(rule.inline)
         self._others = rule.keep_others
         self._texts_refused = rule.texts == "refuse"
         self._flatten = rule.flatten
@@ -103,6 +105,7 @@ class Gatherer:
         self._words = {**WORDS, **{word.lower(): number for word, number in rule.words.items()}}
         self._room = _MAX_KNOWN
         self._roots: dict[tuple[str, ...], Node] = {}
+        self._given = Node(())
 
     @property
     def names_elements(self) -> bool:
@@ -152,20 +155,24 @@ class Gatherer:
                 Reason.TOO_LARGE, f"a reading must have at most {_MAX_QUANTITIES} quantities, got {len(into)}"
             )
 
-    def take_one(self, value: Any, name: str, into: dict[str, float], notes: Notes) -> None:
+    def take_one(
+        self, value: Any, name: str, into: dict[str, float], notes: Notes, *, given: bool = False
+    ) -> None:
         """Put one number into ``into`` under a name; of an object those in it, the name before theirs.
 
         Args:
             value: The number, or the object; an array of one element is that element.
             name: Of the quantity.
             into, notes: As for `take`.
+            given: Whether the payload gives the name, as the value of a field: one called ``t`` is a quantity then,
+                even where a field ``t`` is a time.
 
         Raises:
             InputError: As `take`.
         """
         if type(value) is list and len(value) == 1:
             value = value[0]
-        node = self.node()
+        node = self._given if given else self.node()
         action = node.known.get(name)
         if action is None:
             action = self._decide(node, name)
@@ -247,20 +254,24 @@ class Gatherer:
         )
 
     def _decide(self, node: Node, key: str) -> _Action:
-        action = self._decided((*node.way, key))
+        action = self._decided((*node.way, key), given=node is self._given)
         if self._room > 0:
             self._room -= 1
             node.known[key] = action
         return action
 
-    def _decided(self, way: tuple[str, ...]) -> _Action:
-        name = quantity_name(tuple(part.strip("[]") if part.startswith("[") else part for part in way))
+    def _decided(self, way: tuple[str, ...], *, given: bool) -> _Action:
+        named = way
+        while len(named) > 1 and named[0] in self._inline:
+            named = named[1:]
+        name = quantity_name(tuple(part.strip("[]") if part.startswith("[") else part for part in named))
         for pattern, field in self._fields:
             if matches(pattern, way):
                 if field.ignore:
                     return _Action(way, name, field, False, "the map ignores it")
                 return _Action(way, field.name or name, field, True, "")
-        if any(_within(pattern, way) for pattern in self._ignored):
+        not_taken = self._ignored if given else (*self._ignored, *self._not_values)
+        if any(_within(pattern, way) for pattern in not_taken):
             return _Action(way, name, _PLAIN, False, "no quantity: an id, a time or what the map ignores")
         if name and self._others == "all":
             return _Action(way, name, _PLAIN, True, "")

@@ -125,6 +125,7 @@ class Rule(_Part, frozen=True):
         format: How bytes become values: a name out of `streams.payloads.formats.readers`, or that of a decoder which an
             installed package brings.
         when: Paths that must all be there; otherwise the next rule is asked.
+        only: Names of fields: the payload is an object and has no others; otherwise the next rule is asked.
         shape: What the payload must be; otherwise the next rule is asked.
         sensor: Templates of the sensor's id out of names of levels ``{sensor}`` and paths ``{.a.b}``, ``{$.a.b}``;
             the first that can be filled counts.
@@ -140,6 +141,7 @@ class Rule(_Part, frozen=True):
         time: Paths of the event time, the first that is there counts; not set: arrival.
         zone: As in `TimeField`, for all of them.
         unset_clock: What becomes of a time that cannot be (1970): ``arrival`` takes that, ``refuse`` refuses.
+        inline: Names of objects that are no part of a quantity's name: of ``data``, ``{"data": {"t": 1}}`` is ``t``.
         ignore: Paths that are no quantities.
         keep_others: Fields that ``fields`` does not name: ``all`` takes the numbers, ``ignore`` none of them,
             ``refuse`` refuses them by name.
@@ -162,6 +164,7 @@ class Rule(_Part, frozen=True):
         state: What a message says of its device's presence, whatever it holds.
         unknown_words: Of a presence topic: what becomes of a word that says nothing of presence, a dead letter or the
             next rule's.
+        unmeasured: What becomes of a message in which there is no number: it is passed over, or the next rule's.
         gateway: Template of the id of what the device is reached by: when that goes, the device goes with it.
         session: Path of the number of the connection that a word of presence is about.
         once_within: Seconds within which the same values of the same sensor on another topic are the same reading:
@@ -175,6 +178,7 @@ class Rule(_Part, frozen=True):
     why: Annotated[str, msgspec.Meta(max_length=500)] = "the map refuses this topic"
     format: str = "auto"
     when: list[str] = []
+    only: list[str] = []
     shape: Literal["any", "object", "array", "value"] = "any"
     sensor: Texts = "{sensor}"
     joint: Literal[":", "@-"] = ":"
@@ -186,6 +190,7 @@ class Rule(_Part, frozen=True):
     time: str | TimeField | list[str | TimeField] = []
     zone: str = ""
     unset_clock: Literal["arrival", "refuse"] = "arrival"
+    inline: list[str] = []
     ignore: list[str] = []
     keep_others: Others = "all"
     texts: Literal["ignore", "refuse"] = "ignore"
@@ -205,6 +210,7 @@ class Rule(_Part, frozen=True):
     words: dict[str, float] = {}
     state: Literal["", "online", "offline"] = ""
     unknown_words: Literal["refuse", "next"] = "refuse"
+    unmeasured: Literal["ignore", "next"] = "ignore"
     gateway: str = ""
     session: str = ""
     once_within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0

@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     r"""\s*(?: "(?P<quoted>[^"]*)" | \[(?P<index>-?\d{1,6}|\*)\] | \{(?P<braces>[^{}]*)\} | (?P<name>[^.\[\]{}"]+) )""",
     re.VERBOSE,
 )
+_CHOICES = re.compile(r"\{([^{}*? \[\]]+)\}")
 _NO_NAMES: dict[str, str] = {}
 _CAPTURE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
@@ -125,6 +126,19 @@ def _step(found: re.Match[str], text: str) -> Step:
     if name.startswith("!") and len(name) > 1:
         return Step(pattern=re.compile(f"(?!{re.escape(name[1:])}$).*", re.DOTALL))
     return Step(pattern=re.compile(translate(name))) if "*" in name else Step(key=name)
+
+
+def first_names(path: Path) -> frozenset[str]:
+    """Return the names of which an object must have one for a path to lead somewhere in it; empty if any may do.
+
+    >>> sorted(first_names(compile_path("{a,b}.c"))), first_names(compile_path("*.c"))
+    (['a', 'b'], frozenset())
+    """
+    first = path.steps[0] if path.steps else Step()
+    if first.key is not None:
+        return frozenset((first.key,))
+    choices = _CHOICES.match(path.text) if first.pattern is not None and not path.root else None
+    return frozenset(choices[1].split(",")) if choices else frozenset()
 
 
 MISSING: Any = object()

@@ -21,6 +21,8 @@ Follow = Callable[[Path], Any]
 _PART = re.compile(r"\{((?:[^{}]|\{[^{}]*\})+)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _LITERAL = re.compile(r"[A-Za-z0-9._:@-]*", re.ASCII)
+# A hardware address, with the number of an endpoint perhaps; a name in the form of RFC 8141.
+_WITH_COLONS = re.compile(r"(?:[0-9A-Fa-f]{2}:){5,7}[0-9A-Fa-f]{2}(?:-[0-9A-Za-z-]{1,16})?|urn:\S+", re.ASCII)
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -114,7 +116,9 @@ def named_sensor(
         if not text:
             return None
         if piece.path is not None and not piece.path.plain:
-            written.append(":".join(id_part(part) for part in text.split("\0")))
+            # One that is written with colons by itself is no other two joined by one.
+            alone = len(pieces) == 1 and _WITH_COLONS.fullmatch(text) is not None
+            written.append(":".join(id_part(part, alone=alone) for part in text.split("\0")))
             continue
         # Only what is one level and the whole id keeps its colons: elsewhere they join.
         written.append(

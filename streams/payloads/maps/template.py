@@ -158,9 +158,13 @@ def meet(filter_: str, other: str) -> bool:
 def union(filters: list[str]) -> list[str]:
     """Leave out filters that another covers: a broker may send a message once for each filter that fits."""
     found: list[str] = []
+    by_first: dict[str, list[str]] = {}
     for filter_ in dict.fromkeys(filters):
-        if not any(covers(other, filter_) for other in found):
-            found = [other for other in found if not covers(filter_, other)] + [filter_]
+        by_first.setdefault(filter_.partition("/")[0], []).append(filter_)
+    any_first = [*by_first.get("#", ()), *by_first.get("+", ())]
+    for first, some in by_first.items():
+        others = any_first if first in ("#", "+") else [*any_first, *some]
+        found += [each for each in some if not any(covers(other, each) for other in others if other != each)]
     return found
 
 

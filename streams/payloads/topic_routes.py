@@ -59,8 +59,8 @@ class Routes:
 
     def __init__(self, limits: Limits) -> None:
         self._prefix = limits.prefix
-        self._by_first: dict[str, list[Entry]] = {}
-        self._by_content: tuple[Entry, ...] = ()
+        self._by_first: dict[str, list[AskedRule]] = {}
+        self._by_content: tuple[AskedRule, ...] = ()
         self._routes: dict[bytes, tuple[Candidate, ...]] = {}
         self.own_form: dict[bytes, Address] = {}
         """Topics that Weir's own form is asked of before all others."""
@@ -68,9 +68,15 @@ class Routes:
         """About what the remembered topics take."""
 
     def add(self, rule: CompiledRule, origin: Origin, number: int) -> None:
-        """Let a rule be asked; of equal templates that with the smaller number comes first."""
+        """Let a rule be asked.
+
+        Args:
+            rule: The rule.
+            origin: Where its map comes from.
+            number: Its place among all; of equal templates that with the smaller number comes first.
+        """
         for template in rule.templates:
-            entry = Entry((origin, template.rank, -number), template, rule)
+            entry = AskedRule((origin, template.rank, -number), template, rule)
             if entry.by_content and origin is Origin.BUILT_IN:
                 last = [*self._by_content, entry]
                 self._by_content = tuple(sorted(last, key=lambda each: each.order, reverse=True))
@@ -94,7 +100,7 @@ class Routes:
             self.own_form[topic] = address
         return found
 
-    def asked_last(self, topic: bytes) -> tuple["Entry", ...]:
+    def asked_last(self, topic: bytes) -> tuple["AskedRule", ...]:
         """Return what is asked of any topic that no other rule has read."""
         return () if _asks(topic) else self._by_content
 
@@ -121,7 +127,7 @@ class Routes:
             return None
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class AskedRule(msgspec.Struct, frozen=True, gc=False):
     """A template in the order in which it is asked."""
 
     order: tuple[Origin, tuple[int, ...], int]
