@@ -97,6 +97,7 @@ def suggest(
             unread += [sample] if not outcome.map else []
         else:
             found.passed_over[outcome.map or "no map"] += 1
+            unread += [sample] if not outcome.map and sample.payload else []
     by_topic = {(sample.topic, sample.payload): sample for sample in unread}
     for group in propose(Unread(sample.topic, sample.payload) for sample in unread):
         found.proposals.append(tried_proposal(group, by_topic, with_map))

@@ -20,11 +20,11 @@ _TIMES = (
     "collectedat", "timestamp", "time", "ts", "tst", "datetime", "date", "lastseen", "measuredat", "createdat",
     "receivedat", "sampletime", "epoch", "t",
 )  # fmt: skip
-_TIME_ENDS = ("timestamp", "time", "date", "utc", "at", "ts")
+_TIME_ENDS = ("timestamp", "time", "date", "utc", "at", "ts", "updated", "seen")
 _IDS = (
     "sensorid", "sensor", "deviceid", "deviceeui", "deveui", "devid", "dev", "devicename", "device", "nodeid",
     "node", "thingid", "assetid", "machineid", "serialnumber", "serialno", "serial", "sn", "imei", "eui",
-    "macaddress", "mac", "uid", "clientid", "hostname", "host", "source", "id",
+    "macaddress", "mac", "devicemac", "uid", "uniqueid", "clientid", "hostname", "host", "source", "id",
 )  # fmt: skip
 _OF_MESSAGES = frozenset({"id", "source"})  # names of messages as well as of devices
 _NAMES = (
@@ -34,7 +34,11 @@ _NAMES = (
 _VALUES = ("value", "v", "val", "data", "reading")
 _COLUMNS = ("columns", "fields", "headers", "header", "keys", "names")
 _ROWS = ("rows", "values", "data", "records")
-_DEPTH = 3
+_HOLDERS = frozenset({
+    "data", "payload", "values", "value", "params", "properties", "measurements", "telemetry", "readings", "state",
+    "reported", "body", "fields", "metrics", "attributes", "object", "tags", "d",
+})  # fmt: skip
+_DEPTH = 4
 _LOOKED_AT = 50
 _FIRST, _LAST = 946_684_800.0, 4_102_444_800.0  # 2000 to 2100
 _SHORTEST_TIME = len("2024-09-09T14:01")
@@ -56,6 +60,7 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         times: Ways to what are times, too, and no quantities.
         sensor: Way from the root to what names the device.
         sensor_in_part: Whether it stands in the part.
+        inline: Objects that only hold the quantities: their names say nothing of these.
     """
 
     parts: Way | None = None
@@ -69,6 +74,7 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
     times: tuple[Way, ...] = ()
     sensor: Way = ()
     sensor_in_part: bool = False
+    inline: tuple[str, ...] = ()
 
 
 def shape_of(documents: Sequence[Any]) -> Shape:
@@ -102,7 +108,17 @@ def shape_of(documents: Sequence[Any]) -> Shape:
             parts=(), keyed=True, time=times[0] if times else (), time_in_part=True, times=tuple(times[1:])
         )
     times = _times(first)
-    return Shape(time=times[0] if times else (), times=tuple(times[1:]), sensor=_id(documents))
+    return Shape(
+        time=times[0] if times else (), times=tuple(times[1:]), sensor=_id(documents), inline=_inline(first)
+    )
+
+
+def _inline(table: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of objects, from the outermost inwards, that are there to hold quantities and say nothing."""
+    for key, value in table.items():
+        if _normal(key) in _HOLDERS and type(value) is dict and value:
+            return (key, *_inline(value))
+    return ()
 
 
 def _with_parts(documents: Sequence[Any], way: Way, elements: Sequence[Any], in_array: bool) -> Shape:

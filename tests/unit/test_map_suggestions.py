@@ -159,3 +159,28 @@ def test_what_no_map_knows_by_its_content_is_a_topic_that_nothing_reads(payload:
     assert outcome is not None
     assert [each.reason for each in outcome.refused] == [Reason.UNKNOWN_TOPIC]
     assert maps.unread.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "values"),
+    [
+        ("home/livingroom/temperature", "21.5", {"temperature": 21.5}),  # a built-in map asks for home/+/…
+        ("nr/out", '{"payload": {"t": 21.5}, "topic": "kitchen"}', {"t": 21.5}),
+        ("v1/gw/x", '{"timestamp": 1790000030, "values": {"plc": {"t": {"raw": 1.5}}}}', {"plc_t_raw": 1.5}),
+    ],
+)
+def test_a_map_is_proposed_also_for_what_only_filters_of_built_in_maps_bring(
+    topic: str, payload: str, values: dict[str, float]
+) -> None:
+    [proposal] = suggested((topic, payload)).proposals
+    maps = MapsInForce([parse_map(proposal.group.map_text)], built_in())
+    outcome = maps.read(topic.encode(), payload.encode(), NOW)
+    assert outcome is not None
+    assert [each.reading.values for each in outcome.readings] == [values]
+
+
+def test_a_field_that_names_a_device_is_no_reading_where_nothing_is_measured() -> None:
+    maps = MapsInForce([], built_in())
+    outcome = maps.read(b"plant/hello", b'{"deviceId": "d1", "firmware": "1.2.3"}', NOW)
+    assert outcome is not None
+    assert [each.reason for each in outcome.refused] == [Reason.UNKNOWN_TOPIC]

@@ -56,6 +56,8 @@ class Clock:
         why = ""
         for path, field, zone in self._fields:
             value = follow(path)
+            if not path.plain:
+                value = next((each for each in value if each is not None), MISSING)
             if value is MISSING or value is None or value == "":
                 continue
             try:

@@ -137,6 +137,8 @@ def _lines(shape: Shape, sensor: str) -> list[str]:
     if shape.time:
         from_root = shape.parts is not None and not shape.time_in_part
         lines.append(f"time = {_toml([('$.' if from_root else '') + _path(shape.time)])}")
+    if shape.inline:
+        lines.append(f"inline = {_toml(list(shape.inline))}")
     if shape.times:
         lines.append(f"ignore = {_toml([_path(way) for way in shape.times])}")
     if shape.columns:
