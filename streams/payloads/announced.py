@@ -248,7 +248,7 @@ class Announced:
 
     def _levels(self, topic: str, payload: bytes) -> bool:
         """Note what levels of a topic say of those of which a message is a reading."""
-        for candidate in self._maps.route(topic.encode(errors="surrogatepass")):
+        for candidate in self._maps.routes.of(topic.encode(errors="surrogatepass")):
             if candidate.rule is not None and (told := LEVELS & candidate.names.keys()):
                 sensors = self._read(topic, payload)
                 for sensor in sensors:
