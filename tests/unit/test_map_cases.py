@@ -130,6 +130,7 @@ ONE_OF_A_KIND = {
     "envoy": "its gateway",
     "jeedom": "its server; quantities have the number of the command",
     "sofar2mqtt": "its inverter",
+    "growatt": "its inverter",
     "c8y": "Cumulocity's device: which it is, the client id says, to its own server alone; child devices have names",
     "me": "ThingsBoard's device: which it is, the access token says, to its own server alone",
 }
