@@ -42,7 +42,26 @@ RATE_SECONDS = 10.0
 MOST_CPU_SECONDS = 25e-6
 
 
-def publish(address: str, name: str, messages: int, rate: float) -> None:
+def _frame(name: str, number: int, now: float) -> bytes:
+    sensor = f"sensor-{number % SENSORS:04d}"
+    topic = f"{name}/sensors/{sensor}/reading".encode()
+    payload = b'{"sensor_id":"%s","temperature":%.2f,"collected_at":%.3f,"sequence":%d}' % (
+        sensor.encode(),
+        20 + number % 700 / 100,
+        now,
+        number,
+    )
+    body = len(topic).to_bytes(2, "big") + topic + (number % 60_000 + 1).to_bytes(2, "big") + payload
+    return bytes([0x32, len(body) & 127 | 128, len(body) >> 7]) + body
+
+
+def publish(
+    address: str,
+    name: str,
+    messages: int,
+    rate: float,
+    frame: Callable[[str, int, float], bytes] = _frame,
+) -> None:
     """Publish over a bare socket: a client library would cost more than the bridge.
 
     Args:
@@ -50,6 +69,7 @@ def publish(address: str, name: str, messages: int, rate: float) -> None:
         name: First level of the topics.
         messages: How many.
         rate: Messages a second; 0 is as fast as the broker takes them. Event time is the time of publishing.
+        frame: Makes the packet of a message of its number, which is published now (seconds since the Unix epoch).
     """
     host, _, port = address.partition(":")
     client = f"{name}-device".encode()
@@ -65,25 +85,12 @@ def publish(address: str, name: str, messages: int, rate: float) -> None:
                 room = min(room, int((time.time() - began) * rate) - sent)
             if room > 0:
                 now = time.time()
-                connection.sendall(b"".join(_frame(name, sent + i, now) for i in range(min(room, 200))))
+                connection.sendall(b"".join(frame(name, sent + i, now) for i in range(min(room, 200))))
                 sent += min(room, 200)
             elif rate and sent == taken:
                 time.sleep(0.001)
             if sent > taken:
                 taken += len(connection.recv(65_536)) // 4
-
-
-def _frame(name: str, number: int, now: float) -> bytes:
-    sensor = f"sensor-{number % SENSORS:04d}"
-    topic = f"{name}/sensors/{sensor}/reading".encode()
-    payload = b'{"sensor_id":"%s","temperature":%.2f,"collected_at":%.3f,"sequence":%d}' % (
-        sensor.encode(),
-        20 + number % 700 / 100,
-        now,
-        number,
-    )
-    body = len(topic).to_bytes(2, "big") + topic + (number % 60_000 + 1).to_bytes(2, "big") + payload
-    return bytes([0x32, len(body) & 127 | 128, len(body) >> 7]) + body
 
 
 def plain_loop(mqtt: str, kafka: str, name: str) -> None:
