@@ -12,7 +12,7 @@ from streams.records.types import Anomaly
 
 ANOMALY: Final = "anomaly"
 ALARM_KINDS: Final = (ANOMALY, *sorted(CAUSES_APART))
-"""What raises alarms: what a detector found, the two kinds of limits, what peers say, and relations that are lost."""
+"""What raises alarms: what a detector found, each kind of limits, what peers say, and relations that are lost."""
 MOST_LEVELS: Final = 10
 """How often an alarm can be escalated: who is told for ever without end stops listening."""
 SEVERITIES: Final[tuple[str, ...]] = get_args(AlarmSeverity)
