@@ -138,7 +138,7 @@ def test_the_history_of_a_series_comes_from_mongodb(place: Place) -> None:
     path = f"/api/history?sensor=probe&quantity=level&from={MOMENT:.0f}&to={MOMENT + 480:.0f}&points="
     status, found = place.get(worker, path + "20")
     assert (status, found["step_seconds"]) == (200, 60.0)
-    assert found["columns"] == ["at", "count", "mean", "deviation", "min", "max"]
+    assert found["columns"] == ["at", "count", "mean", "deviation", "min", "max", "band_low", "band_high"]
     assert [(point[0] - MOMENT, point[1]) for point in found["points"][:6]] == [
         (60 * n, 60) for n in range(6)
     ]
