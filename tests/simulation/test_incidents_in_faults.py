@@ -8,27 +8,17 @@ the log.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streams.records.rule_parts import AppliedRule
-from streams.records.rule_records import RuleChange
-from tests.simulation.clock import EPOCH
+from tests.simulation.alarmed import alarmed_days, kept
 from tests.simulation.explore import in_processes
 
 SEEDS = 12
-CHANGES = {
-    4: RuleChange("first", EPOCH, "Ada", "hot", [AppliedRule("sensor-0[147]/*", high=15.0, severity="critical"),
-                                                 AppliedRule("sensor-0[0-8]/*", high=20.5)]),
-    26: RuleChange("second", EPOCH, "Bob", "cold", [AppliedRule("sensor-0[17]/*", high=15.0, severity="critical"),
-                                                    AppliedRule("sensor-0[3-8]/*", low=19.6)]),
-}  # fmt: skip
-"""By the step of the day at which they are applied: one machine is too hot for ever, others flap."""
 WITHIN = 3
 FAULTS = {"not resumed": 7, "committed before it is told": 0, "knows no levels": 0, "ends what stands anew": 3,
           "in the order of rows": 7}  # fmt: skip
@@ -89,14 +79,12 @@ def _play(seed: int) -> tuple[int, list[str], Counter[str]]:
     Returns:
         The seed, what is wrong, and how much there was of what.
     """
-    from bridges.process.settings import BridgeSettings, Settings
     from streams.alarms.routing import AlarmRoute
     from tests.simulation import readings, run
     from tests.simulation.notified import SimulatedNotifier
     from tests.simulation.one_loop import bury
     from tests.simulation.schedule import schedule_of
 
-    plain, plain_settings = readings.readings_of, run.settings_of
     draw = random.Random(f"notifiers {seed}")
     told = frozenset({"raised", "returned"})
     routes = (
@@ -104,14 +92,6 @@ def _play(seed: int) -> tuple[int, list[str], Counter[str]]:
         AlarmRoute("info", ("*",), told | {"escalated"}, None),
         AlarmRoute("info", ("*",), told, None, level=1),
     )
-
-    def with_rules(day: int) -> list[readings.Fed]:
-        return readings.with_changes(plain(day), CHANGES)
-
-    def escalating(name: str, number: int, folder: Path) -> Settings:
-        settings = plain_settings(name, number, folder)
-        alarms = settings.alarms.model_copy(update={"return_seconds": 30.0, "escalate_seconds": (100.0,)})
-        return settings.model_copy(update={"alarms": alarms, "bridge": BridgeSettings(tick_seconds=60.0)})
 
     class Notified(run.World):
         """A world with notifiers."""
@@ -130,14 +110,12 @@ def _play(seed: int) -> tuple[int, list[str], Counter[str]]:
 
     schedule = schedule_of(seed, readings.WORKLOADS)
     worlds: list[Any] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readings, "readings_of", with_rules)
-        patch.setattr(run, "settings_of", escalating)
+    with alarmed_days() as patch:
         calm = run.play(replace(schedule, seed=-1 - schedule.day, faults=()))
         notifiers = [
             SimulatedNotifier(route, random.Random(f"{seed} {number}")) for number, route in enumerate(routes)
         ]
-        patch.setattr(run, "World", _kept(Notified, worlds))
+        patch.setattr(run, "World", kept(Notified, worlds))
         stormy = run.play(schedule)
     bury()
     assert calm.outcome is not None, calm.stuck
@@ -150,14 +128,6 @@ def _play(seed: int) -> tuple[int, list[str], Counter[str]]:
         notifier.look(logs, to_the_end=True)
         wrong += _wrong(notifier, calm.outcome)
     return seed, wrong, _numbers(notifiers)
-
-
-def _kept(kind: Callable[..., Any], worlds: list[Any]) -> Callable[..., Any]:
-    def make(*args: Any) -> Any:
-        worlds.append(kind(*args))
-        return worlds[-1]
-
-    return make
 
 
 def _wrong(notifier: Any, outcome: Any) -> Iterator[str]:
