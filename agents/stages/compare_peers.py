@@ -42,7 +42,7 @@ def peer_stage(
             to_state=state_to_plain,
             from_state=partial(state_from_plain, plan),
             changes=PEER_CHANGES,
-            version=7,
+            version=8,
             policy=settings.windows.policy().shape,
         ),
         plan=plan,

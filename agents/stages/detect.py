@@ -28,7 +28,7 @@ def model_rows(plan: DetectionPlan) -> RowForm[SensorModels]:
         to_state=models_to_state,
         from_state=partial(models_from_state, plan),
         changes=MODEL_CHANGES,
-        version=8,
+        version=9,
         settle=partial(settle_models, plan),
     )
 

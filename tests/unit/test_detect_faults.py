@@ -1,11 +1,14 @@
 """Faults are found, told for what they are, and neither learned at once nor for ever."""
 
+import math
+import random
 import statistics
 
 import pytest
 from river import datasets
 
 from streams.detection.series_model import DetectionConfig, SeriesModel
+from streams.detectors import TailWatch
 from tests.support.normal_series import KINDS, PER_DAY, Reading, changes, deviation, normal_series, raises
 
 pytestmark = pytest.mark.untraced
@@ -85,6 +88,20 @@ def test_a_level_shift_that_stays_is_reported_then_followed_as_a_new_regime() ->
         for index, (time, value) in enumerate(shifted)
     ]
     assert raises(again)[-1] == readings[-10][0], "a fault at the new level must still be found"
+
+
+def test_a_new_normal_at_night_does_not_take_the_night_for_the_day() -> None:
+    rng = random.Random(6)
+    model, noon = TailWatch(), 0.0
+    for index in range(11 * 288):
+        time = 1.7e9 - 1.7e9 % 86400 + 300.0 * index
+        wave = 5 * math.sin(2 * math.pi * time / 86400)  # lowest at three quarters of the day
+        model.surprise(20 + wave + rng.gauss(0, 0.5), time)
+        if index == 10 * 288 + 216:
+            model.accept()
+        if index == 10 * 288 + 287:
+            noon = model.band(10.0)[0]
+    assert abs(noon - 20) < 2.0
 
 
 def test_an_incident_of_an_hour_is_not_learned_as_normal() -> None:

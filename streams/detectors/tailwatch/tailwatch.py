@@ -10,8 +10,8 @@ A reading is surprising when it lies far out in a tail of something that is usua
     spread    short-term standard deviation (upper tail only)    bursts of noise
     flat      how long the value stands still                    a stuck sensor
     step      value - the last one, on the scale of its steps    steps and spikes that are small beside the weather
-    drift     distance from the daily profile: mean of half a    slow drift, that every tail would get used to
-              day - that of a week, on the scale it usually has
+    drift     distance from the daily profile: mean of a day -   slow drift, that every tail would get used to
+              that of a week, on the scale it usually has
 
 Each of the first five has an upper and a lower tail. A tail is a streaming quantile q, beyond which the ``TAIL`` most
 extreme share of readings lies, and the mean logarithmic excess e over it (Hill 1975, "A simple general approach to
@@ -123,7 +123,7 @@ class TailWatch(View):
         else:
             changes += 1.0
             if run != 0.0:
-                longest = run if run > longest else 0.9995 * longest
+                longest = self._end_standstill(run) if run > longest else 0.9995 * longest
                 run = 0.0
             if step < 0.0:
                 step = -step

@@ -103,12 +103,20 @@ LEAP_PRIOR_COUNT: Final = 20.0
 LEAP_CLUSTER: Final = 0.4
 """Weight of a leap within two readings of the last one: a spike goes up and down."""
 
-COURSE_RATE: Final = 1.0 / 14.0
-"""Learning rates of the distance from the profile, per hour: of 14 hours, ..."""
+COURSE_RATE: Final = 1.0 / 20.0
+"""Learning rates of the distance from the profile, per hour: of 20 hours, ..."""
 WEEK_RATE: Final = 1.0 / 168.0
 """... and of a week."""
 COURSE_SCALE_RATE: Final = 0.002
 """How slowly is learned what is usual of them, per hour: three weeks."""
+WEIGHT_FLOOR: Final = 0.15
+"""An hour of the day weighs by the inverse square of how far readings stray in it and this share of the usual, ..."""
+WEIGHT_RATE: Final = 1.0 / 48.0
+"""... divided by the mean of the last two days, ..."""
+WEIGHT_MOST: Final = 4.0
+"""... at most so much, and of the week ..."""
+WEEK_WEIGHT_MOST: Final = 2.0
+"""... so much."""
 COURSE_FROM: Final = 24
 """Until so many hours everything is learned whole; later ..."""
 COURSE_CLIP: Final = 15.0
@@ -116,17 +124,28 @@ COURSE_CLIP: Final = 15.0
 STRAYING_CLIP: Final = 4.0
 """... its straying up to so many times, ..."""
 APART_CLIP: Final = 3.0
-"""... and how far half a day and a week stray up to so many times the usual."""
+"""... and how far a day and a week stray up to so many times the usual."""
+APART_CLEAR: Final = 0.1
+"""As if the usual were at least so many strayings of an hour: one of none would never be another."""
 APART_LEAST: Final = 0.25
 """What is usual is at least so many strayings of an hour: of independent hours it is 0.2."""
-DRIFT_FROM: Final = 120
+APART_WANDERS: Final = 0.3
+"""Beyond so many strayings of an hour the series wanders: by what it is more, the usual is larger, ..."""
+APART_MOST: Final = 0.5
+"""... and beyond so many it drifts by nature (a random walk: 0.7, weather: 0.6, noise and a trend: 0.45)."""
+APART_ACCEPTED: Final = 2.0
+"""By how much larger the usual is after a drift that became normal: what drifts again and again does so by nature."""
+DRIFT_FROM: Final = 168
 """Drift is judged after so many hours (beside the two days in which the profile is learned)."""
 SETTLE_HOURS: Final = 24.0
-"""For so many hours after a new normal the week is taken for what half a day is."""
-DRIFT_SLOPE: Final = 12.0
+"""For so many hours after a new normal the week is taken for what a day is."""
+DRIFT_SLOPE: Final = 20.0
 """Calibrated surprise of a drift of u times the usual is DRIFT_SLOPE ln u - ..."""
-DRIFT_OFFSET: Final = 16.0
+DRIFT_OFFSET: Final = 21.9
 """... DRIFT_OFFSET, and ln of the readings in an hour."""
+
+RESTS: Final = 4.0
+"""Where a series has stood longest it may stand for so many times as long: at zero, at its ceiling."""
 
 STRAY_FACTOR: Final = 4.0
 """A value of the warm-up strays if it lies so many times farther off than the others do."""

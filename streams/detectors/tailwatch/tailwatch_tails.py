@@ -19,6 +19,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     MID,
     PREVIOUS,
     QUANTILES,
+    REST,
     SCALE,
     SHAPE,
     SHIFT,
@@ -59,6 +60,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     PRIOR_COUNT,
     QUANTILE_RATE,
     RELAX_READINGS,
+    RESTS,
     ROUGH_OFFSET,
     SHAPE_CLUSTER,
     SHAPE_KNOWN,
@@ -229,17 +231,24 @@ class Tails(TailState):
         """Judge a value that has stood still for longer than ever before in a series that usually moves.
 
         With c changes seen, a standstill longer than all had a chance of about 1/c; how much longer counts on
-        top of that.
+        top of that. At the value at which it stood longest, a series may stand for `RESTS` times as long.
         """
-        longest = self._s[LONGEST]
-        changes = self._s[CHANGES]
+        s = self._s
+        longest, changes = s[LONGEST], s[CHANGES]
         if changes < 30.0 or self._hour_is_new:
             return 0.0
-        nats = log(changes) - 4.0 + 8.0 * (run - longest) / (longest + 8.0)
+        usual = longest if s[REST] != s[PREVIOUS] else RESTS * longest
+        nats = log(changes) - 4.0 + 8.0 * (run - usual) / (usual + 8.0)
         if nats <= KNOWN:
             return 0.0
         self._cause = 12
         return nats if nats < 20.0 else 20.0
+
+    def _end_standstill(self, run: float) -> float:
+        """Keep at which value the longest standstill was, and return its length."""
+        self._kept = 0
+        self._s[REST] = self._s[PREVIOUS]
+        return run
 
     def _temper(self, nats: float, leap: float, time: float, n: int) -> float:
         """Discount what recurs daily and what so few readings cannot support; calibrate.

@@ -13,11 +13,14 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     FAST,
     FLAT,
     GLANCE,
+    INTERVAL,
     LEAN,
     LEVEL,
     LONGEST,
     MID,
+    NOISE,
     PREVIOUS,
+    REST,
     RUN,
     SHIFT,
     SHORT,
@@ -34,6 +37,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     EXCESS_CEILING,
     EXCESS_FLOOR,
     FAST_RATE,
+    HOUR,
     LEAP_SLOPE,
     LEAP_SQUARE,
     MID_RATE,
@@ -156,6 +160,16 @@ class View(Folded):
             max(raw - BASES[tail], 0.0) * min(max(self._floats[tail], EXCESS_FLOOR), EXCESS_CEILING)
         )
 
+    @property
+    def _usual_now(self) -> float:
+        """What is usual at this time of day, where it differs from the mean by more than noise; else the mean."""
+        s = self._s
+        if (
+            s[FACTOR] == 0.0 or s[INTERVAL] > FAST_RATE * HOUR
+        ):  # the mean of the last few would be of many hours
+            return s[SLOW]
+        return s[CENTRE] if abs(s[CENTRE] - s[SLOW]) > s[NOISE] else s[SLOW]
+
     def accept(self) -> None:
         """Take the present level and the present standstill as normal: what was a fault is the new regime."""
         if self._values is not None:
@@ -168,10 +182,12 @@ class View(Folded):
         if self.away:
             self._accept_course()
         else:
-            shift = s[FAST] - s[SLOW]
+            shift = s[FAST] - self._usual_now
             for at in range(USUAL, STRAY):
                 self._floats[at] += shift
             s[CENTRE] += shift
-            s[SHORT] = s[SLOW] = s[MID] = s[FAST]
+            s[SLOW] += shift
+            s[SHORT] = s[MID] = s[FAST]
         self._begin_course()
-        s[LONGEST] = max(s[LONGEST], s[RUN])
+        if s[RUN] > s[LONGEST]:
+            s[LONGEST], s[REST] = s[RUN], s[PREVIOUS]

@@ -27,6 +27,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     NUMBERS,
     ORIGIN,
     QUANTILES,
+    REST,
     SCALE,
     SEASON,
     SHAPE,
@@ -120,7 +121,7 @@ class WarmUp(Course):
             if visits > 1:
                 limit = PROFILE_CLIP * max(s[NOISE], self._floats[STRAY + old])
                 clipped = max(-limit, min(mean_off, limit))
-                self._follow(clipped if self._course_is_young else mean_off)
+                self._follow(clipped if self._course_is_young else mean_off, self._floats[STRAY + old])
                 mean_off = clipped
                 noise = min(noise, limit)
             usual = s[CENTRE] + mean_off
@@ -182,7 +183,7 @@ class WarmUp(Course):
         if self.season_seconds:
             self._recurrence = Recurrence(self.season_seconds)
         n = len(values)
-        fast = mid = short = slow = previous = s[ORIGIN] = values[0]
+        fast = mid = short = slow = previous = s[ORIGIN] = s[REST] = values[0]
         variance = total = total_abs = count = run = longest = changes = centre = factor = steps = 0.0
         finest = inf
         bin_end = -inf if self.season_seconds else inf
@@ -195,6 +196,7 @@ class WarmUp(Course):
                 changes += 1.0
                 if run > longest:
                     longest = run
+                    s[REST] = previous
                 run = 0.0
                 if step < finest:
                     finest = step
