@@ -27,7 +27,7 @@ def test_the_page_finds_the_room_that_is_off_in_any_number_of_processes(
         for room, value in zip(names(), row, strict=True)
     ]
     (tmp_path / "rooms.csv").write_text("\n".join(["collected_at,sensor_id,temperature", *rows]))
-    settings, _ = (text for language, text in blocks_of(PAGE) if language == "toml")
+    settings, *_ = (text for language, text in blocks_of(PAGE) if language == "toml")
     (tmp_path / "peers.toml").write_text(settings)
     command = command_of(PAGE, "weir backtest")
     done = subprocess.run(
