@@ -77,7 +77,6 @@ def test_a_gate_that_does_not_hold_gives_exit_code_3(recording) -> None:
         (["--gate", "b.recal>=0.8"], "no figure is called 'b.recal'"),
         (["--config", "nowhere.toml"], "cannot read configuration nowhere.toml"),
         (["--labels", "nowhere.csv"], "cannot read labels nowhere.csv"),
-        (["--source", "nowhere.csv"], "no source 'nowhere.csv'"),
         (["--from", "2020-01-01", "--to", "2020-01-02"], "no readings from 2020-01-01"),
         (["--sensors", "pump-*"], "no readings of sensors pump-*"),
         (["--by", "offset"], "a file has no offsets"),
@@ -89,6 +88,13 @@ def test_what_is_wrong_is_said_and_nothing_is_written(recording, more, complaint
     assert result.exit_code in (1, 2)
     assert complaint in result.output
     assert not page.exists()
+
+
+def test_a_source_that_is_none_is_named(recording) -> None:
+    recording.rename(recording.with_name("elsewhere.jsonl"))
+    result = weir(recording)
+    assert result.exit_code == 2
+    assert f"no source '{recording}'" in result.output
 
 
 def test_a_file_with_an_unreadable_row_gives_no_report_unless_told_to_pass_over_it(recording) -> None:
