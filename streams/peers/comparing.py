@@ -201,6 +201,8 @@ class _Comparing:
                 self._limit(group, end_ms, values)
             else:
                 self._compare(key, group, end_ms, values)
+        if isinstance(group, LimitGroup):
+            group.forget(*due[-1])
 
     def _limit(self, group: LimitGroup, end_ms: int, values: dict[str, float]) -> None:
         """Judge the members of a group by their limits."""

@@ -78,11 +78,10 @@ class LimitGroup(PeerGroup):
                 median = others.get(sensor_id, values[sensor_id])
                 changes = self._step(sensor_id, end_ms / 1000, values[sensor_id], median, each)
                 found += [(sensor_id, change) for change in changes]
-        self._forget(end_ms, values)
         return found
 
     def judged(self, end_ms: int, values: Mapping[str, float]) -> int:
-        """Return how many members of a window have a limit, and others enough to be judged by it; before `judge`.
+        """Return how many members of a window have a limit, and others enough to be judged by it.
 
         Args:
             end_ms, values: As for `judge`.
@@ -113,8 +112,12 @@ class LimitGroup(PeerGroup):
             del self.bands[sensor_id]
         return changes
 
-    def _forget(self, end_ms: int, values: Mapping[str, float]) -> None:
-        """Forget limits that are over, and those of sensors that are away and have nothing open."""
+    def forget(self, end_ms: int, values: Mapping[str, float]) -> None:
+        """Forget limits that are over, and those of sensors that are away and have nothing open.
+
+        Args:
+            end_ms, values: Of the last of the windows that were taken out together.
+        """
         waiting = {sensor_id for _, members in self.open.values() for sensor_id in members}
         for sensor_id in [*self.asked]:
             known = self.asked[sensor_id]

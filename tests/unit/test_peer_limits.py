@@ -57,12 +57,16 @@ def compared(records: Sequence[PeerInput], *, crashes: random.Random | None = No
     return outcome
 
 
-def inputs(windows: Sequence[dict[str, float]], limits: PeerLimits) -> Iterator[PeerInput]:
+def inputs(
+    windows: Sequence[dict[str, float]], limits: PeerLimits, *, at_once: int = 1
+) -> Iterator[PeerInput]:
+    """Yield means, and a tick after each window, or after so many."""
     for number, values in enumerate(windows):
         start = EPOCH + 60.0 * number
         for sensor_id, value in values.items():
             yield PeerInput(GROUP, 0, sensor_id, "t", start, start + 60.0, value, limits=limits)
-        yield PeerInput("", 0, tick_at=start + 60.0 + PLAN.wait)
+        if number % at_once == at_once - 1:
+            yield PeerInput("", 0, tick_at=start + 60.0 + PLAN.wait)
 
 
 def by_hand(windows: Sequence[dict[str, float]], limits: PeerLimits) -> list[tuple[str, str, float]]:
@@ -140,6 +144,8 @@ def test_what_is_found_is_what_looking_at_all_windows_finds(seed: int) -> None:
     assert len(outcome.anomalies) > 4
     again = compared(records, crashes=draw)
     assert again.anomalies == outcome.anomalies
+    behind = compared([*inputs(windows, limits, at_once=5)], crashes=draw)  # as after an outage of ticks
+    assert behind.anomalies == outcome.anomalies
     judged = sum(len(values) for values in windows if len(values) >= 4)
     assert (outcome.compared, outcome.few) == (judged, sum(map(len, windows)) - judged)
 

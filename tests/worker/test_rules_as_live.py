@@ -34,6 +34,7 @@ LIMITS = {
         "delay_seconds": 60,
         "rise_per_hour": 60,
         "silent_after_seconds": 600,
+        "above_peers": 8,
     },
 }
 RULES = """
@@ -50,8 +51,9 @@ deadband = 2
 delay_seconds = 60
 rise_per_hour = 60
 silent_after_seconds = 600
+above_peers = 8
 """
-SENSORS, MINUTES = 4, 600
+SENSORS, MINUTES = 5, 600
 LAST = frozenset(f"boiler-last-{number}" for number in range(16))  # some in each partition
 
 
@@ -75,6 +77,9 @@ def day() -> Iterator[Sent]:
         at = EPOCH + 60.0 * (MINUTES + step)
         for name in sorted(LAST):
             yield Sent(name.encode(), encode(Reading(name, at, {"temperature": value})), round(at * 1000))
+    for minute in range(MINUTES + 4, MINUTES + 9):  # until the last windows of peers are compared
+        now = EPOCH + 60.0 * minute
+        yield Sent(None, encode(Tick(now, steady=60 * minute)), round(now * 1000))
 
 
 @pytest.mark.timeout(300)
@@ -85,6 +90,7 @@ async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
         **variables_of(kafka, topic_prefix),
         "WEIR_DETECTION__SERIES": json.dumps(LIMITS),
         "WEIR_KAFKA__PARTITIONS": "2",
+        "WEIR_BRIDGE__TICK_SECONDS": "60",
     }
     del variables["WEIR_DETECTION__HIGH"], variables["WEIR_DETECTION__SEVERITY"]
     for name, value in variables.items():
@@ -99,21 +105,23 @@ async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
         await until(
             lambda: {each.sensor_id for each in records_of(settings, Alarm) if each.kind == "limit"} >= LAST
         )
+        (tmp_path / "rules.toml").write_text(RULES)
+        monkeypatch.delenv("WEIR_DETECTION__SERIES")  # nothing is in force: everything appears
+        told = await asyncio.to_thread(
+            CliRunner().invoke, main, ["rules", "check", str(tmp_path / "rules.toml"), "--json"]
+        )
+        assert told.exit_code == 0, told.output
+        data = json.loads(told.stdout)
+        appeared = {each["id"] for each in data["appeared"]}
+        await until(lambda: {each.id for each in records_of(settings, Anomaly)} >= appeared)
         assert await asyncio.to_thread(worker.stop) == 0
     finally:
         worker.kill()
-    (tmp_path / "rules.toml").write_text(RULES)
-    monkeypatch.delenv("WEIR_DETECTION__SERIES")  # nothing is in force: everything appears
-    told = await asyncio.to_thread(
-        CliRunner().invoke, main, ["rules", "check", str(tmp_path / "rules.toml"), "--json"]
-    )
-    assert told.exit_code == 0, told.output
-    data = json.loads(told.stdout)
     live = [each for each in records_of(settings, Anomaly) if each.cause in LIMIT_CAUSES]
     raised = {each.id for each in live if each.state == "raised"}
     assert len(raised) > 50
     assert {each.cause for each in live} == LIMIT_CAUSES
-    assert {each["id"] for each in data["appeared"]} == raised
+    assert appeared == raised
     assert {each["id"]: each.get("cleared_at") for each in data["appeared"]} == {
         **{each.id: None for each in live}, **{each.id: each.cleared_at for each in live if each.cleared_at}
     }  # fmt: skip
