@@ -308,7 +308,10 @@ FAULTS = {
         0,
     ),
     "warm-up": FaultOfThePast(
-        "the end of a warm-up does not ask for the whole row to be written", _end_of_warm_up_is_a_change, 4, 22
+        "the end of a warm-up does not ask for the whole row to be written",
+        _end_of_warm_up_is_a_change,
+        4,
+        22,
     ),
     "seek": FaultOfThePast(
         "what is fetched between seek and clearing is lost (faust#596)", _fetches_during_a_seek_are_taken, 8
