@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.web.tables import owned_rows
+from bridges.process.logs import get_logger
 from streams.detection.log_rules import PartitionRules, rules_of
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
     from streams.detection.sensor_models import SensorModels
     from streams.records.rows import Row
+
+log = get_logger(__name__)
 
 _LOOK_SECONDS = 60.0
 _PART = 500
@@ -27,8 +30,8 @@ class PatternWatch:
         app: The Faust application.
 
     Attributes:
-        idle: Of the last look, in their order; ``None`` while there was none. A pattern before which another one
-            takes all of its series is idle, too.
+        idle: Of the last look, in their order; ``None`` while there was none, or the last one failed. A pattern before
+            which another one takes all of its series is idle, too.
     """
 
     def __init__(self, app: "WorkerApp") -> None:
@@ -48,6 +51,15 @@ class PatternWatch:
             self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
+        try:
+            self.idle = await self._found()
+        except Exception as error:
+            # Nothing is told of what is not known; the next look may succeed.
+            self.idle = None
+            log.error("patterns.not_looked_at", error=repr(error))
+
+    async def _found(self) -> tuple[str, ...]:
+        """Look for the patterns that take no series."""
         left = dict.fromkeys(self._plan.patterns)
         partitions = [
             (rules_of(rows), list(rows.items())) for rows in owned_rows(self._app, self._app.models)
@@ -64,7 +76,7 @@ class PatternWatch:
                 number += 1
                 if number % _PART == 0:
                     await asyncio.sleep(0)
-        self.idle = tuple(left)
+        return tuple(left)
 
     def _taking(
         self, rules: PartitionRules | None, sensor_id: str, row: "Row[SensorModels]"

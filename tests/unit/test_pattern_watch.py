@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents.views.overview import observed
 from agents.views.pattern_watch import PatternWatch
@@ -42,9 +43,8 @@ def rows_of(*records: Logged) -> dict[str, Row[SensorModels]]:
     return rows
 
 
-def looked_at(rows: dict[str, Row[SensorModels]], monkeypatch: pytest.MonkeyPatch) -> PatternWatch:
-    monkeypatch.setattr("agents.views.pattern_watch._LOOK_SECONDS", 0.0)
-    app: Any = SimpleNamespace(
+def app_of(rows: dict[str, Row[SensorModels]]) -> Any:
+    return SimpleNamespace(
         settings=Settings.model_validate({"detection": {"series": PATTERNS}}),
         rebalancing=False,
         is_recovered=True,
@@ -52,6 +52,11 @@ def looked_at(rows: dict[str, Row[SensorModels]], monkeypatch: pytest.MonkeyPatc
         owned_partitions=lambda: [0],
         models=SimpleNamespace(rows={0: rows}),
     )
+
+
+def looked_at(rows: dict[str, Row[SensorModels]], monkeypatch: pytest.MonkeyPatch) -> PatternWatch:
+    monkeypatch.setattr("agents.views.pattern_watch._LOOK_SECONDS", 0.0)
+    app = app_of(rows)
 
     async def look() -> PatternWatch:
         watch = PatternWatch(app)
@@ -69,6 +74,27 @@ def test_patterns_that_take_no_series_are_told_and_no_others(monkeypatch: pytest
     )
     assert looked_at(rows, monkeypatch).idle == ("boiler-*/temprature", "boiler-1/temperature", "kiln-*/*")
     assert looked_at({}, monkeypatch).idle == tuple(PATTERNS)
+
+
+def test_what_a_failed_look_did_not_find_is_not_told_and_the_next_look_finds_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.views.pattern_watch._LOOK_SECONDS", 0.0)
+    app = app_of({})
+
+    async def look() -> list[tuple[str, ...] | None]:
+        watch, found = PatternWatch(app), []
+        for partitions in ([0], None, [0]):  # no worker owns None
+            app.owned_partitions = lambda owned=partitions: owned
+            watch.look_if_due()
+            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+            found.append(watch.idle)
+        return found
+
+    with capture_logs() as lines:
+        assert asyncio.run(look()) == [tuple(PATTERNS), None, tuple(PATTERNS)]
+    assert [(each["event"], each["log_level"]) for each in lines] == [("patterns.not_looked_at", "error")]
+    assert "NoneType" in lines[0]["error"]
 
 
 def part(idle: tuple[str, ...] | None, sensors: int = 1) -> dict[str, Any]:
