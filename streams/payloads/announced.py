@@ -25,6 +25,7 @@ from streams.detection.attendance import SILENT_FACTOR
 from streams.errors import InputError
 from streams.known_devices import TEXTS
 from streams.payloads.in_force import MapsInForce
+from streams.payloads.maps.compiled import CompiledRule
 from streams.payloads.maps.names import joined, whole_id
 from streams.records.types import Announcement, Birth
 
@@ -85,6 +86,7 @@ class Announced:
         levels = {
             filter_
             for rule, _ in self._maps.rules
+            if _says_levels(rule)
             for template in rule.templates
             if template.names & LEVELS
             for filter_ in template.filters
@@ -249,7 +251,8 @@ class Announced:
     def _levels(self, topic: str, payload: bytes) -> bool:
         """Note what levels of a topic say of those of which a message is a reading."""
         for candidate in self._maps.routes.of(topic.encode(errors="surrogatepass")):
-            if candidate.rule is not None and (told := LEVELS & candidate.names.keys()):
+            rule = candidate.rule
+            if rule is not None and _says_levels(rule) and (told := LEVELS & candidate.names.keys()):
                 sensors = self._read(topic, payload)
                 for sensor in sensors:
                     self._note(sensor, {name: candidate.names[name] for name in told})
@@ -314,6 +317,12 @@ class Announced:
             if short and short.isprintable() and short != sensor:  # its id says that already
                 known.setdefault(name, short)
         return known
+
+
+def _says_levels(rule: CompiledRule) -> bool:
+    """Whether levels of a rule's topics say what a sensor belongs to, where they have such a name."""
+    # Births of Sparkplug say the group, and their {kind} is the kind of message.
+    return rule.rule.what == "readings" and rule.rule.format != "sparkplug"
 
 
 def _unit(unit: Any) -> str | None:

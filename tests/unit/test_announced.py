@@ -13,6 +13,7 @@ from bridges.maps.map_files import built_in
 from streams.device_states import DeviceState, told_of
 from streams.known_devices import KnownDevices
 from streams.payloads.announced import Announced
+from streams.payloads.formats.sparkplug import payload_class
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.decoded import Found
 from streams.payloads.maps.model import Map, Rule
@@ -273,6 +274,19 @@ def test_levels_of_a_topic_that_a_map_names_so_say_place_machine_group_and_kind(
     assert (found.sensor_id, found.place, found.machine, found.kind, found.source) == (
         "p-1", "hall 7", "press", "probe", "topic",
     )  # fmt: skip
+
+
+def test_levels_of_sparkplug_are_those_of_messages_and_say_nothing() -> None:
+    payload = payload_class()(timestamp=round(T * 1000), seq=0)
+    payload.metrics.add(name="Load", datatype=10, double_value=1.0)
+    raw = payload.SerializeToString()
+    maps = MapsInForce([], MAPS)
+    gathered = Announced(maps)
+    for topic in ("DDATA/edge/saw", "NDATA/edge", "DBIRTH/edge/saw", "NBIRTH/edge"):
+        assert maps.decode(f"spBv1.0/Mill/{topic}".encode(), raw, T), "it is somebody's reading"
+        assert not gathered.take(f"spBv1.0/Mill/{topic}", raw, T)
+    assert gathered.announcements(T) == []
+    assert not [each for each in gathered.filters if each.startswith("spBv1.0")]
 
 
 def test_an_announcement_that_says_nothing_usable_is_none() -> None:
