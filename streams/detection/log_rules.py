@@ -8,7 +8,7 @@ models, under a key that no sensor can have: it is written in the transaction of
 back with the models, and outlives the record in the log, which retention deletes.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -16,13 +16,8 @@ from streams.detection.detection_config import limit_rules_of, series_matches
 from streams.detection.limit_rules import LimitRules
 from streams.detection.sensor_models import SensorModels, attend_all
 from streams.detection.series_model import SeriesModel
-from streams.records.rows import Row
+from streams.records.rows import EVERY_OFFSET, RULES_ROW, Row
 from streams.records.rule_records import RuleChange
-
-RULES_ROW: Final = "\0rules"
-"""The key of the row; a sensor whose id has a NUL has no row."""
-_EVERY_OFFSET: Final = 2**63 - 1
-"""Up to where the row contains readings: whoever writes one under its key is passed over."""
 
 
 class PartitionRules(SensorModels):
@@ -121,5 +116,5 @@ def put_in_force(rows: dict[str, Row[SensorModels]], offset: int, change: RuleCh
     known = rules_of(rows)
     if known is not None and offset <= known.offset:
         return []
-    rows[RULES_ROW] = Row(PartitionRules(change, offset), _EVERY_OFFSET)
+    rows[RULES_ROW] = Row(PartitionRules(change, offset), EVERY_OFFSET)
     return [RULES_ROW, *lay_over_all(rows)]

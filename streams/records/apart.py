@@ -1,15 +1,15 @@
 """Apply a record to rows so that a failure can be taken back: for the lane, and for what replays its log.
 
 A record of a sensor changes that sensor's row. A tick of readings may touch every row: it is applied to each by itself,
-and leaves alone those in which it fails. What concerns a whole partition of alarms (the empty key) is applied whole, or
-not at all.
+beside the rules in force, which it only reads, and leaves alone those in which it fails. What concerns a whole
+partition of alarms (the empty key) is applied whole, or not at all.
 """
 
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import TypeVar
 
-from streams.records.rows import Row
+from streams.records.rows import RULES_ROW, Row
 
 S = TypeVar("S")
 
@@ -26,8 +26,9 @@ def rows_touched(rows: Rows[S], key: str | None) -> Iterator[tuple[Rows[S], str]
     if key is not None:
         yield rows, key
         return
+    beside = {RULES_ROW: rows[RULES_ROW]} if RULES_ROW in rows else {}
     for each in sorted(rows) or [""]:
-        yield {each: rows[each]} if rows else {}, each
+        yield ({**beside, each: rows[each]} if rows else {}), each
 
 
 def copied(rows: Rows[S], key: str) -> Rows[S]:

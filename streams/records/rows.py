@@ -36,6 +36,10 @@ def is_key(sensor_id: str) -> bool:
     return "\0" not in sensor_id and len(sensor_id) <= LONGEST_ID
 
 
+RULES_ROW: Final = "\0rules"
+"""The key of the row that says which rules are in force in a partition; a sensor whose id has a NUL has no row."""
+EVERY_OFFSET: Final = 2**63 - 1
+"""Up to where that row contains readings: whoever writes one under its key is passed over."""
 FIRST_VERSION = 4
 """The version of all tables when each got its own; up to then one number stood for all of them."""
 LEFT: Final = -(1 << 62)

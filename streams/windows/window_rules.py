@@ -11,16 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.records.rows import Row
+from streams.records.rows import EVERY_OFFSET, RULES_ROW, Row
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
 from streams.windows.sensor_windows import SensorWindows
 
-RULES_ROW: Final = "\0rules"
-"""The key of the row; a sensor whose id has a NUL has no row."""
 MOST_GROUPS: Final = 1000
 """Patterns of limits that are no more, whose series are still sent; the oldest is forgotten first."""
-_EVERY_OFFSET: Final = 2**63 - 1
 
 
 class WindowRules(SensorWindows):
@@ -91,7 +88,7 @@ def put_among_windows(
         return {}
     old = [] if before is None else before.known
     known = list(dict.fromkeys([*(each for each in old if each not in comparing), *comparing]))[-MOST_GROUPS:]
-    row = rows[RULES_ROW] = Row(WindowRules(offset, change.fingerprint, change.rules, known), _EVERY_OFFSET)
+    row = rows[RULES_ROW] = Row(WindowRules(offset, change.fingerprint, change.rules, known), EVERY_OFFSET)
     return {RULES_ROW: row}
 
 

@@ -8,10 +8,10 @@ from agents.stages.detect import model_rows
 from streams.backtest.runs import DetectionRun
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.log_rules import RULES_ROW, rules_of
+from streams.detection.log_rules import rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.errors import ConfigurationError
-from streams.records.rows import Row
+from streams.records.rows import RULES_ROW, Row
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange, RulesApplied
 from streams.records.types import Anomaly, Logged, Reading, Tick, decode_reading, decode_readings, encode

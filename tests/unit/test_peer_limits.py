@@ -12,6 +12,7 @@ from agents.stages.aggregate import window_rows
 from streams.alarms.alarm_rules import AlarmRules
 from streams.alarms.life import begin
 from streams.alarms.wording import alarm_sentence
+from streams.backtest.net import Doubts, InDoubtError
 from streams.backtest.peer_runs import GatheringRun, compare_gathered
 from streams.detection.detection_config import DetectionConfig, DetectionPlan
 from streams.errors import ConfigurationError
@@ -246,6 +247,28 @@ def test_rules_of_the_log_judge_from_their_place_on_and_what_they_raised_ends_wi
     assert times["room-3"] == [("raised", 10), ("cleared", 13), ("raised", 30), ("cleared", 33)]
     assert times["room-4"] == [("raised", 20), ("cleared", 25)]
     assert times["room-5"] == [("raised", 8), ("cleared", 20)]
+
+
+def test_what_a_tick_closes_row_by_row_is_sent_with_the_limits_of_the_log() -> None:
+    plan = PeerPlan(DetectionPlan({"detector": "none", "peer_rules": True}), SIZE, 1)
+
+    def sent(doubts: Doubts | None) -> list[PeerInput]:
+        run = GatheringRun(SIZE, plan, doubts=doubts)
+        run.apply(0, log_of(0, 1))
+        return [each for each in run.inputs[0] if each.tick_at is None]
+
+    fast, in_doubt = sent(None), Doubts()
+    attempts = iter([InDoubtError("windows", 0, 0), None])
+
+    def attempt() -> list[PeerInput]:
+        if (error := next(attempts)) is not None:
+            raise error  # from the first record on they are applied one at a time, and ticks row by row
+        return sent(in_doubt)
+
+    assert in_doubt.settle(attempt) == fast
+    assert {each.limits.rule for each in fast if each.limits is not None} == {
+        FIRST.fingerprint, SECOND.fingerprint, "",
+    }  # fmt: skip
 
 
 def test_a_crash_anywhere_changes_nothing_of_what_the_windows_send() -> None:
