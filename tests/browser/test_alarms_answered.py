@@ -82,3 +82,16 @@ def test_nobody_acts_without_a_name(plant: Plant, new_page) -> None:
     page.keyboard.press("a")
     assert "Say who you are first" in page.text_content("#wrong")
     assert page.evaluate("document.activeElement.id") == "by"
+
+
+def test_what_the_worker_answers_instead_of_alarms_is_told_and_they_are_shown_as_old(
+    plant: Plant, new_page
+) -> None:
+    opened = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms", refused=True)
+    page = opened.page
+    page.wait_for_selector("body:not(.stale) #alarms tr")
+    page.route("**/api/alarms", lambda route: route.continue_(url=f"{route.request.url}?limit=0"))
+    page.wait_for_selector("body.stale #wrong:has-text('limit must be')")
+    assert page.text_content("#count") == "unknown"
+    page.unroute("**/api/alarms")
+    page.wait_for_selector("body:not(.stale) #wrong:empty", state="attached")

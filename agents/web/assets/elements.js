@@ -1,4 +1,4 @@
-// Make elements, and write numbers and times as all pages do.
+// Make elements, ask the server, and write numbers and times as all pages do.
 "use strict";
 
 const at = id => document.getElementById(id);
@@ -13,6 +13,13 @@ function make(name, attributes = {}, ...children) {
   }
   node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined));
   return node;
+}
+// An answer in JSON; if it is none, or tells of an error, an error with the server's words.
+async function get(path) {
+  const response = await fetch(path, { cache: "no-cache" });
+  const answer = await response.json();
+  if (!response.ok) throw Object.assign(new Error(answer.error || answer.reason || response.status), { answer, status: response.status });
+  return answer;
 }
 function short(number) {
   if (number === null || number === undefined) return "–";
