@@ -8,8 +8,8 @@ import msgspec
 
 from bridges.devices.device_presence import presence_on_kafka
 from bridges.devices.device_registry import devices_on_kafka
+from bridges.looking.sensor_listing import asked_pages
 from bridges.process.settings import Settings
-from bridges.stack import probes
 from streams.device_states import (
     DeviceState,
     as_registered,
@@ -49,32 +49,15 @@ def devices_as_told(settings: Settings, where: Mapping[str, str], states: Sequen
         TransientError: If neither the worker nor Kafka answers, or the worker does not and would have to.
     """
     check_states(states)
-    address = probes.asked_at(settings.web.host, settings.web.port)
-    query = {**{name: text for name, text in where.items() if text}, "state": ",".join(states)}
-    rows: list[dict[str, Any]] = []
+    chosen = {name: text for name, text in where.items() if text}
+    path = f"/api/devices?{urlencode({**chosen, 'state': ','.join(states), 'limit': _PAGE})}"
     try:
-        rows += _told_by(address, query)
-        return DeviceListing(rows, "")
+        told = asked_pages(settings, path)
+        return DeviceListing([{"sensor_id": row.pop("key"), **row} for row in told], "")
     except TransientError as error:
         if _BY_SILENCE & set(states):
             raise
         return DeviceListing(list(_on_kafka(settings, where, states)), str(error))
-
-
-def _told_by(address: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Ask the worker for all pages of its list."""
-    after: str | None = ""
-    while after is not None:
-        page, reason = probes.page_or_reason(
-            address, f"/api/devices?{urlencode({**query, 'after': after, 'limit': _PAGE})}"
-        )
-        if page is None:
-            raise TransientError(f"the worker does not answer at {address} ({reason})")
-        if page["missing"]:
-            raise TransientError(f"workers do not answer: {', '.join(page['missing'])}")
-        for row in page["rows"]:
-            yield {"sensor_id": row.pop("key"), **row}
-        after = page["next"]
 
 
 def _on_kafka(

@@ -3,12 +3,12 @@
 from urllib.parse import urlencode
 
 from bridges.looking.log_search import LogSearch
+from bridges.looking.sensor_listing import asked_pages
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import Log
-from bridges.stack import probes
 from streams.device_past import Spell, past_of
 from streams.device_states import DeviceState
-from streams.errors import InputError
+from streams.errors import InputError, TransientError
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import DeviceChange, Presence
 
@@ -47,11 +47,10 @@ def past_on_kafka(settings: Settings, sensor_id: str) -> tuple[list[Spell], list
 
 
 def _heard(settings: Settings, sensor_id: str) -> tuple[float | None, str]:
-    """Ask the worker when a sensor's newest reading came; or say why that is not known."""
-    address = probes.asked_at(settings.web.host, settings.web.port)
-    page, reason = probes.page_or_reason(
-        address, f"/api/devices?{urlencode({'prefix': sensor_id, 'limit': 1})}"
-    )
-    if page is None:
-        return None, f"the worker does not answer at {address} ({reason}): whether it sends is not known"
-    return next((row["last"] for row in page["rows"] if row["key"] == sensor_id), None), ""
+    """Ask the workers when a sensor's newest reading came; or say why that is not known."""
+    path = f"/api/devices?{urlencode({'prefix': sensor_id, 'limit': 1})}"
+    try:
+        row = next(asked_pages(settings, path), None)
+    except TransientError as error:
+        return None, f"whether it sends is not known: {error}"
+    return (row["last"] if row and row["key"] == sensor_id else None), ""

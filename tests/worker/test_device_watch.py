@@ -262,6 +262,28 @@ def test_everybody_is_told_who_is_silent_or_disconnected_since_when_and_why(plan
     assert plant.weir("replay", "--verify").exit_code == 0
 
 
+def test_what_only_a_worker_knows_that_does_not_answer_is_told_as_unknown(plant: Plant) -> None:
+    plant.said(Presence("plug", "disconnected", time.time() - 50, "Offline", "tele/plug/LWT"))
+    plant.start()
+    plant.environment["WEIR_WEB__PEER_SECRET"] = secrets.token_hex(8)  # what it answers proves nothing
+    other = plant.start()
+    plant.until(lambda: plant.get("/api/devices")["missing"] != [], "asked the other one in vain")
+    missing = f"workers do not answer, whose sensors would be missing: http://127.0.0.1:{other.port}"
+
+    told = plant.weir("devices", "history", "plug")
+    assert (told.exit_code, told.stderr) == (0, f"whether it sends is not known: {missing}\n")
+    assert told.stdout.startswith("disconnected since 20")
+    listed = plant.weir("devices", "list")
+    assert listed.stderr == f"which sensors are silent or late is not known: {missing}\n"
+    assert listed.stdout.startswith("plug: disconnected since 20"), "from Kafka alone"
+    refused = plant.weir("devices", "list", "--state", "silent")
+    assert refused.exit_code != 0 and missing in refused.output
+
+    plant.workers[0].kill()
+    told = plant.weir("devices", "history", "plug")
+    assert told.stderr.startswith("whether it sends is not known: the worker at ")
+
+
 PLACES = [
     (0, "plant", 3, "critical"),
     (1, "hall 2", 2, "critical"),

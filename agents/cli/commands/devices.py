@@ -152,7 +152,7 @@ def list_(place: str, machine: str, group: str, states: str, as_json: bool) -> N
     where = {"place": place, "machine": machine, "group": group}
     found = devices_as_told(all_settings.load(), where, [each for each in states.split(",") if each])
     if found.problem:
-        click.echo(f"{found.problem}: which sensors are silent or late is not known", err=True)
+        click.echo(f"which sensors are silent or late is not known: {found.problem}", err=True)
     for each in found.rows:
         click.echo(json.dumps(each, ensure_ascii=False) if as_json else _line(each))
     if not found.rows and not as_json:
