@@ -1,14 +1,13 @@
 """The worker's web views: what goes on, live, over all workers of the application.
 
-watch.py       agents that look on
-recent.py      what they remember
-live.py        the state of this worker's partitions
-worker_pages.py  what is served, and home.html
+watching/         what looks on, and what it remembers
+live.py           the state of this worker's partitions
+worker_pages.py   what is served, and home.html
 """
 
 from typing import TYPE_CHECKING
 
-from agents.views.watch import look_on
+from agents.views.watching.watch import look_on
 from agents.views.worker_pages import serve_worker
 
 if TYPE_CHECKING:

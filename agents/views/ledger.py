@@ -15,7 +15,7 @@ from faust.types import TP
 
 from agents.lane.faust.consumer import BatchConsumer
 from agents.views.accounts import accounts
-from agents.views.watch import Watch
+from agents.views.watching.watch import Watch
 from agents.web.fetch import fetch
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json

@@ -5,15 +5,15 @@ Only partitions that the worker owns are shown; `agents.web.peers` asks the othe
 
 from collections.abc import Callable, Mapping
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from agents.lane.core.state import WriteBehindState
-from agents.views.recent import Recent
 from agents.views.sensor_choice import SensorChoice
+from agents.views.watching.recent import Recent
 from agents.views.worst_first import Ranked, WorstFirst
-from agents.web.queries import Json
+from agents.web.queries import Json, Page
 from agents.web.tables import owned_rows
 from streams.counters.counter import Counter
 from streams.detection.sensor_models import SensorModels
@@ -31,20 +31,8 @@ from streams.windows.sensor_windows import SensorWindows
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
-    from agents.views.band_watch import BandWatch
-    from agents.views.device_watch import DeviceWatch
-
-
-class Page(NamedTuple):
-    """Part of a listing, in the order of keys.
-
-    Args:
-        rows: Key and description.
-        more: Whether further keys come after the last one.
-    """
-
-    rows: list[tuple[str, Json]]
-    more: bool
+    from agents.views.watching.band_watch import BandWatch
+    from agents.views.watching.device_watch import DeviceWatch
 
 
 class LiveState:

@@ -10,7 +10,7 @@ import msgspec
 
 from agents.views import ledger
 from agents.views.alarm_pages import alarm_counts
-from agents.views.watch import Watch
+from agents.views.watching.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json

@@ -47,7 +47,7 @@ from streams.place_counts import (
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
-    from agents.views.device_watch import DeviceWatch
+    from agents.views.watching.device_watch import DeviceWatch
     from agents.views.worker_pages import WorkerPages
     from agents.web.routes import Pages
 

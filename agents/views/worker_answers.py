@@ -5,7 +5,7 @@ What a page passes on from elsewhere (the bridge's ledger, a row of a table) is 
 
 from typing import Any, NotRequired, TypedDict
 
-from agents.views.band_watch import Stretch
+from agents.views.watching.band_watch import Stretch
 from streams.records.alarm_records import Alarm
 from streams.records.types import Anomaly
 from streams.window_history import HistoryPoint

@@ -7,18 +7,19 @@ from faust.web import Request, Response, View
 
 from agents.views import alarm_pages, device_pages, history_pages, ledger, overview, place_pages
 from agents.views import worker_answers as answers
-from agents.views.live import LiveState, Page
+from agents.views.live import LiveState
 from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
 from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import asked_store
-from agents.views.watch import Watch
+from agents.views.watching.watch import Watch
 from agents.views.worst_first import Ranked
 from agents.web.navigation import read_page
 from agents.web.peers import Answers, ask_all
 from agents.web.queries import (
     Json,
     Listing,
+    Page,
     answer,
     is_local,
     not_found,

@@ -23,7 +23,7 @@ from streams.place_counts import ANOMALY_RANK, RANK_OF_STATE, RANKS
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
-    from agents.views.device_watch import DeviceWatch
+    from agents.views.watching.device_watch import DeviceWatch
 
 CALLING: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED, AlarmState.RETURNED)
 """States in which an alarm calls for somebody."""

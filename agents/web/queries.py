@@ -23,6 +23,18 @@ class BadRequest(Exception):
     status = 400
 
 
+class Page(NamedTuple):
+    """Part of a listing, in the order of keys.
+
+    Args:
+        rows: Key and description.
+        more: Whether further keys come after the last one.
+    """
+
+    rows: list[tuple[str, Json]]
+    more: bool
+
+
 class Listing(NamedTuple):
     """Which part of a listing is asked for."""
 

@@ -84,7 +84,7 @@ def surroundings(kafka: SimulatedKafka, mongo: SimulatedMongo) -> Iterator[None]
         patch.setattr("agents.stages.sink.connect", mongo.client)
         patch.setattr("agents.lane.writer._CONFIRM_MS", round(ANSWER_SECONDS * 1000))
         patch.setattr("agents.stages.sink.SETTLE_SECONDS", _SETTLE_SECONDS)
-        patch.setattr("agents.views.watch.newest_anomalies", _no_history)
+        patch.setattr("agents.views.watching.watch.newest_anomalies", _no_history)
         patch.setattr(
             "agents.app.keep_history", lambda *_: None
         )  # by the clock, and of no result: see its contracts

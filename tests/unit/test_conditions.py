@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agents.views.overview import observed
-from agents.views.recent import Backlog
+from agents.views.watching.recent import Backlog
 from bridges.doctor.diagnosis import Grade
 from bridges.doctor.running_check import examine_running
 from bridges.process.settings import Settings, WebSettings

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.views.device_watch import DeviceWatch
 from agents.views.place_pages import PlaceCounting, WorkerCounts
 from agents.views.sensor_choice import SensorChoice
+from agents.views.watching.device_watch import DeviceWatch
 from streams.device_states import DeviceState, Whereabouts, search_text
 from streams.place_counts import RANKS, WAYS
 from streams.records.types import Device

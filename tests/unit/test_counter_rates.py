@@ -12,7 +12,7 @@ import pytest
 from agents.stages.aggregate import window_rows
 from agents.stages.detect import model_rows
 from agents.views.live import describe_models
-from agents.views.recent import Recent
+from agents.views.watching.recent import Recent
 from agents.views.worker_answers import CounterAnswer
 from bridges.process.detection_settings import DetectionSettings
 from bridges.process.settings import Settings

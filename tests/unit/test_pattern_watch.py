@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agents.views.overview import observed
-from agents.views.pattern_watch import PatternWatch
+from agents.views.watching.pattern_watch import PatternWatch
 from bridges.process.settings import Settings
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.sensor_models import SensorModels
@@ -55,7 +55,7 @@ def app_of(rows: dict[str, Row[SensorModels]]) -> Any:
 
 
 def looked_at(rows: dict[str, Row[SensorModels]], monkeypatch: pytest.MonkeyPatch) -> PatternWatch:
-    monkeypatch.setattr("agents.views.pattern_watch._LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("agents.views.watching.pattern_watch._LOOK_SECONDS", 0.0)
     app = app_of(rows)
 
     async def look() -> PatternWatch:
@@ -79,7 +79,7 @@ def test_patterns_that_take_no_series_are_told_and_no_others(monkeypatch: pytest
 def test_what_a_failed_look_did_not_find_is_not_told_and_the_next_look_finds_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agents.views.pattern_watch._LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("agents.views.watching.pattern_watch._LOOK_SECONDS", 0.0)
     app = app_of({})
 
     async def look() -> list[tuple[str, ...] | None]:

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from agents.views import overview
 from agents.views.ledger import _pending
 from agents.views.live import describe_windows
-from agents.views.recent import MOST_WATCHED, POINTS, WATCHED_FROM_THE_START, Rates, Recent, RecentAnomalies
+from agents.views.watching.recent import (
+    MOST_WATCHED,
+    POINTS,
+    WATCHED_FROM_THE_START,
+    Rates,
+    Recent,
+    RecentAnomalies,
+)
 from agents.web import queries
 from agents.web.peers import peer_urls
 from agents.web.queries import BadRequest, Listing, answer

@@ -6,7 +6,7 @@
 
 A full buffer stops what fills it: the stream's pauses the partition, the outbox's stops the agent. What is held never
 stops anything, it makes a checkpoint at once. Beside these there is what the work itself keeps: rows, a kilobyte or
-two for each series with a model, and a page's worth of newest readings for the views (`agents.views.recent`).
+two for each series with a model, and a page's worth of newest readings for the views (`agents.views.watching.recent`).
 """
 
 from typing import Final

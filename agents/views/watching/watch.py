@@ -11,11 +11,11 @@ from faust.exceptions import ConsumerNotStarted
 from agents.lane.core.batch import Batch
 from agents.lane.core.continuity import Continuity
 from agents.lane.core.held import Event
-from agents.views.band_watch import BandWatch
-from agents.views.device_watch import DeviceWatch
-from agents.views.pattern_watch import PatternWatch
-from agents.views.recent import POINTS, Backlog, Rates, Recent, RecentAnomalies
 from agents.views.store_asking import StoreSilent, asked_store
+from agents.views.watching.band_watch import BandWatch
+from agents.views.watching.device_watch import DeviceWatch
+from agents.views.watching.pattern_watch import PatternWatch
+from agents.views.watching.recent import POINTS, Backlog, Rates, Recent, RecentAnomalies
 from agents.web import readiness
 from bridges.mongo.mongo_history import newest_anomalies
 from bridges.process.logs import get_logger

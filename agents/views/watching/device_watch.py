@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from agents.views.live import Page
 from agents.views.sensor_choice import SensorChoice
-from agents.web.queries import Json, Listing
+from agents.web.queries import Json, Listing, Page
 from agents.web.tables import owned_rows
 from bridges.devices.device_presence import PRESENCE, take_presence
 from bridges.devices.device_registry import REGISTRY, take_device

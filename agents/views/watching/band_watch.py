@@ -11,7 +11,7 @@ from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from agents.views.recent import POINTS, Recent
+from agents.views.watching.recent import POINTS, Recent
 from agents.web.tables import owned_rows
 
 if TYPE_CHECKING:
