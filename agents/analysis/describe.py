@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.lane.core.state import WriteBehindState
-from agents.web.tables import owned_rows
+from agents.web.tables import found_row, owned_rows
 from streams.analysis.findings import Finding, InsightState
 from streams.analysis.marks import Mark, Marks
 from streams.analysis.sensor import SensorAnalysis
@@ -177,10 +177,8 @@ class Known:
         return None if row is None else row.state
 
     def _row(self, state: WriteBehindState[S], key: str) -> Row[S] | None:
-        for rows in owned_rows(self._app, state):
-            if key in rows:
-                return rows[key]
-        return None
+        found = found_row(self._app, state, key)
+        return None if found is None else found[1]
 
     def _marks(self, state: WriteBehindState[Marks], sensor_id: str, quantity: str) -> list[Mark]:
         row = self._row(state, sensor_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from agents.web.peers import Answers, ask_all
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, is_local, read_number, show_page
 from agents.web.readiness import why_not_whole
+from agents.web.tables import owned_rows
 from bridges.alarms.action_writer import partitions_of
 from bridges.alarms.incident_log import IncidentLog
 from bridges.process.logs import get_logger
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from agents.app import WorkerApp
     from agents.views.worker_pages import WorkerPages
     from agents.web.routes import Pages
+    from streams.detection.sensor_models import SensorModels
 
 log = get_logger(__name__)
 
@@ -130,17 +133,22 @@ def _worst_first(alarm: Json) -> tuple[int, float, str]:
 
 def open_alarms(app: "WorkerApp") -> list[Alarm]:
     """Return the alarms of this worker's partitions that are not over."""
-    if app.alarms is None:
-        return []
-    owned = app.owned_partitions() & app.alarms.rows.keys()
     return [
         alarm
-        for partition in owned
-        for key, row in app.alarms.rows[partition].items()
+        for rows in owned_rows(app, app.alarms)
+        for key, row in rows.items()
         if key != PARTITION
         for alarm in row.state.alarms.values()
         if alarm.state != AlarmState.NORMAL
     ]
+
+
+def with_open_anomalies(app: "WorkerApp") -> "Iterator[tuple[str, SensorModels]]":
+    """Yield the sensors of this worker's partitions of which an anomaly is open, each with its models."""
+    for rows in owned_rows(app, app.models):
+        for sensor_id, row in rows.items():
+            if row.state.open_anomalies:
+                yield sensor_id, row.state
 
 
 def alarm_counts(app: "WorkerApp") -> dict[str, int]:

@@ -14,7 +14,7 @@ from agents.views.sensor_choice import SensorChoice
 from agents.views.watching.recent import Recent
 from agents.views.worst_first import Ranked, WorstFirst
 from agents.web.queries import Json, Page
-from agents.web.tables import owned_rows
+from agents.web.tables import found_row, owned_rows
 from streams.counters.counter import Counter
 from streams.detection.sensor_models import SensorModels
 from streams.peers.limit_group import LimitGroup
@@ -180,10 +180,8 @@ class LiveState:
         return None
 
     def _row(self, table: str, sensor_id: str) -> Row[Any] | None:
-        for rows in owned_rows(self._app, self._state(table)):
-            if sensor_id in rows:
-                return rows[sensor_id]
-        return None
+        found = found_row(self._app, self._state(table), sensor_id)
+        return None if found is None else found[1]
 
 
 def describe_windows(policy: WindowPolicy, state: SensorWindows) -> Json:

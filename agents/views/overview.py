@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.views import ledger
-from agents.views.alarm_pages import alarm_counts
+from agents.views.alarm_pages import alarm_counts, with_open_anomalies
 from agents.views.watching.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json
-from agents.web.tables import owned_rows
 from streams.conditions import NAMED, Observed, what_is_wrong
 from streams.device_states import DeviceState
 from streams.records.claims import Loss
@@ -166,7 +165,7 @@ def _sensors(app: "WorkerApp") -> int:
 
 
 def _open_anomalies(app: "WorkerApp") -> int:
-    return sum(row.state.open_anomalies for rows in owned_rows(app, app.models) for row in rows.values())
+    return sum(models.open_anomalies for _, models in with_open_anomalies(app))
 
 
 def _summed(parts: Iterable[dict[str, int]]) -> dict[str, int]:

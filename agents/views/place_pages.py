@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 import msgspec
 from faust.web import Request, Response, View
 
-from agents.views.alarm_pages import open_alarms
+from agents.views.alarm_pages import open_alarms, with_open_anomalies
 from agents.views.sensor_choice import SensorChoice
 from agents.views.worst_first import CALLING
 from agents.web.peers import ask_all, peer_urls
@@ -29,7 +29,6 @@ from agents.web.queries import (
     read_word,
     show_page,
 )
-from agents.web.tables import owned_rows
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.inhibiting import AlarmState
 from streams.device_states import DeviceState, Whereabouts, levels_of
@@ -195,14 +194,9 @@ class _Copied:
 
 def _open_anomalies(app: "WorkerApp") -> Iterator[tuple[str, str, int]]:
     """Yield sensor, quantity and number of the anomalies that are open."""
-    for rows in owned_rows(app, app.models):
-        for sensor_id, row in rows.items():
-            if not row.state.open_anomalies:
-                continue
-            yield from (
-                (sensor_id, name, len(each.anomalies)) for name, each in row.state.items() if each.anomalies
-            )
-            yield from ((sensor_id, name, 1) for name in row.state.silences)
+    for sensor_id, models in with_open_anomalies(app):
+        yield from ((sensor_id, name, len(each.anomalies)) for name, each in models.items() if each.anomalies)
+        yield from ((sensor_id, name, 1) for name in models.silences)
 
 
 async def show_places(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:

@@ -13,10 +13,9 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from agents.views.alarm_pages import open_alarms
+from agents.views.alarm_pages import open_alarms, with_open_anomalies
 from agents.views.sensor_choice import SensorChoice
 from agents.web.queries import BadRequest
-from agents.web.tables import owned_rows
 from streams.alarms.inhibiting import AlarmState
 from streams.device_states import DeviceState
 from streams.place_counts import ANOMALY_RANK, RANK_OF_STATE, RANKS
@@ -115,15 +114,9 @@ class WorstFirst:
 
     def _raised(self) -> Mapping[str, int]:
         """Return the rank of each sensor of which an alarm calls, or an anomaly is open."""
-        raised = dict.fromkeys(self._with_open_anomalies(), ANOMALY_RANK)
+        raised = {sensor_id: ANOMALY_RANK for sensor_id, _ in with_open_anomalies(self._app)}
         for alarm in open_alarms(self._app):
             if alarm.state in CALLING:
                 rank = RANKS.index(alarm.severity)
                 raised[alarm.sensor_id] = min(rank, raised.get(alarm.sensor_id, rank))
         return raised
-
-    def _with_open_anomalies(self) -> Iterator[str]:
-        for rows in owned_rows(self._app, self._app.models):
-            for sensor_id, row in rows.items():
-                if row.state.open_anomalies:
-                    yield sensor_id

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from streams.records.rows import Row
 
 S = TypeVar("S")
+Found = tuple[int, "Row[S]"]
+"""A row, and before it its partition."""
 
 
 def owned_rows(app: "LaneApp", state: "WriteBehindState[S] | None") -> "Iterator[dict[str, Row[S]]]":
@@ -29,6 +31,22 @@ def owned_rows(app: "LaneApp", state: "WriteBehindState[S] | None") -> "Iterator
     if state is not None:
         for partition in app.owned_partitions():
             yield state.rows.get(partition, {})
+
+
+def found_row(app: "LaneApp", state: "WriteBehindState[S] | None", key: str) -> "Found[S] | None":
+    """Return a row that an application owns, with its partition; ``None`` if it does not have it.
+
+    Args:
+        app: The application.
+        state: The table's; ``None``: it has none.
+        key: The row's.
+    """
+    if state is not None:
+        for partition in sorted(app.owned_partitions()):
+            row = state.rows.get(partition, {}).get(key)
+            if row is not None:
+                return partition, row
+    return None
 
 
 def describe_table(state: "WriteBehindState[Any]") -> Json:
@@ -59,17 +77,17 @@ def row_of(app: "LaneApp", state: "WriteBehindState[Any]", key: str) -> Json | N
         state: The table's.
         key: The row's.
     """
-    for partition in sorted(app.owned_partitions()):
-        row = state.rows.get(partition, {}).get(key)
-        if row is not None:
-            return {
-                "table": state.name,
-                "key": key,
-                "partition": partition,
-                "applied_through": row.applied_through,
-                "value": state.as_values(row),
-            }
-    return None
+    found = found_row(app, state, key)
+    if found is None:
+        return None
+    partition, row = found
+    return {
+        "table": state.name,
+        "key": key,
+        "partition": partition,
+        "applied_through": row.applied_through,
+        "value": state.as_values(row),
+    }
 
 
 def by_topic(assignment: Iterable[TP]) -> dict[str, list[int]]:
