@@ -7,9 +7,11 @@ from faust.web import Request, Response, View
 
 from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import asked_store
+from agents.web.peers import ask_all
 from agents.web.queries import BadRequest, Listing, answer, read_number
 from bridges.mongo.mongo_history import newest_of_device
 from streams.device_past import past_of
+from streams.device_states import DeviceState
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
@@ -37,7 +39,18 @@ async def show_past(pages: "Pages[WorkerApp]", view: View, request: Request) -> 
     limit = int(read_number(query, "limit", DEFAULT_SPELLS, least=1, greatest=MOST_SPELLS))
     async with asked_store(mine.app, PATIENCE_SECONDS) as mongo, mine.histories:
         words, changes = await newest_of_device(mongo, sensor_id, limit)
-    told = mine.watch.devices.told.get(sensor_id)
-    spells = past_of(words, changes, None if told is None else told.last)
+    spells, missing = past_of(words, changes), list[str]()
+    if spells and spells[-1].state is DeviceState.DISCONNECTED:
+        heard, missing = await _heard(mine, sensor_id)
+        spells = past_of(words, changes, heard)
     rows = [msgspec.to_builtins(each) for each in reversed(spells[-limit:])]
-    return answer(view, {"sensor": sensor_id, "rows": rows})
+    return answer(view, {"sensor": sensor_id, "rows": rows, "missing": missing})
+
+
+async def _heard(pages: "WorkerPages", sensor_id: str) -> tuple[float | None, list[str]]:
+    """Return when a device's newest reading came, whichever worker has it, and who would know and does not answer."""
+    if (told := pages.watch.devices.told.get(sensor_id)) is not None:
+        return told.last, []
+    others = await ask_all(pages.app, "/api/devices", {"prefix": sensor_id, "limit": "1"})
+    rows = [row for part in others.found.values() for row in part["rows"] if row["key"] == sensor_id]
+    return next((row["last"] for row in rows), None), [] if rows else others.missing

@@ -144,10 +144,15 @@ class SpellRow(TypedDict):
 
 
 class DevicePast(TypedDict):
-    """The states that a device was in, newest first."""
+    """The states that a device was in, newest first.
+
+    ``missing``: workers that do not answer; if one of them has a device whose topic says that it is away, whether it
+    sends is not known.
+    """
 
     sensor: str
     rows: list[SpellRow]
+    missing: list[str]
 
 
 class LastReading(TypedDict):

@@ -94,7 +94,10 @@ _REFUSAL: Final[Json] = {
 }
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PART: Final = re.compile(r"\{(\w+)\}")
-_NEEDED: Final = dict.fromkeys(("/api/history", "/api/rules/try", "/api/findings"), ("sensor", "quantity"))
+_NEEDED: Final = {
+    **dict.fromkeys(("/api/history", "/api/rules/try", "/api/findings"), ("sensor", "quantity")),
+    "/api/devices/history": ("sensor",),
+}
 """Parameters that must be given."""
 _SEVERAL: Final = {"/api/history": ("sensor",), "/api/places": ("unfold",)}
 """Parameters that may be given several times."""

@@ -1,6 +1,8 @@
 """What pages answer is what they say that they answer: nothing is missing, and nothing more is there."""
 
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +11,7 @@ import pytest
 
 from agents.analysis import analysis_pages
 from agents.views import worker_pages
+from agents.web.openapi import describe_pages
 from agents.web.routes import Route
 from tests.support.plant import Plant
 
@@ -67,3 +70,31 @@ def test_an_answer_about_several_series_is_of_that_type_too(plant: Plant) -> Non
     [route] = [each for each in worker_pages.ROUTES if each.path == "/api/history"]
     assert told["series"].keys() == {"boiler-1", "pump-2"}
     assert strays(told, route) == []
+
+
+@pytest.mark.parametrize(
+    ("process", "routes"), [("worker", worker_pages.ROUTES), ("analysis", analysis_pages.ROUTES)]
+)
+def test_what_must_be_given_is_what_programs_are_told_must_be_given(
+    plant: Plant, process: str, routes: Sequence[Route]
+) -> None:
+    told = describe_pages(routes, "weir")["paths"]
+    port = (plant.worker if process == "worker" else plant.analysis).port
+    for route in routes:
+        if route.posts or "{" in route.path or not route.path.startswith("/api/"):
+            continue
+        needed = [each["name"] for each in told[route.path]["get"]["parameters"] if each["required"]]
+        for left_out in needed or [""]:
+            given = {name: "boiler-1" for name in needed if name != left_out}
+            status, body = status_of(f"http://127.0.0.1:{port}{route.path}?{urlencode(given)}")
+            assert (status == 400) == bool(needed), route.path
+            assert not needed or f"{left_out} must be given" in body
+
+
+def status_of(address: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.status, ""
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()

@@ -24,6 +24,9 @@ ASK_KAFKA = (
     "tail",
     "trace",
     "export",
+    "devices",
+    "dead-letters",
+    "reset",
 )
 
 

@@ -284,6 +284,41 @@ def test_what_only_a_worker_knows_that_does_not_answer_is_told_as_unknown(plant:
     assert told.stderr.startswith("whether it sends is not known: the worker at ")
 
 
+def test_a_device_has_the_same_past_whichever_worker_is_asked(
+    plant: Plant, mongo: str, mongo_database: str
+) -> None:
+    plant.environment |= {
+        "WEIR_WORKER__SINKS": "true",
+        "WEIR_MONGO__URI": mongo,
+        "WEIR_MONGO__DATABASE": mongo_database,
+    }
+    now = round(time.time(), 3)
+    sensors = [f"stubborn-{number}" for number in range(8)]  # each sends, whatever its topic says
+    for sensor in sensors:
+        plant.measured(sensor, 10.0, now - 3)
+        plant.said(Presence(sensor, "disconnected", now - 50, "Offline", f"tele/{sensor}/LWT"))
+    plant.ticked(now)
+    plant.start()
+    plant.start()
+
+    def newest(sensor: str, worker: int) -> tuple[str, float]:
+        told = plant.get(f"/api/devices/history?sensor={sensor}", worker)
+        assert told["missing"] == []
+        return next(((row["state"], row["since"]) for row in told["rows"]), ("", 0.0))
+
+    def each_is_online() -> bool:
+        plant.ticked(now)
+        return {newest(sensor, worker) for sensor in sensors for worker in (0, 1)} == {("online", now - 3)}
+
+    plant.until(each_is_online, "told alike by both workers")
+
+    plant.workers[1].kill()
+    told = [plant.get(f"/api/devices/history?sensor={sensor}") for sensor in sensors]
+    away = [each for each in told if each["missing"]]
+    assert away, "some were the other worker's"
+    assert {each["rows"][0]["state"] for each in away} == {"disconnected"}
+
+
 PLACES = [
     (0, "plant", 3, "critical"),
     (1, "hall 2", 2, "critical"),

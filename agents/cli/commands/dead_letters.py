@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agents.cli.looking_options import local_stack_option
 from agents.cli.near_group import NearGroup
 from agents.cli.time_option import EventTime
 
@@ -66,6 +67,7 @@ def _selection(
 @dead_letters.command(name="list", epilog="\b\nExample:\n  weir dead-letters list --since 2026-11-20 --json")
 @_selecting
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@local_stack_option
 def list_(
     reasons: tuple[str, ...], topic: str, since: float | None, until: float | None, as_json: bool
 ) -> None:
@@ -108,6 +110,7 @@ def list_(
 @dead_letters.command(epilog="\b\nExample:\n  weir dead-letters show 3f2a9c")
 @click.argument("beginning", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each, on a line.")
+@local_stack_option
 def show(beginning: str, as_json: bool) -> None:
     """Show the dead letters whose id begins so: reason, topic, time, and the bytes as they came."""
     from bridges.dead_letters.letters import LettersMeant, LettersOnKafka
@@ -141,6 +144,7 @@ Examples:
 @click.option("--most-attempts", type=click.IntRange(1), default=3, show_default=True,
               help="Leave letters that were refused again so often.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@local_stack_option
 def redrive(
     reasons: tuple[str, ...],
     topic: str,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agents.cli.acting_options import json_lines_option
+from agents.cli.looking_options import local_stack_option
 from agents.cli.near_group import NearGroup
 from agents.cli.time_option import EventTime
 
@@ -51,6 +52,7 @@ def devices() -> None:
     help="How long to listen to MQTT.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@local_stack_option
 def import_(file: Path | None, sources: tuple[str, ...], seconds: float, dry_run: bool) -> None:
     """Take over what a CSV or TOML file says of sensors, or what devices announce; others stay as they are.
 
@@ -95,6 +97,7 @@ def import_(file: Path | None, sources: tuple[str, ...], seconds: float, dry_run
 @devices.command(epilog="\b\nExample:\n  weir devices export devices.csv")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--at", type=EventTime(), default=None, help="As they were known at that time.")
+@local_stack_option
 def export(file: Path, at: float | None) -> None:
     """Write all devices into a CSV or TOML file, as `import` reads them: what people say, and what is announced.
 
@@ -116,6 +119,7 @@ def export(file: Path, at: float | None) -> None:
 
 @devices.command(epilog="\b\nExample:\n  weir devices conflicts --json")
 @json_lines_option
+@local_stack_option
 def conflicts(as_json: bool) -> None:
     """List in what people and announcements differ; what people say counts."""
     from bridges.devices.device_registry import devices_on_kafka
@@ -140,6 +144,7 @@ def conflicts(as_json: bool) -> None:
     "--state", "states", default="", help="Only those: disconnected, silent, late, online, unknown."
 )
 @json_lines_option
+@local_stack_option
 def list_(place: str, machine: str, group: str, states: str, as_json: bool) -> None:
     """List devices by id, with whether they are there, since when and why.
 
@@ -165,6 +170,7 @@ def list_(place: str, machine: str, group: str, states: str, as_json: bool) -> N
 @click.argument("sensor")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
 @json_lines_option
+@local_stack_option
 def history(sensor: str, limit: int, as_json: bool) -> None:
     """Tell which states a device was in, newest first: since when, until when, and why.
 

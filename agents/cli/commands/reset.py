@@ -2,6 +2,8 @@
 
 import click
 
+from agents.cli.looking_options import local_stack_option
+
 _EXAMPLES = """
 \b
 Examples:
@@ -22,6 +24,7 @@ Examples:
 @click.option("--analysis", is_flag=True, help="Of model analysis instead of the worker.")
 @click.option("--table", "tables", multiple=True, help="Only this table, and results made of it alone.")
 @click.option("--yes", is_flag=True, help="Do it. Without this, only say what would be done.")
+@local_stack_option
 def reset(results: bool, analysis: bool, tables: tuple[str, ...], yes: bool) -> None:
     """Reset offsets, changelogs and local state, so that the next worker builds everything anew from `readings`.
 
