@@ -20,6 +20,8 @@ import msgspec
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.device_states import DeviceState
 
+MOST_LEVELS: Final = 50
+"""How many levels of places are unfolded at most."""
 BELONGINGS: Final = ("place", "machine", "group")
 """What the registry says that a sensor belongs to."""
 WAYS: Final = (*BELONGINGS, "quantity")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from streams.alarms.inhibiting import AlarmState
+from streams.alarms.inhibiting import NEW
 from streams.conditions import Condition, Severity
 
 Json = Mapping[str, Any]
@@ -107,7 +107,7 @@ def of_the_alarms(asked: Asked) -> Iterator[Condition]:
     if missing := asked.page.get("missing"):
         yield Condition("unknown", Severity.UNKNOWN, f"alarms of {', '.join(missing)} are not known")
     if total := asked.page.get("open", len(alarms)):
-        new = [each for each in alarms if each["state"] in (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)]
+        new = [each for each in alarms if each["state"] in NEW]
         bad = any(each["severity"] == "critical" for each in new)
         yield Condition("alarms", Severity.BAD if bad else Severity.WARNING, _alarms(total, new, alarms))
 

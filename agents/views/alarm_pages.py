@@ -19,7 +19,7 @@ from bridges.process.logs import get_logger
 from streams.alarms.acting import action_of
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.incidents import Incident
-from streams.alarms.inhibiting import AlarmState
+from streams.alarms.inhibiting import NEW, AlarmState
 from streams.alarms.raising import PARTITION
 from streams.alarms.templates import Labels, as_plain
 from streams.alarms.wording import incident_sentence, incident_title
@@ -154,7 +154,7 @@ def with_open_anomalies(app: "WorkerApp") -> "Iterator[tuple[str, SensorModels]]
 def alarm_counts(app: "WorkerApp") -> dict[str, int]:
     """Count this worker's alarms that stand, those of them that nobody has acknowledged, and the critical of these."""
     standing = open_alarms(app)
-    new = [each for each in standing if each.state in (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)]
+    new = [each for each in standing if each.state in NEW]
     critical = sum(each.severity == SEVERITIES[-1] for each in new)
     return {"open": len(standing), "unacknowledged": len(new), "critical": critical}
 

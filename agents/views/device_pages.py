@@ -6,7 +6,7 @@ import msgspec
 from faust.web import Request, Response, View
 
 from agents.views.sensor_choice import SensorChoice
-from agents.views.store_asking import asked_store
+from agents.views.store_asking import PATIENCE_SECONDS, asked_store
 from agents.web.peers import ask_all
 from agents.web.queries import BadRequest, Listing, answer, read_number
 from bridges.mongo.mongo_history import newest_of_device
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from agents.views.worker_pages import WorkerPages
     from agents.web.routes import Pages
 
-PATIENCE_SECONDS = 10.0
 DEFAULT_SPELLS = 20
 MOST_SPELLS = 500
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from faust.web import Request, Response, View
 
-from agents.views.store_asking import asked_store
+from agents.views.store_asking import PATIENCE_SECONDS, asked_store
 from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.history_reading import AskedRange, FoundHistory, read_histories
 from bridges.mongo.mongo_history import alarms_between, anomalies_between, newest_findings
@@ -20,7 +20,6 @@ from streams.window_history import MOST_POINTS, HistoryPoint, check_windows
 if TYPE_CHECKING:
     from agents.views.worker_pages import WorkerPages
 
-PATIENCE_SECONDS = 10.0
 DEFAULT_POINTS = 300
 DEFAULT_FINDINGS = 20
 MOST_FINDINGS = 200

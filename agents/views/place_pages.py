@@ -30,10 +30,11 @@ from agents.web.queries import (
     show_page,
 )
 from streams.alarms.alarm_rules import SEVERITIES
-from streams.alarms.inhibiting import AlarmState
+from streams.alarms.inhibiting import NEW
 from streams.device_states import DeviceState, Whereabouts, levels_of
 from streams.place_counts import (
     ANOMALY_RANK,
+    MOST_LEVELS,
     RANK_OF_STATE,
     RANKS,
     WAYS,
@@ -50,11 +51,9 @@ if TYPE_CHECKING:
     from agents.views.worker_pages import WorkerPages
     from agents.web.routes import Pages
 
-MOST_LEVELS: Final = 50
 _PART: Final = 1000
 _MOST_KEPT: Final = 8
 _DEVICE_STATES: Final = tuple(DeviceState)
-_NEW: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
 _ALL: Final = None
 
 Name = str | None
@@ -106,9 +105,10 @@ class PlaceCounting:
             choice: Which sensors.
         """
         async with self._counting:  # who asks the same meanwhile finds it counted
-            looked = self._kept.pop((by, choice), None)
-            if looked is None or looked.look != self._devices.looks:
-                looked = await self._look(by, choice)
+            for asked, each in list(self._kept.items()):
+                if each.look != self._devices.looks:  # it holds on to all that was seen then
+                    del self._kept[asked]
+            looked = self._kept.pop((by, choice), None) or await self._look(by, choice)
             self._kept[by, choice] = looked
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
@@ -126,7 +126,7 @@ class PlaceCounting:
                 state = _DEVICE_STATES.index(told.state)
                 for name in names_of(sensor_id):
                     found = counts.get(name) or counts.setdefault(name, SensorCounts.none())
-                    found.ranked[ANOMALY_RANK + 1 + state] += 1
+                    found.ranked[RANK_OF_STATE[told.state]] += 1
                     found.states[state] += 1
                     found.came(told.last)
             if number % _PART == _PART - 1:
@@ -158,7 +158,7 @@ class PlaceCounting:
             for name in names(alarm.sensor_id, alarm.quantity):
                 found = counts.of(name)
                 found.alarms[rank] += 1
-                found.unacknowledged += alarm.state in _NEW
+                found.unacknowledged += alarm.state in NEW
                 if alarm.state in CALLING:
                     key = name, alarm.sensor_id
                     worst[key] = min(rank, worst.get(key, rank))

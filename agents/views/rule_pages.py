@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 from faust.web import Request, Response, View
 
-from agents.views.history_pages import PATIENCE_SECONDS, AskedHistory
-from agents.views.store_asking import asked_store
+from agents.views.history_pages import AskedHistory
+from agents.views.store_asking import PATIENCE_SECONDS, asked_store
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.mongo_history import windows_between

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agents.web.queries import BadRequest
 from bridges.mongo.mongo_client import cancellations_told
@@ -11,6 +11,12 @@ from bridges.mongo.mongo_sink import MongoSink
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
+
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long somebody waits for a page that MongoDB has to read a lot for."""
+SHORT_PATIENCE_SECONDS: Final = 5.0
+"""How long it may take where a page shows it beside other things."""
 
 
 class StoreSilent(BadRequest):

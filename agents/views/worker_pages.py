@@ -11,7 +11,7 @@ from agents.views.live import LiveState
 from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
 from agents.views.sensor_choice import SensorChoice
-from agents.views.store_asking import asked_store
+from agents.views.store_asking import SHORT_PATIENCE_SECONDS, asked_store
 from agents.views.watching.watch import Watch
 from agents.views.worst_first import Ranked
 from agents.web.navigation import read_page
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from agents.app import WorkerApp
 
 
-# How long a page waits for MongoDB before it says that there is no answer.
-MONGO_PATIENCE_SECONDS = 5.0
 DEFAULT_TOLERANCE_SECONDS = 300.0
 # Histories that are computed at once.
 MOST_HISTORIES = 2
@@ -119,7 +117,7 @@ class WorkerPages(Pages["WorkerApp"]):
     async def quality(self, view: View, request: Request) -> Response:
         """Compare anomalies with labels."""
         tolerance = read_number(request.query, "tolerance", DEFAULT_TOLERANCE_SECONDS, least=0, greatest=1e9)
-        async with asked_store(self.app, MONGO_PATIENCE_SECONDS) as mongo:
+        async with asked_store(self.app, SHORT_PATIENCE_SECONDS) as mongo:
             found = await quality(mongo, tolerance)
         return answer(
             view,

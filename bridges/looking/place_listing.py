@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 
 from bridges.looking.sensor_listing import asked_pages
 from bridges.process.settings import Settings
-
-_ALL_LEVELS = 50
+from streams.place_counts import MOST_LEVELS
 
 
 def counted_places(settings: Settings, by: str, find: str, state: str, page: int) -> Iterator[dict[str, Any]]:
@@ -23,5 +22,5 @@ def counted_places(settings: Settings, by: str, find: str, state: str, page: int
     Raises:
         TransientError: If the worker, or one that it asks, does not answer: some would be missing.
     """
-    asked = urlencode({"by": by, "find": find, "state": state, "levels": _ALL_LEVELS, "limit": page})
+    asked = urlencode({"by": by, "find": find, "state": state, "levels": MOST_LEVELS, "limit": page})
     return asked_pages(settings, f"/api/places?{asked}")

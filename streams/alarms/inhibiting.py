@@ -34,6 +34,8 @@ class AlarmState(StrEnum):
     NORMAL = "normal"
 
 
+NEW: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
+"""States in which nobody has acknowledged an alarm."""
 _STATES: Final = {
     ActionKind.SHELVE: AlarmState.SHELVED,
     ActionKind.OUT_OF_SERVICE: AlarmState.OUT_OF_SERVICE,

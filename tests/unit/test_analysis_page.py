@@ -24,7 +24,8 @@ def test_it_loads_nothing_from_elsewhere(page) -> None:
 
 def test_it_asks_only_for_what_is_served(page) -> None:
     asked = {
-        path.split("?")[0].split("$")[0].rstrip("/") for path in re.findall(r"""get\([`"](/[^`"]*)""", page)
+        path.split("?")[0].split("$")[0].rstrip("/")
+        for path in re.findall(r"""get(?:OrTell)?\([`"](/[^`"]*)""", page)
     }
     assert asked == {"/api/series", "/api/overview", "/api/findings", "/api/groups"}
 

@@ -1,6 +1,7 @@
 """A worker's counts of its places: the last look and the alarms of now together, against a count of each sensor."""
 
 import asyncio
+import weakref
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple, cast
@@ -171,3 +172,18 @@ def test_a_choice_counts_what_it_would_count_if_there_were_no_others(drawn: list
     }
     found = asyncio.run(counting(sensors).counted("place", SensorChoice(under="hall 1")))
     assert ranked(found) == expected(within, "place")
+
+
+def test_what_an_old_look_saw_is_let_go_of_once_somebody_asks_after_a_new_one() -> None:
+    class Told(dict[str, Whereabouts]):
+        """One that tells when it is gone."""
+
+    counter = counting({"s0": Sensor(None, DeviceState.ONLINE, (), [], {})})
+    devices = counter._devices
+    devices.told = Told(devices.told)
+    seen = weakref.ref(devices.told)
+    for by in WAYS:
+        asyncio.run(counter.counted(by, SensorChoice()))
+    devices.told, devices.looks = dict(devices.told), devices.looks + 1
+    asyncio.run(counter.counted(WAYS[0], SensorChoice()))
+    assert seen() is None

@@ -11,7 +11,7 @@ from faust.exceptions import ConsumerNotStarted
 from agents.lane.core.batch import Batch
 from agents.lane.core.continuity import Continuity
 from agents.lane.core.held import Event
-from agents.views.store_asking import StoreSilent, asked_store
+from agents.views.store_asking import SHORT_PATIENCE_SECONDS, StoreSilent, asked_store
 from agents.views.watching.band_watch import BandWatch
 from agents.views.watching.device_watch import DeviceWatch
 from agents.views.watching.pattern_watch import PatternWatch
@@ -32,7 +32,6 @@ log = get_logger(__name__)
 
 RECALLED_AT_ONCE = 24
 """Sensors whose readings are looked for in one turn: a page has 20, and who pages through thousands costs no more."""
-_PATIENCE_SECONDS = 5.0
 
 
 class Watch:
@@ -175,7 +174,7 @@ async def _recall_readings(app: "WorkerApp", recent: Recent) -> None:
     if not wanting or app.sinks is None:
         return
     try:
-        async with asked_store(app, _PATIENCE_SECONDS) as mongo:
+        async with asked_store(app, SHORT_PATIENCE_SECONDS) as mongo:
             for sensor_id in wanting:
                 recent.recall(sensor_id, await newest_readings(mongo, sensor_id, POINTS))
     except StoreSilent:

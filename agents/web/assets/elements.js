@@ -21,6 +21,11 @@ async function get(path) {
   if (!response.ok) throw Object.assign(new Error(answer.error || answer.reason || response.status), { answer, status: response.status });
   return answer;
 }
+// What this browser keeps for who uses it; a private window keeps nothing.
+const kept = {
+  read: name => { try { return localStorage.getItem(name) || ""; } catch { return ""; } },
+  write: (name, text) => { try { localStorage.setItem(name, text); } catch { /* it is not kept */ } },
+};
 function short(number) {
   if (number === null || number === undefined) return "–";
   const size = Math.abs(number);

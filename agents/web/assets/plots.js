@@ -4,8 +4,7 @@
 
 const PLOT_HEIGHT = 220, ZONES = { UTC: "Etc/UTC", local: Intl.DateTimeFormat().resolvedOptions().timeZone };
 const plotted = new Set();
-let zone = "UTC";
-try { zone = Object.hasOwn(ZONES, localStorage.getItem("weir.zone")) ? localStorage.getItem("weir.zone") : zone; } catch { /* a private window keeps nothing */ }
+let zone = Object.hasOwn(ZONES, kept.read("weir.zone")) ? kept.read("weir.zone") : "UTC";
 const inZone = seconds => uPlot.tzDate(new Date(1000 * seconds), ZONES[zone]);
 const wholeStamp = uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}");
 const ofTheme = name => getComputedStyle(document.body).getPropertyValue(`--${name}`).trim();
@@ -162,8 +161,7 @@ function refined(drawn, from, to, points, spread, bands) {
 const redrawAll = () => plotted.forEach(chart => chart.redraw(true, true));
 function otherZone(button) {
   zone = zone === "UTC" ? "local" : "UTC";
-  try { localStorage.setItem("weir.zone", zone); } catch { /* a private window keeps nothing */ }
-  nameZone(button); redrawAll();
+  kept.write("weir.zone", zone); nameZone(button); redrawAll();
 }
 function nameZone(button) { button.textContent = `Charts: ${zone === "UTC" ? "UTC" : ZONES.local}`; }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);

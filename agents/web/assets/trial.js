@@ -26,14 +26,13 @@ function showInForce({ sensor, quantity }, limits) {
   at("trial-series").textContent = `on ${sensor} · ${quantity}`;
   at("in-force").textContent = limits ? `in force: ${limitText(limits)} (${limits.severity}, rule ${limits.rule}${limits.applied ? `, applied by ${limits.applied.by}: ${limits.applied.why}` : ""})` : "no limit is in force";
   if (trialOf === of) return; else trialOf = of;
-  at("apply").elements.severity.value = limits?.severity || "warning"; at("apply").elements.by.value = kept("weir.by");
+  at("apply").elements.severity.value = limits?.severity || "warning"; at("apply").elements.by.value = kept.read("weir.by");
   if (typed) return;  // what somebody wants is not overwritten by what is in force
   const { low, high, deadband, minutes, count, within_minutes, when } = at("limit").elements;
   when.value = limits?.when || "";
   for (const [field, value] of [[low, limits?.low], [high, limits?.high], [deadband, limits?.deadband], [minutes, limits?.delay_seconds / 60], [count, limits?.count], [within_minutes, limits?.within / 60]]) field.value = value || value === 0 ? value : "";
   sliders.forEach(placeSlider);
 }
-function kept(name) { try { return localStorage.getItem(name) || ""; } catch { return ""; } }
 async function tryLimit() {
   const asked = new FormData(at("limit")), mine = ++trialNumber, { sensor, quantity } = chosen;
   if (!asked.get("low") && !asked.get("high")) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit.")); return; }
@@ -62,7 +61,7 @@ async function applyLimit() {
   for (const name of ["low", "high", "deadband", "minutes"]) if (limit.get(name)) wanted[name] = Number(limit.get(name));
   for (const [name, value] of askedBeside(limit)) wanted[name] = value;
   const headers = { "Content-Type": "application/json", ...(said.get("token") ? { Authorization: `Bearer ${said.get("token")}` } : {}) };
-  try { localStorage.setItem("weir.by", wanted.by); } catch { /* a private window keeps nothing */ }
+  kept.write("weir.by", wanted.by);
   fill(at("applied"), make("p", { class: "quiet" }, "Applying …"));
   try {
     const response = await fetch("/api/rules", { method: "POST", headers, body: JSON.stringify(wanted) }), answer = await response.json();
