@@ -19,7 +19,7 @@ from agents.views.watching.watch import Watch
 from agents.web.fetch import fetch
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json
-from agents.web.tables import owned_rows
+from agents.web.tables import sensor_rows
 from streams.records.catalogue import CATALOGUE
 from streams.records.types import Reading
 
@@ -128,7 +128,7 @@ def _sink_part(sink: Any) -> Json:
 
 def _open_values(app: "WorkerApp") -> int:
     """Count the values that are in open windows (in each, where windows overlap) and supplements."""
-    return sum(row.state.open_values() for rows in owned_rows(app, app.windows) for row in rows.values())
+    return sum(row.state.open_values() for _, row in sensor_rows(app, app.windows))
 
 
 async def kafka_part(app: "WorkerApp") -> Json:

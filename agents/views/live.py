@@ -14,7 +14,7 @@ from agents.views.sensor_choice import SensorChoice
 from agents.views.watching.recent import Recent
 from agents.views.worst_first import Ranked, WorstFirst
 from agents.web.queries import Json, Page
-from agents.web.tables import found_row, owned_rows
+from agents.web.tables import found_row, owned_rows, sensor_rows
 from streams.counters.counter import Counter
 from streams.detection.sensor_models import SensorModels
 from streams.peers.limit_group import LimitGroup
@@ -123,8 +123,7 @@ class LiveState:
         # Without tables (a worker that only stores) what was seen lately is all that is known.
         names: set[str] = set() if tables else set(self._recent.sensors())
         for table in tables:
-            for rows in owned_rows(self._app, self._state(table)):
-                names.update(filter(is_key, rows))
+            names.update(sensor_id for sensor_id, _ in sensor_rows(self._app, self._state(table)))
         return names
 
     def sensor(self, sensor_id: str) -> Json | None:
@@ -180,7 +179,7 @@ class LiveState:
         return None
 
     def _row(self, table: str, sensor_id: str) -> Row[Any] | None:
-        found = found_row(self._app, self._state(table), sensor_id)
+        found = found_row(self._app, self._state(table), sensor_id) if is_key(sensor_id) else None
         return None if found is None else found[1]
 
 

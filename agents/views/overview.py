@@ -14,6 +14,7 @@ from agents.views.watching.watch import Watch
 from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json
+from agents.web.tables import count_sensors
 from streams.conditions import NAMED, Observed, what_is_wrong
 from streams.device_states import DeviceState
 from streams.records.claims import Loss
@@ -157,11 +158,7 @@ def _told(lost: Json) -> str:
 
 
 def _sensors(app: "WorkerApp") -> int:
-    for state in (app.windows, app.models):
-        if state is not None:
-            owned = app.owned_partitions()
-            return sum(len(rows) for partition, rows in state.rows.items() if partition in owned)
-    return 0
+    return count_sensors(app, app.models) if app.windows is None else count_sensors(app, app.windows)
 
 
 def _open_anomalies(app: "WorkerApp") -> int:

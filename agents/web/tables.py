@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from faust.types import TP
 
 from agents.web.queries import Json
+from streams.records.rows import RULES_ROW
 
 if TYPE_CHECKING:
     from agents.lane.core.state import WriteBehindState
@@ -47,6 +48,28 @@ def found_row(app: "LaneApp", state: "WriteBehindState[S] | None", key: str) -> 
             if row is not None:
                 return partition, row
     return None
+
+
+def sensor_rows(app: "LaneApp", state: "WriteBehindState[S] | None") -> "Iterator[tuple[str, Row[S]]]":
+    """Yield the sensors of the partitions that an application owns, each with its row; rules in force are none.
+
+    Args:
+        app: The application.
+        state: Of a table whose rows are those of sensors; ``None``: it has none.
+    """
+    for rows in owned_rows(app, state):
+        for key, row in rows.items():
+            if key != RULES_ROW:
+                yield key, row
+
+
+def count_sensors(app: "LaneApp", state: "WriteBehindState[S] | None") -> int:
+    """Count what `sensor_rows` yields.
+
+    Args:
+        app, state: As there.
+    """
+    return sum(len(rows) - (RULES_ROW in rows) for rows in owned_rows(app, state))
 
 
 def describe_table(state: "WriteBehindState[Any]") -> Json:

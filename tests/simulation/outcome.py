@@ -13,8 +13,9 @@ from bridges.mongo.stored_positions import POSITIONS
 from bridges.process.settings import Settings
 from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state
 from streams.records.large_values import is_part
-from streams.records.rows import CHANGES, encode_row
+from streams.records.rows import CHANGES, RULES_ROW, encode_row
 from streams.windows.sensor_windows import WINDOW_CHANGES, SensorWindows
+from streams.windows.window_rules import windows_from_state
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.mongo import SimulatedMongo
 from tests.simulation.partition_log import PartitionLog
@@ -88,21 +89,22 @@ def _values(log: PartitionLog) -> Iterator[tuple[bytes, bool]]:
 def _rows(kafka: SimulatedKafka, group: str, settings: Settings) -> Iterator[tuple[tuple[str, str], bytes]]:
     plan = settings.detection.plan()
     tables: tuple[tuple[str, Any, Any, Any], ...] = (
-        ("windows", SensorWindows.to_state, lambda _, s: SensorWindows.from_state(s), WINDOW_CHANGES),
+        ("windows", SensorWindows.to_state, windows_from_state, WINDOW_CHANGES),
         ("models", models_to_state, partial(models_from_state, plan), MODEL_CHANGES),
     )
     for name, to_state, from_state, changes in tables:
-        for log in kafka.topics[f"{group}-{name}-changelog"]:
+        for number, log in enumerate(kafka.topics[f"{group}-{name}-changelog"]):
             newest = {
                 record.key: record.value for batch in log.committed_batches() for record in batch.records()
             }
             newest = {key: value for key, value in newest.items() if value is not None}
             for key in newest:
-                if key.startswith(b"\0") or is_part(key):
+                rules = key == RULES_ROW.encode()
+                if (key.startswith(b"\0") and not rules) or is_part(key):
                     continue
                 sensor = key.removesuffix(CHANGES).decode()
                 row = recovered(newest, sensor, partial(from_state, sensor), changes, VERSIONS[name])
-                yield (name, sensor), encode_row(row, to_state)
+                yield (name, f"{sensor} of {number}" if rules else sensor), encode_row(row, to_state)
 
 
 def _difference(found: list[bytes], wanted: list[bytes]) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from agents.views.sensor_choice import SensorChoice
 from agents.web.queries import Json, Listing, Page
-from agents.web.tables import owned_rows
+from agents.web.tables import sensor_rows
 from bridges.devices.device_presence import PRESENCE, take_presence
 from bridges.devices.device_registry import REGISTRY, take_device
 from bridges.kafka.topic_reader import TopicReader
@@ -162,8 +162,8 @@ class DeviceWatch:
         return told, in_state, measures
 
     def _of_owned(self, state: "WriteBehindState[_S] | None") -> "dict[str, Row[_S]]":
-        """Return the rows of the worker's partitions."""
-        return {key: row for rows in owned_rows(self._app, state) for key, row in rows.items()}
+        """Return the rows of the worker's partitions, by sensor."""
+        return dict(sensor_rows(self._app, state))
 
     def _without_rows(self, rows: Iterable[str]) -> list[str]:
         """Return devices of the worker's partitions that have sent no reading, or none for long."""
