@@ -20,7 +20,7 @@ from msgspec import Meta
 from streams.counters.counter import CounterRules
 from streams.counters.counter_plan import CounterPlan
 from streams.detection.limit_rules import LimitRules
-from streams.detection.verdicts import Rules, nats_for_budget
+from streams.detection.verdicts import USUAL_INTERVAL, Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
 from streams.records.room import Room
@@ -36,8 +36,6 @@ LIMIT_FIELDS = (*_LIMITS, "severity", "count", "when", "peers_of")
 
 DEFAULT_BUDGET = 1.0 / 13.0
 """Raises a week on normal data, of a series without a threshold of its own: one a quarter."""
-USUAL_INTERVAL = 300.0
-"""Seconds between readings, for a detector that does not measure them."""
 
 NAB_RAISE_AT = 0.99925
 """The threshold for the Numenta Anomaly Benchmark, which pays nine false alarms for one window found.

@@ -15,11 +15,18 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.detection.detection_config import USUAL_INTERVAL, DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig, DetectionPlan
 from streams.detection.limit_rules import LimitRules
 from streams.detection.limits import LimitWatch
 from streams.detection.newest_values import NewestValues, held_at
-from streams.detection.verdicts import LEAST_NATS, LONG_AGO, AnomalyChange, ChangeKind, Verdict
+from streams.detection.verdicts import (
+    LEAST_NATS,
+    LONG_AGO,
+    USUAL_INTERVAL,
+    AnomalyChange,
+    ChangeKind,
+    Verdict,
+)
 from streams.detectors import MAX_NATS, make_detector, score_of
 from streams.errors import InputError, Reason
 from streams.records.identity import reading_mark
@@ -104,7 +111,8 @@ class SeriesModel:
     @property
     def _raise_nats(self) -> float:
         """The threshold at the interval measured, or the fixed one."""
-        return self.config.rules.raise_nats_at(self._detector.interval or USUAL_INTERVAL)
+        detector = self._detector
+        return self.config.rules.raise_nats_at(detector.interval or USUAL_INTERVAL, detector.seen)
 
     @property
     def score(self) -> float | None:

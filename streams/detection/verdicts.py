@@ -82,6 +82,11 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
 LEAST_NATS: Final = 5.3
 """No alarm budget lowers the threshold below this, a score of 0.995: a calibrated score of a few is none."""
 
+USUAL_INTERVAL: Final = 300.0
+"""Seconds between readings, for a detector that does not measure them."""
+YOUNG_READINGS: Final = 1000
+"""A model that has learned fewer readings is young."""
+
 
 class Rules(msgspec.Struct, frozen=True, gc=False):
     """When an anomaly begins and ends: surprise in nats, times in seconds; the module says what they mean.
@@ -101,11 +106,26 @@ class Rules(msgspec.Struct, frozen=True, gc=False):
     lift_seconds: float
     seconds_per_raise: float = 0.0
 
-    def raise_nats_at(self, interval: float) -> float:
-        """Return the threshold of a series with a reading every ``interval`` seconds."""
+    def raise_nats_at(self, interval: float, seen: int) -> float:
+        """Return the threshold of a series.
+
+        How wrong a young model is depends on the readings that it has learned, not on the time that they took. A slow
+        one is young for weeks, in which it is held to what one at the usual interval is held to.
+
+        Args:
+            interval: Seconds between its readings.
+            seen: Readings learned.
+
+        >>> rules = Rules(10.2, 4.6, 0.0, 900.0, 43200.0, 21600.0, 86400.0, 0.75, 216000.0, 91 * 86400.0)
+        >>> [round(rules.raise_nats_at(3600.0, seen), 2) for seen in (100, 1000)]
+        [10.17, 7.69]
+        """
         if not self.seconds_per_raise:
             return self.raise_nats
-        return max(LEAST_NATS, nats_for_budget(1.0, self.seconds_per_raise, interval))
+        nats = max(LEAST_NATS, nats_for_budget(1.0, self.seconds_per_raise, interval))
+        if interval > USUAL_INTERVAL and seen < YOUNG_READINGS:
+            nats = max(nats, nats_for_budget(1.0, self.seconds_per_raise, USUAL_INTERVAL))
+        return nats
 
 
 def nats_for_budget(raises: float, per_seconds: float, interval_seconds: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 from streams.detection.series_model import DetectionConfig
 from streams.detectors import TailWatch, detector_names, make_detector, nats_of
 from tests.support.kinds_of_series import PROCESSES, seen_every
-from tests.support.normal_series import KINDS, PER_DAY, changes, normal_series, raises
+from tests.support.normal_series import KINDS, PER_DAY, changes, deviation, normal_series, raises
 
 pytestmark = pytest.mark.untraced
 
@@ -164,3 +164,16 @@ def test_a_jump_on_the_first_day_is_told() -> None:
     readings = normal_series("daily", 200, 0)
     shifted = readings[:150] + [(time, value + 20.0) for time, value in readings[150:]]
     assert raises(shifted)[0] == readings[150][0]
+
+
+def test_an_hourly_series_hardly_ever_raises_in_its_first_six_weeks_and_tells_a_fault_all_the_same() -> None:
+    early = found = 0
+    kinds = ("white", "irregular", "weekday occupancy", "thermostat", "battery voltage")
+    for kind in kinds:
+        readings = seen_every(3600.0, kind, EARLY / 24, 0)
+        early += len(raises(readings))
+        time, value = readings[500]
+        wrong = value + 40 * deviation(readings[:500])
+        found += time in raises([*readings[:500], (time, wrong)])
+    assert early <= 1
+    assert found == len(kinds)
