@@ -6,6 +6,7 @@
 Nobody acknowledges, shelves or plans anything here: alarms are what they would be if nobody were there.
 """
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class SeriesLoad(msgspec.Struct):
         seconds, longest: Time in which one was open or several, and the longest stretch of it.
         still_open: Whether one was open at the end.
         open_now, since: Causes of those that are open, and since when there are any.
+        stretches: Begin and end of each stretch in which one was open, one after the other; 16 bytes each.
     """
 
     told: int = 0
@@ -51,6 +53,7 @@ class SeriesLoad(msgspec.Struct):
     still_open: bool = False
     open_now: set[str] = set()
     since: float = 0.0
+    stretches: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
 
     def take(self, change: Anomaly) -> None:
         """Take a change in an anomaly's life, in the order of the log."""
@@ -70,11 +73,48 @@ class SeriesLoad(msgspec.Struct):
         if self.open_now:
             self.still_open, self.open_now = True, set()
             self._add(last)
+        self._sum()
+
+    def put_to(self, beside: "SeriesLoad") -> None:
+        """Put to it what other limits of the series did; of both the readings have ended.
+
+        Args:
+            beside: What they did.
+        """
+        self.told += beside.told
+        self.raised += beside.raised
+        self.still_open |= beside.still_open
+        self.stretches.extend(beside.stretches)
+        self._sum()
 
     def _add(self, until: float) -> None:
-        span = max(0.0, until - self.since)
-        self.seconds += span
-        self.longest = max(self.longest, span)
+        self.stretches.extend((self.since, max(self.since, until)))
+
+    def _sum(self) -> None:
+        times = iter(self.stretches)
+        spans = united(sorted(zip(times, times, strict=True)))
+        self.seconds, self.longest = sum(spans), max(spans, default=0.0)
+
+
+def united(spans: Iterable[tuple[float, float]]) -> list[float]:
+    """Return how long each stretch is in which there is any of some spans.
+
+    Args:
+        spans: Begin and end, by their begin.
+
+    >>> united([(0.0, 10.0), (5.0, 12.0), (20.0, 21.0)])
+    [12.0, 1.0]
+    """
+    found: list[float] = []
+    begin, end = -inf, -inf
+    for since, until in spans:
+        if since > end:
+            if end > begin:
+                found.append(end - begin)
+            begin, end = since, until
+        else:
+            end = max(end, until)
+    return [*found, end - begin] if end > begin else found
 
 
 def most_asked_first(series: Iterable[Series], loads: Mapping[Series, SeriesLoad]) -> list[Series]:

@@ -1,7 +1,7 @@
 """What limits of peers would have done: found once all partitions are read, and put to what other limits did.
 
 windows of all partitions ──▶ compare_gathered ──▶ anomalies ──▶ told, raised, time in alarm
-                                                   └──▶ with the intervals of other limits, the time in any of them
+                                                   └──▶ with the stretches of other limits, the time in any of them
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from streams.alarms.alarm_rules import AlarmRules
 from streams.alarms.raising import AlarmOutcome, SensorAlarms, raise_alarms
-from streams.backtest.intervals import Interval, Series
+from streams.backtest.intervals import Series
 from streams.backtest.peer_runs import InputsBySource, compare_gathered
 from streams.peers.peer_plan import PeerPlan
 from streams.records.alarm_records import AlarmInput
@@ -44,11 +44,9 @@ def add_beside_peers(
         changed[series].told += 1
         results.told_at[int(told_at // FLOOD_SECONDS)] += 1
     for series, load in changed.items():
-        last = _last_of(series, seen)
-        load.end(last)
-        intervals = results.intervals.by_series[series]
-        intervals.sort(key=attrgetter("raised_at"))
-        _put_to(results.loads.setdefault(series, SeriesLoad()), load, intervals, last)
+        load.end(_last_of(series, seen))
+        results.intervals.by_series[series].sort(key=attrgetter("raised_at"))
+        results.loads.setdefault(series, SeriesLoad()).put_to(load)
 
 
 def _told(
@@ -74,33 +72,3 @@ def _last_of(series: Series, seen: Mapping[Series, SeriesSeen]) -> float:
     if (own := seen.get(series)) is not None:
         return own.last
     return max(each.last for (sensor_id, _), each in seen.items() if sensor_id == series[0])
-
-
-def _put_to(load: SeriesLoad, beside: SeriesLoad, intervals: Sequence[Interval], last: float) -> None:
-    """Put what a limit of peers did to what the other limits of a series did."""
-    if load.raised:
-        spans = _united((each.raised_at, each.end(last)) for each in intervals)
-        load.seconds, load.longest = sum(spans), max(spans)
-    else:
-        load.seconds, load.longest = beside.seconds, beside.longest
-    load.told += beside.told
-    load.raised += beside.raised
-    load.still_open |= beside.still_open
-
-
-def _united(spans: Iterable[tuple[float, float]]) -> list[float]:
-    """Return how long each stretch is in which there is any of some spans.
-
-    Args:
-        spans: Begin and end, by their begin.
-
-    >>> _united([(0.0, 10.0), (5.0, 12.0), (20.0, 21.0)])
-    [12.0, 1.0]
-    """
-    found: list[list[float]] = []
-    for begin, end in spans:
-        if found and begin <= found[-1][1]:
-            found[-1][1] = max(found[-1][1], end)
-        else:
-            found.append([begin, end])
-    return [end - begin for begin, end in found]

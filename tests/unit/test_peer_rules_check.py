@@ -8,7 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
-from streams.records.types import Reading, encode
+from streams.alarms.alarm_rules import AlarmRules
+from streams.backtest.peer_runs import GatheringRun
+from streams.backtest.runs import LogRecord
+from streams.detection.detection_config import DetectionPlan
+from streams.peers.peer_plan import PeerPlan
+from streams.records.types import Logged, Reading, Tick, encode
+from streams.rules.limit_trial import LimitTrial
+from streams.rules.peer_trial import add_beside_peers
+from streams.rules.seen import SeenSeries
+from streams.windows.policy import WindowPolicy
 
 START = 1_760_000_040.0
 """Begin of a minute."""
@@ -68,3 +77,55 @@ def test_time_in_alarm_of_two_limits_of_a_series_counts_once(rooms: Path) -> Non
     # From the end of minute 200 to that of minute 299: a mean is of a window, a limit is crossed by a reading.
     assert by_series["room-1/t"] == pytest.approx(300 - 201 + 5 / 60)
     assert by_series["room-0/t"] == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize("kept", [0, 10_000])
+def test_time_in_alarm_of_two_limits_is_the_same_however_few_intervals_are_kept(
+    rooms: Path, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.rules.limit_trial.MOST_KEPT", kept)
+    data = found(rooms, '[detection.series."room-*/t"]\nabove_peers = 2\nhigh = 30\n', "--processes", "1")
+    by_series = {each["series"]: each["minutes_in_alarm"] for each in data["rules"][0]["worst_series"]}
+    assert by_series["room-1/t"] == pytest.approx(300 - 201 + 5 / 60)
+
+
+def test_a_limit_of_peers_takes_nothing_from_the_time_of_a_sensor_that_is_silent_to_the_end() -> None:
+    """Room 1 is far from the others for the minute that ends at 660, and never heard again after 655.
+
+    Silence is told at 655 + 100 = 755, by that tick, and stands to the last, at 5755: 5,000 s. Peers tell
+    it at 660, and never that it is over: to the last reading, before that, none of it is in alarm.
+    """
+    rules = {"silent_after_seconds": 100, "above_peers": 2}
+    plan = DetectionPlan({"detector": "none", "series": {"room-*/t": rules}})
+    rooms = [f"room-{room}" for room in range(ROOMS)]
+    readings = [
+        Reading(room, at, {"t": 20.0 + 5.0 * (room == "room-1" and at > 600)})
+        for at in (595.0, 655.0)
+        for room in rooms
+    ]
+    readings += [
+        Reading(room, float(at), {"t": 20.0})
+        for at in range(700, 5756, 60)
+        for room in rooms
+        if room != "room-1"
+    ]
+    ticks = [Tick(float(at), steady=at) for at in range(600, 5756, 5)]
+    stamped: list[tuple[float, int, Logged]] = sorted(
+        [*((each.collected_at, 0, each) for each in readings), *((each.tick_at, 1, each) for each in ticks)],
+        key=lambda each: each[:2],
+    )
+    log: list[LogRecord] = [(offset, round(at * 1000), each) for offset, (at, _, each) in enumerate(stamped)]
+    policy = WindowPolicy.of(size=60, grace=0)
+    peers = PeerPlan(plan, policy, 1)
+    alarms, seen = AlarmRules(), SeenSeries()
+    trial, windows = LimitTrial(plan, alarms, 5.0), GatheringRun(policy, peers)
+    for run in (trial, windows):
+        run.apply(0, log)
+    seen.apply(log)
+    results = trial.results(seen.by_series)
+    alone = results.loads["room-1", "t"].seconds
+    assert alone == 5000.0
+    add_beside_peers(results, peers, windows.inputs, alarms, seen.by_series)
+    load = results.loads["room-1", "t"]
+    assert (load.raised, load.still_open) == (2, True)
+    assert load.seconds >= alone
