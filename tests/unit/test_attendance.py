@@ -66,7 +66,7 @@ def usual_of(heard: Sequence[float]) -> float | None:
 def plainly(records: Sequence[Record]) -> list[tuple[str, float]]:
     """Say what must be told, with room for absences counted as a bucket that fills again."""
     heard: list[float] = []
-    changes: list[tuple[str, float]] = []
+    changes: list[tuple[str, int]] = []
     state, room, counted_at = "", float(ABSENCES), 0.0
     for _, ms, content in records:
         at = ms / 1000 - EPOCH
@@ -74,7 +74,7 @@ def plainly(records: Sequence[Record]) -> list[tuple[str, float]]:
             if not heard or at - heard[-1] >= 1:
                 heard.append(at)
                 if state != "online":
-                    changes.append(("online", at))
+                    changes.append(("online", max(ms, changes[-1][1] + 1) if changes else ms))
                 state = "online"
             continue
         assert isinstance(content, Tick)
@@ -95,8 +95,8 @@ def plainly(records: Sequence[Record]) -> list[tuple[str, float]]:
         elif state == "silent":
             continue
         state = "silent" if silent else "late"
-        changes.append((state, at))
-    return changes
+        changes.append((state, max(ms, changes[-1][1] + 1)))  # one after another, in one millisecond, too
+    return [(state, ms / 1000 - EPOCH) for state, ms in changes]
 
 
 def test_late_silent_and_back_are_told_with_when_it_was_heard_last_and_how_often_it_usually_comes() -> None:
