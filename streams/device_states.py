@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -47,6 +47,9 @@ class DeviceState(StrEnum):
     LATE = "late"
     ONLINE = "online"
     UNKNOWN = "unknown"
+
+
+_ONLINE: Final = DeviceState.ONLINE  # Python 3.11 looks a member up by a function of its own
 
 
 class Whereabouts(msgspec.Struct, frozen=True, gc=False):
@@ -92,19 +95,22 @@ def told_of(
         latest = ", at the latest then" if presence.retained else ""
         return Whereabouts(DeviceState.DISCONNECTED, presence.since, f"{said(presence)}{latest}", last)
     away = _stays_away(silences)
-    raised = [
-        change.event_time for change in silences.values() if last is not None and change.event_time >= last
-    ]
-    if raised:
+    if silences and (
+        raised := [
+            change.event_time
+            for change in silences.values()
+            if last is not None and change.event_time >= last
+        ]
+    ):
         return Whereabouts(DeviceState.SILENT, min(raised), away, last)
     if last is not None and (found := _missed(last, interval, now, attendance)) is not None:
         return found
     if presence is not None and presence.state == "online":
-        return Whereabouts(DeviceState.ONLINE, presence.since, away or said(presence), last)
+        return Whereabouts(_ONLINE, presence.since, away or said(presence), last)
     if last is not None:
         after = presence is not None and presence.state == "disconnected"
         return Whereabouts(
-            DeviceState.ONLINE, None, "it sends, although its topic says otherwise" if after else away, last
+            _ONLINE, None, "it sends, although its topic says otherwise" if after else away, last
         )
     return Whereabouts(DeviceState.UNKNOWN, None, "nothing has come from it")
 
@@ -114,17 +120,18 @@ def _missed(
 ) -> Whereabouts | None:
     """Say that a device is late or silent; ``None`` if it is neither."""
     gone, since, usual = now - last, last, interval
-    state = DeviceState.ONLINE
     if interval is not None:
         if gone > max(LEAST_SILENT_MS / 1000, SILENT_FACTOR * interval):
             state = DeviceState.SILENT
         elif gone > max(LEAST_LATE_MS / 1000, LATE_FACTOR * interval):
             state = DeviceState.LATE
-    elif attendance is not None:
+        else:
+            return None
+    elif attendance is None or attendance.state == _ONLINE:
+        return None
+    else:
         state, usual = DeviceState(attendance.state), attendance.usual_seconds
         since = event_seconds(attendance.since_ms)
-    if state is DeviceState.ONLINE:
-        return None
     return Whereabouts(state, since, f"nothing for {duration(gone)}{usually(usual)}", last)
 
 

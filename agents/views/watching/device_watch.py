@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _S = TypeVar("_S")
+_ONLINE = DeviceState.ONLINE
 
 LOOK_SECONDS = 5.0
 _READ_SECONDS = 2.0
@@ -146,20 +147,28 @@ class DeviceWatch:
         rows, models = self._of_owned(self._app.windows), self._of_owned(self._app.models)
         # After a start nothing may have gone by yet: the newest arrival is what is known of the log's time.
         self.log_ms = max(self.log_ms, max((row.state.ingest_ms for row in rows.values()), default=0))
+        now = event_seconds(self.log_ms)
         told: dict[str, Whereabouts] = {}
         in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
         measures: dict[str, tuple[str, ...]] = {}
+        online = in_state[_ONLINE]
         same: dict[tuple[str, ...], tuple[str, ...]] = {}  # thousands of sensors measure the same
-        for number, sensor_id in enumerate(sorted({*rows, *self._without_rows(rows)})):
+        for number, sensor_id in enumerate(self._in_order({*rows, *self._without_rows(rows)})):
             row = rows.get(sensor_id)
-            told[sensor_id] = found = self._told(sensor_id, row, models.get(sensor_id))
-            in_state[found.state].append(sensor_id)
+            told[sensor_id] = found = self._told(sensor_id, row, models.get(sensor_id), now)
+            # Most are online, and the hash of a member is a function of Python's.
+            (online if found.state is _ONLINE else in_state[found.state]).append(sensor_id)
             if row is not None:
-                quantities = tuple(sorted(row.state.series))
+                series = row.state.series
+                quantities = tuple(series if len(series) == 1 else sorted(series))
                 measures[sensor_id] = same.setdefault(quantities, quantities)
             if number % _PART == _PART - 1:
                 await asyncio.sleep(0)
         return told, in_state, measures
+
+    def _in_order(self, sensors: set[str]) -> Iterable[str]:
+        """Return sensors by id: as of the last look, if they are the same, which need not be sorted again."""
+        return list(self.told) if self.told.keys() == sensors else sorted(sensors)
 
     def _of_owned(self, state: "WriteBehindState[_S] | None") -> "dict[str, Row[_S]]":
         """Return the rows of the worker's partitions, by sensor."""
@@ -172,12 +181,16 @@ class DeviceWatch:
         return [sensor_id for sensor_id in others if self._partitions.get(sensor_id) in owned]
 
     def _told(
-        self, sensor_id: str, row: "Row[SensorWindows] | None", models: "Row[SensorModels] | None"
+        self,
+        sensor_id: str,
+        row: "Row[SensorWindows] | None",
+        models: "Row[SensorModels] | None",
+        now: float,
     ) -> Whereabouts:
         presence, device = self._presence.get(sensor_id), self.devices.get(sensor_id)
         if row is None or not row.state.ingest_ms:
             return told_of(presence, None, None, 0.0)
-        last, now = event_seconds(row.state.ingest_ms), event_seconds(self.log_ms)
+        last = event_seconds(row.state.ingest_ms)
         interval = None if device is None else device.interval
         if models is None:
             return told_of(presence, last, interval, now)
