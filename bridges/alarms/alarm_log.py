@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bridges.kafka.refusal import expect_door
 from bridges.kafka.topic_reader import TopicReader
 from bridges.process.settings import Settings
 from streams.alarms.alarm_rules import SEVERITIES
@@ -49,6 +50,7 @@ class AlarmLog:
             if time.monotonic() < until:
                 time.sleep(_AGAIN_SECONDS)
                 continue
+            expect_door(self._settings)
             raise TransientError(f"Kafka at {self._settings.kafka.brokers} did not give all alarms in time")
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bridges.kafka.connecting import connect_admin
-from bridges.kafka.refusal import unreachable
+from bridges.kafka.refusal import expect_door, unreachable
 from bridges.process.settings import Settings
 from streams.errors import TransientError
 
@@ -18,12 +18,16 @@ class KafkaAdmin:
     Args:
         settings: Where Kafka is.
         seconds: How long a question may take.
+
+    Raises:
+        TransientError: If nobody listens there.
     """
 
     def __init__(self, settings: Settings, *, seconds: float = _TIMEOUT_SECONDS) -> None:
         self._settings = settings
         self._seconds = seconds
-        self._admin: Any = connect_admin(settings)
+        expect_door(settings)
+        self._admin: Any = connect_admin(settings, quiet=True)
 
     def topics(self, prefix: str = "") -> dict[str, list[int]]:
         """Return the partitions of each topic whose name begins so."""

@@ -64,7 +64,20 @@ def unreachable(settings: Settings, detail: str = "") -> WeirError:
             f"Kafka at {where} takes connections and does not answer{told}: it is not ready yet, it is not Kafka, or "
             f"its door speaks another protocol than WEIR_KAFKA__SECURITY_PROTOCOL={settings.kafka.security_protocol}"
         )
-    return TransientError(f"Kafka cannot be reached at {where}{told}: start it, or set WEIR_KAFKA__BROKERS")
+    return _away(where, told)
+
+
+def expect_door(settings: Settings) -> None:
+    """Before a command asks: librdkafka tries for half a minute where nobody listens, and says so again and again.
+
+    Args:
+        settings: Where Kafka is.
+
+    Raises:
+        TransientError: If no server takes a connection.
+    """
+    if not _listens(where := settings.kafka.brokers):
+        raise _away(where)
 
 
 def remedy_for(said: str, settings: Settings) -> str:
@@ -81,6 +94,10 @@ def remedy_for(said: str, settings: Settings) -> str:
                 protocol=kafka.security_protocol, mechanism=kafka.sasl_mechanism, username=kafka.username
             )
     return ""
+
+
+def _away(where: str, told: str = "") -> TransientError:
+    return TransientError(f"Kafka cannot be reached at {where}{told}: start it, or set WEIR_KAFKA__BROKERS")
 
 
 def _place(said: str) -> int:

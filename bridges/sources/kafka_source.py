@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridges.kafka.connecting import connect_reader
-from bridges.kafka.refusal import unreachable
+from bridges.kafka.refusal import expect_door, unreachable
 from bridges.process.settings import Settings
 from bridges.sources.kept_headers import kept_headers
 from bridges.sources.offset_range import OffsetRange, check_not_deleted, range_of
@@ -179,13 +179,22 @@ def _decode(
 
 
 class Log:
-    """A connection to Kafka that reads and asks, and leaves no trace: no group is joined, nothing is committed."""
+    """A connection to Kafka that reads and asks, and leaves no trace: no group is joined, nothing is committed.
+
+    Args:
+        settings: Where Kafka is.
+
+    Raises:
+        TransientError: If nobody listens there.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        expect_door(settings)
         self._settings = settings
         self._consumer = connect_reader(
             settings,
             "weir-replay-reads-only",
+            quiet=True,
             auto_offset_reset="error",
             fetch_message_max_bytes=4 * 1024 * 1024,
             queued_max_messages_kbytes=32 * 1024,
@@ -273,7 +282,7 @@ class Log:
         from confluent_kafka import TopicPartition
 
         asked = [TopicPartition(topic, partition) for partition in sorted(partitions)]
-        with closing(connect_reader(self._settings, group)) as asker:
+        with closing(connect_reader(self._settings, group, quiet=True)) as asker:
             found = self._ask(asker.committed, asked, timeout=_TIMEOUT_SECONDS)
         return {
             at.partition: Committed(at.offset, at.metadata or "") if at.offset >= 0 else None for at in found

@@ -122,8 +122,7 @@ def test_an_empty_range_an_absent_topic_and_an_absent_broker_are_told_apart(sett
         KafkaSource.open(elsewhere, Selection())
 
 
-def test_kafka_that_is_not_there_is_named_with_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridges.sources.kafka_source._TIMEOUT_SECONDS", 1.0)
+def test_kafka_that_is_not_there_is_named_with_the_setting() -> None:
     absent = Settings(kafka=KafkaSettings(brokers="127.0.0.1:1"))
     with pytest.raises(TransientError, match="WEIR_KAFKA__BROKERS"):
         KafkaSource.open(absent, Selection())
