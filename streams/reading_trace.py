@@ -61,6 +61,21 @@ class LogPlace(NamedTuple):
     headers: dict[str, str]
 
 
+class RecordPlace(NamedTuple):
+    """Where a record about the reading stands.
+
+    Args:
+        topic: Its name in the catalogue.
+        partition, offset: There.
+        at: When it was written (seconds).
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class TracedWindow:
     """One window of one quantity of a reading.
@@ -93,6 +108,8 @@ class TracedReading:
         anomalies: That were open at its event time, as of their newest change.
         alarms: That came of these, as of their newest change.
         letters: Dead letters of its places.
+        written: Where the record of a window, an anomaly or an alarm stands, by its id, and that of a late value, by
+            ``late`` and its quantity: the newest; nothing of what only MongoDB told.
         documents: Collection -> how many of its documents are in MongoDB; without those nobody could look into.
     """
 
@@ -105,6 +122,7 @@ class TracedReading:
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
     alarms: dict[str, Alarm] = field(default_factory=dict)
     letters: list[dict[str, Any]] = field(default_factory=list)
+    written: dict[str, RecordPlace] = field(default_factory=dict)
     documents: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -197,6 +215,7 @@ class TracedReading:
             "anomalies": [msgspec.to_builtins(each) for each in self.anomalies.values()],
             "alarms": [msgspec.to_builtins(each) for each in self.alarms.values()],
             "dead_letters": self.letters,
+            "written": {name: each._asdict() for name, each in self.written.items()},
             "documents": self.documents,
         }
 

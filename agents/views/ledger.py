@@ -15,6 +15,7 @@ from faust.types import TP
 
 from agents.lane.faust.consumer import BatchConsumer
 from agents.views.accounts import accounts
+from agents.views.inside.ledger_hops import ledger_hops
 from agents.views.watching.watch import Watch
 from agents.web.fetch import fetch
 from agents.web.peers import ask_all, own_url
@@ -172,6 +173,7 @@ async def whole_ledger(app: "WorkerApp", watch: Watch) -> Json:
     readings = kafka.get(name)
     law = {} if readings is None else _accounts(name, readings, workers)
     return {
+        "hops": ledger_hops(bridge, law, workers, answers.missing),
         "balanced": not answers.missing
         and all(each["balanced"] for each in (*workers, *law.values()))
         and bool(law)

@@ -5,6 +5,7 @@ What a page passes on from elsewhere (the bridge's ledger, a row of a table) is 
 
 from typing import Any, NotRequired, TypedDict
 
+from agents.views.inside.trace_answers import LedgerHop
 from agents.views.watching.band_watch import Stretch
 from streams.records.alarm_records import Alarm
 from streams.records.types import Anomaly
@@ -338,6 +339,7 @@ class LedgerAnswer(TypedDict):
     """What every hop has counted, and whether it balances; parts are those of docs/reference/http.md."""
 
     balanced: bool
+    hops: list[LedgerHop]
     bridge: dict[str, Any]
     kafka: dict[str, Any]
     accounts: dict[str, Any]

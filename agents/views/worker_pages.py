@@ -7,6 +7,7 @@ from faust.web import Request, Response, View
 
 from agents.views import alarm_pages, device_pages, history_pages, ledger, overview, place_pages
 from agents.views import worker_answers as answers
+from agents.views.inside import trace_answers, trace_pages
 from agents.views.live import LiveState
 from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 DEFAULT_TOLERANCE_SECONDS = 300.0
 # Histories that are computed at once.
 MOST_HISTORIES = 2
+# Searches of the log at once: each reads as fast as Kafka gives.
+MOST_SEARCHES = 1
 
 
 class WorkerPages(Pages["WorkerApp"]):
@@ -56,9 +59,11 @@ class WorkerPages(Pages["WorkerApp"]):
         self.rules = RuleWatch(app.settings)
         self.places = place_pages.PlaceCounting(app, watch.devices)
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
+        self.searches = asyncio.Semaphore(MOST_SEARCHES)
         self.home = read_page("agents.views", "home.html", app.settings)
         self.alarms = read_page("agents.views", "alarms.html", app.settings)
         self.place_page = read_page("agents.views", "places.html", app.settings)
+        self.trace_page = read_page("agents.views", "trace.html", app.settings)
         self.rule_page = read_page("agents.views", "rules.html", app.settings)
 
     async def start(self, view: View, request: Request) -> Response:
@@ -298,6 +303,19 @@ ROUTES = (
         WorkerPages.ledger,
         "counts of every hop, and whether they balance",
         answers=answers.LedgerAnswer,
+    ),
+    Route(
+        "/trace",
+        trace_pages.show_trace,
+        "a page for people: one reading from MQTT to MongoDB, hop by hop, and the ledger",
+    ),
+    Route(
+        "/api/trace",
+        trace_pages.trace_reading,
+        "one reading by its id, or those of a sensor and time: every hop with time, partition and offset, and where "
+        "it ends. As `weir trace`, for 20 s at most",
+        "?id=&sensor=&at=",
+        answers=trace_answers.TraceAnswer,
     ),
     Route(
         "/api/unread",

@@ -24,6 +24,10 @@ _TEXT: Final[Json] = {"type": "string"}
 _NUMBER: Final[Json] = {"type": "number"}
 PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "after": ("list what comes after this key: `next` of the answer before", _TEXT),
+    "at": (
+        "event time of a reading: ISO 8601 (UTC) or seconds since the Unix epoch; of a whole second, all of it",
+        _TIME,
+    ),
     "by": (
         "what sensors are counted by; `place` when not given",
         {"type": "string", "enum": [*WAYS]},
@@ -40,6 +44,7 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "from": ("beginning of the range: ISO 8601 (UTC) or seconds since the Unix epoch", _TIME),
     "group": ("a group of the registry", _TEXT),
     "high": ("upper limit", _NUMBER),
+    "id": ("id of a reading, 24 hexadecimal digits", _TEXT),
     "key": ("key of a row", _TEXT),
     "levels": (
         "how many levels of places are shown unfolded",
@@ -82,6 +87,7 @@ _TEXTS: Final = {
     "/metrics": "text/plain",
     "/places": "text/html",
     "/rules": "text/html",
+    "/trace": "text/html",
 }
 """Pages whose answers are not JSON."""
 _REFUSAL: Final[Json] = {

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from bridges.dead_letters.letters import LettersOnKafka
+from bridges.kafka.topic_reader import WHOLE_SECONDS
 from bridges.looking.log_search import (
     CLOCKS_DIFFER_SECONDS,
     LogSearch,
@@ -26,7 +27,7 @@ from bridges.looking.store_search import StoreSearch
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import Log
 from streams.errors import InputError, WeirError
-from streams.reading_trace import WRONG, LogPlace, TracedReading, TracedWindow, ids_of_windows
+from streams.reading_trace import WRONG, LogPlace, RecordPlace, TracedReading, TracedWindow, ids_of_windows
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
 from streams.records.identity import event_ms, event_seconds, reading_id
@@ -148,11 +149,18 @@ class Tracer:
 
     Args:
         settings: Where Kafka and MongoDB are, and how windows are drawn.
-        progress: Told how many records of how many have been read.
+        progress: Told how many records of how many have been read; what it raises ends the search of that part.
+        letters_seconds: How long reading the dead letters may take.
     """
 
-    def __init__(self, settings: Settings, progress: Searched = lambda done, total: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Searched = lambda done, total: None,
+        letters_seconds: float = WHOLE_SECONDS,
+    ) -> None:
         self._settings = settings
+        self._letters_seconds = letters_seconds
         self._progress = progress
         self._policy = settings.windows.policy()
 
@@ -164,9 +172,11 @@ class Tracer:
                 found.of(reading, _id_of(reading))
         with found.looking(_KAFKA), Log(self._settings) as log:
             search = LogSearch(self._settings, log, self._progress)
-            self._search_log(search, log, sought, found)
-            found.records = search.records
-            found.not_looked_at |= {each.partition(" ")[0]: each for each in search.beginnings}
+            try:
+                self._search_log(search, log, sought, found)
+            finally:
+                found.records = search.records
+                found.not_looked_at |= {each.partition(" ")[0]: each for each in search.beginnings}
         if _MONGO not in found.not_looked_at:
             with found.looking(_MONGO), StoreSearch.connected(self._settings) as store:
                 self._count_documents(store, found)
@@ -233,32 +243,47 @@ class Tracer:
         sensor = it.reading.sensor_id
         windows = ids_of_windows([it.reading], self._policy)
 
-        def each(kind: type[msgspec.Struct], since: float | None, take: Callable[[Any], None]) -> None:
+        def each(kind: type[msgspec.Struct], since: float | None, take: Callable[[Any], str]) -> None:
             told = CATALOGUE.of(kind)
             partition = search.partitions(told.topic.name, sensor)[:1]
             for message in search.messages(told.topic.name, partition, since, sensor):
                 try:
-                    take(told.read(message.value() or b""))
+                    kept_as = take(told.read(message.value() or b""))
                 except InputError:
                     continue
+                if kept_as:
+                    at = event_seconds(message.timestamp()[1])
+                    it.written[kept_as] = RecordPlace(
+                        told.topic.name, message.partition(), message.offset(), at
+                    )
 
         known_parts: set[tuple[str, int | None]] = set()
 
-        def take_aggregate(aggregate: Aggregate) -> None:
+        def take_aggregate(aggregate: Aggregate) -> str:
             part = aggregate.id, aggregate.supplement
-            if aggregate.id in windows and part not in known_parts:
-                known_parts.add(part)
-                it.aggregates.append(aggregate)
+            if aggregate.id not in windows or part in known_parts:
+                return ""
+            known_parts.add(part)
+            it.aggregates.append(aggregate)
+            return aggregate.id
 
-        def take_late(late: LateReading) -> None:
-            if late.id == it.id:
-                it.late.setdefault(late.quantity, late)
+        def take_late(late: LateReading) -> str:
+            is_it = late.id == it.id and it.late.setdefault(late.quantity, late) is late
+            return f"late {late.quantity}" if is_it else ""
+
+        def take_anomaly(anomaly: Anomaly) -> str:
+            it.take_anomaly(anomaly)
+            return anomaly.id if it.anomalies.get(anomaly.id) is anomaly else ""
+
+        def take_alarm(alarm: Alarm) -> str:
+            it.take_alarm(alarm)
+            return alarm.id if it.alarms.get(alarm.id) is alarm else ""
 
         each(Aggregate, since, take_aggregate)
         each(LateReading, since, take_late)
-        each(Anomaly, None, it.take_anomaly)
+        each(Anomaly, None, take_anomaly)
         if it.anomalies:
-            each(Alarm, None, it.take_alarm)
+            each(Alarm, None, take_alarm)
 
     def _search_letters(self, found: Traced) -> None:
         topics = {_READINGS, self._settings.topic(_READINGS)}
@@ -272,7 +297,7 @@ class Tracer:
                 if it is not None and all(each["id"] != letter.id for each in it.letters):
                     it.letters.append({"id": letter.id, "reason": letter.reason, "detail": letter.detail})
 
-        LettersOnKafka(self._settings).each(take)
+        LettersOnKafka(self._settings, self._letters_seconds).each(take)
 
     def _search_likely_letters(self, sought: Sought, found: Traced) -> None:
         sensor = sought.sensor_id
@@ -287,7 +312,7 @@ class Tracer:
                 }
                 found.perhaps = [*found.perhaps, told][-MOST_LETTERS:]
 
-        LettersOnKafka(self._settings).each(take)
+        LettersOnKafka(self._settings, self._letters_seconds).each(take)
 
     def _count_documents(self, store: StoreSearch, found: Traced) -> None:
         for identity, each in found.readings.items():

@@ -27,6 +27,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "/api/history": {**SERIES, "from": "2001-01-01", "points": 20},
     "/api/findings": SERIES,
     "/api/devices/history": {"sensor": "boiler-1"},
+    "/api/trace": {"sensor": "boiler-1", "at": "2001-01-01"},
 }
 TYPED = [
     *(("worker", route) for route in worker_pages.ROUTES if route.answers is not None),

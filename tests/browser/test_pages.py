@@ -12,6 +12,7 @@ PAGES = {
     "places": ("/places?unfold=plant&unfold=plant/hall%201", "#places [data-place='plant/hall 1/line 3']"),
     "alarms": ("/alarms", "#alarms tr"),
     "rules": ("/rules", "#rules p"),
+    "trace": ("/trace", "#ledger [data-balanced]"),
     "analysis": ("/#boiler-1/temperature", "#history canvas"),
 }
 EMPTY = {
@@ -19,6 +20,7 @@ EMPTY = {
     "places": "#places .empty",
     "alarms": "#none:not([hidden])",
     "rules": "#rules p",
+    "trace": "#found .empty",
     "analysis": "#list .empty",
 }
 

@@ -3,6 +3,8 @@
 ``WEIR_TEST_PICTURES=1 make test ARGS=tests/browser`` makes them anew.
 """
 
+from typing import Any
+
 import pytest
 
 from tests.support.pictures import IMAGES, LARGEST_BYTES, are_wanted
@@ -12,6 +14,7 @@ PICTURES = {
     "page-home": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 820)),
     "page-limit": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 700)),
     "page-alarms": ("worker", "/alarms", (1280, 420)),
+    "page-trace": ("worker", "/trace", (1280, 860)),
     "page-rules": ("worker", "/rules", (1280, 360)),
     "page-analysis": ("analysis", "/#boiler-1/temperature", (1280, 780)),
 }
@@ -26,6 +29,8 @@ def make(plant: Plant, new_page, name: str) -> None:
     page.wait_for_selector(
         "#history canvas" if process == "analysis" else "#balance.good, #alarms tr, article"
     )
+    if name == "page-trace":
+        trace_the_alarm(plant, page)
     if "range=" in path:
         page.wait_for_selector("#past-chart canvas")
         page.wait_for_selector("#models li")
@@ -36,6 +41,14 @@ def make(plant: Plant, new_page, name: str) -> None:
         page.wait_for_selector("#tried canvas")
         page.evaluate("document.getElementById('trial').scrollIntoView({ block: 'start' })")
     page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def trace_the_alarm(plant: Plant, page: Any) -> None:
+    """Trace the reading that raised an alarm of the plant."""
+    page.goto(f"http://127.0.0.1:{plant.worker.port}/alarms")
+    page.click("#alarms a[href^='/trace']")
+    page.wait_for_selector("#found li.hop")
+    page.wait_for_selector("#balance.good")
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -38,9 +38,10 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.await_analysed()
     worker, analysis = (f"http://127.0.0.1:{each.port}" for each in (plant.worker, plant.analysis))
     home = new_page(f"{worker}/", refused=True)
-    alarms, places, models = (
+    alarms, places, trace, models = (
         new_page(f"{worker}/alarms", refused=True),
         new_page(f"{worker}/places", refused=True),
+        new_page(f"{worker}/trace", refused=True),
         new_page(f"{analysis}/#boiler-1/temperature", scheme="dark", refused=True),
     )
     home.page.wait_for_function("() => document.getElementById('workers').textContent.includes('ready')")
@@ -50,7 +51,13 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
         process.signal(signal.SIGKILL)
         process.wait(10)
     models.page.evaluate("refreshRest()")
-    for opened, alert in ((home, "#gone"), (alarms, "#wrong"), (places, "#wrong"), (models, "#gone")):
+    for opened, alert in (
+        (home, "#gone"),
+        (alarms, "#wrong"),
+        (places, "#wrong"),
+        (trace, "#wrong"),
+        (models, "#gone"),
+    ):
         opened.page.wait_for_function(
             f"() => document.querySelector({alert!r}).textContent.includes('not answer')"
         )
@@ -62,7 +69,7 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.analysis.start()
     plant.await_ready(plant.worker, plant.analysis)
     gone = "#wrong:not(:empty)"
-    for opened, alert in ((home, "#gone"), (alarms, gone), (places, gone)):
+    for opened, alert in ((home, "#gone"), (alarms, gone), (places, gone), (trace, gone)):
         opened.page.wait_for_selector(alert, state="hidden")
 
 
@@ -79,13 +86,14 @@ def test_a_page_that_has_nothing_new_to_show_costs_little(plant: Plant, new_page
         (plant.worker.port, "/"),
         (plant.worker.port, "/alarms"),
         (plant.worker.port, "/places"),
+        (plant.worker.port, "/trace"),
         (plant.analysis.port, "/"),
     ]
     pages = [new_page(f"http://127.0.0.1:{port}{path}") for port, path in shown]
     pages[-1].page.wait_for_timeout(2000)  # the pages themselves, and what they ask for first
     came = [opened.counted_bytes() for opened in pages]
     pages[-1].page.wait_for_timeout(1000 * COUNTED_SECONDS)
-    assert [sum(each) / COUNTED_SECONDS < QUIET_BYTES_A_SECOND for each in came] == [True] * 4, came
+    assert [sum(each) / COUNTED_SECONDS < QUIET_BYTES_A_SECOND for each in came] == [True] * len(shown), came
     assert all(came), "each asks whether there is something new"
 
 

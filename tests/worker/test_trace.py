@@ -124,6 +124,8 @@ def stand_as_they_must() -> None:
     beyond = the_one(200)
     assert states(beyond) == [("counted", 1)]
     (anomaly,), (alarm,) = beyond["anomalies"], beyond["alarms"]
+    assert {alarm["id"], anomaly["id"], beyond["windows"][0]["id"]} == beyond["written"].keys()
+    assert beyond["written"][alarm["id"]]["topic"] == "alarms"
     assert (anomaly["raised_at"], anomaly["cause"]) == (T + 200, "limit")
     assert (alarm["anomaly"], alarm["kind"]) == (anomaly["id"], "limit")
     assert beyond["documents"]["anomalies"] == 1

@@ -26,16 +26,6 @@ Exit codes: 0 it was found and stands as it must, 1 it was not found, or somethi
 not be asked: then what is missing is not known.
 """
 _ID = re.compile(r"[0-9a-f]{24}")
-_WORDS = {
-    "counted": "counts it, among {count:,}",
-    "supplemented": "counts it in a supplement: it came late; {count:,} in all",
-    "too_old": "does not count it: it came too late",
-    "waiting": "waits: the worker has not worked it through yet",
-    "open": "is not closed yet",
-    "not_in_it": "is there ({count:,} readings), and what it says of itself does not admit this one",
-    "missing": "must have closed, and is not there",
-    "unknown": "not known: nobody could look",
-}
 
 
 @click.command(epilog=_EXAMPLES)
@@ -93,6 +83,7 @@ def _tell(found: "Traced", policy: "WindowPolicy") -> None:
 
 
 def _tell_reading(it: "TracedReading", found: "Traced", policy: "WindowPolicy") -> None:
+    from streams.reading_hops import WINDOW_WORDS
     from streams.signals.wire import iso
 
     reading = it.reading
@@ -105,7 +96,7 @@ def _tell_reading(it: "TracedReading", found: "Traced", policy: "WindowPolicy") 
         said = "".join(f", {name} {text}" for name, text in place.headers.items())
         click.echo(f"  readings-{place.partition} at {place.offset:,}: {came} {iso(place.ingested_at)}{said}")
     for window in found.windows(it, policy):
-        told = _WORDS[window.state].format(count=window.count)
+        told = WINDOW_WORDS[window.state].format(count=window.count)
         click.echo(f"  window of {window.quantity} {iso(window.start)} to {iso(window.end)}: {told}")
     for anomaly in it.anomalies.values():
         until = "open" if anomaly.cleared_at is None else f"cleared {iso(anomaly.cleared_at)}"
