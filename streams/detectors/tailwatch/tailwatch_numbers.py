@@ -34,6 +34,11 @@ EXCESS_PRIOR: Final = 0.1
 """Mean logarithmic excess that a tail starts from: between a normal (0.15) and a bounded variable."""
 SHAPE_PRIOR: Final = 0.34
 """The same for the steadier estimate: a tail is taken for heavy until it has proved light."""
+SHAPE_LIGHT: Final = 0.15
+"""... of noise that its mean deviation has shown to be light: that of a normal variable."""
+LIGHT_RATIO: Final = 0.79
+"""It is light if its mean deviation is at least so many standard deviations (a normal has 0.8, Student's t with 3
+degrees 0.64: Geary 1935, "The ratio of the mean deviation to the standard deviation as a test of normality")."""
 PRIOR_COUNT: Final = 10
 """How many readings in the tail these priors are worth."""
 SHAPE_KNOWN: Final = 30

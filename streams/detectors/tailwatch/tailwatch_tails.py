@@ -52,6 +52,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     LEAP_PRIOR_COUNT,
     LEAP_SLOPE,
     LEAP_SQUARE,
+    LIGHT_RATIO,
     LIGHT_STEEPNESS,
     MID_RATE,
     OFFSET,
@@ -64,6 +65,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     ROUGH_OFFSET,
     SHAPE_CLUSTER,
     SHAPE_KNOWN,
+    SHAPE_LIGHT,
     SHAPE_PRIOR,
     SHAPE_RATE,
     SHORT_RATE,
@@ -295,19 +297,35 @@ class Tails(TailState):
         """
         floats, counts = self._floats, self._counts
         count = counts[tail]
-        if count >= SHAPE_KNOWN or tail >= 2 * LEVEL:
+        if tail >= 2 * LEVEL:
+            return floats[tail + SHAPE]
+        if self._is_light_noise:
+            return min(floats[tail + SHAPE], self._together)
+        if count >= SHAPE_KNOWN:
             return floats[tail + SHAPE]
         return floats[tail + SHAPE] + PRIOR_COUNT / count * (self._together - SHAPE_PRIOR)
 
     @property
     def _together(self) -> float:
         """The steady mean excess of the tails of jump and spike together, with one prior for all."""
-        total, seen = PRIOR_COUNT * SHAPE_PRIOR, float(PRIOR_COUNT)
+        prior = SHAPE_LIGHT if self._is_light_noise else SHAPE_PRIOR
+        total, seen = PRIOR_COUNT * prior, float(PRIOR_COUNT)
         for tail in range(2 * LEVEL):
             count = self._counts[tail]
             total += count * self._floats[tail + SHAPE] - PRIOR_COUNT * SHAPE_PRIOR
             seen += count - PRIOR_COUNT
         return total / seen
+
+    @property
+    def _is_light_noise(self) -> bool:
+        """Whether the readings are noise of which none depends on the last, and light by what all of them show.
+
+        Few readings have been in its tails when a series is young; in the ratio of its mean to its standard deviation
+        there are all.
+        """
+        s = self._s
+        jump, spike = s[SCALE + 2 * JUMP], s[SCALE + 2 * SPIKE]
+        return spike >= jump >= LIGHT_RATIO * s[SCALE + 2 * SPREAD] > 0.0
 
     def _usual_deviation(self, tail: int) -> float:
         """Return a tail's quantile, at least the resolution."""
