@@ -1,7 +1,7 @@
 """The history of a series in tiers: hours made of its closed windows, and days made of hours; one document a day.
 
     windows    [60 s][60 s][60 s] …                 collection `aggregates`, until they are too old
-    hours      [      13:00      ][ 14:00 ] …       collection `history`: 64 bytes for each hour
+    hours      [      13:00      ][ 14:00 ] …       collection `history`: 66 bytes for each hour
     day        [ 00:00 … 24:00                ]     the same document
 
 An hour is always computed anew from all windows that begin in it, never added to. So it counts each of them once,
@@ -30,10 +30,14 @@ from streams.window_history import Band, Span, merge_spans
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-_HOUR: Final = Struct("<qddddq")
-"""Of an hour in a document: readings, mean, variance, least and greatest value, windows; little-endian."""
-_WITH_BAND: Final = Struct("<qddddqdd")
-"""Likewise, with the lower and upper bound of what was usual."""
+_HOUR: Final = Struct("<BBqddddqdd")
+"""Of an hour in a document: which of the day, 1 if its band is known, readings, mean, variance, least and greatest
+value, windows, lower and upper bound of the band; little-endian. All hours of a day are one value: what a store takes
+to send a document goes by its values."""
+_OF_BEFORE: Final = Struct("<qddddq")
+"""Of an hour as documents held it when each was a value of its own: from readings to windows, ..."""
+_OF_BEFORE_WITH_BAND: Final = Struct("<qddddqdd")
+"""... and with its band."""
 
 
 class Tier(IntEnum):
@@ -114,14 +118,11 @@ class StoredDay(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "StoredDay":
-        """Read a document; an hour that cannot be read is not there."""
-        hours = {
-            int(hour): span for hour, data in document.get("hours", {}).items() if (span := unpacked(data))
-        }
+        """Read a document; hours that cannot be read are not there."""
         day = document.get("day")
         return cls(
             event_ms(document["start"].timestamp()),
-            hours,
+            unpacked(document.get("hours", b"")),
             None if day is None else _day_of(day),
             {int(hour): mark for hour, mark in document.get("dirty", {}).items()},
             document.get("holds", Holds.WINDOWS),
@@ -157,24 +158,42 @@ class StoredDay(NamedTuple):
         return [self.start_ms + hour * HOUR_MS for hour in sorted(self.dirty)] if self.is_whole else []
 
 
-def packed(span: Span) -> bytes:
-    """Write an hour as documents hold it.
+def packed(hours: Mapping[int, Span]) -> bytes:
+    """Write the hours of a day as documents hold them.
 
-    >>> unpacked(packed(Span(2, 1.0, 2.0, 0.0, 2.0, 1)))
-    Span(count=2, mean=1.0, variance=2.0, min=0.0, max=2.0, windows=1, band=None)
+    >>> unpacked(packed({7: Span(2, 1.0, 2.0, 0.0, 2.0, 1)}))
+    {7: Span(count=2, mean=1.0, variance=2.0, min=0.0, max=2.0, windows=1, band=None)}
     """
-    *values, band = msgspec.structs.astuple(span)
-    return _HOUR.pack(*values) if band is None else _WITH_BAND.pack(*values, *band)
+    return b"".join(
+        _HOUR.pack(
+            hour, each.band is not None, each.count, each.mean, each.variance, each.min, each.max, each.windows,
+            *(each.band or (0.0, 0.0)),
+        )
+        for hour, each in sorted(hours.items())
+    )  # fmt: skip
 
 
-def unpacked(data: Any) -> Span | None:
-    """Read an hour; ``None`` if it is none."""
+def unpacked(data: Any) -> dict[int, Span]:
+    """Read the hours of a day, also as they were before they were one value."""
+    if isinstance(data, Mapping):
+        return {int(hour): span for hour, each in data.items() if (span := _of_before(each))}
+    if not isinstance(data, bytes) or len(data) % _HOUR.size:
+        return {}
+    return {
+        hour: Span(count, mean, variance, least, greatest, windows, (lower, upper) if known else None)
+        for hour, known, count, mean, variance, least, greatest, windows, lower, upper in _HOUR.iter_unpack(
+            data
+        )
+    }
+
+
+def _of_before(data: Any) -> Span | None:
     if not isinstance(data, bytes):
         return None
-    if len(data) == _WITH_BAND.size:
-        count, mean, variance, least, greatest, windows, lower, upper = _WITH_BAND.unpack(data)
+    if len(data) == _OF_BEFORE_WITH_BAND.size:
+        count, mean, variance, least, greatest, windows, lower, upper = _OF_BEFORE_WITH_BAND.unpack(data)
         return Span(count, mean, variance, least, greatest, windows, (lower, upper))
-    return Span(*_HOUR.unpack(data)) if len(data) == _HOUR.size else None
+    return Span(*_OF_BEFORE.unpack(data)) if len(data) == _OF_BEFORE.size else None
 
 
 def _day_of(day: Mapping[str, Any]) -> Span:
@@ -227,16 +246,15 @@ def computed(
             done += 1
         if span is None:
             after.pop(hour, None)
-            gone.append(f"hours.{hour}")
         else:
             known = before.band if before is not None and not stored.is_whole else None
-            span = after[hour] = replace(span, band=bands.get(hour, known))
-            fields[f"hours.{hour}"] = packed(span)
+            after[hour] = replace(span, band=bands.get(hour, known))
     if after:
+        fields["hours"] = packed(after)
         day = msgspec.structs.asdict(reduce(merge_spans, (after[hour] for hour in sorted(after))))
         fields["day"] = {name: value for name, value in day.items() if value is not None}
     elif stored.has_hours:
-        gone.append("day")
+        gone += ["hours", "day"]
     if stored.holds in (Holds.HOURS, Holds.DAY):
         # What has come again leaves again.
         fields["holds"] = Holds.LEAVING if stored.has_hours else Holds.LEAVING_DAY

@@ -19,15 +19,15 @@ from bridges.mongo.mongo_history import (
     SeriesHour,
     about,
     bands_of,
-    each_window,
-    too_many_windows,
+    begins_in,
+    windows_in,
 )
 from bridges.mongo.mongo_sink import MongoSink
 from streams.day_history import DAY_MS, HOUR_MS, StoredDay, Tier, tier_for, unit_of
 from streams.detection.quality import Series
 from streams.records.documents import date
 from streams.records.identity import event_ms, event_seconds
-from streams.window_history import StoredWindow, WindowHistory, step_for
+from streams.window_history import WindowHistory, step_for
 
 _DAY: Final = {"start": 1, "dirty": 1, "holds": 1, "_id": 0}
 _FIELDS: Final = {Tier.WINDOWS: _DAY, Tier.HOURS: None, Tier.DAYS: {**_DAY, "day": 1}}
@@ -133,14 +133,14 @@ async def _days(
 ) -> list[StoredDay]:
     """Read the days that touch the range, or some of them, and of them what a tier is made of."""
     since, until = (date(event_seconds(each)) for each in asked.within(DAY_MS))
-    start: dict[str, Any] = {"$gte": since, "$lt": until}
+    start: dict[str, Any] = dict(begins_in(since, until))
     if starts:
         start["$in"] = [date(event_seconds(each)) for each in sorted(starts)]
     query = {**about([asked.series[0]], asked.series[1]), "start": start}
 
     async def ask() -> list[StoredDay]:
         cursor = sink.collection(HISTORY).find(query, _FIELDS[tier], batch_size=1000)
-        return [StoredDay.of(each) for each in await cursor.to_list()]
+        return [StoredDay.of(each) for each in await cursor.to_list() if each["start"] < until]
 
     return await sink.until_answered(ask)
 
@@ -179,10 +179,9 @@ async def _add_windows(
 ) -> None:
     left = MOST_WINDOWS
     for stretch in stretches:
-        windows = await sink.until_answered(partial(_windows, sink, asked.series, stretch, left + 1))
+        since, until = (date(event_seconds(each)) for each in stretch)
+        windows = await sink.until_answered(partial(windows_in, sink, asked.series, since, until, left))
         left -= len(windows)
-        if left < 0:
-            raise too_many_windows()
         for window in windows:
             found.history.add(window)
         found.read.append(stretch)
@@ -200,8 +199,3 @@ async def _add_bands(sink: MongoSink, found: Sequence[tuple[Series, FoundHistory
     for hour, history in wanted:
         if (band := bands.get(hour)) is not None:
             history.add_band(hour[1], hour[1] + HOUR_MS, band)
-
-
-async def _windows(sink: MongoSink, series: Series, stretch: Stretch, most: int) -> list[StoredWindow]:
-    since, until = (date(event_seconds(each)) for each in stretch)
-    return [each async for each in each_window(sink, series, since, until, most)]

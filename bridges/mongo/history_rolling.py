@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay, ripe_at
-from bridges.mongo.mongo_history import BANDS, WINDOWS, SeriesHour, about, bands_of, each_window
+from bridges.mongo.mongo_history import BANDS, WINDOWS, SeriesHour, about, bands_of, windows_in
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.process import metrics
 from bridges.process.logs import get_logger
@@ -122,7 +122,7 @@ class HistoryRoller:
 
         async def ask() -> tuple[WindowHistory, dict[SeriesHour, Band]]:
             history = WindowHistory(HOUR_MS / 1000)
-            async for window in each_window(self._mongo, place[:2], since, until):
+            for window in await windows_in(self._mongo, place[:2], since, until):
                 history.add(window)
             return history, await bands_of(self._mongo, starts)
 

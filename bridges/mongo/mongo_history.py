@@ -1,9 +1,9 @@
 """Read results back from MongoDB, for the views."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from operator import attrgetter, itemgetter
 from typing import Any, Final, Protocol, TypeVar
 
 from pymongo import ASCENDING
@@ -40,6 +40,7 @@ BANDS = CATALOGUE.of(HourBand).collection
 BY_SERIES: Final = [(name, ASCENDING) for name in ("metadata.sensor_id", "metadata.quantity", "start")]
 """The order of the index of windows, and of that of days."""
 _values_of = itemgetter("count", "mean", "variance", "min", "max")
+_start_of = attrgetter("start_ms")
 
 
 async def newest_anomalies(sink: MongoSink, limit: int) -> list[Anomaly]:
@@ -79,35 +80,52 @@ async def windows_between(
 
     async def ask() -> W:
         found = begin()
-        read = 0
-        async for window in each_window(sink, series, date(since), date(until), MOST_WINDOWS + 1):
-            read += 1
+        for window in await windows_in(sink, series, date(since), date(until), MOST_WINDOWS):
             found.add(window)
-        if read > MOST_WINDOWS:
-            raise too_many_windows()
         return found
 
     return await sink.until_answered(ask)
 
 
-async def each_window(
-    sink: MongoSink, series: Series, since: datetime, until: datetime, most: int = 0
-) -> AsyncIterator[StoredWindow]:
-    """Yield the windows of a series that begin in ``[since, until)``, by their starts.
+async def windows_in(
+    sink: MongoSink, series: Series, since: datetime, until: datetime, most: int | None = None
+) -> list[StoredWindow]:
+    """Return the windows of a series that begin in ``[since, until)``, by their starts.
 
     Args:
         sink: Where MongoDB is; a failure is raised.
         series: Sensor and quantity.
         since, until: The range.
-        most: How many at most; 0 for all.
+        most: How many at most; ``None`` for all.
+
+    Raises:
+        InputError: If there are more than ``most``.
     """
-    query = {**about([series[0]], series[1]), "start": {"$gte": since, "$lt": until}}
-    # Whole: choosing fields costs the embedded store more than sending all of them.
-    cursor = sink.collection(WINDOWS).find(query, batch_size=_AT_ONCE).sort(BY_SERIES).limit(most)
+    query = {**about([series[0]], series[1]), "start": begins_in(since, until)}
+    # Whole, and put in order here: the embedded store takes longer to choose fields than to send all of them, and as
+    # long to sort windows as to find them.
+    cursor = sink.collection(WINDOWS).find(query, batch_size=_AT_ONCE, limit=0 if most is None else most + 1)
+    found: list[StoredWindow] = []
+    read = 0
     while some := await cursor.to_list(_AT_ONCE):
+        read += len(some)
         for each in some:
-            start, end = event_ms(each["start"].timestamp()), event_ms(each["end"].timestamp())
-            yield StoredWindow(start, end, *_values_of(each))
+            if each["start"] < until:
+                start, end = event_ms(each["start"].timestamp()), event_ms(each["end"].timestamp())
+                found.append(StoredWindow(start, end, *_values_of(each)))
+    if most is not None and read > most:
+        raise too_many_windows()
+    found.sort(key=_start_of)
+    return found
+
+
+def begins_in(since: datetime, until: datetime) -> dict[str, datetime]:
+    """Return the condition for what begins in ``[since, until)``; whoever asks lets go of what is beyond.
+
+    Nothing is beyond now, but what a clock that is ahead has sent: then there is no upper bound. Each bound costs the
+    embedded store as much for a document as sending it.
+    """
+    return {"$gte": since} if until >= datetime.now(UTC) else {"$gte": since, "$lt": until}
 
 
 async def bands_of(sink: MongoSink, hours: Iterable[SeriesHour]) -> dict[SeriesHour, Band]:

@@ -34,7 +34,8 @@ from streams.window_history import Span
 RATE = int(os.environ.get("WEIR_BENCH_RATE", "2000"))
 REQUESTS = int(os.environ.get("WEIR_BENCH_REQUESTS", "100"))
 DAY = 86_400.0
-NOW = 1_767_225_600.0 + 8 * 3600
+NOW = (time.time() // 3600 + 1) * 3600
+"""The end of the hour that runs."""
 OPEN_HOURS = 1
 """Of the hour that runs, and of one that is not computed yet, an hour of windows in the mean."""
 FEED = """
@@ -76,22 +77,20 @@ def _window(sensor: str, start: float) -> Document:
 
 
 def _days(sensor: str, days: int) -> Iterator[Document]:
-    newest = date(NOW).toordinal()
+    last = date(NOW - 3600)
+    newest = last.toordinal()
     for number in range(newest - days + 1, newest + 1):
         place = SeriesDay(sensor, "level", number)
-        hours = range(24) if number < newest else range(8)
+        hours = range(24) if number < newest else range(last.hour + 1)
         stored = StoredDay(0, {}, None, {}, Holds.WINDOWS, 0)
         spans = {hour: Span(3600, 20.1 + hour / 10, 0.5, 19.0, 23.0, 60) for hour in hours}
         bands = {hour: (18.0 + hour / 10, 24.0) for hour in hours}
         fields = computed(stored, hours, spans, bands).fields
-        packed = {
-            name.partition(".")[2]: fields.pop(name) for name in list(fields) if name.startswith("hours.")
-        }
         marked = {str(hour): ObjectId() for hour in list(hours)[-OPEN_HOURS:]} if number == newest else {}
         about = {"sensor_id": sensor, "quantity": "level"}
         yield {
             "_id": place.id, "metadata": about, "start": place.start, "partition": 0, "holds": Holds.WINDOWS,
-            "rolled": place.start + timedelta(days=1), **fields, "hours": packed, "dirty": marked,
+            "rolled": place.start + timedelta(days=1), **fields, "dirty": marked,
         }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The history of a series as MongoDB has it: late supplements count, and only what was asked for."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from statistics import mean, stdev, variance
 
@@ -9,7 +10,7 @@ import pytest
 from bridges.mongo import history_reading, mongo_history
 from bridges.mongo.history_reading import AskedRange, read_history
 from bridges.mongo.mongo_client import connect
-from bridges.mongo.mongo_history import alarms_between, anomalies_between, newest_of_device
+from bridges.mongo.mongo_history import alarms_between, anomalies_between, newest_of_device, windows_in
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import prepare
 from bridges.process.settings import MongoSettings
@@ -21,6 +22,7 @@ from streams.records.documents import (
     aggregate_document,
     alarm_document,
     anomaly_document,
+    date,
     device_change_document,
     presence_document,
 )
@@ -96,6 +98,17 @@ async def test_a_range_that_costs_too_much_is_refused_and_one_that_holds_nothing
     assert (await window_history(sink, SERIES, DAY, DAY + 540, 60.0)).windows == 9
     assert list((await window_history(sink, SERIES, DAY - 600, DAY, 60.0)).points()) == []
     assert list((await window_history(sink, ("nobody", "x"), DAY, DAY + 600, 60.0)).points()) == []
+
+
+async def test_windows_come_in_order_and_those_of_a_clock_that_is_ahead_are_not_told_before_their_time(
+    sink: MongoSink,
+) -> None:
+    now = time.time() // 3600 * 3600
+    starts = [now + 60 * number for number in (90, 3, 61, 0, 2, 60, -1, 1)]
+    await sink.write("aggregates", [part(start, [1.0, 2.0]) for start in starts], in_parts=True)
+    for until, wanted in ((now + 3600, [0, 1, 2, 3]), (now + 3660, [0, 1, 2, 3, 60]), (now, [])):
+        found = await windows_in(sink, SERIES, date(now), date(until))
+        assert [each.start_ms for each in found] == [round(1000 * (now + 60 * minute)) for minute in wanted]
 
 
 async def test_anomalies_are_those_that_were_open_meanwhile(sink: MongoSink) -> None:

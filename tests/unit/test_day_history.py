@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
+from struct import pack
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 from pydantic import ValidationError
 
 from bridges.process.settings import MongoSettings
@@ -36,6 +38,7 @@ spans = st.builds(
     st.floats(-1e9, 0),
     st.floats(0, 1e9),
     st.integers(1, 3600),
+    st.none() | st.tuples(st.floats(-1e9, 0), st.floats(0, 1e9)),
 )
 
 
@@ -43,15 +46,11 @@ spans = st.builds(
 class Kept:
     """A document, changed as MongoDB changes one."""
 
-    fields: dict[str, Any] = field(default_factory=lambda: {"start": DAY, "hours": {}, "dirty": {}})
+    fields: dict[str, Any] = field(default_factory=lambda: {"start": DAY, "dirty": {}})
 
     def change(self, made: Computed) -> None:
         for name, value in made.fields.items():
-            place, _, hour = name.partition(".")
-            if hour:
-                self.fields[place][hour] = value
-            else:
-                self.fields[place] = value
+            self.fields[name] = value
         for name in made.gone:
             place, _, hour = name.partition(".")
             (self.fields[place] if hour else self.fields).pop(hour or name, None)
@@ -66,25 +65,46 @@ def test_a_day_is_all_of_its_hours_in_whatever_order_they_are_computed(
     found: Mapping[int, Span], order: list[int]
 ) -> None:
     kept = Kept()
+    bands = {hour: span.band for hour, span in found.items() if span.band is not None}
     for hour in [*order, *order[:5]]:
-        kept.change(computed(kept.day, [hour], found, {}))
+        kept.change(computed(kept.day, [hour], found, bands))
     assert kept.day.hours == found
     together = reduce(merge_spans, (found[hour] for hour in sorted(found))) if found else None
     assert kept.day.day == together
     assert kept.day.rolls == 29
 
 
-@given(span=spans)
-def test_an_hour_is_read_as_it_was_written(span: Span) -> None:
-    assert unpacked(packed(span)) == span
-    assert len(packed(span)) == 48
-    assert unpacked(packed(span)[1:]) is None
-    assert unpacked("no hour") is None
+@given(hours=st.dictionaries(st.integers(0, 23), spans))
+def test_hours_are_read_as_they_were_written(hours: Mapping[int, Span]) -> None:
+    assert unpacked(packed(hours)) == hours
+    assert len(packed(hours)) == 66 * len(hours)
+    assert unpacked(packed(hours) + b"\0") == {}
+    assert unpacked("no hours") == {}
+
+
+def of_before(hours: Mapping[int, Span]) -> dict[str, bytes]:
+    """Write hours as the versions did that had a value for each."""
+    return {
+        str(hour): pack("<qddddq", *astuple(span)[:6]) + (pack("<dd", *span.band) if span.band else b"")
+        for hour, span in hours.items()
+    }
+
+
+@given(hours=st.dictionaries(st.integers(0, 23), spans), more=spans)
+def test_hours_that_were_a_value_each_are_read_and_become_one_when_one_of_them_is_computed(
+    hours: Mapping[int, Span], more: Span
+) -> None:
+    kept = Kept({"start": DAY, "dirty": {}, "hours": {**of_before(hours), "9": b"no hour", "11": 1}})
+    before = {hour: span for hour, span in hours.items() if hour not in (9, 11)}
+    assert kept.day.hours == before
+    bands = {} if more.band is None else {5: more.band}
+    kept.change(computed(kept.day, [5], {5: more}, bands))
+    assert kept.fields["hours"] == packed({**before, 5: more})
 
 
 def test_what_is_marked_is_taken_from_windows_while_there_are_any() -> None:
     span = Span(1, 2.0, 0.0, 2.0, 2.0)
-    fields = {"start": DAY, "hours": {"3": packed(span), "4": packed(span)}, "dirty": {"4": 1, "7": 1}}
+    fields = {"start": DAY, "hours": packed({3: span, 4: span}), "dirty": {"4": 1, "7": 1}}
     begin = round(DAY.timestamp() * 1000)
     day = StoredDay.of(fields)
     assert [at for at, _ in day.known_hours()] == [begin + 3 * HOUR_MS]
