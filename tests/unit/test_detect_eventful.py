@@ -48,13 +48,13 @@ def test_one_wrong_value_in_the_warm_up_changes_next_to_nothing(place: int) -> N
 
 
 @pytest.mark.parametrize("wrong", [{}, {3: 85.0}])
-def test_a_spike_of_10_sigma_is_found_by_a_young_model_more_often_than_not(wrong: dict[int, float]) -> None:
+def test_a_spike_of_10_sigma_is_found_by_a_young_model(wrong: dict[int, float]) -> None:
     found = {
         at: sum(bool(raises(steady(seed, at + 1, wrong | {at: 21 + 10 * SIGMA}))) for seed in range(20))
         for at in (300, 1000)
     }
-    assert found[300] >= 14
-    assert found[1000] >= 18
+    assert found[300] >= 19
+    assert found[1000] >= 19
 
 
 @pytest.mark.parametrize(("place", "wrong"), [(3, 85.0), (60, -127.0), (99, 85.0)])
@@ -70,12 +70,18 @@ def test_a_wrong_value_in_the_warm_up_leaves_the_band_where_it_was(place: int, w
 
 
 @pytest.mark.parametrize(
-    ("interval", "nats"), [(1.0, 15.9), (60.0, 11.8), (300.0, 10.2), (900.0, 9.1), (3600.0, 7.7)]
-)
-def test_the_threshold_follows_the_interval_that_is_measured(interval: float, nats: float) -> None:
+    ("interval", "readings", "nats"),
+    [
+        (1.0, 300, 15.9), (60.0, 300, 11.8), (300.0, 300, 10.2), (900.0, 1000, 9.1), (3600.0, 1000, 7.7),
+        (900.0, 999, 10.2), (3600.0, 300, 10.2),
+    ],
+)  # fmt: skip
+def test_the_threshold_follows_the_interval_once_a_slow_series_has_a_thousand_readings(
+    interval: float, readings: int, nats: float
+) -> None:
     model = SeriesModel(DetectionConfig())
     rng = random.Random(1)
-    for index in range(300):
+    for index in range(readings):
         model.observe(1.7e9 + interval * index, rng.gauss(20, 1))
     threshold = model.expected_band()["threshold"]
     assert -math.log1p(-threshold) == pytest.approx(nats, abs=0.1)

@@ -293,17 +293,17 @@ class Tails(TailState):
     def _shape(self, tail: int) -> float:
         """Return a tail's steady mean excess, with what jump and spike show together where it has shown little.
 
-        Its prior stands for heavy tails. Four tails of three readings tell a light one sooner than one of them does.
+        Its prior stands for heavy tails. Four tails of three readings tell a light one sooner than one of them does,
+        and of light noise no tail of one side is heavier than what all four show.
         """
-        floats, counts = self._floats, self._counts
-        count = counts[tail]
+        shape, count = self._floats[tail + SHAPE], self._counts[tail]
         if tail >= 2 * LEVEL:
-            return floats[tail + SHAPE]
+            return shape
         if self._is_light_noise:
-            return min(floats[tail + SHAPE], self._together)
+            return min(shape, self._together)
         if count >= SHAPE_KNOWN:
-            return floats[tail + SHAPE]
-        return floats[tail + SHAPE] + PRIOR_COUNT / count * (self._together - SHAPE_PRIOR)
+            return shape
+        return shape + PRIOR_COUNT / count * (self._together - SHAPE_PRIOR)
 
     @property
     def _together(self) -> float:
@@ -320,8 +320,7 @@ class Tails(TailState):
     def _is_light_noise(self) -> bool:
         """Whether the readings are noise of which none depends on the last, and light by what all of them show.
 
-        Few readings have been in its tails when a series is young; in the ratio of its mean to its standard deviation
-        there are all.
+        Of a young series few readings have been in a tail; the ratio of mean to standard deviation has all of them.
         """
         s = self._s
         jump, spike = s[SCALE + 2 * JUMP], s[SCALE + 2 * SPIKE]
