@@ -126,7 +126,10 @@ class _Tried(NamedTuple):
         return WindowTrial(*self._of_series(app, detection), window_seconds=self.size)
 
     def of_readings(self, app: "WorkerApp") -> _EachReading:
-        tried, in_force = (ReadingTrial(*self._of_series(app, each)) for each in (self.tried, self.in_force))
+        counters = app.settings.detection_plan().counters
+        tried, in_force = (
+            ReadingTrial(*self._of_series(app, each), counters) for each in (self.tried, self.in_force)
+        )
         return _EachReading(tried, in_force)
 
     def _of_series(self, app: "WorkerApp", detection: Json) -> tuple[str, str, Json, AlarmRules, float]:
@@ -168,7 +171,7 @@ async def _run(
         each = await readings_between(mongo, asked.sensor, since, until, lambda: trial.of_readings(app))
     others = {
         quantity: await windows_between(mongo, (asked.sensor, quantity), since, until, _Kept)
-        for quantity in (_asked_by(limits) if each is None else ())
+        for quantity in _asked_by(limits)
     }
 
     def begin() -> _Together:

@@ -250,7 +250,12 @@ class DetectionPlan:
     """
 
     def __init__(
-        self, settings: Mapping[str, Any] | None = None, room: Room | None = None, *, from_log: bool = True
+        self,
+        settings: Mapping[str, Any] | None = None,
+        room: Room | None = None,
+        *,
+        from_log: bool = True,
+        counters: CounterPlan | None = None,
     ) -> None:
         """Read the plan from plain settings; ``patterns`` are the exceptions, in the order in which they count.
 
@@ -259,6 +264,8 @@ class DetectionPlan:
             room: How many sensors and quantities have models, as for the windows.
             from_log: Whether rules that stand in the log set limits, where they match; with ``peer_rules`` in the
                 settings those of peers, too.
+            counters: Which series are counters, whatever ``settings`` say of it: limits that stand before them take
+                none away.
 
         Raises:
             ConfigurationError: If a name is unknown or a value is not acceptable.
@@ -287,9 +294,8 @@ class DetectionPlan:
             pattern: _read({**base, **own}, f"detection.series.{pattern}")
             for pattern, own in patterns.items()
         }
-        self.counters = CounterPlan.of(
-            {pattern: config.counting for pattern, config in read.items()}, series_matches
-        )
+        counting = {pattern: config.counting for pattern, config in read.items()}
+        self.counters = CounterPlan.of(counting, series_matches) if counters is None else counters
         self.patterns = {pattern: _of_counter(config) for pattern, config in read.items()}
         self._of_rates = {
             pattern: msgspec.structs.replace(config, counter=False)

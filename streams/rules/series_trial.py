@@ -7,6 +7,7 @@ from typing import Any, Final
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.intervals import Interval
 from streams.backtest.runs import LogRecord
+from streams.counters.counter_plan import NO_COUNTERS, CounterPlan
 from streams.detection.detection_config import DetectionPlan
 from streams.detection.limit_rules import LimitRules
 from streams.records.identity import event_ms, event_seconds
@@ -27,6 +28,7 @@ class SeriesTrial:
         detection: A section ``detection`` that sets limits; all else in it is left aside.
         alarms: What the settings say of alarms.
         tick_seconds: As for `LimitTrial`.
+        counters: Of the settings: a condition may ask for a rate, which no reading has.
     """
 
     sensor_id: str
@@ -34,17 +36,23 @@ class SeriesTrial:
     detection: dict[str, Any]
     alarms: AlarmRules
     tick_seconds: float
+    counters: CounterPlan = NO_COUNTERS
     _seen: SeenSeries = field(default_factory=SeenSeries)
     _held: list[LogRecord] = field(default_factory=list)
     _offset: int = 0
 
     def __post_init__(self) -> None:
         """Make the limits; raises `ConfigurationError` if they cannot be."""
-        whole = DetectionPlan(SeriesTrial.section(self))
-        self.whole = whole.config_for(self.sensor_id, self.quantity).limits
+        series, all_limits, tried = (
+            (self.sensor_id, self.quantity),
+            limits_alone(self.detection),
+            self.section(),
+        )
+        plan = DetectionPlan(tried, counters=self.counters)
+        whole = plan if tried == all_limits else DetectionPlan(all_limits, counters=self.counters)
+        self.limits = plan.config_for(*series).limits
+        self.whole = whole.config_for(*series).limits
         """All limits of the series, also those that are left aside."""
-        plan = DetectionPlan(self.section())
-        self.limits = plan.config_for(self.sensor_id, self.quantity).limits
         self._trial = LimitTrial(plan, self.alarms, self.tick_seconds)
 
     def section(self) -> dict[str, Any]:
