@@ -13,6 +13,7 @@
     disconnected  devices whose topic says that they have gone        warning
     silent      sensors that send nothing for far longer than usual   warning
     idle_patterns  settings and rules whose patterns take no series  warning
+    ticks       ticks come further apart than workers expect          warning  what follows from them may not happen
     unknown     the bridge cannot be asked                            unknown  it may be well, or not
 
 All is well only if the list is empty: what cannot be asked is not taken for well.
@@ -44,6 +45,7 @@ REMEDIES = {
     "unheard": "look at those devices: `weir devices list --state unknown` names them; take out what is gone",
     "idle_patterns": "correct them: `weir sensors` lists ids and quantities; a pattern is of sensor/quantity, and an "
     "earlier one counts first",
+    "ticks": "give all workers the WEIR_BRIDGE__TICK_SECONDS of the bridge, and start them again",
     "findings": "look at the page of model analysis",
     "not_told": "look at the notifier's log; `weir alarms test-notify` tries each target",
     "unknown": "start what does not answer, or correct the setting that says where it is",
@@ -109,6 +111,7 @@ class Observed:
         unheard: Devices of the registry of which nothing has come, and
         unheard_of: some of them.
         idle_patterns: Patterns of the settings, and of rules in the log, that take no series.
+        ticks_apart: Worker -> how far apart ticks come (seconds), and how far it expects them, where that is too far.
     """
 
     missing_records: int = 0
@@ -132,6 +135,7 @@ class Observed:
     unheard: int = 0
     unheard_of: Sequence[str] = ()
     idle_patterns: Sequence[str] = ()
+    ticks_apart: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def what_is_wrong(seen: Observed) -> list[Condition]:
@@ -190,6 +194,8 @@ def _found(seen: Observed) -> Iterator[Condition]:
         yield Condition("unheard", Severity.WARNING, not_heard_of(seen.unheard, seen.unheard_of))
     if seen.idle_patterns:
         yield Condition("idle_patterns", Severity.WARNING, applies_to_nothing(seen.idle_patterns))
+    for worker, (apart, expected) in sorted(seen.ticks_apart.items()):
+        yield Condition("ticks", Severity.WARNING, seldom_ticks(worker, apart, expected))
     if seen.bridge_silent:
         text = f"the bridge does not answer ({seen.bridge_silent}): what it refuses or holds is not known"
         yield Condition("unknown", Severity.UNKNOWN, text)
@@ -218,6 +224,18 @@ def applies_to_nothing(patterns: Sequence[str]) -> str:
         "pattern of settings and rules takes" if len(patterns) == 1 else "patterns of settings and rules take"
     )
     return f"{len(patterns):,} {noun} no series: {_some(len(patterns), patterns)}"
+
+
+def seldom_ticks(worker: str, apart: float, expected: float) -> str:
+    """Say what it means that ticks come more seldom than a worker expects.
+
+    >>> seldom_ticks("http://a:3000", 60.0, 5.0)
+    'ticks come every 60 s, http://a:3000 expects one every 5 s: peers may not be compared, and alarms may come late'
+    """
+    return (
+        f"ticks come every {apart:g} s, {worker} expects one every {expected:g} s: peers may not be compared, and "
+        "alarms may come late"
+    )
 
 
 def _some(count: int, names: Sequence[str]) -> str:

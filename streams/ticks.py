@@ -1,5 +1,14 @@
 """Which ticks one stage passes on to another: a few, told from each by itself, however the log is cut into batches."""
 
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+_LATEST: Final = 12
+_LEAST: Final = 3
+_FURTHER: Final = 1.5
+"""A bridge that is busy is late with a tick: only what is so much further apart is told."""
+
 
 def begins_period(at: float, period: float, tick_seconds: float) -> bool:
     """Tell whether a tick is the first of its period.
@@ -13,3 +22,45 @@ def begins_period(at: float, period: float, tick_seconds: float) -> bool:
     [60.0, 124.0]
     """
     return at // period != (at - tick_seconds) // period
+
+
+class TickDistance:
+    """How far apart ticks really come: those of a period are found only if that is no more than is expected.
+
+    Args:
+        expected: Seconds, as the settings say.
+
+    >>> distance = TickDistance(5.0)
+    >>> distance.take(0, (0.0, 60.0, 120.0, 180.0))
+    >>> distance.too_far
+    60.0
+    """
+
+    def __init__(self, expected: float) -> None:
+        self.expected = expected
+        self._at: dict[int, float] = {}
+        self._latest: dict[int, deque[float]] = {}
+
+    def take(self, partition: int, ticked_at: Iterable[float]) -> None:
+        """Take ticks in the order of the log; those that are read again say nothing.
+
+        Args:
+            partition: Whose.
+            ticked_at: Their times.
+        """
+        latest = self._latest.setdefault(partition, deque(maxlen=_LATEST))
+        for at in ticked_at:
+            before = self._at.setdefault(partition, at)
+            if at > before:
+                latest.append(at - before)
+                self._at[partition] = at
+
+    @property
+    def too_far(self) -> float | None:
+        """Seconds between ticks of the partition where they are furthest apart; ``None``: as expected, or not known.
+
+        The least of the latest distances counts: a bridge that was away for a while is none that ticks more seldom.
+        """
+        least = [min(latest) for latest in self._latest.values() if len(latest) >= _LEAST]
+        found = max(least, default=0.0)
+        return found if found > _FURTHER * self.expected else None

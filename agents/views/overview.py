@@ -42,6 +42,8 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
         "sensors": _sensors(app),
         "devices": watch.devices.counts(),
         "idle_patterns": watch.patterns.idle,
+        "ticks_apart": watch.tick_distance.too_far,
+        "ticks_expected": watch.tick_distance.expected,
         "unheard": watch.devices.in_state[DeviceState.UNKNOWN][:NAMED],
         "open_anomalies": _open_anomalies(app),
         "alarms": alarm_counts(app),
@@ -112,6 +114,11 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         unheard=sum(part.get("devices", {}).get("unknown", 0) for part in parts),
         unheard_of=sorted(name for part in parts for name in part.get("unheard", ())),
         idle_patterns=() if missing else _idle_patterns(parts),
+        ticks_apart={
+            part["worker"]: (apart, part["ticks_expected"])
+            for part in parts
+            if (apart := part.get("ticks_apart")) is not None
+        },
     )
 
 

@@ -22,7 +22,8 @@ from bridges.process.logs import get_logger
 from bridges.sources.newest_readings import newest_readings
 from streams.errors import InputError
 from streams.records.catalogue import CATALOGUE
-from streams.records.types import Anomaly, Reading, decode_as
+from streams.records.types import Anomaly, Reading, Tick, decode_as
+from streams.ticks import TickDistance
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
@@ -51,6 +52,7 @@ class Watch:
         self.continuity = Continuity()
         self.readings = 0
         self.ticks = 0
+        self.tick_distance = TickDistance(app.settings.bridge.tick_seconds)
         self.devices = DeviceWatch(app)
         self.patterns = PatternWatch(app)
 
@@ -61,6 +63,9 @@ class Watch:
         ticks = self.recent.observe(contents)
         if contents and (newest := contents[-1][1]) > self.devices.log_ms:
             self.devices.log_ms = newest
+        if ticks:
+            ticked_at = (each.tick_at for _, _, each in contents if type(each) is Tick)
+            self.tick_distance.take(batch.partition, ticked_at)
         self.ticks += ticks
         self.readings += len(contents) - ticks
 
