@@ -141,6 +141,7 @@ class MapsInForce:
             )
             return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
         problem: Decoded | None = None
+        rest: Decoded | None = None
         read: dict[Reader, list[Any]] = {}
         for candidate in self.routes.of(topic):
             if candidate.rule is None:
@@ -156,7 +157,9 @@ class MapsInForce:
                 if candidate.rule.decides:
                     return problem
                 continue
-            if outcome is not None:
+            if outcome is not None and candidate.rule.rule.last:
+                rest = rest or outcome
+            elif outcome is not None:
                 # What passes over all that is left of a topic does not pass over what another rule could not read.
                 return problem if problem is not None and candidate.rule.passes_over else outcome
         if not payload and problem is None:
@@ -173,7 +176,7 @@ class MapsInForce:
                 continue  # of any topic: what it cannot read is not its own
             if outcome is not None:
                 return outcome
-        return problem or self._nothing(topic, payload, ingest_time)
+        return problem or rest or self._nothing(topic, payload, ingest_time)
 
     def _came(self, candidate: Candidate, ingest_time: float, *, retained: bool, explain: bool) -> Came:
         return Came(

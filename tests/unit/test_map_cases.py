@@ -127,6 +127,7 @@ ONE_OF_A_KIND = {
     "octoprint": "its printer",
     "mosquitto": "the broker",
     "open3e": "its boiler",
+    "espaltherma": "its heat pump",
     "envoy": "its gateway",
     "jeedom": "its server; quantities have the number of the command",
     "sofar2mqtt": "its inverter",

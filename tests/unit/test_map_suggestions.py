@@ -166,7 +166,11 @@ def test_what_no_map_knows_by_its_content_is_a_topic_that_nothing_reads(payload:
     [
         ("home/livingroom/temperature", "21.5", {"temperature": 21.5}),  # a built-in map asks for home/+/…
         ("nr/out", '{"payload": {"t": 21.5}, "topic": "kitchen"}', {"t": 21.5}),
-        ("v1/gw/x", '{"timestamp": 1790000030, "values": {"plc": {"t": {"raw": 1.5}}}}', {"plc_t_raw": 1.5}),
+        (
+            "v1/gw/x",
+            '{"timestamp": 1790000030, "kind": "s7", "values": {"plc": {"t": {"raw": 1.5}}}}',
+            {"plc_t_raw": 1.5},
+        ),
     ],
 )
 def test_a_map_is_proposed_also_for_what_only_filters_of_built_in_maps_bring(

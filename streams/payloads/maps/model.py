@@ -169,6 +169,7 @@ class Rule(_Part, frozen=True):
         session: Path of the number of the connection that a word of presence is about.
         once_within: Seconds within which the same values of the same sensor on another topic are the same reading:
             heard by two gateways, or published twice.
+        last: Of what is passed over: only what no rule reads by its content, either.
         subscribe: Whether the bridge asks for these topics; otherwise the rule reads what comes anyway.
     """
 
@@ -214,6 +215,7 @@ class Rule(_Part, frozen=True):
     gateway: str = ""
     session: str = ""
     once_within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    last: bool = False
     subscribe: bool = True
 
 
