@@ -108,9 +108,13 @@ RELIED_ON: Final[dict[type, dict[str, str]]] = {
     FetchResult: {
         "__init__": "126a3e45763bd404",
         "getall": "3e717e30de5068d5",
+        "check_assignment": "b5340df67e3f330f",
+        "has_more": "a25ee8ab93405df6",
         "_update_position": "83fb1473bf10027b",
     },
     PartitionRecords: {
+        "__init__": "8ec1c2ae6ea1af87",
+        "__next__": "63ac34a08c309098",
         "_unpack_records": "b803e6d46480732c",
         "_consumer_record": "e668541600b047ab",
     },
