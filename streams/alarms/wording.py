@@ -7,7 +7,7 @@ from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.analysis.findings import duration
 from streams.detection.causes import PEERS, RELATION
-from streams.detection.limit_rules import DEVIATION, SILENCE
+from streams.detection.limit_rules import DEVIATION, LATE, SILENCE
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
 
@@ -19,6 +19,7 @@ _CAUSES: Final = {
     PEERS: "differs from its peers",
     RELATION: "no longer follows its other quantities",
     DEVIATION: "is too far from its peers",
+    LATE: "was beyond its limit, as readings say that came late",
 }
 
 
@@ -46,6 +47,8 @@ def alarm_sentence(alarm: Alarm, label: str = "") -> str:
         parts = [f"{title_of(alarm, label)}: {in_digits(alarm.value)}"]
     if band := _band(alarm):
         parts.append(f"({band})")
+    if alarm.kind == LATE:
+        parts.append(f"at {iso(alarm.last_raised_at)[:19]}Z")
     if alarm.condition:
         parts.append(alarm.condition)
     if alarm.count > 1:

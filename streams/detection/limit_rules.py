@@ -11,7 +11,9 @@ LIMIT: Final = "limit"
 RATE: Final = "rate"
 SILENCE: Final = "silence"
 DEVIATION: Final = "deviation"
-LIMIT_CAUSES: Final = frozenset({LIMIT, RATE, SILENCE, DEVIATION})
+LATE: Final = "late"
+"""Beyond ``low`` or ``high``, told by readings that came late: see `streams.detection.late_breaches`."""
+LIMIT_CAUSES: Final = frozenset({LIMIT, RATE, SILENCE, DEVIATION, LATE})
 """Causes of anomalies that a limit raised; all others are the detector's."""
 
 

@@ -17,15 +17,17 @@ been beyond on one side within ``within`` seconds, and keeps it until a value wi
 value beyond while it does not is as one within, and ends an anomaly; one of which it is not known changes nothing.
 
 The rate is taken from a reading to the first one that is at least ``rate_seconds`` later, from there to the next, and
-so on: what lies between is not looked at. Times are event times; there is no clock here. A third kind, that a series
+so on: what lies between is not looked at. Values of readings that come late are judged apart, by event time
+(`streams.detection.late_breaches`). Times are event times; there is no clock here. A third kind, that a series
 must send something, is watched elsewhere (`streams.detection.silence`): what sends nothing makes no step here.
 """
 
 from typing import Any, Final
 
+from streams.detection.late_breaches import NEAR_SECONDS, LateBreaches
 from streams.detection.limit_band import NO_CONDITION, ConditionHeld, LimitBand, SignalTold
 from streams.detection.limit_rules import LIMIT, RATE, LimitRules
-from streams.detection.verdicts import AnomalyChange
+from streams.detection.verdicts import AnomalyChange, ChangeKind
 
 _HOUR: Final = 3600.0
 
@@ -39,7 +41,7 @@ class LimitWatch:
     [[], [('raised', 60.0, 130.0)], [], [('cleared', 180.0, 130.0)], [('raised', 240.0, 121.0)]]
     """
 
-    __slots__ = ("_band", "_from", "_rate", "_since", "rules")
+    __slots__ = ("_band", "_from", "_late", "_rate", "_since", "rules")
 
     def __init__(self, rules: LimitRules) -> None:
         self.rules = rules
@@ -47,21 +49,27 @@ class LimitWatch:
         self._rate = LimitBand(rules, RATE, -rules.fall, rules.rise, 0.0)
         self._since: float | None = None  # the reading from which the rate is taken: its event time ...
         self._from = 0.0  # ... and value
+        self._late = LateBreaches()
 
     @property
     def idle(self) -> bool:
         """Whether a value between ``low`` and ``high`` would change nothing: the caller may then skip `step`."""
-        return self._band.idle and self._rate.idle and not self.rules.of_rate
+        return self._band.idle and self._rate.idle and self._late.change is None and not self.rules.of_rate
 
     @property
     def is_over(self) -> bool:
         """Whether there is no limit, and nothing to be cleared of limits before: the series needs no watch."""
-        return not self.rules.limits and self._band.idle and self._rate.idle
+        return not self.rules.limits and self._band.idle and self._rate.idle and self._late.change is None
 
     @property
     def open(self) -> tuple[AnomalyChange, ...]:
         """The open anomalies."""
-        return tuple(each.change for each in (self._band, self._rate) if each.change is not None)
+        return tuple(each.change for each in (self._band, self._rate, self._late) if each.change is not None)
+
+    @property
+    def late_told(self) -> tuple[tuple[float, float], ...]:
+        """From when to when values were beyond that have been told: event times, of the newest few."""
+        return self._late.told
 
     def within(self, value: float) -> bool:
         """Tell whether a value lies between ``low`` and ``high``."""
@@ -79,13 +87,43 @@ class LimitWatch:
             held: What is known of the condition, if the limits have one.
 
         Returns:
-            What happened, in this order; at most a clear and a raise of either cause.
+            What happened, in this order; at most a clear of what came late, and a clear and a raise of either cause.
         """
         rules = self.rules
+        since = self._band.since
         changes = self._band.step(time, value, SignalTold(value, rules.low, rules.high, seen, held))
+        if changes and changes[0].kind == ChangeKind.CLEARED:
+            self._late.tell(since, time)
+        changes = self._late.clear(time) + changes
         if rules.of_rate or not self._rate.idle:
             changes += self._step_rate(time, value, seen, held)
         return changes
+
+    def step_late(
+        self, time: float, value: float, seen: int, held: ConditionHeld = NO_CONDITION
+    ) -> tuple[AnomalyChange, ...]:
+        """Judge a reading that is older than the newest: by ``low`` and ``high``, beside all else.
+
+        Args:
+            time: Event time in seconds.
+            value: Finite.
+            seen: Readings that the series' model has learned.
+            held: What is known of the condition, if the limits have one, at that time.
+        """
+        rules = self.rules
+        if not rules.of_values or held.holds is False:
+            return ()
+        if held.holds is None:
+            self._band.unjudged |= not self.within(value)
+            return ()
+        near = max(NEAR_SECONDS, rules.delay_seconds)
+        if self._band.change is not None and time >= self._band.since - near:
+            return ()
+        return self._late.step(rules, time, value, seen)
+
+    def judge_anew(self) -> None:
+        """Let go of late values that other limits have judged."""
+        self._late.begin_anew()
 
     def _step_rate(
         self, time: float, value: float, seen: int, held: ConditionHeld
@@ -110,9 +148,10 @@ class LimitWatch:
     def state(self) -> tuple[Any, ...] | None:
         """Return the state as plain values, for `restore`; ``None`` if it is as at first."""
         counted = self._band.counted or self._rate.counted
-        if self._band.idle and self._rate.idle and self._since is None and not counted:
+        late = () if self._late.is_as_at_first else (self._late.state(),)
+        if self._band.idle and self._rate.idle and self._since is None and not counted and not late:
             return None
-        return self._band.state(), self._rate.state(), self._since, self._from
+        return self._band.state(), self._rate.state(), self._since, self._from, *late
 
     def restore(self, state: Any) -> None:
         """Take over what `state` returned, under these limits or others: the next value is judged by these.
@@ -120,6 +159,8 @@ class LimitWatch:
         Raises:
             ValueError, TypeError: If it is not that.
         """
-        band, rate, self._since, self._from = state
+        band, rate, self._since, self._from, *late = state
         self._band.restore(band)
         self._rate.restore(rate)
+        for each in late:
+            self._late.restore(each)

@@ -131,8 +131,9 @@ class SeriesModel:
 
         Readings of equal times are judged and learned in the order of their arrival. One that is older than the last,
         or that was seen (the last 64 of its time are remembered), or not finite, or beyond 1e30 where no limit is set,
-        is skipped and counted. So is one that is ahead of its arrival, unless the last was, too: learned, it would make
-        older than the last all that come until then. One beyond ``low`` or ``high`` is neither scored nor learned.
+        is skipped and counted: the limits alone judge what is older. So is one that is ahead of its arrival, unless
+        the last was, too: learned, it would make older than the last all that come until then. One beyond ``low`` or
+        ``high`` is neither scored nor learned.
 
         Args:
             event_time: Seconds since the Unix epoch.
@@ -152,7 +153,7 @@ class SeriesModel:
             marks, (mark,) = _marks(self._newest), _marks(newest)
             if event_time != self.last_time or mark in marks:
                 self.skipped += 1
-                return ()
+                return self._observe_late(event_time, value, reading) if event_time < self.last_time else ()
             newest = (*marks[1 - _REMEMBERED :], mark)
         if not self._low <= value <= self._high:
             return self._observe_limits(event_time, value, newest, reading, others)
@@ -210,6 +211,17 @@ class SeriesModel:
         self.nats = nats = self._detector.surprise(value, time)
         return changes if nats < self._quiet else changes + self._judge(time, value, nats)
 
+    def _observe_late(self, time: float, value: float, reading: Reading | None) -> tuple[AnomalyChange, ...]:
+        """Judge a value that is older than the newest by the limits; a condition asks its own reading only."""
+        limits = self._limits
+        if limits is None or not limits.rules.of_values or not isfinite(value):
+            return ()
+        held = held_at(limits.rules, time, {} if reading is None else reading.values, None)
+        changes = limits.step_late(time, value, self._detector.seen, held)
+        self._whole = True
+        self._attend()
+        return changes
+
     def limit_by(self, rules: LimitRules | None) -> bool:
         """Judge by these limits from now on; what others have raised is cleared by the first value within these.
 
@@ -225,6 +237,8 @@ class SeriesModel:
         before = None if old is None else old.state()
         self._limits = None if rules is None else LimitWatch(rules)
         self._restore_limits(before)
+        if self._limits is not None:
+            self._limits.judge_anew()
         if self._limits is not None and self._limits.is_over:
             self._limits = None
         self._attend()

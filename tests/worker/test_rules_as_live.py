@@ -58,7 +58,10 @@ LAST = frozenset(f"boiler-last-{number}" for number in range(16))  # some in eac
 
 
 def day() -> Iterator[Sent]:
-    """Sensors that swing over their limit and back, some readings late or twice, one gone for a while; ticks."""
+    """Sensors that swing over their limit and back, some readings late or twice, one gone for a while; ticks.
+
+    A gateway sends its newest reading first, and then hours in which its boiler was too hot.
+    """
     for minute in range(MINUTES):
         now = EPOCH + 60.0 * minute
         for sensor in range(SENSORS):
@@ -77,6 +80,11 @@ def day() -> Iterator[Sent]:
         at = EPOCH + 60.0 * (MINUTES + step)
         for name in sorted(LAST):
             yield Sent(name.encode(), encode(Reading(name, at, {"temperature": value})), round(at * 1000))
+    for minute in (MINUTES, 304, 301, 300, 302, 303):
+        kept = Reading(
+            "boiler-kept", EPOCH + 60.0 * minute, {"temperature": 100.0 if minute == MINUTES else 130.0}
+        )
+        yield Sent(b"boiler-kept", encode(kept), round((EPOCH + 60.0 * MINUTES) * 1000))
     for minute in range(MINUTES + 4, MINUTES + 9):  # until the last windows of peers are compared
         now = EPOCH + 60.0 * minute
         yield Sent(None, encode(Tick(now, steady=60 * minute)), round(now * 1000))
@@ -90,6 +98,7 @@ async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
         **variables_of(kafka, topic_prefix),
         "WEIR_DETECTION__SERIES": json.dumps(LIMITS),
         "WEIR_KAFKA__PARTITIONS": "2",
+        "WEIR_KAFKA__RETENTION_DAYS": "36500",
         "WEIR_BRIDGE__TICK_SECONDS": "60",
     }
     del variables["WEIR_DETECTION__HIGH"], variables["WEIR_DETECTION__SEVERITY"]
