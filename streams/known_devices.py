@@ -80,6 +80,10 @@ class KnownDevices(dict[str, Device]):
         """List in what people and announcements differ, by sensor."""
         return [each for _, found in sorted(self._conflicts.items()) for each in found]
 
+    def conflicts_of(self, sensor_id: str) -> list[Conflict]:
+        """List in what people and announcements differ of a sensor."""
+        return list(self._conflicts.get(sensor_id, ()))
+
     def _put_together(self, sensor_id: str) -> None:
         announced = sorted(self.announced.get(sensor_id, {}).values(), key=_trust)
         said = self.said.get(sensor_id)

@@ -7,8 +7,9 @@ from faust.web import Request, Response, View
 
 from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import PATIENCE_SECONDS, asked_store
+from agents.views.watching.ranked import Ranked
 from agents.web.peers import ask_all
-from agents.web.queries import BadRequest, Listing, answer, read_number
+from agents.web.queries import BadRequest, Listing, answer, read_number, read_word, show_page
 from bridges.mongo.mongo_history import newest_of_device
 from streams.device_past import past_of
 from streams.device_states import DeviceState
@@ -22,10 +23,19 @@ DEFAULT_SPELLS = 20
 MOST_SPELLS = 500
 
 
+async def show_devices(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+    """Show people which devices there are, and which are not there."""
+    return show_page(view, cast("WorkerPages", pages).device_page)
+
+
 async def list_devices(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
-    """List devices by id, over all workers."""
+    """List devices by id, or the worst first, over all workers."""
     mine, listing = cast("WorkerPages", pages), Listing.of(request.query)
-    own = mine.watch.devices.page(listing, SensorChoice.of(request.query))
+    devices, choice = mine.watch.devices, SensorChoice.of(request.query)
+    if read_word(request.query, "sort", ("id", "worst")) == "worst":
+        own = devices.worst_page(Ranked.read(listing.after), listing.limit, choice)
+    else:
+        own = devices.page(listing, choice)
     return answer(view, await mine.listed(request, "/api/devices", listing, own))
 
 

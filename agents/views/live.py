@@ -11,8 +11,9 @@ import msgspec
 
 from agents.lane.core.state import WriteBehindState
 from agents.views.sensor_choice import SensorChoice
+from agents.views.watching.ranked import Ranked
 from agents.views.watching.recent import Recent
-from agents.views.worst_first import Ranked, WorstFirst
+from agents.views.worst_first import WorstFirst
 from agents.web.queries import Json, Page
 from agents.web.tables import found_row, owned_rows, sensor_rows
 from streams.counters.counter import Counter

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from agents.web.queries import LONGEST_TEXT, BadRequest, read_find
+from agents.web.queries import LONGEST_TEXT, BadRequest, read_find, read_word
 from streams.device_states import DeviceState, check_states
 from streams.errors import ConfigurationError
 from streams.place_counts import BELONGINGS
@@ -20,6 +20,7 @@ class SensorChoice(NamedTuple):
         under: Those at this place, or at one below it.
         without: Those of which none of these is known: ``place``, ``machine``, ``group``.
         measures: Those that measure this quantity.
+        differ: Only those of which people say something else than is announced.
     """
 
     prefix: str = ""
@@ -31,13 +32,14 @@ class SensorChoice(NamedTuple):
     under: str = ""
     without: frozenset[str] = frozenset()
     measures: str = ""
+    differ: bool = False
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "SensorChoice":
         """Read it from a request's parameters.
 
         Raises:
-            BadRequest: If there is no such state, or ``without`` names something else.
+            BadRequest: If there is no such state, or ``without`` or ``differ`` is something else.
 
         >>> SensorChoice.of({"under": "plant/hall 2", "without": "machine"}).without
         frozenset({'machine'})
@@ -48,7 +50,9 @@ class SensorChoice(NamedTuple):
         texts = {
             name: query.get(name, "")[:LONGEST_TEXT] for name in (*BELONGINGS, "prefix", "under", "measures")
         }
-        return cls(find=read_find(query), states=_read_states(query), without=without, **texts)
+        differ = read_word(query, "differ", ("no", "yes")) == "yes"
+        states = _read_states(query)
+        return cls(find=read_find(query), states=states, without=without, differ=differ, **texts)
 
 
 def _read_states(query: Mapping[str, str]) -> frozenset[DeviceState]:

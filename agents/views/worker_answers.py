@@ -73,14 +73,26 @@ class DeviceAnswer(TypedDict):
     interval: float | None
 
 
+class ConflictRow(TypedDict):
+    """In what people say something else of a device than is announced; what people say counts."""
+
+    field: str
+    said: Any
+    announced: Any
+    source: str
+
+
 class DeviceRow(DeviceAnswer):
-    """A device, by its id."""
+    """A device, by its id, and the quantities that it has measured; ``rank`` where the worst come first."""
 
     key: str
+    measures: list[str]
+    conflicts: list[ConflictRow]
+    rank: NotRequired[int]
 
 
 class DevicesAnswer(TypedDict):
-    """Devices by id; ``next`` is the ``after`` of the page that follows."""
+    """Devices; ``next`` is the ``after`` of the page that follows."""
 
     rows: list[DeviceRow]
     next: str | None

@@ -13,8 +13,8 @@ from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
 from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import SHORT_PATIENCE_SECONDS, asked_store
+from agents.views.watching.ranked import Ranked
 from agents.views.watching.watch import Watch
-from agents.views.worst_first import Ranked
 from agents.web.navigation import read_page
 from agents.web.peers import Answers, ask_all
 from agents.web.queries import (
@@ -64,6 +64,7 @@ class WorkerPages(Pages["WorkerApp"]):
         self.alarms = read_page("agents.views", "alarms.html", app.settings)
         self.place_page = read_page("agents.views", "places.html", app.settings)
         self.trace_page = read_page("agents.views", "trace.html", app.settings)
+        self.device_page = read_page("agents.views", "devices.html", app.settings)
         self.rule_page = read_page("agents.views", "rules.html", app.settings)
 
     async def start(self, view: View, request: Request) -> Response:
@@ -187,7 +188,7 @@ def _next(row: Json) -> str:
 
 
 # What chooses sensors, alike on each page that does (`SensorChoice`).
-CHOOSING = "?find=&state=&under=&place=&machine=&group=&without=&measures=&prefix="
+CHOOSING = "?find=&state=&under=&place=&machine=&group=&without=&measures=&differ=&prefix="
 ROUTES = (
     Route(
         "/",
@@ -230,10 +231,17 @@ ROUTES = (
         answers=answers.FindingsAnswer,
     ),
     Route(
+        "/devices",
+        device_pages.show_devices,
+        "a page for people: which devices there are, whether each is there, since when and why, and what differs from "
+        "what is announced",
+    ),
+    Route(
         "/api/devices",
         device_pages.list_devices,
-        "devices by id: whether each is there, since when and why, its name, place and units",
-        CHOOSING + "&after=&limit=",
+        "devices by id, or with `sort=worst` by state: whether each is there, since when and why, its name, place and "
+        "units, what it measures, and where people say something else than is announced (`conflicts`)",
+        CHOOSING + "&sort=&after=&limit=",
         answers=answers.DevicesAnswer,
     ),
     Route(

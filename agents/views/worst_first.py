@@ -7,18 +7,16 @@ A page takes what it shows from the front and looks at nothing behind it; only a
 shelved, suppressed or out of service does not come first: somebody has said that it need not.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from agents.views.alarm_pages import open_alarms, with_open_anomalies
 from agents.views.sensor_choice import SensorChoice
-from agents.web.queries import BadRequest
+from agents.views.watching.ranked import Ranked, in_states
 from streams.alarms.inhibiting import AlarmState
 from streams.device_states import DeviceState
-from streams.place_counts import ANOMALY_RANK, RANK_OF_STATE, RANKS
+from streams.place_counts import ANOMALY_RANK, RANKS
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
@@ -26,40 +24,6 @@ if TYPE_CHECKING:
 
 CALLING: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED, AlarmState.RETURNED)
 """States in which an alarm calls for somebody."""
-
-
-class Ranked(NamedTuple):
-    """A sensor's place in the order.
-
-    Args:
-        rank: 0 is the worst.
-        sensor_id: Of one rank they come by id.
-    """
-
-    rank: int
-    sensor_id: str
-
-    @classmethod
-    def read(cls, text: str) -> "Ranked":
-        """Read the place after which a page begins, as `written` has it; an empty text is before all.
-
-        Raises:
-            BadRequest: If it is none.
-
-        >>> Ranked.read(Ranked(3, "pump 7").written)
-        Ranked(rank=3, sensor_id='pump 7')
-        """
-        if not text:
-            return cls(-1, "")
-        rank, parted, sensor_id = text.partition(" ")
-        if not parted or not rank.isdecimal() or len(rank) > 2:
-            raise BadRequest(f"after must be the `next` of a page that has the worst first, got {text!r}")
-        return cls(int(rank), sensor_id)
-
-    @property
-    def written(self) -> str:
-        """The place as text: a page's ``next``."""
-        return f"{self.rank} {self.sensor_id}"
 
 
 class WorstFirst:
@@ -101,16 +65,13 @@ class WorstFirst:
         for rank, sensor_id in sorted((rank, sensor_id) for sensor_id, rank in raised.items()):
             yield Ranked(rank, sensor_id)
         told = self._devices.told
-        for state, rank in RANK_OF_STATE.items():
-            if rank < after.rank or (wanted and state not in wanted):
-                continue
-            known = self._devices.in_state[state]
-            rest: Iterable[str] = known
-            if rank == after.rank:
-                rest = islice(known, bisect_right(known, after.sensor_id), None)
-            if state is DeviceState.UNKNOWN:  # what the last look did not see yet
-                rest = merge(rest, sorted(each for each in names() if each not in told))
-            yield from (Ranked(rank, sensor_id) for sensor_id in rest if sensor_id not in raised)
+
+        def newer() -> Iterable[str]:
+            """List what the last look did not see yet."""
+            return sorted(each for each in names() if each not in told)
+
+        in_order = in_states(self._devices.in_state, after, wanted, newer)
+        yield from (each for each in in_order if each.sensor_id not in raised)
 
     def _raised(self) -> Mapping[str, int]:
         """Return the rank of each sensor of which an alarm calls, or an anomaly is open."""

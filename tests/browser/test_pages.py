@@ -10,6 +10,8 @@ PAGES = {
     "home": ("/", "#sensors tr.series"),
     "sensor": ("/?sensor=boiler-1&quantity=temperature&range=1mo", "#past-chart canvas"),
     "places": ("/places?unfold=plant&unfold=plant/hall%201", "#places [data-place='plant/hall 1/line 3']"),
+    "devices": ("/devices", "#devices tr[data-key=boiler-1]"),
+    "device": ("/devices?device=boiler-1", "#device dl"),
     "alarms": ("/alarms", "#alarms tr"),
     "rules": ("/rules", "#rules p"),
     "trace": ("/trace", "#ledger [data-balanced]"),
@@ -18,6 +20,7 @@ PAGES = {
 EMPTY = {
     "home": "#sensors .empty",
     "places": "#places .empty",
+    "devices": "#devices .empty",
     "alarms": "#none:not([hidden])",
     "rules": "#rules p",
     "trace": "#found .empty",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from agents.views.sensor_choice import SensorChoice
+from agents.views.watching.ranked import Ranked, in_states
 from agents.web.queries import Json, Listing, Page
 from agents.web.tables import sensor_rows
 from bridges.devices.device_presence import PRESENCE, take_presence
@@ -217,7 +218,23 @@ class DeviceWatch:
         is_meant = self.chooser(choice)
         after, limit = listing.after, listing.limit
         keys = list(islice((key for key in self.told if key > after and is_meant(key)), limit + 1))
-        return Page([(key, self.describe(key)) for key in keys[:limit]], more=len(keys) > limit)
+        return Page([(key, self.describe_whole(key)) for key in keys[:limit]], more=len(keys) > limit)
+
+    def worst_page(self, after: Ranked, limit: int, choice: SensorChoice) -> Page:
+        """List devices by state, the worst first, each with its ``rank``.
+
+        Args:
+            after: Only those behind this place.
+            limit: How many.
+            choice: Which devices.
+        """
+        is_meant = self.chooser(choice)
+        behind = (each for each in in_states(self.in_state, after, choice.states) if is_meant(each.sensor_id))
+        found = list(islice(behind, limit + 1))
+        rows = [
+            (each.sensor_id, {"rank": each.rank, **self.describe_whole(each.sensor_id)}) for each in found
+        ]
+        return Page(rows[:limit], more=len(found) > limit)
 
     def chooser(self, choice: SensorChoice) -> Callable[[str], bool]:
         """Return what tells of an id whether the sensor is meant.
@@ -246,6 +263,8 @@ class DeviceWatch:
             yield lambda sensor_id: not any(getattr(device_of(sensor_id), name, "") for name in without)
         if quantity:
             yield lambda sensor_id: quantity in measures.get(sensor_id, ())
+        if choice.differ:
+            yield lambda sensor_id: bool(self.devices.conflicts_of(sensor_id))
         if wanted := choice.find.casefold():
             yield lambda sensor_id: wanted in (texts.get(sensor_id) or sensor_id.casefold())
 
@@ -264,6 +283,18 @@ class DeviceWatch:
         known = as_registered(device)
         known["units"] = self._counters.units_with_rates(sensor_id, known["units"])
         return {**msgspec.to_builtins(told), **known}
+
+    def describe_whole(self, sensor_id: str) -> Json:
+        """Say of a device also what it has measured, and in what people and announcements differ."""
+        conflicts = [
+            {"field": each.field, "said": each.said, "announced": each.announced, "source": each.source}
+            for each in self.devices.conflicts_of(sensor_id)
+        ]
+        return {
+            **self.describe(sensor_id),
+            "measures": self.measures.get(sensor_id, ()),
+            "conflicts": conflicts,
+        }
 
     def refresh_gauges(self) -> None:
         """Bring the counts of the metrics up to date."""

@@ -12,10 +12,12 @@ function shareBar(counts) {
   return make("span", { class: "bar", role: "img", "aria-label": rankedInWords(counts), title: rankedInWords(counts) }, parts);
 }
 
-/** Where the sensors of a row are listed: of a place with what lies below it, of a row of what stands there itself, or of
-    none that is known. */
-function sensorsIn(row, by = "place", searched = {}) {
+/** What chooses the sensors of a row: of a place with what lies below it, of a row of what stands there itself, or of none
+    that is known. */
+function chosenBy(row, by, searched) {
   const parameter = row.itself ? "place" : { place: "under", quantity: "measures" }[by] || by;
   const nowhere = by === "quantity" ? { state: "unknown" } : { without: by };
-  return `/?${new URLSearchParams({ ...searched, ...(row.key ? { [parameter]: row.key } : nowhere) })}`;
+  return new URLSearchParams({ ...searched, ...(row.key ? { [parameter]: row.key } : nowhere) });
 }
+const sensorsIn = (row, by = "place", searched = {}) => `/?${chosenBy(row, by, searched)}`;
+const devicesIn = (row, by = "place", searched = {}) => `/devices?${chosenBy(row, by, searched)}`;

@@ -31,5 +31,10 @@ function short(number) {
   const size = Math.abs(number);
   return size !== 0 && (size < 0.001 || size >= 1e7) ? number.toExponential(2) : String(+number.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : 3));
 }
+function span(seconds) {
+  if (seconds < 120) return `${short(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${(seconds / 3600).toFixed(1)} h` : `${(seconds / 86400).toFixed(1)} d`;
+}
 const whole = number => Math.round(number).toLocaleString("en");
 const stamp = seconds => seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
