@@ -16,6 +16,7 @@ from agents.views.watching.recent import Recent
 from agents.views.worst_first import WorstFirst
 from agents.web.queries import Json, Page
 from agents.web.tables import found_row, owned_rows, sensor_rows
+from streams.alarms.raising import SensorAlarms
 from streams.counters.counter import Counter
 from streams.detection.sensor_models import SensorModels
 from streams.peers.limit_group import LimitGroup
@@ -57,11 +58,12 @@ class LiveState:
             "windows": lambda state: describe_windows(self._policy, state),
             "models": describe_models,
             "peers": describe_peers,
+            "alarms": describe_alarms,
         }
 
     @property
     def _states(self) -> tuple[WriteBehindState[Any] | None, ...]:
-        return self._app.windows, self._app.models, self._app.peers
+        return self._app.windows, self._app.models, self._app.peers, self._app.alarms
 
     def tables(self) -> list[str]:
         """List the names of the tables."""
@@ -120,7 +122,7 @@ class LiveState:
 
     def _with_rows(self) -> set[str]:
         """Return the sensors that have sent something."""
-        tables = [table for table in self.tables() if table != "peers"]
+        tables = [table for table in self.tables() if table in ("windows", "models")]
         # Without tables (a worker that only stores) what was seen lately is all that is known.
         names: set[str] = set() if tables else set(self._recent.sensors())
         for table in tables:
@@ -220,6 +222,15 @@ def describe_models(models: SensorModels) -> Json:
 
 def _describe_counters(counters: Mapping[str, Counter]) -> Json:
     return {quantity: counter.described() for quantity, counter in sorted(counters.items())}
+
+
+def describe_alarms(state: SensorAlarms) -> Json:
+    """Describe the alarms of a sensor, or what concerns all sensors of a partition."""
+    told: Json = {
+        "alarms": [msgspec.to_builtins(alarm) for _, alarm in sorted(state.alarms.items())],
+        "inhibitions": [msgspec.to_builtins(each) for each in state.inhibitions],
+    }
+    return told | ({"ticked_at": state.ticked_at} if state.ticked_at else {})
 
 
 def describe_peers(state: PeerState) -> Json:

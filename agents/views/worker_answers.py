@@ -360,12 +360,6 @@ class LedgerAnswer(TypedDict):
     missing: list[str]
 
 
-class TablesAnswer(TypedDict):
-    """Names of tables."""
-
-    tables: list[str]
-
-
 class TableAnswer(TypedDict):
     """Rows of a table, each as its table describes it; ``next`` is the ``after`` of the page that follows."""
 

@@ -7,7 +7,7 @@ from faust.web import Request, Response, View
 
 from agents.views import alarm_pages, device_pages, history_pages, ledger, overview, place_pages
 from agents.views import worker_answers as answers
-from agents.views.inside import trace_answers, trace_pages
+from agents.views.inside import table_answers, table_pages, trace_answers, trace_pages
 from agents.views.live import LiveState
 from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
 from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
@@ -63,6 +63,7 @@ class WorkerPages(Pages["WorkerApp"]):
         self.home = read_page("agents.views", "home.html", app.settings)
         self.alarms = read_page("agents.views", "alarms.html", app.settings)
         self.place_page = read_page("agents.views", "places.html", app.settings)
+        self.table_page = read_page("agents.views", "tables.html", app.settings)
         self.trace_page = read_page("agents.views", "trace.html", app.settings)
         self.device_page = read_page("agents.views", "devices.html", app.settings)
         self.rule_page = read_page("agents.views", "rules.html", app.settings)
@@ -102,10 +103,6 @@ class WorkerPages(Pages["WorkerApp"]):
             return not_found(view, f"sensor: {sensor_id}")
         anomalies = self.watch.anomalies.newest(100, sensor_id)
         return answer(view, {**found, "anomalies": anomalies or found.get("anomalies", [])})
-
-    async def tables(self, view: View, request: Request) -> Response:
-        """List the names of the tables."""
-        return answer(view, {"tables": self.state.tables()})
 
     async def table(self, view: View, request: Request, table: str) -> Response:
         """List rows of a table by key, over all workers."""
@@ -291,13 +288,45 @@ ROUTES = (
         "what `/api/rules/try` has as `rules`. For whom `/api/actions` is",
         posts=True,
     ),
-    Route("/api/tables", WorkerPages.tables, "names of the tables", answers=answers.TablesAnswer),
+    Route(
+        "/tables",
+        table_pages.show_tables,
+        "a page for people: which tables there are, any row of them in words, its history, what a replay makes of it",
+    ),
+    Route(
+        "/api/tables",
+        table_pages.list_tables,
+        "the tables: what each holds, of which topic it is made, its changelog, and how many rows all workers have",
+        answers=table_answers.TablesAnswer,
+    ),
     Route(
         "/api/tables/{table}",
         WorkerPages.table,
         "rows of a table by key",
         "?prefix=&after=&limit=",
         answers=answers.TableAnswer,
+    ),
+    Route(
+        "/api/tables/{table}/row",
+        table_pages.show_row,
+        "one row in words, whichever worker has it: that worker, partition, offsets, and each part with what it means",
+        "?key=",
+        answers=table_answers.RowAnswer,
+    ),
+    Route(
+        "/api/tables/{table}/history",
+        table_pages.show_history,
+        "the newest records of a row in its changelog, newest first: when, where, and what each changed",
+        "?key=&limit=",
+        answers=table_answers.RowHistory,
+    ),
+    Route(
+        "/api/tables/{table}/replayed",
+        table_pages.show_replayed,
+        "what a replay of the log up to the newest checkpoint makes of a row, against what the table holds; reads the "
+        "log for 30 s at most",
+        "?key=",
+        answers=table_answers.RowReplayed,
     ),
     Route(
         "/api/quality",

@@ -87,6 +87,7 @@ _TEXTS: Final = {
     "/metrics": "text/plain",
     "/places": "text/html",
     "/rules": "text/html",
+    "/tables": "text/html",
     "/trace": "text/html",
 }
 """Pages whose answers are not JSON."""
@@ -103,6 +104,7 @@ _PART: Final = re.compile(r"\{(\w+)\}")
 _NEEDED: Final = {
     **dict.fromkeys(("/api/history", "/api/rules/try", "/api/findings"), ("sensor", "quantity")),
     "/api/devices/history": ("sensor",),
+    **dict.fromkeys((f"/api/tables/{{table}}/{part}" for part in ("row", "history", "replayed")), ("key",)),
 }
 """Parameters that must be given."""
 _SEVERAL: Final = {"/api/history": ("sensor",), "/api/places": ("unfold",)}

@@ -27,6 +27,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "/api/history": {**SERIES, "from": "2001-01-01", "points": 20},
     "/api/findings": SERIES,
     "/api/devices/history": {"sensor": "boiler-1"},
+    **{f"/api/tables/{{table}}/{each}": {"key": "boiler-1"} for each in ("row", "history", "replayed")},
     "/api/trace": {"sensor": "boiler-1", "at": "2001-01-01"},
 }
 TYPED = [

@@ -14,6 +14,7 @@ PICTURES = {
     "page-home": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 820)),
     "page-limit": ("worker", "/?sensor=boiler-1&quantity=temperature&range=1mo", (1280, 700)),
     "page-alarms": ("worker", "/alarms", (1280, 420)),
+    "page-tables": ("worker", "/tables?table=windows&key=boiler-1", (1280, 900)),
     "page-trace": ("worker", "/trace", (1280, 860)),
     "page-devices": ("worker", "/devices?device=boiler-1", (1280, 620)),
     "page-rules": ("worker", "/rules", (1280, 360)),
@@ -28,7 +29,7 @@ def make(plant: Plant, new_page, name: str) -> None:
     port = (plant.analysis if process == "analysis" else plant.worker).port
     page = new_page(f"http://127.0.0.1:{port}{path}", size=size).page
     page.wait_for_selector(
-        "#history canvas" if process == "analysis" else "#balance.good, #alarms tr, article, #device dl"
+        "#history canvas" if process == "analysis" else "#balance.good, #alarms tr, article, #device dl, #records li"
     )
     if name == "page-trace":
         trace_the_alarm(plant, page)

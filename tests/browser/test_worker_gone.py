@@ -38,9 +38,10 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.await_analysed()
     worker, analysis = (f"http://127.0.0.1:{each.port}" for each in (plant.worker, plant.analysis))
     home = new_page(f"{worker}/", refused=True)
-    alarms, places, trace, devices, models = (
+    alarms, places, tables, trace, devices, models = (
         new_page(f"{worker}/alarms", refused=True),
         new_page(f"{worker}/places", refused=True),
+        new_page(f"{worker}/tables?table=models&key=boiler-1", refused=True),
         new_page(f"{worker}/trace", refused=True),
         new_page(f"{worker}/devices?device=boiler-1", refused=True),
         new_page(f"{analysis}/#boiler-1/temperature", scheme="dark", refused=True),
@@ -56,6 +57,7 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
         (home, "#gone"),
         (alarms, "#wrong"),
         (places, "#wrong"),
+        (tables, "#wrong"),
         (trace, "#wrong"),
         (devices, "#wrong"),
         (models, "#gone"),
@@ -71,7 +73,7 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.analysis.start()
     plant.await_ready(plant.worker, plant.analysis)
     gone = "#wrong:not(:empty)"
-    for opened, alert in ((home, "#gone"), (alarms, gone), (places, gone), (trace, gone), (devices, gone)):
+    for opened, alert in ((home, "#gone"), (alarms, gone), (places, gone), (tables, gone), (trace, gone), (devices, gone)):
         opened.page.wait_for_selector(alert, state="hidden")
 
 
@@ -88,6 +90,7 @@ def test_a_page_that_has_nothing_new_to_show_costs_little(plant: Plant, new_page
         (plant.worker.port, "/"),
         (plant.worker.port, "/alarms"),
         (plant.worker.port, "/places"),
+        (plant.worker.port, "/tables?table=models&key=boiler-1"),
         (plant.worker.port, "/trace"),
         (plant.worker.port, "/devices"),
         (plant.analysis.port, "/"),

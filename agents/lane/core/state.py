@@ -246,6 +246,23 @@ class WriteBehindState(Generic[S]):
         """Return the state of a row as the plain values that are written of it."""
         return self._form.to_state(row.state)
 
+    def rows_in(
+        self, newest: dict[bytes, bytes], partition: int, beside: Mapping[str, Row[S]] | None = None
+    ) -> dict[str, Row[S]]:
+        """Return the rows that values of a changelog make; those of the table stay as they are.
+
+        Args:
+            newest: The newest value of each key; emptied.
+            partition: Of the changelog.
+            beside: Rows that count beside them, as the rules of a partition do.
+
+        Raises:
+            ConfigurationError: If they cannot be read.
+        """
+        rows = dict(beside or {})
+        self._form.restore(newest, partition, rows, self._rebuild)
+        return rows
+
     def keep_only(self, partitions: Set[int]) -> None:
         """Note that rows of other partitions are somebody else's now: they have to be read back before they count."""
         self.owned &= partitions
