@@ -15,6 +15,13 @@ def slide(page, name: str, below: float) -> float:
     return float(number)
 
 
+def apply(page, by: str, why: str) -> None:
+    """Fill in who and why, and put in force by keyboard what was tried."""
+    page.fill("#apply [name=by]", by)
+    page.fill("#apply [name=why]", why)
+    page.press("#apply [name=why]", "Enter")
+
+
 def test_a_limit_is_tried_over_last_month_and_applied_and_the_next_alarm_names_it(
     plant: Plant, new_page
 ) -> None:
@@ -25,9 +32,7 @@ def test_a_limit_is_tried_over_last_month_and_applied_and_the_next_alarm_names_i
     page.select_option("#limit [name=days]", "30")
     high = slide(page, "high", LIMIT)
     page.wait_for_selector(f"#tried b:has-text('{len(HOT_DAYS)} alarms')")
-    page.fill("#apply [name=by]", "Ada")
-    page.fill("#apply [name=why]", "the new valve is good for ninety")
-    page.press("#apply [name=why]", "Enter")
+    apply(page, "Ada", "the new valve is good for ninety")
     page.wait_for_selector("#applied:has-text('In force from now on')")
     fingerprint = page.text_content("#applied").split("rule ")[1].split(":")[0]
     page.wait_for_selector("#in-force:has-text('applied by Ada: the new valve is good for ninety')")
@@ -53,9 +58,7 @@ def test_who_has_not_seen_the_rules_in_force_does_not_change_them(plant: Plant, 
     page.fill("#limit [name=high]", "40")
     page.wait_for_selector("#apply:visible")
     page.evaluate("rulesSeen = '0'.repeat(24)")
-    page.fill("#apply [name=by]", "Bob")
-    page.fill("#apply [name=why]", "it gets warm in here")
-    page.click("#apply button")
+    apply(page, "Bob", "it gets warm in here")
     page.wait_for_selector("#applied .bad:has-text('changed meanwhile')")
     assert "no limit is in force" in page.text_content("#in-force")
 
@@ -71,9 +74,7 @@ def test_how_often_and_while_what_are_tried_on_each_reading_and_applied(plant: P
     page.fill("#limit [name=within_minutes]", "5")
     page.fill("#limit [name=when]", "temperature > 0")
     page.wait_for_selector("#tried:has-text('From each reading: each of')")
-    page.fill("#apply [name=by]", "Ada")
-    page.fill("#apply [name=why]", "only what lasts")
-    page.click("#apply button")
+    apply(page, "Ada", "only what lasts")
     page.wait_for_selector("#applied:has-text('In force from now on')")
     page.wait_for_selector("#in-force:has-text('times 3, within seconds 300, while temperature > 0')")
     # What is in force is in the form; what is taken out of it is taken away.
@@ -82,9 +83,7 @@ def test_how_often_and_while_what_are_tried_on_each_reading_and_applied(plant: P
     until(lambda: count.input_value() == "3", "the form has the rule in force")
     again.fill("#limit [name=count]", "")
     again.wait_for_selector("#tried:has-text('It would have raised')")
-    again.fill("#apply [name=by]", "Bob")
-    again.fill("#apply [name=why]", "what comes and goes, too")
-    again.click("#apply button")
+    apply(again, "Bob", "what comes and goes, too")
     again.wait_for_selector("#applied:has-text('In force from now on')")
     again.wait_for_selector("#in-force:has-text('while temperature > 0'):not(:has-text('times'))")
     assert opened.flaws() == []
