@@ -310,6 +310,8 @@ def _why_not_exact(trial: _Tried, tried: SeriesTrial, each: _EachReading | None)
             yield f"{whole.when} was asked of means of windows, since there are too many readings, or too few"
         if whole is not None and whole.of_rate:
             yield "the limit of change was left aside: windows do not tell it"
+        if whole is not None and whole.of_forecast:
+            yield "the limit of forecasts was left aside: it asks for each reading"
     if whole is not None and (whole.of_silence or whole.of_peers):
         yield "limits of silence and of peers are left aside here; they stay when this is applied"
 

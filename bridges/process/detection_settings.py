@@ -88,6 +88,15 @@ class DetectionSettings(Section):
     peers_of: str = _DEFAULT.peers_of
     """Which group that is: empty, the series of that quantity that have the same pattern; ``group``, those whose ids
     have the same beginning, up to the last colon; else those of another pattern, which this one joins."""
+    forecast_above: float | None = _DEFAULT.forecast_above
+    """Limit of where a series is expected to go: told before it is beyond, once ``forecast_share`` of its own forecasts
+    went so far; nothing before it has been watched for two days."""
+    forecast_below: float | None = _DEFAULT.forecast_below
+    """The same below it."""
+    forecast_hours: float = _DEFAULT.forecast_hours
+    """How far ahead, 1 to 72 hours."""
+    forecast_share: float = _DEFAULT.forecast_share
+    """How often such forecasts have to come true, 0.5 to 0.95."""
     peer_rules: bool = False
     """Whether rules in the log may set limits of peers, too: the stage that compares them runs then. Where the settings
     say who peers are, or set such a limit, it runs anyway."""

@@ -71,6 +71,6 @@ def kind_of(anomaly: Anomaly) -> str:
     """Return the kind of an anomaly's alarm: a series can have one of each.
 
     >>> sorted(ALARM_KINDS)
-    ['anomaly', 'deviation', 'late', 'limit', 'peers', 'rate', 'relation', 'silence']
+    ['anomaly', 'deviation', 'forecast', 'late', 'limit', 'peers', 'rate', 'relation', 'silence']
     """
     return cause_apart(anomaly.cause) or ANOMALY

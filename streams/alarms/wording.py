@@ -7,7 +7,7 @@ from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.analysis.findings import duration
 from streams.detection.causes import PEERS, RELATION
-from streams.detection.limit_rules import DEVIATION, LATE, SILENCE
+from streams.detection.limit_rules import DEVIATION, FORECAST, LATE, SILENCE
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
 
@@ -20,6 +20,7 @@ _CAUSES: Final = {
     RELATION: "no longer follows its other quantities",
     DEVIATION: "is too far from its peers",
     LATE: "was beyond its limit, as readings say that came late",
+    FORECAST: "is expected to cross its limit",
 }
 
 

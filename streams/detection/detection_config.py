@@ -24,12 +24,23 @@ from streams.detection.verdicts import USUAL_INTERVAL, Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
 from streams.records.room import Room
-from streams.records.rule_parts import MOST_COUNTED, USUAL_AGE, AppliedRule, Severity, condition_of
+from streams.records.rule_parts import (
+    MOST_COUNTED,
+    USUAL_AGE,
+    USUAL_HOURS,
+    USUAL_SHARE,
+    AppliedRule,
+    ForecastHours,
+    ForecastShare,
+    Severity,
+    condition_of,
+)
 
 _WEEK = 7 * 86400.0
 _LIMITS = (
     "low", "high", "deadband", "delay_seconds", "rise_per_hour", "fall_per_hour", "rate_seconds",
     "silent_after_seconds", "silent_after_gaps", "within_seconds", "when_seconds", "above_peers", "below_peers",
+    "forecast_above", "forecast_below", "forecast_hours", "forecast_share",
 )  # fmt: skip
 LIMIT_FIELDS = (*_LIMITS, "severity", "count", "when", "peers_of")
 """What a configuration says of limits; all else is the detector's and the verdict's."""
@@ -84,6 +95,10 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         above_peers, below_peers: Limits of how far the mean of a window may lie over and under the median of its peers.
         peers_of: Whose median that is: empty, of the series that have the same pattern; ``group``, of those whose ids
             have the same beginning, up to the last colon; else of those of another pattern, which this one joins.
+        forecast_above, forecast_below: Limits of where the series is expected to go within ``forecast_hours``: told
+            before it is there, if ``forecast_share`` of its own forecasts went so far.
+        forecast_hours: 1 to 72.
+        forecast_share: How often such forecasts have to come true, 0.5 to 0.95.
         peers: With what the series is compared, window by window (`streams.peers`): ``pattern``, the series of its
             quantity that have the same pattern; ``group``, those whose ids have the same beginning, up to the last
             colon; ``none``.
@@ -124,6 +139,10 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     above_peers: Annotated[float, Meta(gt=0)] | None = None
     below_peers: Annotated[float, Meta(gt=0)] | None = None
     peers_of: str = ""
+    forecast_above: float | None = None
+    forecast_below: float | None = None
+    forecast_hours: ForecastHours = USUAL_HOURS
+    forecast_share: ForecastShare = USUAL_SHARE
     peers: Literal["none", "pattern", "group"] = "none"
     follows: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
     counter: CounterRules | bool = False
@@ -153,6 +172,9 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
                 f"deadband must be less than above_peers + below_peers, {apart:g}, got {self.deadband:g}: "
                 "no value would ever be back within"
             )
+        below, above = self.forecast_below, self.forecast_above
+        if below is not None and above is not None and below >= above:
+            raise ValueError(f"forecast_below must be less than forecast_above, got {below} and {above}")
         if self.low is None or self.high is None:
             return
         if self.low >= self.high:
@@ -226,6 +248,10 @@ def limit_rules_of(told: DetectionConfig | AppliedRule, rule: str = "") -> Limit
         below_peers=inf if told.below_peers is None else told.below_peers,
         above_peers=inf if told.above_peers is None else told.above_peers,
         peers_of=told.peers_of,
+        ahead_below=-inf if told.forecast_below is None else told.forecast_below,
+        ahead_above=inf if told.forecast_above is None else told.forecast_above,
+        ahead=3600 * told.forecast_hours,
+        ahead_share=told.forecast_share,
         severity=told.severity,
         rule=rule,
     )

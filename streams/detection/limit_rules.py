@@ -11,9 +11,10 @@ LIMIT: Final = "limit"
 RATE: Final = "rate"
 SILENCE: Final = "silence"
 DEVIATION: Final = "deviation"
+FORECAST: Final = "forecast"
 LATE: Final = "late"
 """Beyond ``low`` or ``high``, told by readings that came late: see `streams.detection.late_breaches`."""
-LIMIT_CAUSES: Final = frozenset({LIMIT, RATE, SILENCE, DEVIATION, LATE})
+LIMIT_CAUSES: Final = frozenset({LIMIT, RATE, SILENCE, DEVIATION, FORECAST, LATE})
 """Causes of anomalies that a limit raised; all others are the detector's."""
 
 
@@ -33,6 +34,9 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         when_seconds: How old their values may be, in event time.
         below_peers, above_peers: How far it may lie under and over the median of its peers, by means of windows.
         peers_of: Who those are: see `streams.peers.peer_limits`.
+        ahead_below, ahead_above: What it must not be expected to cross: see `streams.detection.forecast_watch`.
+        ahead: Within how many seconds.
+        ahead_share: How often such forecasts must come true.
         severity: Told with each anomaly.
         rule: Fingerprint of the change of rules that set them, told with each anomaly; empty: the settings did.
     """
@@ -53,13 +57,17 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
     below_peers: float = inf
     above_peers: float = inf
     peers_of: str = ""
+    ahead_below: float = -inf
+    ahead_above: float = inf
+    ahead: float = 0.0
+    ahead_share: float = 0.0
     severity: Severity = "warning"
     rule: str = ""
 
     @property
     def limits(self) -> bool:
         """Whether there is any limit."""
-        return self.of_values or self.of_rate or self.of_silence or self.of_peers
+        return self.of_values or self.of_rate or self.of_silence or self.of_peers or self.of_forecast
 
     @property
     def of_values(self) -> bool:
@@ -82,9 +90,14 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         return self.below_peers < inf or self.above_peers < inf
 
     @property
+    def of_forecast(self) -> bool:
+        """Whether there is a limit of where it is expected to go."""
+        return self.ahead_below > -inf or self.ahead_above < inf
+
+    @property
     def of_readings(self) -> bool:
         """Whether there is a limit that each reading of the series is judged by."""
-        return self.of_values or self.of_rate
+        return self.of_values or self.of_rate or self.of_forecast
 
 
 def in_words_beside(count: int, within: float, when: str) -> str:

@@ -18,12 +18,14 @@ value beyond while it does not is as one within, and ends an anomaly; one of whi
 
 The rate is taken from a reading to the first one that is at least ``rate_seconds`` later, from there to the next, and
 so on: what lies between is not looked at. Values of readings that come late are judged apart, by event time
-(`streams.detection.late_breaches`). Times are event times; there is no clock here. A third kind, that a series
-must send something, is watched elsewhere (`streams.detection.silence`): what sends nothing makes no step here.
+(`streams.detection.late_breaches`). Times are event times; there is no clock here. A third kind, of where the values
+are expected to go (cause ``forecast``), is in `streams.detection.forecast_watch`. A fourth, that a series must send
+something, is watched elsewhere (`streams.detection.silence`): what sends nothing makes no step here.
 """
 
 from typing import Any, Final
 
+from streams.detection.forecast_watch import ForecastWatch
 from streams.detection.late_breaches import NEAR_SECONDS, LateBreaches
 from streams.detection.limit_band import NO_CONDITION, ConditionHeld, LimitBand, SignalTold
 from streams.detection.limit_rules import LIMIT, RATE, LimitRules
@@ -41,12 +43,13 @@ class LimitWatch:
     [[], [('raised', 60.0, 130.0)], [], [('cleared', 180.0, 130.0)], [('raised', 240.0, 121.0)]]
     """
 
-    __slots__ = ("_band", "_from", "_late", "_rate", "_since", "rules")
+    __slots__ = ("_band", "_forecast", "_from", "_late", "_rate", "_since", "rules")
 
     def __init__(self, rules: LimitRules) -> None:
         self.rules = rules
         self._band = LimitBand(rules, LIMIT, rules.low, rules.high, rules.deadband)
         self._rate = LimitBand(rules, RATE, -rules.fall, rules.rise, 0.0)
+        self._forecast = ForecastWatch(rules) if rules.of_forecast else None
         self._since: float | None = None  # the reading from which the rate is taken: its event time ...
         self._from = 0.0  # ... and value
         self._late = LateBreaches()
@@ -54,22 +57,39 @@ class LimitWatch:
     @property
     def idle(self) -> bool:
         """Whether a value between ``low`` and ``high`` would change nothing: the caller may then skip `step`."""
-        return self._band.idle and self._rate.idle and self._late.change is None and not self.rules.of_rate
+        return (
+            self._band.idle
+            and self._rate.idle
+            and self._forecast is None
+            and self._late.change is None
+            and not self.rules.of_rate
+        )
 
     @property
     def is_over(self) -> bool:
         """Whether there is no limit, and nothing to be cleared of limits before: the series needs no watch."""
-        return not self.rules.limits and self._band.idle and self._rate.idle and self._late.change is None
+        return not self.rules.limits and self._band.idle and self._rate.idle and not self._open_beside
 
     @property
     def open(self) -> tuple[AnomalyChange, ...]:
         """The open anomalies."""
-        return tuple(each.change for each in (self._band, self._rate, self._late) if each.change is not None)
+        of_values = tuple(each.change for each in (self._band, self._rate) if each.change is not None)
+        return of_values + self._open_beside
+
+    @property
+    def _open_beside(self) -> tuple[AnomalyChange, ...]:
+        late = () if self._late.change is None else (self._late.change,)
+        return late if self._forecast is None else late + self._forecast.open
 
     @property
     def late_told(self) -> tuple[tuple[float, float], ...]:
         """From when to when values were beyond that have been told: event times, of the newest few."""
         return self._late.told
+
+    @property
+    def forecast(self) -> dict[str, Any] | None:
+        """What is known of where the series will go, for views; ``None`` if no limit asks for it."""
+        return None if self._forecast is None else self._forecast.told()
 
     def within(self, value: float) -> bool:
         """Tell whether a value lies between ``low`` and ``high``."""
@@ -97,6 +117,11 @@ class LimitWatch:
         changes = self._late.clear(time) + changes
         if rules.of_rate or not self._rate.idle:
             changes += self._step_rate(time, value, seen, held)
+        if self._forecast is not None:
+            told = "" if self._band.change is None else self._band.change.direction
+            changes += self._forecast.step(time, value, seen, held, told)
+            if not rules.of_forecast:  # what others had raised is cleared
+                self._forecast = None
         return changes
 
     def step_late(
@@ -143,15 +168,19 @@ class LimitWatch:
         """Tell whether a value was beyond, but not known whether the condition held, since last asked."""
         found = self._band.unjudged or self._rate.unjudged
         self._band.unjudged = self._rate.unjudged = False
+        if self._forecast is not None:
+            found, self._forecast.unjudged = found or self._forecast.unjudged, False
         return found
 
     def state(self) -> tuple[Any, ...] | None:
         """Return the state as plain values, for `restore`; ``None`` if it is as at first."""
         counted = self._band.counted or self._rate.counted
-        late = () if self._late.is_as_at_first else (self._late.state(),)
-        if self._band.idle and self._rate.idle and self._since is None and not counted and not late:
+        forecast = None if self._forecast is None else self._forecast.state()
+        late = None if self._late.is_as_at_first else self._late.state()
+        beside = () if forecast is None and late is None else (forecast, late)
+        if self._band.idle and self._rate.idle and self._since is None and not counted and not beside:
             return None
-        return self._band.state(), self._rate.state(), self._since, self._from, *late
+        return self._band.state(), self._rate.state(), self._since, self._from, *beside
 
     def restore(self, state: Any) -> None:
         """Take over what `state` returned, under these limits or others: the next value is judged by these.
@@ -159,8 +188,12 @@ class LimitWatch:
         Raises:
             ValueError, TypeError: If it is not that.
         """
-        band, rate, self._since, self._from, *late = state
+        band, rate, self._since, self._from, *beside = state
         self._band.restore(band)
         self._rate.restore(rate)
-        for each in late:
-            self._late.restore(each)
+        forecast, late = beside or (None, None)
+        if forecast is not None:
+            self._forecast = ForecastWatch(self.rules)
+            self._forecast.restore(forecast)
+        if late is not None:
+            self._late.restore(late)

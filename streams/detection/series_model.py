@@ -314,6 +314,11 @@ class SeriesModel:
             "open": self.open,
             "anomalies": [msgspec.structs.asdict(change) for change in self.anomalies],
             "skipped": self.skipped,
+            **(
+                {}
+                if self._limits is None or self._limits.forecast is None
+                else {"forecast": self._limits.forecast}
+            ),
         }
 
     peek = expected_band

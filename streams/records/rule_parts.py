@@ -28,6 +28,13 @@ MOST_COMPARISONS: Final = 8
 USUAL_AGE: Final = 600.0
 """Seconds: a quantity that a condition names may be known from so long before, if nothing else is said."""
 
+USUAL_HOURS: Final = 6.0
+"""How far ahead a limit of forecasts looks, if nothing else is said."""
+USUAL_SHARE: Final = 0.9
+"""How often such forecasts must come true, if nothing else is said."""
+ForecastHours = Annotated[float, Meta(ge=1, le=72)]
+ForecastShare = Annotated[float, Meta(ge=0.5, le=0.95)]
+
 _Count = Annotated[int, Meta(ge=1, le=MOST_COUNTED)]
 _Holds = Callable[[float, float], bool]
 _OPERATORS: Final[Mapping[str, _Holds]] = {
@@ -170,7 +177,8 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     Args:
         pattern: Of ``sensor id/quantity``, with ``*``, ``?`` and ``[...]`` as in file names.
         low, high, deadband, delay_seconds, rise_per_hour, fall_per_hour, rate_seconds, silent_after_seconds,
-            silent_after_gaps, severity, count, within_seconds, when, when_seconds, above_peers, below_peers, peers_of:
+            silent_after_gaps, severity, count, within_seconds, when, when_seconds, above_peers, below_peers, peers_of,
+            forecast_above, forecast_below, forecast_hours, forecast_share:
             As in section ``detection`` of the settings. Without any limit it has none.
     """
 
@@ -192,6 +200,10 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     above_peers: _Rate | None = None
     below_peers: _Rate | None = None
     peers_of: Annotated[str, Meta(max_length=LONGEST_PATTERN)] = ""
+    forecast_above: _Limit | None = None
+    forecast_below: _Limit | None = None
+    forecast_hours: ForecastHours = USUAL_HOURS
+    forecast_share: ForecastShare = USUAL_SHARE
 
     @property
     def compares_peers(self) -> bool:

@@ -115,10 +115,12 @@ class Anomaly(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         score: The peak so far, in [0, 1]: one minus the tail probability.
         value: The value at the peak; ``expected``, ``lower`` and ``upper`` say what was expected then. A limit expects
             nothing, and its band is what it allows; one of peers expects their median, and its value is the mean of a
-            window. Of a silence they are seconds, and all times are ingest times.
+            window; one of forecasts expects how far the series will go. Of a silence they are seconds, and all times
+            are ingest times.
         cause: Which residual of the detector was surprised; ``limit``, ``late`` (by readings that came late), ``rate``,
-            ``silence`` or ``deviation`` (from the median of its peers) if a limit was crossed; ``peers`` or
-            ``relation`` if it left those who say what was expected. One of each can be open at a time.
+            ``silence`` or ``deviation`` (from the median of its peers) if a limit was crossed, ``forecast`` if one is
+            expected to be; ``peers`` or ``relation`` if it left those who say what was expected. One of each can be
+            open at a time.
         seen: Readings that the model had seen.
         severity: Of the limit, ``info``, ``warning`` or ``critical``; none for what the detector found.
         rule: Fingerprint of the change of rules that set the limit; none if the settings did.

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Final, NamedTuple
 
+from streams.ahead.crossing_forecast import LEAST_ERRORS
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
@@ -86,6 +87,12 @@ def remarks_of(
             "MongoDB have none, nor have logs of bridges before silence was a limit)"
         )
         yield RuleRemark(rule.name, NOTE, "silence_not_tried", text)
+    if rule.limits.of_forecast:
+        text = (
+            f"its forecasts learn first: until {LEAST_ERRORS} of them have passed, two days at least after the first "
+            "reading, nothing can be told by them"
+        )
+        yield RuleRemark(rule.name, NOTE, "forecast_learns", text)
     if rule.limits.when is not None:
         yield from _of_condition(rule.name, rule.limits, reach.series, seen, near)
         if count := sum(unjudged.get(each, 0) for each in reach.series):

@@ -242,6 +242,9 @@ def described_limits(limits: LimitRules | None) -> Json:
         kept.pop("when_seconds", None)
     if not limits.of_peers:
         kept.pop("peers_of", None)
+    if not limits.of_forecast:
+        for name in ("ahead", "ahead_share"):
+            kept.pop(name, None)
     if not limits.of_rate:
         kept.pop("rate_seconds", None)
     return kept

@@ -10,7 +10,7 @@ import msgspec
 
 from streams.alarms.wording import in_digits
 from streams.detection.detection_config import DetectionPlan, limit_rules_of
-from streams.detection.limit_rules import in_words_beside
+from streams.detection.limit_rules import in_units, in_words_beside
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RulesApplied
 from streams.rules.rule_changes import rules_now
@@ -21,7 +21,8 @@ Json = dict[str, Any]
 _WORDS: Final = {
     "low": "low", "high": "high", "deadband": "deadband", "delay_seconds": "for", "rise": "rise/h", "fall": "fall/h",
     "below_peers": "under its peers", "above_peers": "over its peers",
-    "rate_seconds": "over", "silent_after": "silent after", "silent_gaps": "usual gaps",
+    "rate_seconds": "over", "ahead_below": "expected under", "ahead_above": "expected over",
+    "silent_after": "silent after", "silent_gaps": "usual gaps",
 }  # fmt: skip
 
 
@@ -99,12 +100,15 @@ def limits_text(limits: Mapping[str, Any]) -> str:
     'under its peers 3, over its peers 2, warning'
     >>> limits_text({"high": 80.0, "count": 3, "within": 600.0, "when": "flow < 1", "severity": "warning"})
     'high 80, 3 times within 10 min, while flow < 1, warning'
+    >>> limits_text({"ahead_above": 120.0, "ahead": 21600.0, "ahead_share": 0.9, "severity": "warning"})
+    'expected over 120 within 6 h, 90%, warning'
     """
     parts = []
+    ahead = f" within {in_units(limits['ahead'])}, {limits['ahead_share']:.0%}" if "ahead" in limits else ""
     for name, word in _WORDS.items():
         if name in limits:
             unit = " s" if name.endswith("_seconds") or name == "silent_after" else ""
-            parts.append(f"{word} {in_digits(limits[name])}{unit}")
+            parts.append(f"{word} {in_digits(limits[name])}{unit}{ahead if name.startswith('ahead') else ''}")
     if peers_of := limits.get("peers_of"):
         parts.append(f"peers of {peers_of}")
     if beside := in_words_beside(limits.get("count", 0), limits.get("within", 0.0), limits.get("when", "")):

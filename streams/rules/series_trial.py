@@ -94,9 +94,11 @@ class ReadingTrial(SeriesTrial):
 
 
 def asks_for_readings(limits: LimitRules | None) -> bool:
-    """Tell whether limits ask for what windows tell roughly at best: how often, meanwhile, and how fast.
+    """Tell whether limits ask for what windows tell roughly at best: how often, meanwhile, how fast, and where to.
 
     Args:
         limits: Of a series; ``None``: it has none.
     """
-    return limits is not None and (limits.count > 0 or limits.when is not None or limits.of_rate)
+    return limits is not None and (
+        limits.count > 0 or limits.when is not None or limits.of_rate or limits.of_forecast
+    )

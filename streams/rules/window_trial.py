@@ -11,7 +11,7 @@ the mean of a window stands for all of it. The readings so made go through the s
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from streams.backtest.intervals import Interval
 from streams.detection.limit_rules import LimitRules
@@ -19,6 +19,8 @@ from streams.records.rule_parts import MOST_COUNTED, USUAL_AGE
 from streams.rules.limit_trial import SeriesLoad
 from streams.rules.series_trial import SeriesTrial
 from streams.window_history import StoredWindow, lies_beside
+
+_NOT_TOLD: Final = frozenset({"rise_per_hour", "fall_per_hour", "forecast_above", "forecast_below"})
 
 
 def readings_of(window: StoredWindow, limits: LimitRules, side: int) -> tuple[tuple[int, float], ...]:
@@ -71,7 +73,7 @@ def side_after(value: float, limits: LimitRules, side: int) -> int:
 
 @dataclass
 class WindowTrial(SeriesTrial):
-    """Limits of one series over its windows, in order of their starts; those of change are left aside.
+    """Limits of one series over its windows, in order of their starts; of change and forecasts they tell nothing.
 
     Args:
         window_seconds: How long one is: what a condition asks for is known for as long, at least.
@@ -120,14 +122,12 @@ class WindowTrial(SeriesTrial):
 
 
 def _of_windows(detection: dict[str, Any], least_age: float) -> dict[str, Any]:
-    """Return limits without those of change, whose conditions ask back for a window at least.
+    """Return limits without those of change and of forecasts, whose conditions ask back for a window at least.
 
     >>> _of_windows({"high": 9, "rise_per_hour": 2, "series": {"a/*": {"when": "flow < 1", "when_seconds": 5}}}, 60.0)
     {'high': 9, 'series': {'a/*': {'when': 'flow < 1', 'when_seconds': 60.0}}}
     """
-    kept = {
-        name: value for name, value in detection.items() if name not in ("rise_per_hour", "fall_per_hour")
-    }
+    kept = {name: value for name, value in detection.items() if name not in _NOT_TOLD}
     if kept.get("when"):
         kept["when_seconds"] = max(kept.get("when_seconds", USUAL_AGE), least_age)
     if "series" in kept:

@@ -29,7 +29,9 @@ def make(plant: Plant, new_page, name: str) -> None:
     port = (plant.analysis if process == "analysis" else plant.worker).port
     page = new_page(f"http://127.0.0.1:{port}{path}", size=size).page
     page.wait_for_selector(
-        "#history canvas" if process == "analysis" else "#balance.good, #alarms tr, article, #device dl, #records li"
+        "#history canvas"
+        if process == "analysis"
+        else "#balance.good, #alarms tr, article, #device dl, #records li"
     )
     if name == "page-trace":
         trace_the_alarm(plant, page)

@@ -73,7 +73,14 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.analysis.start()
     plant.await_ready(plant.worker, plant.analysis)
     gone = "#wrong:not(:empty)"
-    for opened, alert in ((home, "#gone"), (alarms, gone), (places, gone), (tables, gone), (trace, gone), (devices, gone)):
+    for opened, alert in (
+        (home, "#gone"),
+        (alarms, gone),
+        (places, gone),
+        (tables, gone),
+        (trace, gone),
+        (devices, gone),
+    ):
         opened.page.wait_for_selector(alert, state="hidden")
 
 

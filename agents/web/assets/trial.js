@@ -4,7 +4,7 @@
 
 let trialOf = null, typed = false, trialTimer = 0, trialNumber = 0, rulesSeen = "";
 const sliders = [...at("limit").querySelectorAll("[data-of]")], numberOf = slider => at("limit").elements[slider.dataset.of];
-const limitWords = { low: "low", high: "high", deadband: "back within by", delay_seconds: "for seconds", rise: "rise an hour", fall: "fall an hour", silent_after: "silent after seconds", silent_gaps: "silent after usual gaps", above_peers: "over its peers", below_peers: "under its peers", peers_of: "peers of", count: "times", within: "within seconds", when: "while" };
+const limitWords = { low: "low", high: "high", deadband: "back within by", delay_seconds: "for seconds", rise: "rise an hour", fall: "fall an hour", silent_after: "silent after seconds", silent_gaps: "silent after usual gaps", above_peers: "over its peers", below_peers: "under its peers", peers_of: "peers of", ahead_above: "expected over", ahead_below: "expected under", ahead: "within seconds ahead", ahead_share: "share that comes true", count: "times", within: "within seconds", when: "while" };
 const limitText = limits => Object.entries(limitWords).filter(([name]) => name in limits).map(([name, word]) => `${word} ${name === "when" ? limits.when : short(limits[name])}`).join(", ");
 function newTrial() {
   trialOf = null; typed = false; trialNumber++; fill(at("tried")); fill(at("applied")); at("apply").hidden = true;

@@ -1,0 +1,1 @@
+"""How far a series will go within some hours, by what it has done."""
