@@ -1,5 +1,7 @@
 """Charts: what is under the cursor, a part of them made large, and times in the reader's zone."""
 
+import pytest
+
 from tests.support.plant import DAY, DAYS, STEP_SECONDS, Plant
 
 WARM_UP = 100
@@ -66,6 +68,18 @@ def test_the_band_is_that_of_then_and_there_is_none_where_it_is_not_known(plant:
     assert all(at in bands for at, _ in means), "every point of these hours has a band"
     within = sum(bands[at][0] < value < bands[at][1] for at, value in means)
     assert within > 0.95 * len(means), "but for the hours of the hot days the boiler was as usual"
+
+
+@pytest.mark.parametrize(("shown", "has_steps"), [("1d", True), ("1mo", False)])
+def test_a_chart_finer_than_an_hour_says_that_what_was_usual_is_noted_once_an_hour(
+    plant: Plant, new_page, shown: str, has_steps: bool
+) -> None:
+    page = new_page(
+        f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range={shown}"
+    ).page
+    page.wait_for_selector("#past-chart canvas")
+    assert len(page.evaluate("document.querySelector('#past-chart .plot').plotted.bands")) > 1
+    assert ("noted once an hour" in page.text_content("#past-chart")) is has_steps
 
 
 def test_a_history_is_as_long_as_what_was_asked_for_whatever_came(plant: Plant, new_page) -> None:
