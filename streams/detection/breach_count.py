@@ -11,6 +11,8 @@ value: under which limits a series is judged is known only after its row has com
 
 from collections.abc import Sequence
 
+from streams.detection.as_written import seconds_between
+
 
 def with_breach(times: Sequence[float], time: float, count: int, within: float) -> list[float]:
     """Return what is kept after a further value beyond.
@@ -24,7 +26,10 @@ def with_breach(times: Sequence[float], time: float, count: int, within: float) 
     >>> with_breach([0.0, 500.0, 601.0], 900.0, 3, 600.0)
     [500.0, 601.0, 900.0]
     """
-    return [*(each for each in times[-count + 1 or len(times) :] if time - each <= within), time]
+    return [
+        *(each for each in times[-count + 1 or len(times) :] if seconds_between(each, time) <= within),
+        time,
+    ]
 
 
 def are_enough(times: Sequence[float], time: float, count: int, within: float) -> bool:
@@ -38,4 +43,4 @@ def are_enough(times: Sequence[float], time: float, count: int, within: float) -
     >>> are_enough([500.0, 601.0, 900.0], 1100.0, 3, 600.0), are_enough([500.0, 601.0, 900.0], 1101.0, 3, 600.0)
     (True, False)
     """
-    return len(times) >= count and time - times[-count] <= within
+    return len(times) >= count and seconds_between(times[-count], time) <= within

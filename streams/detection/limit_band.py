@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streams.detection.as_written import added, seconds_between
 from streams.detection.breach_count import are_enough, with_breach
 from streams.detection.limit_rules import LimitRules, in_order, in_units
 from streams.detection.verdicts import AnomalyChange, ChangeKind
@@ -42,7 +43,7 @@ class LimitBand:
     """The state machine of one signal between two bounds."""
 
     __slots__ = (
-        "cause", "change", "counted", "deadband", "high", "low", "rules", "side", "since", "unjudged",
+        "cause", "change", "counted", "high", "high_back", "low", "low_back", "rules", "side", "since", "unjudged",
         "worst",
     )  # fmt: skip
 
@@ -51,7 +52,7 @@ class LimitBand:
         self.cause = cause
         self.low = low
         self.high = high
-        self.deadband = deadband
+        self.high_back, self.low_back = added(high, -deadband), added(low, deadband)
         self.side = 0  # -1, 1: beyond the lower, the upper bound; stays while an anomaly is open
         self.since = 0.0
         self.worst = 0.0
@@ -122,7 +123,7 @@ class LimitBand:
     def _is_enough(self, side: int, time: float) -> bool:
         if self.rules.count:
             return self._are_enough(side, time)
-        return time - self.since >= self.rules.delay_seconds
+        return seconds_between(self.since, time) >= self.rules.delay_seconds
 
     def _is_over(self, time: float, signal: float, holds: bool | None) -> bool:
         if self._are_enough(self.side, time):
@@ -130,7 +131,7 @@ class LimitBand:
         return holds is False or self._is_back(signal)
 
     def _is_back(self, signal: float) -> bool:
-        return signal <= self.high - self.deadband if self.side > 0 else signal >= self.low + self.deadband
+        return signal <= self.high_back if self.side > 0 else signal >= self.low_back
 
     def _excess(self, signal: float) -> float:
         return signal - self.high if self.side > 0 else self.low - signal

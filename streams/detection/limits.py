@@ -25,6 +25,7 @@ something, is watched elsewhere (`streams.detection.silence`): what sends nothin
 
 from typing import Any, Final
 
+from streams.detection.as_written import change_per_hour, seconds_between
 from streams.detection.forecast_watch import ForecastWatch
 from streams.detection.late_breaches import NEAR_SECONDS, LateBreaches
 from streams.detection.limit_band import NO_CONDITION, ConditionHeld, LimitBand, SignalTold
@@ -154,15 +155,16 @@ class LimitWatch:
         self, time: float, value: float, seen: int, held: ConditionHeld
     ) -> tuple[AnomalyChange, ...]:
         since, before = self._since, self._from
-        if since is not None and time - since < self.rules.rate_seconds:
+        seconds = 0.0 if since is None else seconds_between(since, time)
+        if since is not None and seconds < self.rules.rate_seconds:
             return ()
         self._since, self._from = time, value
         if since is None:
             return ()
-        hours = (time - since) / _HOUR
+        hours = seconds / _HOUR
         lowest, highest = before - self.rules.fall * hours, before + self.rules.rise * hours
         told = SignalTold(value, lowest, highest, seen, held)
-        return self._rate.step(time, (value - before) / hours, told)
+        return self._rate.step(time, change_per_hour(before, value, seconds), told)
 
     def take_unjudged(self) -> bool:
         """Tell whether a value was beyond, but not known whether the condition held, since last asked."""
@@ -174,11 +176,10 @@ class LimitWatch:
 
     def state(self) -> tuple[Any, ...] | None:
         """Return the state as plain values, for `restore`; ``None`` if it is as at first."""
-        counted = self._band.counted or self._rate.counted
         forecast = None if self._forecast is None else self._forecast.state()
         late = None if self._late.is_as_at_first else self._late.state()
         beside = () if forecast is None and late is None else (forecast, late)
-        if self._band.idle and self._rate.idle and self._since is None and not counted and not beside:
+        if self._band.is_as_at_first and self._rate.is_as_at_first and self._since is None and not beside:
             return None
         return self._band.state(), self._rate.state(), self._since, self._from, *beside
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.backtest.intervals import Interval
+from streams.detection.as_written import added
 from streams.detection.limit_rules import LimitRules
 from streams.records.rule_parts import MOST_COUNTED, USUAL_AGE
 from streams.rules.limit_trial import SeriesLoad
@@ -64,9 +65,9 @@ def side_after(value: float, limits: LimitRules, side: int) -> int:
     Returns:
         The same of now.
     """
-    if side > 0 and value > limits.high - limits.deadband:
+    if side > 0 and value > added(limits.high, -limits.deadband):
         return 1
-    if side < 0 and value < limits.low + limits.deadband:
+    if side < 0 and value < added(limits.low, limits.deadband):
         return -1
     return (value > limits.high) - (value < limits.low)
 
