@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
-from agents.views import alarm_pages, device_pages, history_pages, ledger, overview, place_pages
+from agents.views import (
+    alarm_pages,
+    device_pages,
+    history_pages,
+    ledger,
+    letter_answers,
+    letter_pages,
+    overview,
+    place_pages,
+)
 from agents.views import worker_answers as answers
 from agents.views.inside import table_answers, table_pages, trace_answers, trace_pages
 from agents.views.live import LiveState
@@ -30,6 +39,7 @@ from agents.web.queries import (
 )
 from agents.web.routes import COMMON, Pages, Route
 from bridges.alarms.incident_log import IncidentLog
+from bridges.dead_letters.redrive_log import RedriveLog
 from bridges.mongo.mongo_history import quality
 
 if TYPE_CHECKING:
@@ -58,6 +68,7 @@ class WorkerPages(Pages["WorkerApp"]):
         self.incidents = alarm_pages.IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
         self.rules = RuleWatch(app.settings)
         self.places = place_pages.PlaceCounting(app, watch.devices)
+        self.redrives = RedriveLog(app.settings)
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.searches = asyncio.Semaphore(MOST_SEARCHES)
         self.home = read_page("agents.views", "home.html", app.settings)
@@ -66,6 +77,7 @@ class WorkerPages(Pages["WorkerApp"]):
         self.table_page = read_page("agents.views", "tables.html", app.settings)
         self.trace_page = read_page("agents.views", "trace.html", app.settings)
         self.device_page = read_page("agents.views", "devices.html", app.settings)
+        self.letter_page = read_page("agents.views", "dead_letters.html", app.settings)
         self.rule_page = read_page("agents.views", "rules.html", app.settings)
 
     async def start(self, view: View, request: Request) -> Response:
@@ -358,6 +370,25 @@ ROUTES = (
         "/api/unread",
         WorkerPages.unread,
         "topics that nothing reads, as the bridge tells them: examples, and maps that would read them",
+    ),
+    Route(
+        "/dead-letters",
+        letter_pages.show_letters,
+        "a page for people: what was refused, why and what to do about it, topics that nothing reads, each letter with "
+        "its bytes, and the command that sends it through again",
+    ),
+    Route(
+        "/api/dead-letters",
+        letter_pages.list_letters,
+        "dead letters from MongoDB, the newest first, and counted by reason and topic; how much the bridge refuses",
+        "?reason=&topic=&since=&until=&limit=",
+        answers=letter_answers.LettersAnswer,
+    ),
+    Route(
+        "/api/dead-letters/{letter_id}",
+        letter_pages.show_letter,
+        "one dead letter, with all of its bytes that are kept",
+        answers=letter_answers.LetterAnswer,
     ),
     Route(
         "/alarms", alarm_pages.show_alarms, "a page for people: what stands, to be acknowledged and shelved"

@@ -21,6 +21,7 @@ from confluent_kafka import KafkaError
 
 from bridges.bridge.bridge_counts import BESIDE, Ledger
 from bridges.bridge.flight import Flight
+from bridges.bridge.last_hour import LastHour
 from bridges.bridge.obstacles import obstacle
 from bridges.bridge.steady_clock import SteadyClock
 from bridges.bridge.ticker import Ticker
@@ -109,7 +110,8 @@ class Bridge:
         self._ledger = Ledger()
         self._published = Ledger()
         self._published_at = 0.0
-        self._snapshot: dict[str, Any] = self._ledger.as_json((0, 0))
+        self._last_hour = LastHour(time.monotonic())
+        self._snapshot: dict[str, Any] = self._counted()
         self._unread: list[UnreadKind] = []
         self._not_ready = "starting"
         self._stopping = False
@@ -372,7 +374,7 @@ class Bridge:
         self._ledger.at_qos_0 = self._session.at_qos_0
         self._ledger.unread = self._maps.unread.messages
         self._unread = self._maps.unread.snapshot()  # before the count: who has seen that finds these
-        self._snapshot = self._ledger.as_json((len(self._flights), self._items_open))
+        self._snapshot = self._counted()
         self._published = self._ledger.publish(self._published)
         metrics.BRIDGE_CLOCK_DOUBT.set(self._clock.doubt)
         metrics.MQTT_CONNECTED.set(self._session.connected)
@@ -380,6 +382,12 @@ class Bridge:
         self._not_ready = (
             "stopping" if self._stopping else obstacle(self._session, self._producer, self._ticker, waiting)
         )
+
+    def _counted(self) -> dict[str, Any]:
+        """Return the counts since the start, with those of the last hour."""
+        told = self._ledger.as_json((len(self._flights), self._items_open))
+        hour = self._last_hour.counted(time.monotonic(), self._ledger.items, self._ledger.dead_letters)
+        return {**told, "last_hour": hour}
 
     def _finish(self) -> None:
         """Wait for what is under way, acknowledge it, and leave the broker with the session kept."""

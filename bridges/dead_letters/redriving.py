@@ -174,11 +174,8 @@ class Redriver:
         return sorted(letters, key=lambda each: (key_of(each) not in owing, each.received_at))
 
     def _why_not(self, letter: DeadLetter, attempts: Attempts) -> str:
-        if letter.origin != "mqtt":
-            return "no message of a device, but a record that Weir itself could not use"
-        whole = dead_letter_id(letter.origin, letter.topic, letter.payload).hex() == letter.id
-        if not whole or letter.reason in (Reason.TOO_LARGE, Reason.REFUSED_BY_KAFKA):
-            return "not all of the message was kept: it was too large"
+        if never := why_never(letter):
+            return never
         last = attempts.of(letter)
         if letter.read is None or (last is not None and last.read is None):
             return "more of the message has been read than is noted"
@@ -197,6 +194,16 @@ class Redriver:
                 f"try again in {_ELSEWHERE_SECONDS - age:.0f} s"
             )
         return begun
+
+
+def why_never(letter: DeadLetter) -> str:
+    """Say why a letter can never be sent through again; empty if it can."""
+    if letter.origin != "mqtt":
+        return "no message of a device, but a record that Weir itself could not use"
+    whole = dead_letter_id(letter.origin, letter.topic, letter.payload).hex() == letter.id
+    if not whole or letter.reason in (Reason.TOO_LARGE, Reason.REFUSED_BY_KAFKA):
+        return "not all of the message was kept: it was too large"
+    return ""
 
 
 def _attempt(last: Redriven | None) -> int:

@@ -252,6 +252,21 @@ def dead_letter_document(letter: DeadLetter) -> Document:
     return document
 
 
+def letter_of_document(document: Document) -> DeadLetter:
+    """Return the dead letter of a document; what had been read of its message is not kept there."""
+    return DeadLetter(
+        id=document["_id"].binary.hex(),
+        reason=document["reason"],
+        detail=document["detail"],
+        origin=document["origin"],
+        topic=document["topic"],
+        received_at=_seconds(document["received_at"]),
+        payload=bytes(document["payload"]),
+        partition=document.get("partition"),
+        offset=document.get("offset"),
+    )
+
+
 def band_document_id(sensor_id: str, quantity: str, start: float) -> ObjectId:
     """Derive the ``_id`` of what was usual of a series in an hour.
 

@@ -13,6 +13,7 @@ from agents.analysis import analysis_pages
 from agents.views import worker_pages
 from agents.web.openapi import describe_pages
 from agents.web.routes import Route
+from tests.services.bridge_kit import until
 from tests.support.plant import Plant
 
 PARTS = {
@@ -26,6 +27,7 @@ SERIES = {"sensor": "boiler-1", "quantity": "temperature"}
 QUERIES: dict[str, dict[str, Any]] = {
     "/api/history": {**SERIES, "from": "2001-01-01", "points": 20},
     "/api/findings": SERIES,
+    "/api/dead-letters": {"limit": 5},
     "/api/devices/history": {"sensor": "boiler-1"},
     **{f"/api/tables/{{table}}/{each}": {"key": "boiler-1"} for each in ("row", "history", "replayed")},
     "/api/trace": {"sensor": "boiler-1", "at": "2001-01-01"},
@@ -34,6 +36,13 @@ TYPED = [
     *(("worker", route) for route in worker_pages.ROUTES if route.answers is not None),
     *(("analysis", route) for route in analysis_pages.ROUTES if route.answers is not None),
 ]
+
+
+def refused_letter(plant: Plant) -> str:
+    """Return the id of a dead letter that MongoDB has."""
+    plant.send_text("sensors/boiler-1/reading", "no JSON")
+    until(lambda: plant.get("/api/dead-letters?reason=not_json").get("rows"), "a dead letter in MongoDB")
+    return str(plant.get("/api/dead-letters?reason=not_json")["rows"][0]["id"])
 
 
 def strays(told: Any, route: Route) -> list[str]:
@@ -60,7 +69,10 @@ def test_an_answer_is_of_the_type_that_programs_are_told(plant: Plant, process: 
     plant.await_analysed()
     asked = plant.worker if process == "worker" else plant.analysis
     name = "models" if process == "worker" else "sensors"
-    path = route.path.format(**{**PARTS, "name": name})
+    parts = {**PARTS, "name": name}
+    if "{letter_id}" in route.path:
+        parts["letter_id"] = refused_letter(plant)
+    path = route.path.format(**parts)
     told = plant.get(f"{path}?{urlencode(QUERIES.get(route.path, {}))}", asked.port)
     assert told, path
     assert strays(told, route) == []

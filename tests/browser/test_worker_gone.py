@@ -38,12 +38,13 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
     plant.await_analysed()
     worker, analysis = (f"http://127.0.0.1:{each.port}" for each in (plant.worker, plant.analysis))
     home = new_page(f"{worker}/", refused=True)
-    alarms, places, tables, trace, devices, models = (
+    alarms, places, tables, trace, devices, letters, models = (
         new_page(f"{worker}/alarms", refused=True),
         new_page(f"{worker}/places", refused=True),
         new_page(f"{worker}/tables?table=models&key=boiler-1", refused=True),
         new_page(f"{worker}/trace", refused=True),
         new_page(f"{worker}/devices?device=boiler-1", refused=True),
+        new_page(f"{worker}/dead-letters", refused=True),
         new_page(f"{analysis}/#boiler-1/temperature", scheme="dark", refused=True),
     )
     home.page.wait_for_function("() => document.getElementById('workers').textContent.includes('ready')")
@@ -60,6 +61,7 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
         (tables, "#wrong"),
         (trace, "#wrong"),
         (devices, "#wrong"),
+        (letters, "#wrong"),
         (models, "#gone"),
     ):
         opened.page.wait_for_function(
@@ -80,6 +82,7 @@ def test_a_page_whose_server_does_not_answer_says_so_and_nothing_on_it_is_green(
         (tables, gone),
         (trace, gone),
         (devices, gone),
+        (letters, gone),
     ):
         opened.page.wait_for_selector(alert, state="hidden")
 
@@ -100,6 +103,7 @@ def test_a_page_that_has_nothing_new_to_show_costs_little(plant: Plant, new_page
         (plant.worker.port, "/tables?table=models&key=boiler-1"),
         (plant.worker.port, "/trace"),
         (plant.worker.port, "/devices"),
+        (plant.worker.port, "/dead-letters"),
         (plant.analysis.port, "/"),
     ]
     pages = [new_page(f"http://127.0.0.1:{port}{path}") for port, path in shown]

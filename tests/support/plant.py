@@ -201,6 +201,21 @@ class Plant:
         content = {SENSORS[sensor]: value, "collected_at": self._newest[sensor]}
         self._device.publish(f"{self._name}/sensors/{sensor}/reading", json.dumps(content))
 
+    @property
+    def prefix(self) -> str:
+        """What all topics of the plant begin with."""
+        return self._name
+
+    def send_text(self, topic: str, payload: str) -> None:
+        """Publish what need not be a reading, and wait until the broker has it.
+
+        Args:
+            topic: Behind the plant's prefix.
+            payload: The text.
+        """
+        self._device.publish(f"{self._name}/{topic}", payload)
+        self._device.wait()
+
     def get(self, path: str, port: int | None = None) -> dict[str, Any]:
         """Ask a page of the worker, or of another process: empty while it does not answer."""
         try:

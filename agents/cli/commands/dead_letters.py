@@ -46,7 +46,7 @@ def _selecting(command: Any) -> Any:
 
 
 def _selection(
-    reasons: tuple[str, ...], topic: str, since: float | None, until: float | None
+    reasons: tuple[str, ...], topic: str, since: float | None, until: float | None, beginning: str = ""
 ) -> "LettersMeant":
     from bridges.dead_letters.letters import LettersMeant
     from streams.errors import Reason
@@ -61,6 +61,7 @@ def _selection(
         topic,
         float("-inf") if since is None else since,
         float("inf") if until is None else until,
+        beginning.lower(),
     )
 
 
@@ -135,11 +136,13 @@ _REDRIVE = """
 Examples:
   weir dead-letters redrive --dry-run
   weir dead-letters redrive --topic 'farm/#' --since 2026-11-20T08:00:00Z
+  weir dead-letters redrive --id 3f2a9c
 """
 
 
 @dead_letters.command(epilog=_REDRIVE)
 @_selecting
+@click.option("--id", "beginning", default="", help="Only letters whose id begins so.")
 @click.option("--dry-run", is_flag=True, help="Only say what would become of them.")
 @click.option("--most-attempts", type=click.IntRange(1), default=3, show_default=True,
               help="Leave letters that were refused again so often.")  # fmt: skip
@@ -150,6 +153,7 @@ def redrive(
     topic: str,
     since: float | None,
     until: float | None,
+    beginning: str,
     dry_run: bool,
     most_attempts: int,
     as_json: bool,
@@ -170,7 +174,7 @@ def redrive(
         most_attempts=most_attempts,
         progress=lambda done: click.echo(f"{done:,} letters sent through", err=True),
     )
-    outcome = redriver.run(_selection(reasons, topic, since, until), dry=dry_run)
+    outcome = redriver.run(_selection(reasons, topic, since, until, beginning), dry=dry_run)
     if as_json:
         refused = {
             reason: {"count": count, "example": why} for reason, (count, why) in outcome.refused.items()

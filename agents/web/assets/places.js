@@ -13,7 +13,7 @@ const modelsAt = (sensor, quantity) => `${placeOf("models")}/#${encodeURICompone
 /** Fill the page's <nav>: its own pages by path, so that they work under any name, the others by their address. */
 function leadOn(here) {
   const own = here === "models" ? "models" : "plant", to = (name, path) => name === own ? path : placeOf(name) + path;
-  const pages = { plant: ["Plant", to("plant", "/")], places: ["Places", to("plant", "/places")], devices: ["Devices", to("plant", "/devices")], alarms: ["Alarms", to("plant", "/alarms")], rules: ["Rules", to("plant", "/rules")], tables: ["Tables", to("plant", "/tables")], trace: ["Trace and ledger", to("plant", "/trace")], models: ["Model analysis", to("models", "/")] };
+  const pages = { plant: ["Plant", to("plant", "/")], places: ["Places", to("plant", "/places")], devices: ["Devices", to("plant", "/devices")], letters: ["Dead letters", to("plant", "/dead-letters")], alarms: ["Alarms", to("plant", "/alarms")], rules: ["Rules", to("plant", "/rules")], tables: ["Tables", to("plant", "/tables")], trace: ["Trace and ledger", to("plant", "/trace")], models: ["Model analysis", to("models", "/")] };
   for (const [name, [text, href]] of Object.entries(pages)) {
     const link = document.createElement("a");
     link.textContent = text; link.href = href;

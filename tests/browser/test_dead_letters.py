@@ -1,0 +1,101 @@
+"""The page of dead letters: how much is refused and why, what nothing reads, each letter, and the command for it."""
+
+import json
+import time
+
+import pytest
+
+from tests.services.bridge_kit import until
+from tests.support.pictures import take_picture
+from tests.support.plant import Plant
+
+BROKEN = "not JSON at all <b>"
+
+
+def address(plant: Plant, path: str) -> str:
+    """Return where a page of the worker is."""
+    return f"http://127.0.0.1:{plant.worker.port}{path}"
+
+
+@pytest.fixture(scope="module")
+def refused(plant: Plant) -> str:
+    """What cannot be read, of two reasons; returns the id of the one that is not JSON, once MongoDB has them."""
+    plant.send_text("sensors/boiler-1/reading", BROKEN)
+    for number in range(3):
+        reading = {"id": number, "degrees": 20.5 + number, "ts": round(time.time(), 3)}
+        plant.send_text(f"plc/oven-{number}/state", json.dumps(reading))
+
+    def kept() -> bool:
+        return len(plant.get("/api/dead-letters").get("rows", ())) >= 4
+
+    until(kept, "the dead letters are in MongoDB")
+    [row] = plant.get("/api/dead-letters?reason=not_json")["rows"]
+    return str(row["id"])
+
+
+@pytest.mark.usefixtures("refused")
+def test_what_is_refused_is_told_by_reason_with_its_share_and_what_to_do(plant: Plant, new_page) -> None:
+    opened = new_page(address(plant, "/dead-letters"), size=(1280, 900))
+    page = opened.page
+    page.wait_for_selector("#refused tr[data-key=unknown_topic]:has-text('nothing reads this topic')")
+    assert "Within the last hour" in page.text_content("#refused")
+    assert "%" in page.text_content("#total")
+    page.click("#unread summary")
+    page.wait_for_selector("#unread:has-text('plc/oven-')")
+    take_picture(page, "page-letters")
+    assert opened.flaws() == []
+
+
+def test_letters_are_chosen_by_reason_and_topic_and_the_address_and_the_command_say_it(
+    plant: Plant, new_page, refused: str
+) -> None:
+    page = new_page(address(plant, "/dead-letters")).page
+    page.select_option("#reason", "unknown_topic")
+    page.fill("#topic", f"{plant.prefix}/plc/#")
+    page.wait_for_function("() => document.querySelectorAll('#letters tr[data-key]').length === 3")
+    command = f"weir dead-letters redrive --reason unknown_topic --topic '{plant.prefix}/plc/#'"
+    page.wait_for_selector(f'#command pre:text-is("{command}")')
+    assert f"{command} --dry-run" in page.text_content("#command")
+    shared = new_page(page.url).page
+    shared.wait_for_function("() => document.querySelectorAll('#letters tr[data-key]').length === 3")
+    assert shared.input_value("#reason") == "unknown_topic"
+    shared.fill("#topic", "nothing/at/all")
+    shared.wait_for_selector("#letters .empty:has-text('no such letter')")
+
+
+def test_a_letter_is_opened_by_keyboard_with_its_bytes_reason_and_command_and_focus_stays(
+    plant: Plant, new_page, refused: str
+) -> None:
+    opened = new_page(address(plant, "/dead-letters?reason=not_json"))
+    page = opened.page
+    page.wait_for_selector("#letters tr[data-key] a")
+    page.focus("#letters tr[data-key] a")
+    page.evaluate("read()")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#letter:focus:has-text('the text is not JSON')")
+    assert BROKEN in page.text_content("#letter pre"), "as it came, and not as markup"
+    page.click("#letter summary")
+    assert BROKEN.encode()[:16].hex(" ") in page.text_content("#letter details pre")
+    assert f"weir dead-letters redrive --id {refused}" in page.text_content("#letter")
+    assert f"letter={refused}" in page.url and "reason=not_json" in page.url
+    page.evaluate("read()")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.querySelector('#letter details').open"), "what is open stays open"
+    assert opened.flaws() == []
+    page.focus("#letter header button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#letter", state="hidden")
+    page.wait_for_function("id => document.activeElement.closest('tr')?.dataset.key === id", arg=refused)
+
+
+def test_a_letter_that_mongodb_has_not_is_told_with_the_command_that_looks_on_kafka(
+    plant: Plant, new_page
+) -> None:
+    page = new_page(address(plant, f"/dead-letters?letter={'0' * 24}"), refused=True).page
+    page.wait_for_selector("#letter:has-text('MongoDB has no such letter')")
+    assert f"weir dead-letters show {'0' * 24}" in page.text_content("#letter")
+
+
+def test_a_reason_that_there_is_none_of_is_refused_in_words(plant: Plant, new_page) -> None:
+    page = new_page(address(plant, "/dead-letters?reason=whatever"), refused=True).page
+    page.wait_for_selector("body.stale #wrong:has-text('reason must be of')")
