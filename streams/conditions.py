@@ -229,6 +229,11 @@ def applies_to_nothing(patterns: Sequence[str]) -> str:
 def seldom_ticks(worker: str, apart: float, expected: float) -> str:
     """Say what it means that ticks come more seldom than a worker expects.
 
+    Args:
+        worker: Where it is.
+        apart: Seconds from one to the next.
+        expected: Seconds by its settings.
+
     >>> seldom_ticks("http://a:3000", 60.0, 5.0)
     'ticks come every 60 s, http://a:3000 expects one every 5 s: peers may not be compared, and alarms may come late'
     """

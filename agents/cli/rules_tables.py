@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
-from streams.detection.limit_rules import SILENCE
+from streams.detection.limits.limit_rules import SILENCE
 from streams.rules.rules_told import limits_text
 from streams.signals.wire import iso
 

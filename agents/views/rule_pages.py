@@ -19,7 +19,7 @@ from bridges.rules.series_rule import SeriesRule
 from bridges.sources.sensor_readings import readings_between
 from streams.alarms.alarm_rules import AlarmRules
 from streams.detection.detection_config import limit_fields
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.log_rules import PartitionRules, rules_of
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.identity import event_ms

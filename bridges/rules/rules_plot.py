@@ -11,7 +11,7 @@ from typing import Any
 
 from streams.alarms.wording import in_digits
 from streams.backtest.intervals import Interval, Series
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.signals.wire import iso
 
 _WIDTH, _PANEL, _STRIP, _HEAD = 960, 150, 8, 34

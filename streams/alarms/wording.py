@@ -7,7 +7,7 @@ from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import AlarmState
 from streams.analysis.findings import duration
 from streams.detection.causes import PEERS, RELATION
-from streams.detection.limit_rules import DEVIATION, FORECAST, LATE, SILENCE
+from streams.detection.limits.limit_rules import DEVIATION, FORECAST, LATE, SILENCE
 from streams.records.alarm_records import Alarm
 from streams.signals.wire import iso
 

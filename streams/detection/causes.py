@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from streams.detection.limit_rules import LIMIT_CAUSES
+from streams.detection.limits.limit_rules import LIMIT_CAUSES
 
 PEERS: Final = "peers"
 """It moves away from the others of its group (`streams.peers`)."""

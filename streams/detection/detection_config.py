@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from streams.counters.counter import CounterRules
 from streams.counters.counter_plan import CounterPlan
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.verdicts import USUAL_INTERVAL, Rules, nats_for_budget
 from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from streams.detection.detection_config import limit_rules_of, series_matches
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.sensor_models import SensorModels, attend_all
 from streams.detection.series_model import SeriesModel
 from streams.records.rows import EVERY_OFFSET, RULES_ROW, Row

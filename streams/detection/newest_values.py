@@ -7,8 +7,8 @@ newest value counts that its series has learned or judged, if it is at most so o
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from streams.detection.limit_band import NO_CONDITION, ConditionHeld
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_band import NO_CONDITION, ConditionHeld
+from streams.detection.limits.limit_rules import LimitRules
 
 
 class JudgedSeries(Protocol):

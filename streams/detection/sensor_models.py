@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from streams.counters.sensor_counters import SensorCounters
 from streams.detection.attendance import Attendance
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.newest_values import NewestValues
 from streams.detection.series_model import SeriesModel
 from streams.detection.silence import SilenceWatch

@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.detection.detection_config import DetectionConfig, DetectionPlan
-from streams.detection.limit_rules import LimitRules
-from streams.detection.limits import LimitWatch
+from streams.detection.limits.limit_rules import LimitRules
+from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.newest_values import NewestValues, held_at
 from streams.detection.verdicts import (
     LEAST_NATS,

@@ -23,7 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.detection.arrival_gaps import ArrivalGaps
-from streams.detection.limit_rules import SILENCE, LimitRules
+from streams.detection.limits.limit_rules import SILENCE, LimitRules
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.identity import event_seconds
 from streams.records.types import LATEST

@@ -3,8 +3,9 @@
     20.1  20.4  23.0  19.9  20.2     of each: value - median of the others   0.0  0.3  2.85  -0.3  0.1
     above_peers = 2                                                                    ^ raised
 
-The state machine is that of all limits (`streams.detection.limit_band`), a step for each window. A value came with the
-limit that was in force where its window closed. One that has come without is no peer any more, and ends what is open.
+The state machine is that of all limits (`streams.detection.limits.limit_band`), a step for each window. A value came
+with the limit that was in force where its window closed. One that has come without is no peer any more, and ends what
+is open.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.detection.limit_band import LimitBand, SignalTold
-from streams.detection.limit_rules import DEVIATION, LimitRules
+from streams.detection.limits.limit_band import LimitBand, SignalTold
+from streams.detection.limits.limit_rules import DEVIATION, LimitRules
 from streams.detection.verdicts import AnomalyChange
 from streams.peers.peer_group import PeerGroup
 from streams.peers.references import LEAST_OTHERS, medians_of_others

@@ -13,7 +13,7 @@ without a limit: what was raised ends with the next window.
 from collections.abc import Iterator
 
 from streams.detection.detection_config import DetectionPlan, limit_rules_of, series_matches
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.records.rule_parts import PeerLimits
 from streams.windows.window_rules import WindowRules
 

@@ -22,7 +22,7 @@ from streams.backtest.intervals import Intervals, Series
 from streams.backtest.runs import LogRecord
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.limit_rules import SILENCE
+from streams.detection.limits.limit_rules import SILENCE
 from streams.detection.sensor_models import SensorModels
 from streams.records.rows import Row
 from streams.records.types import Anomaly, Tick

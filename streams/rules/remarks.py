@@ -12,7 +12,7 @@ from streams.ahead.crossing_forecast import LEAST_ERRORS
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
-from streams.detection.limit_rules import LimitRules, in_units
+from streams.detection.limits.limit_rules import LimitRules, in_units
 from streams.rules.limit_trial import SeriesLoad
 from streams.rules.rule_set import OTHERS, LimitRule, RuleReach
 from streams.rules.seen import SeriesSeen

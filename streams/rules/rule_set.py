@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from streams.backtest.intervals import Series
 from streams.detection.detection_config import LIMIT_FIELDS, DetectionPlan, series_matches
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.detectors.registry import NONE
 
 _KEPT: Final = (*LIMIT_FIELDS, "counter")

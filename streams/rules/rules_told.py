@@ -10,7 +10,7 @@ import msgspec
 
 from streams.alarms.wording import in_digits
 from streams.detection.detection_config import DetectionPlan, limit_rules_of
-from streams.detection.limit_rules import in_units, in_words_beside
+from streams.detection.limits.limit_rules import in_units, in_words_beside
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RulesApplied
 from streams.rules.rule_changes import rules_now

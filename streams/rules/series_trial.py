@@ -9,7 +9,7 @@ from streams.backtest.intervals import Interval
 from streams.backtest.runs import LogRecord
 from streams.counters.counter_plan import NO_COUNTERS, CounterPlan
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules
 from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Reading
 from streams.rules.limit_trial import LimitTrial, SeriesLoad

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.backtest.intervals import Interval
-from streams.detection.as_written import added
-from streams.detection.limit_rules import LimitRules
+from streams.detection.limits.as_written import added
+from streams.detection.limits.limit_rules import LimitRules
 from streams.records.rule_parts import MOST_COUNTED, USUAL_AGE
 from streams.rules.limit_trial import SeriesLoad
 from streams.rules.series_trial import SeriesTrial

@@ -8,7 +8,7 @@ import msgspec
 from streams.alarms.acting import action_of
 from streams.alarms.alarm_rules import AlarmRules
 from streams.alarms.raising import AlarmOutcome, Rows, SensorAlarms, raise_alarms
-from streams.detection.limit_rules import LIMIT_CAUSES
+from streams.detection.limits.limit_rules import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm, AlarmInput
 from streams.records.identity import anomaly_id
 from streams.records.rows import decode_row, encode_row

@@ -19,7 +19,7 @@ from streams.alarms.raising import AlarmOutcome, raise_alarms
 from streams.alarms.wording import alarm_sentence
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.detection_config import DetectionConfig, DetectionPlan
-from streams.detection.limits import LimitWatch
+from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import SeriesModel
 from streams.detection.verdicts import AnomalyChange

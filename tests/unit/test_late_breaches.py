@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.late_breaches import MOST_POINTS, NEAR_SECONDS
-from streams.detection.limit_rules import LATE, LIMIT, LimitRules
-from streams.detection.limits import LimitWatch
+from streams.detection.limits.late_breaches import MOST_POINTS, NEAR_SECONDS
+from streams.detection.limits.limit_rules import LATE, LIMIT, LimitRules
+from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.series_model import SeriesModel
 from streams.detection.verdicts import AnomalyChange
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.limit_rules import LIMIT_CAUSES
+from streams.detection.limits.limit_rules import LIMIT_CAUSES
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
 from streams.records.rows import Row

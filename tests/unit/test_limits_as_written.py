@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from streams.detection.detection_config import DetectionConfig
-from streams.detection.limit_rules import LimitRules
-from streams.detection.limits import LimitWatch
+from streams.detection.limits.limit_rules import LimitRules
+from streams.detection.limits.limit_watch import LimitWatch
 
 Told = list[tuple[str, float]]
 Readings = list[tuple[float, float]]

@@ -23,7 +23,7 @@ from streams.alarms.raising import SensorAlarms
 from streams.backtest.configuration import Configuration
 from streams.backtest.intervals import Intervals
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.limit_rules import LIMIT_CAUSES
+from streams.detection.limits.limit_rules import LIMIT_CAUSES
 from streams.detection.sensor_models import SensorModels
 from streams.records.alarm_records import AlarmInput
 from streams.records.room import Room

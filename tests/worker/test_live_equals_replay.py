@@ -25,7 +25,7 @@ from bridges.sources.kafka_source import KafkaSource, Log
 from streams.alarms.acting import action_of
 from streams.alarms.incidents import Incidents
 from streams.backtest.peer_runs import GatheringRun, compare_gathered
-from streams.detection.limit_rules import LIMIT_CAUSES
+from streams.detection.limits.limit_rules import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm
 from streams.records.rule_parts import AppliedRule
 from streams.records.topics import (

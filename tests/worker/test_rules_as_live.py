@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from agents.cli import main
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import load
-from streams.detection.limit_rules import LIMIT_CAUSES
+from streams.detection.limits.limit_rules import LIMIT_CAUSES
 from streams.records.alarm_records import Alarm
 from streams.records.types import Anomaly, Reading, Tick, encode
 from tests.support.recorded_day import EPOCH, Sent, send

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from agents.views.inside.row_history import RowReader, keep_newest
 from agents.views.inside.row_words import MOST_DIFFERENCES, differences
+from agents.web.queries import Json
 from bridges.backtest.configuration_files import current
 from bridges.looking.changelog_search import FoundRecords
 from bridges.process.settings import Settings
@@ -140,7 +141,7 @@ class Replay:
             )
 
 
-def compare_rows(table: str, reader: RowReader, found: FoundRecords, replay: Replay) -> dict[str, Any]:
+def compare_rows(table: str, reader: RowReader, found: FoundRecords, replay: Replay) -> Json:
     """Compare what a table holds durably with what a replay gives.
 
     Args:
@@ -153,7 +154,7 @@ def compare_rows(table: str, reader: RowReader, found: FoundRecords, replay: Rep
         What `RowReplayed` has beside the names of the row.
     """
     begun = time.monotonic()
-    told: dict[str, Any] = {"equal": None, "why": "", "differences": [], "untold": 0}
+    told: Json = {"equal": None, "why": "", "differences": [], "untold": 0}
     try:
         rows = replay.rows(table)
         newest: dict[bytes, bytes] = {}

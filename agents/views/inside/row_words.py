@@ -139,7 +139,7 @@ def _describe_models(models: SensorModels) -> Json:
     return {**describe_models(models), **comes}
 
 
-def row_parts(described: Mapping[str, Any]) -> list[RowPart]:
+def row_parts(described: Json) -> list[RowPart]:
     """Return the parts of a row that was described, each with its path and what it means.
 
     >>> [(part["path"], part["value"]) for part in row_parts({"open": [{"quantity": "t", "start": 0.0, "count": 2}]})]
@@ -151,7 +151,7 @@ def row_parts(described: Mapping[str, Any]) -> list[RowPart]:
     ]
 
 
-def _flat(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...], object]]:
     if isinstance(value, Mapping):
         for name, each in value.items():
             yield from _flat((*path, str(name)), each)
@@ -169,7 +169,7 @@ def _title(name: str, value: Any) -> str:
     return iso(value) if name in ("start", "raised_at") else str(value)
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[PartDifference]:
+def differences(before: Json, after: Json) -> list[PartDifference]:
     """Return the parts in which two rows that were described differ; what one does not have is null.
 
     >>> differences({"seen": 1, "ready": False}, {"seen": 2, "ready": False})

@@ -76,7 +76,7 @@ def _json(anomaly: "Anomaly") -> str:
 
 def _line(anomaly: "Anomaly") -> str:
     from streams.analysis.findings import duration
-    from streams.detection.limit_rules import SILENCE
+    from streams.detection.limits.limit_rules import SILENCE
     from streams.signals.wire import iso
 
     value = f"for {duration(anomaly.value)}" if anomaly.cause == SILENCE else f"{anomaly.value:g}"

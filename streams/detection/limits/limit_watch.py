@@ -13,23 +13,24 @@ detector's own.
 
 A limit may ask for more than a value beyond. With ``count`` it raises an anomaly at the value with which so many have
 been beyond on one side within ``within`` seconds, and keeps it until a value within finds fewer: see
-`streams.detection.breach_count`. With ``when`` it counts only while that holds of other quantities of the sensor: a
-value beyond while it does not is as one within, and ends an anomaly; one of which it is not known changes nothing.
+`streams.detection.limits.breach_count`. With ``when`` it counts only while that holds of other quantities of the
+sensor: a value beyond while it does not is as one within, and ends an anomaly; one of which it is not known changes
+nothing.
 
 The rate is taken from a reading to the first one that is at least ``rate_seconds`` later, from there to the next, and
 so on: what lies between is not looked at. Values of readings that come late are judged apart, by event time
-(`streams.detection.late_breaches`). Times are event times; there is no clock here. A third kind, of where the values
-are expected to go (cause ``forecast``), is in `streams.detection.forecast_watch`. A fourth, that a series must send
-something, is watched elsewhere (`streams.detection.silence`): what sends nothing makes no step here.
+(`streams.detection.limits.late_breaches`). Times are event times; there is no clock here. A third kind, of where the
+values are expected to go (cause ``forecast``), is in `streams.detection.limits.forecast_watch`. A fourth, that a series
+must send something, is watched elsewhere (`streams.detection.silence`): what sends nothing makes no step here.
 """
 
 from typing import Any, Final
 
-from streams.detection.as_written import change_per_hour, seconds_between
-from streams.detection.forecast_watch import ForecastWatch
-from streams.detection.late_breaches import NEAR_SECONDS, LateBreaches
-from streams.detection.limit_band import NO_CONDITION, ConditionHeld, LimitBand, SignalTold
-from streams.detection.limit_rules import LIMIT, RATE, LimitRules
+from streams.detection.limits.as_written import change_per_hour, seconds_between
+from streams.detection.limits.forecast_watch import ForecastWatch
+from streams.detection.limits.late_breaches import NEAR_SECONDS, LateBreaches
+from streams.detection.limits.limit_band import NO_CONDITION, ConditionHeld, LimitBand, SignalTold
+from streams.detection.limits.limit_rules import LIMIT, RATE, LimitRules
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 
 _HOUR: Final = 3600.0

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.detection.limit_rules import LATE, LimitRules
+from streams.detection.limits.limit_rules import LATE, LimitRules
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 
 MOST_POINTS: Final = 64

@@ -21,8 +21,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.ahead.crossing_forecast import CrossingForecast, Reach
-from streams.detection.limit_band import ConditionHeld
-from streams.detection.limit_rules import FORECAST, LimitRules
+from streams.detection.limits.limit_band import ConditionHeld
+from streams.detection.limits.limit_rules import FORECAST, LimitRules
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.room import LARGEST_LEARNED
 

@@ -11,7 +11,7 @@ value: under which limits a series is judged is known only after its row has com
 
 from collections.abc import Sequence
 
-from streams.detection.as_written import seconds_between
+from streams.detection.limits.as_written import seconds_between
 
 
 def with_breach(times: Sequence[float], time: float, count: int, within: float) -> list[float]:

@@ -1,4 +1,4 @@
-"""What limits say of a series, and the same in words; `streams.detection.limits` says what comes of it."""
+"""What limits say of a series, and the same in words; `streams.detection.limits.limit_watch` says what comes of it."""
 
 from math import inf
 from typing import Final
@@ -13,7 +13,7 @@ SILENCE: Final = "silence"
 DEVIATION: Final = "deviation"
 FORECAST: Final = "forecast"
 LATE: Final = "late"
-"""Beyond ``low`` or ``high``, told by readings that came late: see `streams.detection.late_breaches`."""
+"""Beyond ``low`` or ``high``, told by readings that came late: see `streams.detection.limits.late_breaches`."""
 LIMIT_CAUSES: Final = frozenset({LIMIT, RATE, SILENCE, DEVIATION, FORECAST, LATE})
 """Causes of anomalies that a limit raised; all others are the detector's."""
 
@@ -34,7 +34,7 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         when_seconds: How old their values may be, in event time.
         below_peers, above_peers: How far it may lie under and over the median of its peers, by means of windows.
         peers_of: Who those are: see `streams.peers.peer_limits`.
-        ahead_below, ahead_above: What it must not be expected to cross: see `streams.detection.forecast_watch`.
+        ahead_below, ahead_above: What it must not be expected to cross: see `streams.detection.limits.forecast_watch`.
         ahead: Within how many seconds.
         ahead_share: How often such forecasts must come true.
         severity: Told with each anomaly.

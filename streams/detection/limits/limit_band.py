@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.detection.as_written import added, seconds_between
-from streams.detection.breach_count import are_enough, with_breach
-from streams.detection.limit_rules import LimitRules, in_order, in_units
+from streams.detection.limits.as_written import added, seconds_between
+from streams.detection.limits.breach_count import are_enough, with_breach
+from streams.detection.limits.limit_rules import LimitRules, in_order, in_units
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 
 _SCORE: Final = 1.0  # beyond a limit there is nothing uncertain
