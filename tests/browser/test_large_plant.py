@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.large_plant import BEYOND, KNOWN, LIVE, LargePlant, place_of, sensor_id
+from tests.support.large_plant import BEYOND, KNOWN, LIVE, MANOMETER, LargePlant, place_of, sensor_id
 from tests.support.pictures import take_picture
 from tests.support.watched_page import WatchedPage
 
@@ -210,3 +210,32 @@ def test_the_place_that_is_ill_is_first_and_leads_to_what_is_wrong_there(
     assert [sensor_id(number) in row for number, row in zip(BEYOND, shown, strict=False)] == [True] * len(
         BEYOND
     )
+
+
+def test_devices_of_a_large_plant_are_listed_found_and_paged_without_a_pause(
+    large: LargePlant, new_page, browser: Any
+) -> None:
+    before = cpu_seconds(large)
+    opened: WatchedPage = new_page(f"http://127.0.0.1:{large.worker.port}/devices")
+    page = opened.page
+    page.wait_for_function(
+        "known => document.getElementById('total').textContent === known", arg=f"{KNOWN:,} devices"
+    )
+    worker = cpu_seconds(large) - before
+    assert worker + Measured(opened).figures()["ProcessTime"] < INTERACTIVE_SECONDS
+    came = opened.counted_bytes()
+    page.wait_for_timeout(1000 * COUNTED_SECONDS)
+    assert 0 < sum(came) / COUNTED_SECONDS < QUIET_BYTES_A_SECOND
+
+    def look(page: Any) -> None:
+        page.click("#states button[data-key='state unknown']")
+        page.wait_for_selector("#devices tr.unknown[data-key]")
+        first = page.get_attribute("#devices tr", "data-key")
+        page.click("#next:enabled")
+        page.wait_for_function(
+            "first => document.querySelector('#devices tr').dataset.key !== first", arg=first
+        )
+        page.fill("#find", sensor_id(MANOMETER))
+        page.wait_for_function("() => document.querySelectorAll('#devices tr[data-key]').length === 1")
+
+    assert longest_pause(browser, opened, look) < PAUSE_SECONDS
