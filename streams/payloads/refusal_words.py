@@ -52,7 +52,7 @@ REFUSAL_WORDS: Final[Mapping[Reason, RefusalWords]] = {
     ),
     Reason.UNKNOWN_TOPIC: RefusalWords(
         "nothing reads this topic",
-        "take the map that is proposed above if there is one, or see WEIR_MQTT__PREFIX and WEIR_MQTT__MAPS",
+        "take the map that is proposed for it, if there is one, or see WEIR_MQTT__PREFIX and WEIR_MQTT__MAPS",
     ),
     Reason.BAD_SENSOR_ID: RefusalWords(
         "the sensor has no id, or one with characters that ids cannot have",
