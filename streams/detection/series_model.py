@@ -237,8 +237,6 @@ class SeriesModel:
         before = None if old is None else old.state()
         self._limits = None if rules is None else LimitWatch(rules)
         self._restore_limits(before)
-        if self._limits is not None:
-            self._limits.judge_anew()
         if self._limits is not None and self._limits.is_over:
             self._limits = None
         self._attend()

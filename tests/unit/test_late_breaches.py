@@ -142,6 +142,20 @@ def test_a_model_without_limits_passes_over_what_comes_late() -> None:
     assert model.skipped == 1
 
 
+def test_a_restart_under_the_limits_of_the_settings_changes_nothing_where_rules_of_the_log_judge() -> None:
+    config = DetectionPlan({"series": {"tank/level": {"high": 500.0}}}).config_for("tank", "level")
+    rules = LimitRules(high=100.0, delay_seconds=60.0)
+    model = SeriesModel(config)
+    model.limit_by(rules)
+    model.observe(NOW, 50.0)
+    assert model.observe(NOW - HOUR, 120.0) == ()
+    again = SeriesModel.from_bytes(model.to_bytes(), config)
+    again.limit_by(rules)
+    assert again.to_bytes() == model.to_bytes()
+    (raised,) = again.observe(NOW - HOUR + 60, 120.0)
+    assert raised.cause == LATE
+
+
 def test_other_limits_judge_late_values_anew() -> None:
     config = DetectionPlan({"series": {"tank/level": {"high": 100.0, "delay_seconds": 60.0}}}).config_for(
         "tank", "level"

@@ -44,10 +44,11 @@ class LatePoint(NamedTuple):
 class LateBreaches:
     """The late values of one series, and what was told of times that have gone by."""
 
-    __slots__ = ("_points", "_told", "change")
+    __slots__ = ("_judged_by", "_points", "_told", "change")
 
     def __init__(self) -> None:
         self._points: list[LatePoint] = []
+        self._judged_by: tuple[float, ...] = ()
         self._told: list[tuple[float, float]] = []  # from and to, in the order of telling
         self.change: AnomalyChange | None = None
 
@@ -60,6 +61,9 @@ class LateBreaches:
             value: Finite.
             seen: Readings that the series' model has learned.
         """
+        by = rules.low, rules.high, rules.deadband
+        if by != self._judged_by:
+            self._judged_by, self._points = by, []
         side = (value > rules.high) - (value < rules.low)
         if side == 0 and not rules.low + rules.deadband <= value <= rules.high - rules.deadband:
             return ()
@@ -106,10 +110,6 @@ class LateBreaches:
             msgspec.structs.replace(change, kind=ChangeKind.CLEARED.value, event_time=time, cleared_at=end),
         )
 
-    def begin_anew(self) -> None:
-        """Let go of values that other limits have judged."""
-        self._points = []
-
     @property
     def is_as_at_first(self) -> bool:
         """Whether nothing has to be kept of it."""
@@ -154,6 +154,7 @@ class LateBreaches:
         """Return the state as plain values, for `restore`."""
         return (
             tuple(tuple(each) for each in self._points),
+            self._judged_by,
             tuple(self._told),
             None if self.change is None else self.change.plain(),
         )
@@ -164,8 +165,9 @@ class LateBreaches:
         Raises:
             ValueError, TypeError: If it is not that.
         """
-        points, told, change = state
+        points, judged_by, told, change = state
         self._points = [LatePoint(*each) for each in points]
+        self._judged_by = tuple(judged_by)
         self._told = [(begin, end) for begin, end in told]
         self.change = None if change is None else AnomalyChange(*change)
 

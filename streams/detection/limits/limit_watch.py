@@ -148,10 +148,6 @@ class LimitWatch:
             return ()
         return self._late.step(rules, time, value, seen)
 
-    def judge_anew(self) -> None:
-        """Let go of late values that other limits have judged."""
-        self._late.begin_anew()
-
     def _step_rate(
         self, time: float, value: float, seen: int, held: ConditionHeld
     ) -> tuple[AnomalyChange, ...]:
