@@ -20,7 +20,7 @@ def address(plant: Plant, path: str) -> str:
 @pytest.fixture(scope="module")
 def refused(plant: Plant) -> str:
     """What cannot be read, of two reasons; returns the id of the one that is not JSON, once MongoDB has them."""
-    plant.send_text("sensors/boiler-1/reading", BROKEN)
+    plant.send_text("sensors/hall-3/reading", BROKEN)
     for number in range(3):
         reading = {"id": number, "degrees": 20.5 + number, "ts": round(time.time(), 3)}
         plant.send_text(f"plc/oven-{number}/state", json.dumps(reading))
@@ -29,7 +29,9 @@ def refused(plant: Plant) -> str:
         return len(plant.get("/api/dead-letters").get("rows", ())) >= 4
 
     until(kept, "the dead letters are in MongoDB")
-    [row] = plant.get("/api/dead-letters?reason=not_json")["rows"]
+    [row] = plant.get(f"/api/dead-letters?reason=not_json&topic={plant.prefix}/sensors/hall-3/reading")[
+        "rows"
+    ]
     return str(row["id"])
 
 
@@ -66,7 +68,9 @@ def test_letters_are_chosen_by_reason_and_topic_and_the_address_and_the_command_
 def test_a_letter_is_opened_by_keyboard_with_its_bytes_reason_and_command_and_focus_stays(
     plant: Plant, new_page, refused: str
 ) -> None:
-    opened = new_page(address(plant, "/dead-letters?reason=not_json"))
+    opened = new_page(
+        address(plant, f"/dead-letters?reason=not_json&topic={plant.prefix}/sensors/hall-3/reading")
+    )
     page = opened.page
     page.wait_for_selector("#letters tr[data-key] a")
     page.focus("#letters tr[data-key] a")
