@@ -54,6 +54,7 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
         "how many levels of places are shown unfolded",
         {"type": "integer", "minimum": 1, "maximum": 50},
     ),
+    "letter_id": ("id of a dead letter", _TEXT),
     "limit": ("how many at most", {"type": "integer", "minimum": 1, "maximum": GREATEST_LIMIT}),
     "low": ("lower limit", _NUMBER),
     "machine": ("a machine of the registry", _TEXT),
