@@ -128,7 +128,7 @@ def test_make_demo_once_balances_as_its_page_shows_and_leaves_nothing_running(cl
     assert lines_like(f"{took} s, …", demo) == []
     assert lines_like(f"… s, {rest}", demo, exact=True) == [], demo
     assert "WRONG" not in demo
-    for start_of_a_known_anomaly in ("2022-03-24T08:00Z", "2022-03-29T07:00Z", "2022-04-27T13:00Z"):
+    for start_of_a_known_anomaly in ("2022-03-24T08:00Z", "2022-03-29T07:00Z", "2022-04-27T14:00Z"):
         assert f"anomaly raised: waterflow/flow at {start_of_a_known_anomaly}" in demo
     assert "anomaly cleared: waterflow/flow" in demo
     assert still_there(demo) == []
