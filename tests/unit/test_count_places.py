@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from agents.views.place_pages import PlaceCounting, WorkerCounts
 from agents.views.sensor_choice import SensorChoice
 from agents.views.watching.device_watch import DeviceWatch
+from bridges.process.settings import Settings
 from streams.device_states import DeviceState, Whereabouts, search_text
 from streams.place_counts import RANKS, WAYS
 from streams.records.types import Device
@@ -70,10 +71,13 @@ def counting(sensors: dict[str, Sensor]) -> PlaceCounting:
         for sensor_id, sensor in sensors.items()
     }
     app: Any = SimpleNamespace(
-        owned_partitions=lambda: {0}, alarms=SimpleNamespace(rows={0: alarms}), models=_models(sensors)
+        settings=Settings(),
+        owned_partitions=lambda: {0},
+        alarms=SimpleNamespace(rows={0: alarms}),
+        models=_models(sensors),
     )
-    watch: Any = DeviceWatch.__new__(DeviceWatch)
-    watch._app, watch.looks, watch._looked_at, watch._has_names = app, 1, frozenset({0}), True
+    watch: Any = DeviceWatch(app)
+    watch.looks, watch._looked_at, watch._has_names = 1, frozenset({0}), True
     watch.devices = {key: each.device for key, each in sensors.items() if each.device is not None}
     watch._texts = {key: search_text(key, device) for key, device in watch.devices.items()}
     watch.told = {key: Whereabouts(each.state) for key, each in sensors.items() if each.state is not None}

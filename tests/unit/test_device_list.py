@@ -1,5 +1,6 @@
 """The list of devices, the worst first: page by page it has each once, and a choice leaves out the others."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
@@ -8,23 +9,20 @@ from hypothesis import strategies as st
 from agents.views.sensor_choice import SensorChoice
 from agents.views.watching.device_watch import DeviceWatch
 from agents.views.watching.ranked import Ranked
-from streams.counters.counter_plan import CounterPlan
+from bridges.process.settings import Settings
 from streams.device_states import DeviceState, Whereabouts
-from streams.known_devices import KnownDevices
 from streams.records.types import Announcement, Device
 
 
 def watch_of(states: dict[str, DeviceState], *said: Device) -> DeviceWatch:
     """Return a watch that has looked at devices."""
-    watch: Any = DeviceWatch.__new__(DeviceWatch)
+    app: Any = SimpleNamespace(settings=Settings())
+    watch = DeviceWatch(app)
     watch.told = {key: Whereabouts(states[key]) for key in sorted(states)}
     watch.in_state = {each: [key for key in watch.told if states[key] is each] for each in DeviceState}
-    watch.devices, watch.measures, watch._texts = KnownDevices(), {}, {}
-    watch._counters = CounterPlan()
     for record in said:
         watch.devices.take(record)
-    found: DeviceWatch = watch
-    return found
+    return watch
 
 
 @given(

@@ -2,21 +2,20 @@
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from agents.views import overview
 from agents.views.live import LiveState
 from agents.views.watching.device_watch import DeviceWatch
+from bridges.process.settings import Settings
 from streams.detection.detecting import DetectionOutcome, detect
 from streams.detection.detection_config import DetectionPlan
 from streams.detection.sensor_models import SensorModels
-from streams.known_devices import KnownDevices
 from streams.records.rows import RULES_ROW, Row
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
 from streams.records.types import Logged, Reading
 from streams.windows.aggregation import AggregationOutcome, aggregate
-from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows
 
 EPOCH = 1_700_000_000.0
@@ -32,11 +31,11 @@ def worker_of(*log: Logged) -> Any:
     windows: dict[str, Row[SensorWindows]] = {}
     models: dict[str, Row[SensorModels]] = {}
     records = [(number, int(EPOCH * 1000) + number, each) for number, each in enumerate(log)]
-    policy = WindowPolicy.of(size=60, grace=10)
-    aggregate(policy, windows, records, AggregationOutcome())
+    settings = Settings()
+    aggregate(settings.window_policy(), windows, records, AggregationOutcome())
     detect(DetectionPlan({}), models, records, DetectionOutcome())
     return SimpleNamespace(
-        settings=SimpleNamespace(window_policy=lambda: policy),
+        settings=settings,
         windows=SimpleNamespace(name="windows", rows={0: windows}),
         models=SimpleNamespace(name="models", rows={0: models}),
         peers=None,
@@ -47,23 +46,21 @@ def worker_of(*log: Logged) -> Any:
 
 def devices_of(app: Any) -> DeviceWatch:
     """Return devices as a look finds them."""
-    watch: Any = DeviceWatch.__new__(DeviceWatch)
-    watch._app, watch.log_ms, watch.devices = app, 0, KnownDevices()
-    watch._presence, watch._partitions = {}, {}
+    watch = DeviceWatch(app)
     watch.told, watch.in_state, watch.measures = asyncio.run(watch._all())
-    return cast("DeviceWatch", watch)
+    return watch
 
 
 def test_no_answer_about_sensors_tells_of_rules_as_if_they_were_one() -> None:
     app = worker_of(*LOG)
     assert RULES_ROW in app.windows.rows[0] and RULES_ROW in app.models.rows[0], "else this shows nothing"
-    watch, recent = devices_of(app), SimpleNamespace(watch=lambda _: None)
+    watch = devices_of(app)
+    recent: Any = SimpleNamespace(watch=lambda _: None)
+    bands: Any = None  # of which nothing is asked
     sensors = ["boiler-0", "boiler-1", "boiler-2"]
     assert sorted(watch.told) == sorted(watch.measures) == sensors
     assert sum(watch.counts().values()) == 3
-    live: Any = LiveState.__new__(LiveState)
-    live._app, live._recent, live._devices, live._policy = app, recent, watch, app.settings.window_policy()
-    live._describe = {"windows": lambda _: {}, "models": lambda _: {}}
+    live = LiveState(app, recent, bands, watch)
     assert live._with_rows() == set(sensors)
     assert live.sensor(RULES_ROW) is None
     for table in ("windows", "models"):
