@@ -285,7 +285,7 @@ class SeriesModel:
         if settled:
             self._detector.accept()
         kind = ChangeKind.REGIME_CHANGE if settled else ChangeKind.CLEARED
-        return msgspec.structs.replace(change, kind=kind.value, event_time=time, cleared_at=time)
+        return change.ended(time, kind)
 
     def _describe(self, time: float, value: float, nats: float, raised_at: float, seen: int) -> AnomalyChange:
         expected, lower, upper, direction, cause = self._detector.explain(self._raise_nats)
@@ -300,6 +300,7 @@ class SeriesModel:
         self._verdict.raise_nats = self._raise_nats
         expected, lower, upper = self._detector.band(self._raise_nats)
         ready = self._detector.ready
+        forecast = None if self._limits is None else self._limits.forecast
         return {
             "expected": expected if ready else None,
             "lower": lower if ready and lower > -inf else None,
@@ -312,11 +313,7 @@ class SeriesModel:
             "open": self.open,
             "anomalies": [msgspec.structs.asdict(change) for change in self.anomalies],
             "skipped": self.skipped,
-            **(
-                {}
-                if self._limits is None or self._limits.forecast is None
-                else {"forecast": self._limits.forecast}
-            ),
+            **({} if forecast is None else {"forecast": forecast}),
         }
 
     peek = expected_band

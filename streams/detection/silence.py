@@ -177,9 +177,7 @@ class SilenceWatch:
         time = min(max(time, change.raised_at), LATEST)  # arrival is what a producer says
         self.due_ms = _ALWAYS
         gone = change.value + time - change.raised_at
-        return quantity, msgspec.structs.replace(
-            change, kind=kind.value, event_time=time, cleared_at=time, value=gone
-        )
+        return quantity, msgspec.structs.replace(change.ended(time, kind), value=gone)
 
     def take_tick(self, tick_ms: int, since_ms: int) -> Told | None:
         """Let time pass.

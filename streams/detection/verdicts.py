@@ -78,6 +78,15 @@ class AnomalyChange(msgspec.Struct, frozen=True, gc=False):
             return values
         return values[:-1] if self.rule else values[:-2]
 
+    def ended(self, time: float, kind: ChangeKind = ChangeKind.CLEARED) -> "AnomalyChange":
+        """Return its end.
+
+        Args:
+            time: Event time of the reading that ends it.
+            kind: How it ends.
+        """
+        return msgspec.structs.replace(self, kind=kind.value, event_time=time, cleared_at=time)
+
 
 LEAST_NATS: Final = 5.3
 """No alarm budget lowers the threshold below this, a score of 0.995: a calibrated score of a few is none."""

@@ -13,7 +13,7 @@ without a limit: what was raised ends with the next window.
 from collections.abc import Iterator
 
 from streams.detection.detection_config import DetectionPlan, limit_rules_of, series_matches
-from streams.detection.limits.limit_rules import LimitRules
+from streams.detection.limits.limit_rules import LimitRules, allowed
 from streams.records.rule_parts import PeerLimits
 from streams.windows.window_rules import WindowRules
 
@@ -94,11 +94,7 @@ def group_beside(pattern: str, peers_of: str, sensor_id: str, quantity: str) -> 
 
 def _sent(limits: LimitRules) -> PeerLimits:
     return PeerLimits(
-        below=_finite(limits.below_peers), above=_finite(limits.above_peers), deadband=limits.deadband,
+        below=allowed(limits.below_peers), above=allowed(limits.above_peers), deadband=limits.deadband,
         delay_seconds=limits.delay_seconds, count=limits.count, within_seconds=limits.within,
         severity=limits.severity, rule=limits.rule,
     )  # fmt: skip
-
-
-def _finite(bound: float) -> float | None:
-    return bound if bound < float("inf") else None

@@ -43,15 +43,11 @@ class SeriesTrial:
 
     def __post_init__(self) -> None:
         """Make the limits; raises `ConfigurationError` if they cannot be."""
-        series, all_limits, tried = (
-            (self.sensor_id, self.quantity),
-            limits_alone(self.detection),
-            self.section(),
-        )
+        tried, all_limits = self.section(), limits_alone(self.detection)
         plan = DetectionPlan(tried, counters=self.counters)
         whole = plan if tried == all_limits else DetectionPlan(all_limits, counters=self.counters)
-        self.limits = plan.config_for(*series).limits
-        self.whole = whole.config_for(*series).limits
+        self.limits = plan.config_for(self.sensor_id, self.quantity).limits
+        self.whole = whole.config_for(self.sensor_id, self.quantity).limits
         """All limits of the series, also those that are left aside."""
         self._trial = LimitTrial(plan, self.alarms, self.tick_seconds)
 

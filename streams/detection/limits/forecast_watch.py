@@ -18,8 +18,6 @@ Claims that are held back are counted, and go on to be judged: a record that get
 from math import comb, inf
 from typing import Any, Final
 
-import msgspec
-
 from streams.ahead.crossing_forecast import CrossingForecast, Reach
 from streams.detection.limits.limit_band import ConditionHeld
 from streams.detection.limits.limit_rules import FORECAST, LimitRules
@@ -227,9 +225,7 @@ class ForecastWatch:
 
     def _clear(self, side: _Side, change: AnomalyChange, time: float) -> AnomalyChange:
         side.change, side.run = None, 0
-        return msgspec.structs.replace(
-            change, kind=ChangeKind.CLEARED.value, event_time=time, cleared_at=time
-        )
+        return change.ended(time)
 
     def told(self) -> dict[str, Any]:
         """Say what is known, for views: of each limit how its claims came true, and how many were held back."""

@@ -1,13 +1,12 @@
 """The state machine of one signal between two bounds: what limits of values, of their change and of peers share."""
 
-from math import inf
 from typing import Any, Final
 
 import msgspec
 
 from streams.detection.limits.as_written import added, seconds_between
 from streams.detection.limits.breach_count import are_enough, with_breach
-from streams.detection.limits.limit_rules import LimitRules, in_order, in_units
+from streams.detection.limits.limit_rules import LimitRules, allowed, in_order, in_units
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 
 _SCORE: Final = 1.0  # beyond a limit there is nothing uncertain
@@ -146,14 +145,12 @@ class LimitBand:
 
     def _clear(self, change: AnomalyChange, time: float) -> AnomalyChange:
         self.change, self.side = None, 0
-        return msgspec.structs.replace(
-            change, kind=ChangeKind.CLEARED.value, event_time=time, cleared_at=time
-        )
+        return change.ended(time)
 
     def _describe(self, time: float, raised_at: float, told: SignalTold, seen: int) -> AnomalyChange:
         return AnomalyChange(
             kind=ChangeKind.RAISED.value, event_time=time, raised_at=raised_at, cleared_at=None, score=_SCORE,
-            value=told.value, expected=told.expected, lower=_finite(told.lower), upper=_finite(told.upper),
+            value=told.value, expected=told.expected, lower=allowed(told.lower), upper=allowed(told.upper),
             direction="above" if self.side > 0 else "below", cause=self.cause, seen=seen, peak_at=time,
             severity=self.rules.severity, rule=self.rules.rule, condition=self._condition(told.held),
         )  # fmt: skip
@@ -175,7 +172,3 @@ class LimitBand:
         self.side, self.since, self.worst, change, *counted = state
         self.change = None if change is None else AnomalyChange(*change)
         self.counted = tuple(counted)
-
-
-def _finite(bound: float) -> float | None:
-    return bound if -inf < bound < inf else None

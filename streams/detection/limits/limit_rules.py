@@ -100,6 +100,15 @@ class LimitRules(msgspec.Struct, frozen=True, gc=False):
         return self.of_values or self.of_rate or self.of_forecast
 
 
+def allowed(bound: float) -> float | None:
+    """Return a bound as it is told; ``None`` if it allows everything.
+
+    Args:
+        bound: May be infinite.
+    """
+    return bound if -inf < bound < inf else None
+
+
 def in_words_beside(count: int, within: float, when: str) -> str:
     """Say what is asked for beside a value beyond; empty if nothing.
 
