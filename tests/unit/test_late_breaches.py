@@ -10,7 +10,8 @@ from typing import Final
 import pytest
 
 from streams.detection.detection_config import DetectionPlan
-from streams.detection.limits.late_breaches import MOST_POINTS, NEAR_SECONDS
+from streams.detection.limits.late_breaches import MOST_POINTS, NEAR_SECONDS, LateBreaches
+from streams.detection.limits.limit_band import LimitBand
 from streams.detection.limits.limit_rules import LATE, LIMIT, LimitRules
 from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.series_model import SeriesModel
@@ -78,9 +79,10 @@ def test_all_that_lasted_is_told_whatever_the_order(seed: int) -> None:
         points.append((NOW - 60.0 * (MOST_POINTS - k), 120.0 if over else 50.0))
     late = list(points)
     draw.shuffle(late)
-    found, watch = _backfill(rules, late)
+    breaches_told, band = LateBreaches(), LimitBand(rules, LIMIT, rules.low, rules.high, rules.deadband)
+    found = [change for time, value in late for change in breaches_told.step(band, time, value, 0)]
     near = max(NEAR_SECONDS, rules.delay_seconds)
-    told = watch.late_told
+    told = breaches_told.told
     for begin, end in _breach(rules, points):
         assert any(begin <= to + near and end >= since - near for since, to in told), (begin, end, told)
     breaches = _breach(LimitRules(high=100.0), points)
@@ -92,6 +94,15 @@ def test_a_single_late_spike_is_not_told_where_the_rule_asks_for_a_minute() -> N
         LimitRules(high=100.0, delay_seconds=60.0), [(NOW - 300, 50.0), (NOW - 240, 120.0), (NOW - 180, 50.0)]
     )
     assert found == []
+
+
+def test_late_values_are_held_to_the_numbers_that_are_written() -> None:
+    just_back = [(NOW - 900, 0.4), (NOW - 600, 0.2), (NOW - 300, 0.4)]
+    found, _ = _backfill(LimitRules(high=0.3, deadband=0.1), just_back)
+    raised = [each.raised_at for each in found if each.kind == "raised" and each.cause == LATE]
+    assert raised == [NOW - 900, NOW - 300], "0.2 is back by 0.1: these are two"
+    told, _ = _backfill(LimitRules(high=0.3, delay_seconds=0.3), [(NOW - 99.7, 0.4), (NOW - 99.4, 0.4)])
+    assert [each.raised_at for each in told if each.cause == LATE] == [NOW - 99.4]
 
 
 def test_what_was_told_in_order_is_not_told_again_by_a_copy_nor_by_what_was_overtaken() -> None:

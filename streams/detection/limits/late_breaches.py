@@ -13,12 +13,13 @@ way within `NEAR_SECONDS` of it.
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from math import inf
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.detection.limits.limit_rules import LATE, LimitRules
+from streams.detection.limits.as_written import seconds_between
+from streams.detection.limits.limit_band import LimitBand
+from streams.detection.limits.limit_rules import LATE, LimitRules, allowed
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 
 MOST_POINTS: Final = 64
@@ -42,39 +43,48 @@ class LatePoint(NamedTuple):
 
 
 class LateBreaches:
-    """The late values of one series, and what was told of times that have gone by."""
+    """The late values of one series, and what was told of times that have gone by.
 
-    __slots__ = ("_judged_by", "_points", "_told", "change")
+    Attributes:
+        told: From when to when values were beyond that have been told: event times, in the order of telling.
+        change: The anomaly that is open.
+    """
+
+    __slots__ = ("_judged_by", "_points", "change", "told")
 
     def __init__(self) -> None:
-        self._points: list[LatePoint] = []
+        self._points: tuple[LatePoint, ...] = ()
         self._judged_by: tuple[float, ...] = ()
-        self._told: list[tuple[float, float]] = []  # from and to, in the order of telling
+        self.told: tuple[tuple[float, float], ...] = ()
         self.change: AnomalyChange | None = None
 
-    def step(self, rules: LimitRules, time: float, value: float, seen: int) -> tuple[AnomalyChange, ...]:
+    def step(self, band: LimitBand, time: float, value: float, seen: int) -> tuple[AnomalyChange, ...]:
         """Judge a late value; at most one anomaly is raised, and what stood is cleared before.
 
         Args:
-            rules: The limits in force.
+            band: The limits in force, and what is open by them in order.
             time: Its event time, before that of the newest reading.
             value: Finite.
             seen: Readings that the series' model has learned.
         """
+        rules = band.rules
+        near = max(NEAR_SECONDS, rules.delay_seconds)
+        if band.change is not None and time >= band.since - near:
+            return ()
         by = rules.low, rules.high, rules.deadband
         if by != self._judged_by:
-            self._judged_by, self._points = by, []
+            self._judged_by, self._points = by, ()
         side = (value > rules.high) - (value < rules.low)
-        if side == 0 and not rules.low + rules.deadband <= value <= rules.high - rules.deadband:
+        if side == 0 and not band.low_back <= value <= band.high_back:
             return ()
         point = LatePoint(time, side, value)
         at = bisect_left(self._points, point)
-        if self._points[at : at + 1] == [point]:
+        if self._points[at : at + 1] == (point,):
             return ()
-        self._points.insert(at, point)
-        run = self._run_at(at) if side else []
+        self._points = (*self._points[:at], point, *self._points[at:])
+        run = self._run_at(at) if side else ()
         self._thin()
-        if not run or self._is_told(run, rules.delay_seconds) or not _lasts(rules, run):
+        if not run or self._is_told(run, near) or not _lasts(rules, run):
             return ()
         ended = self.clear(time)
         self.tell(run[0].time, run[-1].time)
@@ -82,7 +92,7 @@ class LateBreaches:
         self.change = AnomalyChange(
             kind=ChangeKind.RAISED.value, event_time=time, raised_at=run[-1].time if rules.delay_seconds else time,
             cleared_at=None, score=1.0, value=worst.value, expected=None,
-            lower=rules.low if rules.low > -inf else None, upper=rules.high if rules.high < inf else None,
+            lower=allowed(rules.low), upper=allowed(rules.high),
             direction="above" if side > 0 else "below", cause=LATE, seen=seen, peak_at=worst.time,
             severity=rules.severity, rule=rules.rule,
         )  # fmt: skip
@@ -94,7 +104,7 @@ class LateBreaches:
         Args:
             begin, end: The first and the last value beyond, in seconds.
         """
-        self._told = [*self._told[1 - MOST_TOLD :], (begin, end)]
+        self.told = (*self.told[1 - MOST_TOLD :], (begin, end))
 
     def clear(self, time: float) -> tuple[AnomalyChange, ...]:
         """End what is open, at a reading in order: by then it is known how long it lasted.
@@ -105,22 +115,15 @@ class LateBreaches:
         if (change := self.change) is None:
             return ()
         self.change = None
-        end = max(end for begin, end in self._told if begin <= change.raised_at <= end)
-        return (
-            msgspec.structs.replace(change, kind=ChangeKind.CLEARED.value, event_time=time, cleared_at=end),
-        )
+        end = max(end for begin, end in self.told if begin <= change.raised_at <= end)
+        return (msgspec.structs.replace(change.ended(time), cleared_at=end),)
 
     @property
     def is_as_at_first(self) -> bool:
         """Whether nothing has to be kept of it."""
-        return not self._points and not self._told
+        return not self._points and not self.told
 
-    @property
-    def told(self) -> tuple[tuple[float, float], ...]:
-        """From when to when values were beyond that have been told, the newest few."""
-        return tuple(self._told)
-
-    def _run_at(self, at: int) -> list[LatePoint]:
+    def _run_at(self, at: int) -> tuple[LatePoint, ...]:
         """Return the point at a place, and those beside it on its side without another between."""
         points, side = self._points, self._points[at].side
         first, last = at, at + 1
@@ -130,13 +133,13 @@ class LateBreaches:
             last += 1
         return points[first:last]
 
-    def _is_told(self, run: Sequence[LatePoint], delay_seconds: float) -> bool:
+    def _is_told(self, run: Sequence[LatePoint], near: float) -> bool:
         """Tell whether a run belongs to what was told; it does then as a whole, and so does what joins it."""
-        near = max(NEAR_SECONDS, delay_seconds)
         first, last = run[0].time, run[-1].time
-        for place, (begin, end) in enumerate(self._told):
+        for place, (begin, end) in enumerate(self.told):
             if first <= end + near and last >= begin - near:
-                self._told[place] = min(begin, first), max(end, last)
+                whole = min(begin, first), max(end, last)
+                self.told = (*self.told[:place], whole, *self.told[place + 1 :])
                 return True
         return False
 
@@ -148,14 +151,15 @@ class LateBreaches:
             inner = (
                 place for place in range(1, len(points) - 1) if len({*sides[place - 1 : place + 2]}) == 1
             )
-            del points[next(inner, 0)]
+            drop = next(inner, 0)
+            self._points = (*points[:drop], *points[drop + 1 :])
 
     def state(self) -> tuple[Any, ...]:
         """Return the state as plain values, for `restore`."""
         return (
             tuple(tuple(each) for each in self._points),
             self._judged_by,
-            tuple(self._told),
+            self.told,
             None if self.change is None else self.change.plain(),
         )
 
@@ -166,13 +170,13 @@ class LateBreaches:
             ValueError, TypeError: If it is not that.
         """
         points, judged_by, told, change = state
-        self._points = [LatePoint(*each) for each in points]
+        self._points = tuple(LatePoint(*each) for each in points)
         self._judged_by = tuple(judged_by)
-        self._told = [(begin, end) for begin, end in told]
+        self.told = tuple((begin, end) for begin, end in told)
         self.change = None if change is None else AnomalyChange(*change)
 
 
 def _lasts(rules: LimitRules, run: Sequence[LatePoint]) -> bool:
     if rules.count:
         return len(run) >= rules.count
-    return run[-1].time - run[0].time >= rules.delay_seconds
+    return seconds_between(run[0].time, run[-1].time) >= rules.delay_seconds

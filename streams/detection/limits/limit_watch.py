@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from streams.detection.limits.as_written import change_per_hour, seconds_between
 from streams.detection.limits.forecast_watch import ForecastWatch
-from streams.detection.limits.late_breaches import NEAR_SECONDS, LateBreaches
+from streams.detection.limits.late_breaches import LateBreaches
 from streams.detection.limits.limit_band import NO_CONDITION, ConditionHeld, LimitBand, SignalTold
 from streams.detection.limits.limit_rules import LIMIT, RATE, LimitRules
 from streams.detection.verdicts import AnomalyChange, ChangeKind
@@ -84,11 +84,6 @@ class LimitWatch:
         return late if self._forecast is None else late + self._forecast.open
 
     @property
-    def late_told(self) -> tuple[tuple[float, float], ...]:
-        """From when to when values were beyond that have been told: event times, of the newest few."""
-        return self._late.told
-
-    @property
     def forecast(self) -> dict[str, Any] | None:
         """What is known of where the series will go, for views; ``None`` if no limit asks for it."""
         return None if self._forecast is None else self._forecast.told()
@@ -137,16 +132,12 @@ class LimitWatch:
             seen: Readings that the series' model has learned.
             held: What is known of the condition, if the limits have one, at that time.
         """
-        rules = self.rules
-        if not rules.of_values or held.holds is False:
+        if not self.rules.of_values or held.holds is False:
             return ()
         if held.holds is None:
             self._band.unjudged |= not self.within(value)
             return ()
-        near = max(NEAR_SECONDS, rules.delay_seconds)
-        if self._band.change is not None and time >= self._band.since - near:
-            return ()
-        return self._late.step(rules, time, value, seen)
+        return self._late.step(self._band, time, value, seen)
 
     def _step_rate(
         self, time: float, value: float, seen: int, held: ConditionHeld
