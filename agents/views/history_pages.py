@@ -8,12 +8,10 @@ import msgspec
 from faust.web import Request, Response, View
 
 from agents.views.store_asking import PATIENCE_SECONDS, asked_store
-from agents.web.queries import BadRequest, Json, answer, read_number
+from agents.web.queries import BadRequest, Json, answer, read_number, read_time
 from bridges.mongo.history_reading import AskedRange, FoundHistory, read_histories
 from bridges.mongo.mongo_history import alarms_between, anomalies_between, newest_findings
 from streams.errors import ConfigurationError, InputError
-from streams.payloads.event_times import read_event_time
-from streams.records.documents import date
 from streams.signals.wire import iso
 from streams.window_history import MOST_POINTS, HistoryPoint, check_windows
 
@@ -44,8 +42,9 @@ class AskedHistory(NamedTuple):
             BadRequest: If one is missing, or is not acceptable.
         """
         _check_series(query, "/api/history")
-        until = _time(query, "to", round(time.time(), 3))
-        since = _time(query, "from", until - _DAY)
+        until, since = read_time(query, "to"), read_time(query, "from")
+        until = round(time.time(), 3) if until is None else until
+        since = until - _DAY if since is None else since
         if since >= until:
             raise BadRequest(f"from must be before to, got {iso(since)} and {iso(until)}")
         points = read_number(query, "points", DEFAULT_POINTS, least=2, greatest=MOST_POINTS)
@@ -56,18 +55,6 @@ def _check_series(query: Mapping[str, str], path: str) -> None:
     for name in ("sensor", "quantity"):
         if not query.get(name):
             raise BadRequest(f"{name} must be given: {path}?sensor=ID&quantity=NAME")
-
-
-def _time(query: Mapping[str, str], name: str, default: float) -> float:
-    text = query.get(name, "")
-    if not text:
-        return default
-    try:
-        found = read_event_time(text, dates=True)
-        date(found)
-        return found
-    except InputError as error:
-        raise BadRequest(f"{name}: {error.detail}") from None
 
 
 def _told(found: FoundHistory) -> Json:

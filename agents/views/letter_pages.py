@@ -13,14 +13,21 @@ from faust.web import Request, Response, View
 
 from agents.views import ledger
 from agents.views.store_asking import SHORT_PATIENCE_SECONDS, asked_store
-from agents.web.queries import LONGEST_TEXT, BadRequest, Json, answer, not_found, read_number, show_page
+from agents.web.queries import (
+    LONGEST_TEXT,
+    BadRequest,
+    Json,
+    answer,
+    not_found,
+    read_number,
+    read_time,
+    show_page,
+)
 from bridges.dead_letters.redrive_log import RedriveLog
 from bridges.dead_letters.redriving import why_never
 from bridges.mongo.letters_reading import LetterHead, letters_by_id, newest_heads
-from streams.errors import InputError, Reason
-from streams.payloads.event_times import read_event_time
+from streams.errors import Reason
 from streams.payloads.refusal_words import REFUSAL_WORDS
-from streams.records.documents import date
 from streams.records.types import DeadLetter
 
 if TYPE_CHECKING:
@@ -43,7 +50,7 @@ async def show_letters(pages: "Pages[WorkerApp]", view: View, request: Request) 
 async def list_letters(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
     """List dead letters, the newest first, with counts by reason and topic."""
     mine, query = cast("WorkerPages", pages), request.query
-    reasons, since, until = _reasons(query), _time(query, "since"), _time(query, "until")
+    reasons, since, until = _reasons(query), read_time(query, "since"), read_time(query, "until")
     limit = int(read_number(query, "limit", DEFAULT_LETTERS, least=1, greatest=MOST_LETTERS))
     bridge, known = await asyncio.gather(ledger.bridge_part(mine.app), _attempts_known(mine.redrives))
     async with asked_store(mine.app, SHORT_PATIENCE_SECONDS) as mongo, mine.histories:
@@ -88,22 +95,6 @@ def _reasons(query: Mapping[str, str]) -> frozenset[str]:
     if strange := sorted(reasons - set(Reason)):
         raise BadRequest(f"reason must be of {', '.join(Reason)}, got {strange[0][:LONGEST_TEXT]!r}")
     return reasons
-
-
-def _time(query: Mapping[str, str], name: str) -> float | None:
-    """Read a time (seconds since the Unix epoch); ``None`` where none is given.
-
-    Raises:
-        BadRequest: If it is none.
-    """
-    text = query.get(name, "")
-    try:
-        found = read_event_time(text, dates=True) if text else None
-        if found is not None:
-            date(found)
-        return found
-    except InputError as error:
-        raise BadRequest(f"{name}: {error.detail}") from None
 
 
 async def _attempts_known(redrives: RedriveLog) -> bool:

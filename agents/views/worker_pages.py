@@ -362,7 +362,7 @@ ROUTES = (
         "/api/trace",
         trace_pages.trace_reading,
         "one reading by its id, or those of a sensor and time: every hop with time, partition and offset, and where "
-        "it ends. As `weir trace`, for 20 s at most",
+        "it ends. As `weir trace`, but for 20 s of the log at most, and of the dead letters as long",
         "?id=&sensor=&at=",
         answers=trace_answers.TraceAnswer,
     ),

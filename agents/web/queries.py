@@ -7,6 +7,9 @@ import msgspec
 from faust.web import Response, View
 
 from agents.web.peers import LOCAL
+from streams.errors import InputError
+from streams.payloads.event_times import read_event_time
+from streams.records.documents import date
 
 Json = dict[str, Any]
 
@@ -79,6 +82,30 @@ def read_number(
     if not least <= value <= greatest:
         raise BadRequest(f"{name} must be a number from {least:g} to {greatest:g}, got {text!r}")
     return value
+
+
+def read_time(query: Mapping[str, str], name: str) -> float | None:
+    """Read a time, in seconds since the Unix epoch; ``None`` where none is given.
+
+    Args:
+        query: The request's parameters.
+        name: Which one: ISO 8601 (a date alone is its midnight in UTC), or a number since the epoch.
+
+    Raises:
+        BadRequest: If it is none, or lies outside the years 1 to 9999: neither MongoDB nor Kafka can be asked for it.
+
+    >>> read_time({"from": "2024-09-09"}, "from"), read_time({}, "from")
+    (1725840000.0, None)
+    """
+    text = query.get(name, "")
+    if not text:
+        return None
+    try:
+        found = read_event_time(text.strip(), dates=True)
+        date(found)
+    except InputError as error:
+        raise BadRequest(f"{name}: {error.detail}") from None
+    return found
 
 
 def read_find(query: Mapping[str, str]) -> str:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from faust.web import Request, Response, View
 
-from agents.web.queries import BadRequest, Json, answer, show_page
+from agents.web.queries import BadRequest, Json, answer, read_time, show_page
 from bridges.looking.tracing_readings import Sought, Traced, Tracer
-from streams.errors import InputError, TransientError
-from streams.payloads.event_times import read_event_time
+from streams.errors import TransientError
 from streams.reading_hops import ending_of, hops_of
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ async def show_trace(pages: "Pages[WorkerApp]", view: View, request: Request) ->
 
 async def trace_reading(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
     """Find one reading, by its id or by sensor and time, at every hop."""
-    mine, sought = cast("WorkerPages", pages), _sought(request.query)
+    mine, sought = cast("WorkerPages", pages), asked_reading(request.query)
     async with mine.searches:
         found = await asyncio.to_thread(_search, mine.app.settings, sought)
     policy, label = mine.app.settings.windows.policy(), mine.watch.devices.label
@@ -96,20 +95,21 @@ def _search(settings: "Settings", sought: Sought) -> Traced:
     return Tracer(settings, TimeLimit(SEARCH_SECONDS), letters_seconds=SEARCH_SECONDS).trace(sought)
 
 
-def _sought(query: Mapping[str, str]) -> Sought:
+def asked_reading(query: Mapping[str, str]) -> Sought:
     """Read which reading is meant.
+
+    Args:
+        query: The request's parameters: ``id``, or ``sensor`` and ``at``.
 
     Raises:
         BadRequest: If none is.
     """
-    identity, sensor, at = (query.get(name, "").strip() for name in ("id", "sensor", "at"))
+    identity, sensor = (query.get(name, "").strip() for name in ("id", "sensor"))
     if identity:
         if not _ID.fullmatch(identity):
             raise BadRequest(f"id must be that of a reading, 24 hexadecimal digits, got {identity[:100]!r}")
         return Sought.by_id(identity.lower())
-    if not sensor or not at:
+    at = read_time(query, "at")
+    if not sensor or at is None:
         raise BadRequest("a reading must be named: /api/trace?id=ID, or /api/trace?sensor=ID&at=TIME")
-    try:
-        return Sought.by_time(sensor, read_event_time(at, dates=True))
-    except InputError as error:
-        raise BadRequest(f"at: {error.detail}") from None
+    return Sought.by_time(sensor, at)
