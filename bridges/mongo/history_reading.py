@@ -14,14 +14,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bridges.mongo.history_marks import HISTORY
-from bridges.mongo.mongo_history import (
-    MOST_WINDOWS,
-    SeriesHour,
-    about,
-    bands_of,
-    begins_in,
-    windows_in,
-)
+from bridges.mongo.mongo_history import MOST_WINDOWS, SeriesHour, about, bands_of, windows_in
 from bridges.mongo.mongo_sink import MongoSink
 from streams.day_history import DAY_MS, HOUR_MS, StoredDay, Tier, tier_for, unit_of
 from streams.detection.quality import Series
@@ -133,14 +126,14 @@ async def _days(
 ) -> list[StoredDay]:
     """Read the days that touch the range, or some of them, and of them what a tier is made of."""
     since, until = (date(event_seconds(each)) for each in asked.within(DAY_MS))
-    start: dict[str, Any] = dict(begins_in(since, until))
+    start: dict[str, Any] = {"$gte": since, "$lt": until}
     if starts:
         start["$in"] = [date(event_seconds(each)) for each in sorted(starts)]
     query = {**about([asked.series[0]], asked.series[1]), "start": start}
 
     async def ask() -> list[StoredDay]:
         cursor = sink.collection(HISTORY).find(query, _FIELDS[tier], batch_size=1000)
-        return [StoredDay.of(each) for each in await cursor.to_list() if each["start"] < until]
+        return [StoredDay.of(each) for each in await cursor.to_list()]
 
     return await sink.until_answered(ask)
 

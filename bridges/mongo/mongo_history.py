@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, Protocol, TypeVar
 
@@ -100,31 +100,22 @@ async def windows_in(
     Raises:
         InputError: If there are more than ``most``.
     """
-    query = {**about([series[0]], series[1]), "start": begins_in(since, until)}
+    query = {**about([series[0]], series[1]), "start": {"$gte": since, "$lt": until}}
     # Whole: the embedded store takes longer to choose fields than to send all of them. In the order of the index:
     # without it, that store looks at each window there is, for each hour that is computed.
     cursor = sink.collection(WINDOWS).find(query, batch_size=_AT_ONCE).sort(BY_SERIES)
     cursor = cursor.limit(0 if most is None else most + 1)
     found: list[StoredWindow] = []
-    read = 0
     while some := await cursor.to_list(_AT_ONCE):
-        read += len(some)
         for each in some:
-            if each["start"] < until:
-                start, end = event_ms(each["start"].timestamp()), event_ms(each["end"].timestamp())
-                found.append(StoredWindow(start, end, *_values_of(each)))
-    if most is not None and read > most:
-        raise too_many_windows()
+            start, end = event_ms(each["start"].timestamp()), event_ms(each["end"].timestamp())
+            found.append(StoredWindow(start, end, *_values_of(each)))
+    if most is not None and len(found) > most:
+        raise InputError(
+            Reason.TOO_MANY_ELEMENTS,
+            f"from and to must hold at most {MOST_WINDOWS:,} windows of a series: ask for less at once",
+        )
     return found
-
-
-def begins_in(since: datetime, until: datetime) -> dict[str, datetime]:
-    """Return the condition for what begins in ``[since, until)``; whoever asks lets go of what is beyond.
-
-    Nothing is beyond now, but what a clock that is ahead has sent: then there is no upper bound. Each bound costs the
-    embedded store as much for a document as sending it.
-    """
-    return {"$gte": since} if until >= datetime.now(UTC) else {"$gte": since, "$lt": until}
 
 
 async def bands_of(sink: MongoSink, hours: Iterable[SeriesHour]) -> dict[SeriesHour, Band]:
@@ -145,14 +136,6 @@ async def bands_of(sink: MongoSink, hours: Iterable[SeriesHour]) -> dict[SeriesH
         async for each in cursor:
             found[ids[each["_id"]]] = each["lower"], each["upper"]
     return found
-
-
-def too_many_windows() -> InputError:
-    """Return what is said of a range that holds more windows than a page may read."""
-    return InputError(
-        Reason.TOO_MANY_ELEMENTS,
-        f"from and to must hold at most {MOST_WINDOWS:,} windows of a series: ask for less at once",
-    )
 
 
 async def anomalies_between(

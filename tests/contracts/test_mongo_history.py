@@ -109,6 +109,8 @@ async def test_windows_come_in_order_and_those_of_a_clock_that_is_ahead_are_not_
     for until, wanted in ((now + 3600, [0, 1, 2, 3]), (now + 3660, [0, 1, 2, 3, 60]), (now, [])):
         found = await windows_in(sink, SERIES, date(now), date(until))
         assert [each.start_ms for each in found] == [round(1000 * (now + 60 * minute)) for minute in wanted]
+        # What is ahead does not count against how many there may be, either.
+        assert await windows_in(sink, SERIES, date(now), date(until), len(wanted)) == found
 
 
 async def test_anomalies_are_those_that_were_open_meanwhile(sink: MongoSink) -> None:
