@@ -4,6 +4,7 @@ topic ──▶ one's own maps ──▶ those of installed packages ──▶ W
           the most specific first, in each; a rule whose ``when`` does not fit lets the next one try
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ from streams.payloads.unread import UnreadTopics
 from streams.records.types import Birth
 
 _EMPTY = "empty: it clears a retained message"
+_BEGINS_JSON = re.compile(rb'\s*[\[{]\s*["\[{]')
 
 Unmatched = Literal["dead_letter", "ignore"]
 
@@ -142,6 +144,7 @@ class MapsInForce:
             return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
         problem: Decoded | None = None
         rest: Decoded | None = None
+        damaged: InputError | None = None
         read: dict[Reader, list[Any]] = {}
         for candidate in self.routes.of(topic):
             if candidate.rule is None:
@@ -172,10 +175,16 @@ class MapsInForce:
                     continue
                 came = self._came(fitting, ingest_time, retained=retained, explain=explain)
                 outcome = self._by(entry.rule, topic, payload, came, read)
-            except InputError:
-                continue  # of any topic: what it cannot read is not its own
+            except InputError as error:
+                # Of any topic: what it cannot read is not its own.
+                if error.reason is Reason.NOT_JSON:
+                    damaged = damaged or error
+                continue
             if outcome is not None:
                 return outcome
+        if problem is None and rest is not None and damaged is not None and _BEGINS_JSON.match(payload):
+            # What is passed over is what says nothing of a device: of half a message nobody knows that.
+            return Decoded(rest.map, refused=[Refused("", damaged.reason, damaged.detail)])
         return problem or rest or self._nothing(topic, payload, ingest_time)
 
     def _came(self, candidate: Candidate, ingest_time: float, *, retained: bool, explain: bool) -> Came:
