@@ -171,6 +171,35 @@ def test_of_random_walks_little_is_told_and_more_than_half_of_it_comes_true() ->
     assert false <= 2
 
 
+def record_of(judged: LimitWatch) -> tuple[int, int]:
+    assert judged.forecast is not None
+    (side,) = judged.forecast["sides"]
+    return side["claims"], side["came_true"]
+
+
+def test_a_forecast_whose_time_ends_in_a_gap_is_no_miss_and_one_that_is_seen_to_come_true_after_it_is_right() -> (
+    None
+):
+    values = values_of(season, 12)
+    at = raised(watch(values, 95.0)[0])[1]
+    claims, true = record_of(watch([each for each in values if each[0] / HOUR <= at], 95.0)[1])
+    for ends, wanted in ((12.0, (claims, true)), (5.0, (claims + 1, true + 1))):
+        seen = [
+            each for each in values if each[0] / HOUR <= at + 0.5 or at + ends <= each[0] / HOUR < at + 13
+        ]
+        assert record_of(watch(seen, 95.0)[1]) == wanted
+
+
+def test_forecasts_of_other_hours_begin_a_record_of_their_own() -> None:
+    _, judged = watch(values_of(season, 12), 95.0)
+    assert record_of(judged) > (0, 0)
+    for hours, is_kept in ((6 * HOUR, True), (8 * HOUR, False)):
+        goes_on = LimitWatch(msgspec.structs.replace(judged.rules, ahead=hours))
+        goes_on.restore(judged.state())
+        goes_on.step(EPOCH + 12 * DAY, 80.0, 0)
+        assert record_of(goes_on) == (record_of(judged) if is_kept else (0, 0))
+
+
 # --- when it is over
 
 

@@ -75,12 +75,14 @@ class _Side:
     def beyond(self, value: float, by: float = 0.0) -> bool:
         return self.sign * (value - self.limit) > by
 
-    def judge(self, time: float, value: float) -> None:
-        """Judge the claim under way, if there is one."""
+    def judge(self, time: float, value: float, *, after_gap: bool) -> None:
+        """Judge the claim under way, if there is one: over a gap it may have come true unseen, and is let go of."""
         if self.until is None:
             return
         came_true = time <= self.until and self.beyond(value)
-        if came_true or time >= self.until:
+        if after_gap and not came_true:
+            self.until = None
+        elif came_true or time >= self.until:
             self.until = None
             self.record.append(came_true)
             del self.record[:-_KEPT]
@@ -97,7 +99,12 @@ class _Side:
     def limit_by(self, limit: float) -> None:
         """Judge by this limit from now on: of another one the record says nothing."""
         if limit != self.limit:
-            self.limit, self.until, self.record, self.held_back, self.run = limit, None, [], 0, 0
+            self.limit = limit
+            self.begin_record()
+
+    def begin_record(self) -> None:
+        """Let go of what became of claims of another kind."""
+        self.until, self.record, self.held_back, self.run = None, [], 0, 0
 
 
 class ForecastWatch:
@@ -141,14 +148,12 @@ class ForecastWatch:
         if not -LARGEST_LEARNED <= value <= LARGEST_LEARNED:
             return ()
         self._settle()
-        for side in self.sides:
-            side.judge(time, value)
-        before = self._ahead.reach
+        was_known = self._ahead.reach is not None
         is_new = self._ahead.take(time, value)
-        if before is not None and self._ahead.reach is None:  # a gap: what came of a claim is not known
-            self._above.until = self._below.until = None
+        after_gap = was_known and self._ahead.reach is None
         ended, raised = [], []
         for side in self.sides:
+            side.judge(time, value, after_gap=after_gap)
             if side.change is not None and self._is_over(side, value, held, is_new, told_by_limit):
                 ended.append(self._clear(side, side.change, time))
             elif side.is_set and is_new and not side.beyond(value) and held.holds is not False:
@@ -162,6 +167,8 @@ class ForecastWatch:
         """Go by the rules: whose they are is known only once its row has come back, with the first value after it."""
         if self.rules.of_forecast and self._ahead.seconds != self.rules.ahead:
             self._ahead = CrossingForecast(self.rules.ahead)
+            for side in self.sides:
+                side.begin_record()
         self._above.limit_by(self.rules.ahead_above)
         self._below.limit_by(self.rules.ahead_below)
 
