@@ -63,9 +63,8 @@ class _Side:
         self.until: float | None = None  # of the claim that is under way
         self.record: list[bool] = []
         self.held_back = 0
-        self.run = (
-            0  # how many means in a row have said that it crosses, or, of what is open, that it does not
-        )
+        # How many means in a row have said that it crosses, or, of what is open, that it does not.
+        self.run = 0
         self.change: AnomalyChange | None = None
 
     @property
@@ -154,14 +153,12 @@ class ForecastWatch:
         ended, raised = [], []
         for side in self.sides:
             side.judge(time, value, after_gap=after_gap)
-            if side.change is not None and self._is_over(side, value, held, is_new, told_by_limit):
-                ended.append(self._clear(side, side.change, time))
+            if side.change is not None:
+                if self._is_over(side, value, held, is_new, told_by_limit):
+                    ended.append(self._clear(side, side.change, time))
             elif side.is_set and is_new and not side.beyond(value) and held.holds is not False:
                 raised += self._claim(side, time, value, seen, held)
-        # Of both kinds one can be open: its identity is that of its cause.
-        if raised and self.open[0] is not raised[0]:
-            raised = []
-        return *ended, *raised[:1]
+        return *ended, *raised
 
     def _settle(self) -> None:
         """Go by the rules: whose they are is known only once its row has come back, with the first value after it."""
@@ -193,8 +190,6 @@ class ForecastWatch:
         self, side: _Side, time: float, value: float, seen: int, held: ConditionHeld
     ) -> list[AnomalyChange]:
         bound = self._bound(side, self.rules.ahead_share)
-        if side.change is not None:
-            return []
         side.run = 0 if bound is None or not side.beyond(bound) else min(side.run + 1, _RAISED_BY)
         if side.run < _RAISED_BY:
             return []
@@ -205,7 +200,7 @@ class ForecastWatch:
         if side.until is None:
             side.until = time + self.rules.ahead
             side.held_back += refuted
-        if refuted or self.open:
+        if refuted or self.open:  # of both sides one can be open: its identity is that of its cause
             return []
         side.change, side.run = self._describe(side, time, value, seen, held), 0
         return [side.change]
@@ -236,12 +231,11 @@ class ForecastWatch:
 
     def told(self) -> dict[str, Any]:
         """Say what is known, for views: of each limit how its claims came true, and how many were held back."""
-        reach, bounds = self._ahead.reach, self._ahead.bounds(self.rules.ahead_share)
         return {
             "hours": self.rules.ahead / 3600,
             "share": self.rules.ahead_share,
             "scored": self._ahead.scored,
-            "known": reach is not None and bounds is not None,
+            "known": self._ahead.bounds(self.rules.ahead_share) is not None,
             "sides": [
                 {
                     "limit": side.limit,
