@@ -61,9 +61,8 @@ class _Expected:
 
     def __init__(self, until: float, reaches: Sequence[Reach]) -> None:
         self.until = until
-        self.ends = array(
-            "f", (end for reach in reaches for end in reach[:3])
-        )  # of each kind: high, low, start
+        # Of each kind: high, low, start.
+        self.ends = array("f", (end for reach in reaches for end in reach[:3]))
         self.highest = -inf
         self.lowest = inf
 
@@ -130,7 +129,7 @@ class CrossingForecast:
             time: Event time, not before that of the last.
             value: Finite.
         """
-        if time - self._last > max(self._gap, 3 * self._size):
+        if time - self._last > self._gap:
             self._begin_anew()
         self._last = time
         self._score(time, value)
@@ -157,10 +156,9 @@ class CrossingForecast:
             self._learn_from(self._pending.pop(0))
 
     def _learn_from(self, passed: _Expected) -> None:
-        if passed.highest < passed.lowest:
-            return
         kinds = range(len(passed.ends) // 3)
-        high, low, start = passed.ends[3 * (best := self._best(len(kinds))) : 3 * best + 3]
+        best = self._best(len(kinds))
+        high, low, start = passed.ends[3 * best : 3 * best + 3]
         self._above.extend((high - start, passed.highest - high))
         self._below.extend((start - low, low - passed.lowest))
         del self._above[: -2 * _ERRORS], self._below[: -2 * _ERRORS]
