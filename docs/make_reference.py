@@ -196,7 +196,7 @@ def _with_pages(name: str, routes: Sequence[Route]) -> str:
 
 def http_page() -> str:
     """Show the pages of the worker."""
-    from agents.views.worker_pages import ROUTES
+    from agents.views.worker_routes import ROUTES
 
     return _with_pages("http.md", ROUTES)
 

@@ -124,6 +124,7 @@ ROUTES = (
         "/",
         AnalysisPages.start,
         "the page for people. Loads nothing from elsewhere. `/#SENSOR/QUANTITY` opens a series",
+        media="text/html",
     ),
     Route(
         "/api/series",

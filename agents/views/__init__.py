@@ -2,13 +2,13 @@
 
 watching/         what looks on, and what it remembers
 live.py           the state of this worker's partitions
-worker_pages.py   what is served, and home.html
+worker_routes.py  what is served
 """
 
 from typing import TYPE_CHECKING
 
 from agents.views.watching.watch import look_on
-from agents.views.worker_pages import serve_worker
+from agents.views.worker_routes import serve_worker
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp

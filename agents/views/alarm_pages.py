@@ -10,7 +10,7 @@ from faust.web import Request, Response, View
 
 from agents.web.peers import Answers, ask_all
 from agents.web.posting import read_posted
-from agents.web.queries import BadRequest, Json, answer, is_local, read_number, show_page
+from agents.web.queries import BadRequest, Json, answer, is_local, read_number
 from agents.web.readiness import why_not_whole
 from agents.web.tables import owned_rows
 from bridges.alarms.action_writer import partitions_of
@@ -74,11 +74,6 @@ class IncidentWatch:
         except Exception as error:
             # The page goes on showing what was found last; the next look may succeed.
             log.error("incidents.not_looked_at", error=repr(error))
-
-
-async def show_alarms(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
-    """Show the alarms to people."""
-    return show_page(view, cast("WorkerPages", pages).alarms)
 
 
 async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:

@@ -9,7 +9,7 @@ from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import PATIENCE_SECONDS, asked_store
 from agents.views.watching.ranked import Ranked
 from agents.web.peers import ask_all
-from agents.web.queries import BadRequest, Listing, answer, read_number, read_word, show_page
+from agents.web.queries import BadRequest, Listing, answer, read_number, read_word
 from bridges.mongo.mongo_history import newest_of_device
 from streams.device_past import past_of
 from streams.device_states import DeviceState
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SPELLS = 20
 MOST_SPELLS = 500
-
-
-async def show_devices(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
-    """Show people which devices there are, and which are not there."""
-    return show_page(view, cast("WorkerPages", pages).device_page)
 
 
 async def list_devices(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:

@@ -21,7 +21,6 @@ from agents.web.queries import (
     not_found,
     read_number,
     read_time,
-    show_page,
 )
 from bridges.dead_letters.redrive_log import RedriveLog
 from bridges.dead_letters.redriving import why_never
@@ -40,11 +39,6 @@ MOST_LETTERS: Final = 200
 MOST_GROUPS: Final = 200
 _SHOWN_BYTES: Final = 400
 _LOOK_SECONDS: Final = 2.0
-
-
-async def show_letters(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
-    """Show people what was refused."""
-    return show_page(view, cast("WorkerPages", pages).letter_page)
 
 
 async def list_letters(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:

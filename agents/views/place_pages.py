@@ -27,7 +27,6 @@ from agents.web.queries import (
     is_local,
     read_number,
     read_word,
-    show_page,
 )
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.inhibiting import NEW
@@ -197,11 +196,6 @@ def _open_anomalies(app: "WorkerApp") -> Iterator[tuple[str, str, int]]:
     for sensor_id, models in with_open_anomalies(app):
         yield from ((sensor_id, name, len(each.anomalies)) for name, each in models.items() if each.anomalies)
         yield from ((sensor_id, name, 1) for name in models.silences)
-
-
-async def show_places(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
-    """Show people which place is ill."""
-    return show_page(view, cast("WorkerPages", pages).place_page)
 
 
 async def list_places(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:

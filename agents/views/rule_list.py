@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
-from agents.web.queries import BadRequest, answer, show_page
+from agents.web.queries import BadRequest, answer
 from bridges.process.settings import Settings
 from bridges.sources.rule_history import rule_history
 from streams.errors import TransientError
@@ -62,8 +62,3 @@ async def tell_rules(pages: "WorkerPages", view: View, request: Request) -> Resp
     """Tell the rules in force, as `weir rules list --json` does."""
     changes = await pages.rules.changes()
     return answer(view, rules_told(changes, pages.app.settings.detection.plan()))
-
-
-async def show_rule_page(pages: "WorkerPages", view: View, request: Request) -> Response:
-    """Show them to people."""
-    return show_page(view, pages.rule_page)

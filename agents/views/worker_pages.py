@@ -1,30 +1,22 @@
-"""The pages of the worker's web server, on port 3000; docs/reference/http.md describes what they answer."""
+"""What the pages of the worker's web server have in common, and those of sensors, of the ledger and of quality."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
-from agents.views import (
-    alarm_pages,
-    device_pages,
-    history_pages,
-    ledger,
-    letter_answers,
-    letter_pages,
-    overview,
-    place_pages,
-)
-from agents.views import worker_answers as answers
-from agents.views.inside import table_answers, table_pages, trace_answers, trace_pages
+from agents.views import ledger, overview
+from agents.views.alarm_pages import IncidentWatch
 from agents.views.live import LiveState
-from agents.views.rule_list import RuleWatch, show_rule_page, tell_rules
-from agents.views.rule_pages import apply_rule, limits_in_force, try_rule
+from agents.views.place_pages import PlaceCounting
+from agents.views.rule_list import RuleWatch
+from agents.views.rule_pages import limits_in_force
 from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import SHORT_PATIENCE_SECONDS, asked_store
 from agents.views.watching.ranked import Ranked
 from agents.views.watching.watch import Watch
-from agents.web.navigation import read_page
+from agents.web.navigation import read_pages
 from agents.web.peers import Answers, ask_all
 from agents.web.queries import (
     Json,
@@ -35,9 +27,8 @@ from agents.web.queries import (
     not_found,
     read_number,
     read_word,
-    show_page,
 )
-from agents.web.routes import COMMON, Pages, Route
+from agents.web.routes import Pages, Route
 from bridges.alarms.incident_log import IncidentLog
 from bridges.dead_letters.redrive_log import RedriveLog
 from bridges.mongo.mongo_history import quality
@@ -58,31 +49,21 @@ class WorkerPages(Pages["WorkerApp"]):
 
     Args:
         app: The worker.
+        routes: Its table.
         watch: What its views have seen go by.
     """
 
-    def __init__(self, app: "WorkerApp", watch: Watch) -> None:
-        super().__init__(app, ROUTES)
+    def __init__(self, app: "WorkerApp", routes: Sequence[Route], watch: Watch) -> None:
+        super().__init__(app, routes)
         self.watch = watch
         self.state = LiveState(app, watch.recent, watch.bands, watch.devices)
-        self.incidents = alarm_pages.IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
+        self.incidents = IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
         self.rules = RuleWatch(app.settings)
-        self.places = place_pages.PlaceCounting(app, watch.devices)
+        self.places = PlaceCounting(app, watch.devices)
         self.redrives = RedriveLog(app.settings)
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.searches = asyncio.Semaphore(MOST_SEARCHES)
-        self.home = read_page("agents.views", "home.html", app.settings)
-        self.alarms = read_page("agents.views", "alarms.html", app.settings)
-        self.place_page = read_page("agents.views", "places.html", app.settings)
-        self.table_page = read_page("agents.views", "tables.html", app.settings)
-        self.trace_page = read_page("agents.views", "trace.html", app.settings)
-        self.device_page = read_page("agents.views", "devices.html", app.settings)
-        self.letter_page = read_page("agents.views", "dead_letters.html", app.settings)
-        self.rule_page = read_page("agents.views", "rules.html", app.settings)
-
-    async def start(self, view: View, request: Request) -> Response:
-        """Show what goes on."""
-        return show_page(view, self.home)
+        self.for_people = read_pages("agents.views", app.settings)
 
     async def overview(self, view: View, request: Request) -> Response:
         """Return rates, totals, lag, workers and the newest anomalies."""
@@ -194,224 +175,3 @@ def _place(row: Json) -> tuple[int, str]:
 def _next(row: Json) -> str:
     """Return after what the following page begins."""
     return Ranked(*_place(row)).written if "rank" in row else str(row["key"])
-
-
-# What chooses sensors, alike on each page that does (`SensorChoice`).
-CHOOSING = "?find=&state=&under=&place=&machine=&group=&without=&measures=&differ=&prefix="
-ROUTES = (
-    Route(
-        "/",
-        WorkerPages.start,
-        "a page for people: rates, sensors with their newest readings and expected band, anomalies, quality, ledger, "
-        "workers. Loads nothing from elsewhere. `/?sensor=ID&quantity=NAME` opens one series",
-    ),
-    Route(
-        "/api/overview",
-        WorkerPages.overview,
-        "what `/` shows: what is wrong, worst first (`conditions`), rates, totals, lag and workers",
-        answers=answers.OverviewAnswer,
-    ),
-    Route(
-        "/api/sensors",
-        WorkerPages.sensors,
-        "sensors that have sent something, by id; with `sort=worst` all that are known, the worst first",
-        CHOOSING + "&sort=&after=&limit=",
-        answers=answers.SensorsAnswer,
-    ),
-    Route(
-        "/api/sensors/{sensor_id}",
-        WorkerPages.sensor,
-        "one sensor: last value, open windows, detectors, limits in force, newest readings and what was expected then, "
-        "anomalies",
-        answers=answers.SensorAnswer,
-    ),
-    Route(
-        "/api/history",
-        history_pages.history,
-        "a series over time, from MongoDB: count, mean, deviation, least and greatest value of each point; anomalies",
-        "?sensor=&quantity=&from=&to=&points=",
-        answers=answers.HistoryAnswer,
-    ),
-    Route(
-        "/api/findings",
-        history_pages.list_findings,
-        "what [model analysis](insights.md) has found of a series and its sensor, from MongoDB, newest first",
-        "?sensor=&quantity=&limit=",
-        answers=answers.FindingsAnswer,
-    ),
-    Route(
-        "/devices",
-        device_pages.show_devices,
-        "a page for people: which devices there are, whether each is there, since when and why, and what differs from "
-        "what is announced",
-    ),
-    Route(
-        "/api/devices",
-        device_pages.list_devices,
-        "devices by id, or with `sort=worst` by state: whether each is there, since when and why, its name, place and "
-        "units, what it measures, and where people say something else than is announced (`conflicts`)",
-        CHOOSING + "&sort=&after=&limit=",
-        answers=answers.DevicesAnswer,
-    ),
-    Route(
-        "/places",
-        place_pages.show_places,
-        "a page for people: which place, machine, group or quantity is how ill, the worst first",
-    ),
-    Route(
-        "/api/places",
-        place_pages.list_places,
-        "how many sensors of each place, machine, group or quantity are how ill, the worst first: alarms, anomalies, "
-        "presence, newest reading",
-        CHOOSING + "&by=&levels=&unfold=&after=&limit=",
-        answers=answers.PlacesAnswer,
-    ),
-    Route(
-        "/api/devices/history",
-        device_pages.show_past,
-        "the states that a device was in, newest first, from MongoDB: since when, until when, why",
-        "?sensor=&limit=",
-        answers=answers.DevicePast,
-    ),
-    Route(
-        "/api/rules/try",
-        try_rule,
-        "what a [limit](rules.md#on-the-page) would have raised on a series, over the windows that MongoDB has: "
-        "approximate; over each reading where `count`, `when` or a limit of change asks for that; beside it what the "
-        "limits in force raise, and the points of `/api/history`",
-        "?sensor=&quantity=&low=&high=&deadband=&minutes=&count=&within_minutes=&when=&from=&to=&points=",
-    ),
-    Route(
-        "/rules",
-        show_rule_page,
-        "a page for people: the [rules](rules.md#in-force) in force, who set each, when, why, and what it was before",
-    ),
-    Route(
-        "/api/rules",
-        tell_rules,
-        "the [rules](rules.md#in-force) in force, in the order in which they count, each with `text`, `set_by` and its "
-        "`history`; `gone`: patterns that have none any more; `settings`. As `weir rules list --json`",
-    ),
-    Route(
-        "/api/rules",
-        apply_rule,
-        "put a [limit](rules.md#on-the-page) on a series in force: a JSON object with `sensor`, `quantity`, `low`, "
-        "`high`, `deadband`, `minutes`, `count`, `within_minutes`, `when`, `severity`, `by`, `why`, and `follows`: "
-        "what `/api/rules/try` has as `rules`. For whom `/api/actions` is",
-        posts=True,
-    ),
-    Route(
-        "/tables",
-        table_pages.show_tables,
-        "a page for people: which tables there are, any row of them in words, its history, what a replay makes of it",
-    ),
-    Route(
-        "/api/tables",
-        table_pages.list_tables,
-        "the tables: what each holds, of which topic it is made, its changelog, and how many rows all workers have",
-        answers=table_answers.TablesAnswer,
-    ),
-    Route(
-        "/api/tables/{table}",
-        WorkerPages.table,
-        "rows of a table by key",
-        "?prefix=&after=&limit=",
-        answers=answers.TableAnswer,
-    ),
-    Route(
-        "/api/tables/{table}/row",
-        table_pages.show_row,
-        "one row in words, whichever worker has it: that worker, partition, offsets, and each part with what it means",
-        "?key=",
-        answers=table_answers.RowAnswer,
-    ),
-    Route(
-        "/api/tables/{table}/history",
-        table_pages.show_history,
-        "the newest records of a row in its changelog, newest first: when, where, and what each changed",
-        "?key=&limit=",
-        answers=table_answers.RowHistory,
-    ),
-    Route(
-        "/api/tables/{table}/replayed",
-        table_pages.show_replayed,
-        "what a replay of the log up to the newest checkpoint makes of a row, against what the table holds; reads the "
-        "log for 30 s at most",
-        "?key=",
-        answers=table_answers.RowReplayed,
-    ),
-    Route(
-        "/api/quality",
-        WorkerPages.quality,
-        "anomalies against labels",
-        "?tolerance=",
-        answers=answers.QualityAnswer,
-    ),
-    Route(
-        "/api/ledger",
-        WorkerPages.ledger,
-        "counts of every hop, and whether they balance",
-        answers=answers.LedgerAnswer,
-    ),
-    Route(
-        "/trace",
-        trace_pages.show_trace,
-        "a page for people: one reading from MQTT to MongoDB, hop by hop, and the ledger",
-    ),
-    Route(
-        "/api/trace",
-        trace_pages.trace_reading,
-        "one reading by its id, or those of a sensor and time: every hop with time, partition and offset, and where "
-        "it ends. As `weir trace`, but for 20 s of the log at most, and of the dead letters as long",
-        "?id=&sensor=&at=",
-        answers=trace_answers.TraceAnswer,
-    ),
-    Route(
-        "/api/unread",
-        WorkerPages.unread,
-        "topics that nothing reads, as the bridge tells them: examples, and maps that would read them",
-    ),
-    Route(
-        "/dead-letters",
-        letter_pages.show_letters,
-        "a page for people: what was refused, why and what to do about it, topics that nothing reads, each letter with "
-        "its bytes, and the command that sends it through again",
-    ),
-    Route(
-        "/api/dead-letters",
-        letter_pages.list_letters,
-        "dead letters from MongoDB, the newest first, and counted by reason and topic; how much the bridge refuses",
-        "?reason=&topic=&since=&until=&limit=",
-        answers=letter_answers.LettersAnswer,
-    ),
-    Route(
-        "/api/dead-letters/{letter_id}",
-        letter_pages.show_letter,
-        "one dead letter, with all of its bytes that are kept",
-        answers=letter_answers.LetterAnswer,
-    ),
-    Route(
-        "/alarms", alarm_pages.show_alarms, "a page for people: what stands, to be acknowledged and shelved"
-    ),
-    Route(
-        "/api/alarms",
-        alarm_pages.list_open,
-        "alarms that stand, the worst first, and the [incidents](alarms.md#incidents) that are open, as of the last "
-        "time that somebody asked",
-        "?limit=",
-        answers=answers.AlarmsAnswer,
-    ),
-    Route(
-        "/api/actions",
-        alarm_pages.act,
-        "put an [action](alarms.md) into the log: a JSON object with `kind`, `by` and what the kind needs. From this "
-        "machine, or with the token of `WEIR_WEB__ACTION_TOKEN`",
-        posts=True,
-    ),
-    *COMMON,
-)
-
-
-def serve_worker(app: "WorkerApp", watch: Watch) -> None:
-    """Serve the worker's pages."""
-    WorkerPages(app, watch).serve()

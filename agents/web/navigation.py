@@ -11,6 +11,16 @@ from bridges.process.settings import Settings
 _BODY = "<body>"
 
 
+def read_pages(package: str, settings: Settings) -> dict[str, str]:
+    """Return all pages of a package, by the names of their files.
+
+    Args:
+        package, settings: As for `read_page`.
+    """
+    names = (each.name for each in files(package).iterdir())
+    return {name: read_page(package, name, settings) for name in names if name.endswith(".html")}
+
+
 def read_page(package: str, name: str, settings: Settings) -> str:
     """Return a page that knows where the others are; ``agents/web/assets/places.js`` makes its navigation.
 

@@ -89,17 +89,8 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     ),
 }
 """What the parameters of all pages are, by name."""
-_TEXTS: Final = {
-    "/": "text/html",
-    "/alarms": "text/html",
-    "/assets/{name}": "text/javascript",
-    "/metrics": "text/plain",
-    "/places": "text/html",
-    "/rules": "text/html",
-    "/tables": "text/html",
-    "/trace": "text/html",
-}
-"""Pages whose answers are not JSON."""
+JSON: Final = "application/json"
+"""The media type of most answers."""
 _REFUSAL: Final[Json] = {
     "description": "a parameter (400), no such thing (404), or somebody does not answer (503): `error` says which",
     "content": {
@@ -162,8 +153,7 @@ def _for_generators(schema: Any) -> Any:
 def _operation(route: "Route", schema: Json) -> Json:
     path = [_parameter(route, name, "path") for name in _PART.findall(route.path)]
     query = [_parameter(route, name, "query") for name in re.findall(r"(\w+)=", route.query)]
-    kind = _TEXTS.get(route.path, "application/json")
-    content = {kind: {"schema": {"type": "string"} if route.path in _TEXTS else schema}}
+    content = {route.media: {"schema": schema if route.media == JSON else {"type": "string"}}}
     body = {
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     }

@@ -13,7 +13,7 @@ from faust.web import Request, Response, View
 from agents.web import readiness, tables
 from agents.web.assets import ASSETS, read_asset
 from agents.web.common_answers import AssignmentAnswer, IndexAnswer, LiveAnswer, TableEntry
-from agents.web.openapi import describe_pages
+from agents.web.openapi import JSON, describe_pages
 from agents.web.peers import ask_all
 from agents.web.queries import BadRequest, answer, is_local, not_found
 from bridges.process import metrics
@@ -36,6 +36,7 @@ class Route(NamedTuple):
         query: Parameters that it takes: ``?limit=``.
         posts: It is posted to, and changes something.
         answers: The type of its answer, for programs; ``None``: an object, or a list, that is described elsewhere.
+        media: The media type of its answer.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Route(NamedTuple):
     query: str = ""
     posts: bool = False
     answers: Any = None
+    media: str = JSON
 
     @property
     def method(self) -> str:
@@ -168,10 +170,10 @@ class Pages(Generic[A]):
 COMMON = (
     Route("/api", Pages.index, "these pages, and what they show", answers=IndexAnswer),
     Route("/api/openapi.json", Pages.openapi, "the same for programs, by OpenAPI 3.1"),
-    Route("/assets/{name}", Pages.asset, "what pages for people load"),
+    Route("/assets/{name}", Pages.asset, "what pages for people load", media="text/javascript"),
     Route("/health/live", Pages.live, "200 while the event loop runs", answers=LiveAnswer),
     Route("/health/ready", Pages.ready, "200 while it does all of its work, otherwise 503 with the reason"),
-    Route("/metrics", Pages.metrics_text, "[Prometheus](metrics.md)"),
+    Route("/metrics", Pages.metrics_text, "[Prometheus](metrics.md)", media="text/plain"),
     Route("/table/", Pages.table_list, "Faust's tables, each with what it is", answers=list[TableEntry]),
     Route(
         "/table/{name}/",

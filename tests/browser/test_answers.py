@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from agents.analysis import analysis_pages
-from agents.views import worker_pages
+from agents.views import worker_routes
 from agents.web.openapi import describe_pages
 from agents.web.routes import Route
 from tests.services.bridge_kit import until
@@ -33,7 +33,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "/api/trace": {"sensor": "boiler-1", "at": "2001-01-01"},
 }
 TYPED = [
-    *(("worker", route) for route in worker_pages.ROUTES if route.answers is not None),
+    *(("worker", route) for route in worker_routes.ROUTES if route.answers is not None),
     *(("analysis", route) for route in analysis_pages.ROUTES if route.answers is not None),
 ]
 
@@ -85,13 +85,13 @@ def test_an_answer_is_of_the_type_that_programs_are_told(plant: Plant, process: 
 def test_an_answer_about_several_series_is_of_that_type_too(plant: Plant) -> None:
     query = urlencode({"sensor": ["boiler-1", "pump-2"], "quantity": "temperature"}, doseq=True)
     told = plant.get(f"/api/history?{query}")
-    [route] = [each for each in worker_pages.ROUTES if each.path == "/api/history"]
+    [route] = [each for each in worker_routes.ROUTES if each.path == "/api/history"]
     assert told["series"].keys() == {"boiler-1", "pump-2"}
     assert strays(told, route) == []
 
 
 @pytest.mark.parametrize(
-    ("process", "routes"), [("worker", worker_pages.ROUTES), ("analysis", analysis_pages.ROUTES)]
+    ("process", "routes"), [("worker", worker_routes.ROUTES), ("analysis", analysis_pages.ROUTES)]
 )
 def test_what_must_be_given_is_what_programs_are_told_must_be_given(
     plant: Plant, process: str, routes: Sequence[Route]

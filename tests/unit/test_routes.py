@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from agents.analysis import analysis_pages
-from agents.views import worker_pages
+from agents.views import worker_routes
 from agents.web.openapi import describe_pages
 from agents.web.routes import COMMON, Route, table_of
 
-TABLES = [worker_pages.ROUTES, analysis_pages.ROUTES]
+TABLES = [worker_routes.ROUTES, analysis_pages.ROUTES]
 
 
 @pytest.mark.parametrize("routes", TABLES)

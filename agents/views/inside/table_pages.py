@@ -19,7 +19,7 @@ from agents.views.inside.row_history import RowReader
 from agents.views.inside.row_replay import REPLAY_SECONDS, Replay, compare_rows
 from agents.views.inside.row_words import TABLE_WORDS, describers, row_parts
 from agents.web.peers import Answers, ask_all, own_url
-from agents.web.queries import BadRequest, Json, answer, is_local, not_found, read_number, show_page
+from agents.web.queries import BadRequest, Json, answer, is_local, not_found, read_number
 from agents.web.tables import count_sensors, found_row, state_of
 from bridges.looking.changelog_search import search_changelog
 from streams.errors import WeirError
@@ -48,11 +48,6 @@ class MissingWorker(BadRequest):
     """A worker does not answer, which may have the row."""
 
     status = 503
-
-
-async def show_tables(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
-    """Show people the tables and their rows."""
-    return show_page(view, cast("WorkerPages", pages).table_page)
 
 
 async def list_tables(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from faust.web import Request, Response, View
 
-from agents.web.queries import BadRequest, Json, answer, read_time, show_page
+from agents.web.queries import BadRequest, Json, answer, read_time
 from bridges.looking.tracing_readings import Sought, Traced, Tracer
 from streams.errors import TransientError
 from streams.reading_hops import ending_of, hops_of
@@ -51,11 +51,6 @@ class TimeLimit:
             raise TransientError(
                 f"looked at {done:,} of {total:,} records in {self._seconds:g} s: `weir trace` looks at all of them"
             )
-
-
-async def show_trace(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
-    """Show people the way of one reading."""
-    return show_page(view, cast("WorkerPages", pages).trace_page)
 
 
 async def trace_reading(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
