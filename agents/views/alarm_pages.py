@@ -30,7 +30,6 @@ from streams.records.catalogue import CATALOGUE
 if TYPE_CHECKING:
     from agents.app import WorkerApp
     from agents.views.worker_pages import WorkerPages
-    from agents.web.routes import Pages
     from streams.detection.sensor_models import SensorModels
 
 log = get_logger(__name__)
@@ -76,15 +75,14 @@ class IncidentWatch:
             log.error("incidents.not_looked_at", error=repr(error))
 
 
-async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def list_open(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List what stands, over all workers: the worst first, of these the newest."""
     limit = int(read_number(request.query, "limit", 200, least=1, greatest=_MOST_SHOWN))
-    worker = cast("WorkerPages", pages)
-    label = worker.watch.devices.label
+    label = pages.watch.devices.label
     own = sorted((as_plain(each, label(each.sensor_id)) for each in open_alarms(pages.app)), key=_worst_first)
     local = is_local(request.query)
     answers = Answers() if local else await _others(pages.app, limit)
-    incidents = () if local else worker.incidents.newest()
+    incidents = () if local else pages.incidents.newest()
     found = [*own[:limit], *(each for part in answers.found.values() for each in part["alarms"])]
     total = len(own) + sum(part["open"] for part in answers.found.values())
     incident_of = {member.id: each.id for each in reversed(incidents) for member in each.members}
@@ -95,11 +93,11 @@ async def list_open(pages: "Pages[WorkerApp]", view: View, request: Request) -> 
                 {
                     **each,
                     "incident": incident_of.get(each["id"]),
-                    "escalated_to": worker.incidents.escalated_to(each["id"]) if each.get("level") else [],
+                    "escalated_to": pages.incidents.escalated_to(each["id"]) if each.get("level") else [],
                 }
                 for each in sorted(found, key=_worst_first)[:limit]
             ],
-            "incidents_whole": not local and worker.incidents.is_whole,
+            "incidents_whole": not local and pages.incidents.is_whole,
             "incidents": [_shown(each, label) for each in incidents[:limit]],
             "open": total,
             "workers": 1 + len(answers.found),
@@ -154,7 +152,7 @@ def alarm_counts(app: "WorkerApp") -> dict[str, int]:
     return {"open": len(standing), "unacknowledged": len(new), "critical": critical}
 
 
-async def act(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def act(pages: "WorkerPages", view: View, request: Request) -> Response:
     """Put what a person does into the log; it takes effect with the next two checkpoints, which do not wait."""
     app = pages.app
     posted = await read_posted(cast("web.Request", request), app.settings)

@@ -1,6 +1,6 @@
 """The page of devices on the worker's web server: which there are, and whether they are there."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 from faust.web import Request, Response, View
@@ -15,37 +15,34 @@ from streams.device_past import past_of
 from streams.device_states import DeviceState
 
 if TYPE_CHECKING:
-    from agents.app import WorkerApp
     from agents.views.worker_pages import WorkerPages
-    from agents.web.routes import Pages
 
 DEFAULT_SPELLS = 20
 MOST_SPELLS = 500
 
 
-async def list_devices(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def list_devices(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List devices by id, or the worst first, over all workers."""
-    mine, listing = cast("WorkerPages", pages), Listing.of(request.query)
-    devices, choice = mine.watch.devices, SensorChoice.of(request.query)
+    devices, listing, choice = pages.watch.devices, Listing.of(request.query), SensorChoice.of(request.query)
     if read_word(request.query, "sort", ("id", "worst")) == "worst":
         own = devices.worst_page(Ranked.read(listing.after), listing.limit, choice)
     else:
         own = devices.page(listing, choice)
-    return answer(view, await mine.listed(request, "/api/devices", listing, own))
+    return answer(view, await pages.listed(request, "/api/devices", listing, own))
 
 
-async def show_past(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def show_past(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List the states that a device was in, newest first, from MongoDB."""
-    mine, query = cast("WorkerPages", pages), request.query
+    query = request.query
     sensor_id = query.get("sensor", "")
     if not sensor_id:
         raise BadRequest("sensor must be given: /api/devices/history?sensor=ID")
     limit = int(read_number(query, "limit", DEFAULT_SPELLS, least=1, greatest=MOST_SPELLS))
-    async with asked_store(mine.app, PATIENCE_SECONDS) as mongo, mine.histories:
+    async with asked_store(pages.app, PATIENCE_SECONDS) as mongo, pages.histories:
         words, changes = await newest_of_device(mongo, sensor_id, limit)
     spells, missing = past_of(words, changes), list[str]()
     if spells and spells[-1].state is DeviceState.DISCONNECTED:
-        heard, missing = await _heard(mine, sensor_id)
+        heard, missing = await _heard(pages, sensor_id)
         spells = past_of(words, changes, heard)
     rows = [msgspec.to_builtins(each) for each in reversed(spells[-limit:])]
     return answer(view, {"sensor": sensor_id, "rows": rows, "missing": missing})

@@ -7,7 +7,7 @@ bridge's ledger ──▶ shares of the last hour, and since its start
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from faust.web import Request, Response, View
 
@@ -30,9 +30,7 @@ from streams.payloads.refusal_words import REFUSAL_WORDS
 from streams.records.types import DeadLetter
 
 if TYPE_CHECKING:
-    from agents.app import WorkerApp
     from agents.views.worker_pages import WorkerPages
-    from agents.web.routes import Pages
 
 DEFAULT_LETTERS: Final = 30
 MOST_LETTERS: Final = 200
@@ -41,17 +39,17 @@ _SHOWN_BYTES: Final = 400
 _LOOK_SECONDS: Final = 2.0
 
 
-async def list_letters(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def list_letters(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List dead letters, the newest first, with counts by reason and topic."""
-    mine, query = cast("WorkerPages", pages), request.query
+    query = request.query
     reasons, since, until = _reasons(query), read_time(query, "since"), read_time(query, "until")
     limit = int(read_number(query, "limit", DEFAULT_LETTERS, least=1, greatest=MOST_LETTERS))
-    bridge, known = await asyncio.gather(ledger.bridge_part(mine.app), _attempts_known(mine.redrives))
-    async with asked_store(mine.app, SHORT_PATIENCE_SECONDS) as mongo, mine.histories:
+    bridge, known = await asyncio.gather(ledger.bridge_part(pages.app), _attempts_known(pages.redrives))
+    async with asked_store(pages.app, SHORT_PATIENCE_SECONDS) as mongo, pages.histories:
         found = await newest_heads(mongo, reasons, query.get("topic", "")[:LONGEST_TEXT], since, until)
         shown = found.heads[:limit]
         letters = await letters_by_id(mongo, (each.id for each in shown))
-    rows = [_row(letters[each.id], mine.redrives, _SHOWN_BYTES) for each in shown if each.id in letters]
+    rows = [_row(letters[each.id], pages.redrives, _SHOWN_BYTES) for each in shown if each.id in letters]
     return answer(
         view,
         {
@@ -66,16 +64,15 @@ async def list_letters(pages: "Pages[WorkerApp]", view: View, request: Request) 
     )
 
 
-async def show_letter(pages: "Pages[WorkerApp]", view: View, request: Request, letter_id: str) -> Response:
+async def show_letter(pages: "WorkerPages", view: View, request: Request, letter_id: str) -> Response:
     """Return one dead letter with all of its bytes that are kept."""
-    mine = cast("WorkerPages", pages)
-    known = await _attempts_known(mine.redrives)
-    async with asked_store(mine.app, SHORT_PATIENCE_SECONDS) as mongo, mine.histories:
+    known = await _attempts_known(pages.redrives)
+    async with asked_store(pages.app, SHORT_PATIENCE_SECONDS) as mongo, pages.histories:
         found = await letters_by_id(mongo, [letter_id])
     letter = found.get(letter_id)
     if letter is None:
         return not_found(view, f"dead letter in MongoDB: {letter_id[:LONGEST_TEXT]}")
-    row = _row(letter, mine.redrives, len(letter.payload))
+    row = _row(letter, pages.redrives, len(letter.payload))
     return answer(view, {"letter": row, "reason": words_of(letter.reason), "attempts_known": known})
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from faust.web import Request, Response, View
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from agents.app import WorkerApp
     from agents.views.watching.device_watch import DeviceWatch
     from agents.views.worker_pages import WorkerPages
-    from agents.web.routes import Pages
 
 _PART: Final = 1000
 _MOST_KEPT: Final = 8
@@ -198,14 +197,14 @@ def _open_anomalies(app: "WorkerApp") -> Iterator[tuple[str, str, int]]:
         yield from ((sensor_id, name, 1) for name in models.silences)
 
 
-async def list_places(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def list_places(pages: "WorkerPages", view: View, request: Request) -> Response:
     """Count sensors by place, machine, group or quantity, over all workers."""
-    mine, query = cast("WorkerPages", pages), request.query
+    query = request.query
     by, choice = read_word(query, "by", WAYS), SensorChoice.of(query)
-    own = await mine.places.counted(by, choice)
+    own = await pages.places.counted(by, choice)
     if is_local(query):
         return answer(view, own)
-    parts, missing = await _others(mine.app, {**dict(query), "by": by})
+    parts, missing = await _others(pages.app, {**dict(query), "by": by})
     parts.append(own)
     # Of tens of thousands of machines that takes a tenth of a second: it keeps nobody waiting but who asks.
     rows, count = await asyncio.to_thread(_rows, by, parts, _opener(request))

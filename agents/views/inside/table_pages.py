@@ -28,7 +28,6 @@ from streams.records.rows import RULES_ROW, is_key
 if TYPE_CHECKING:
     from agents.app import WorkerApp
     from agents.views.worker_pages import WorkerPages
-    from agents.web.routes import Pages
 
 SEARCH_SECONDS: Final = 10.0
 """So long a changelog is searched for a page."""
@@ -50,7 +49,7 @@ class MissingWorker(BadRequest):
     status = 503
 
 
-async def list_tables(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def list_tables(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List the tables, with what each holds, over all workers."""
     app = pages.app
     own = {state.name: count_sensors(app, state) for state in _states(app)}
@@ -84,7 +83,7 @@ def _states(app: "WorkerApp") -> list[State]:
     return [cast("State", state) for state in states if state is not None]
 
 
-async def show_row(pages: "Pages[WorkerApp]", view: View, request: Request, table: str) -> Response:
+async def show_row(pages: "WorkerPages", view: View, request: Request, table: str) -> Response:
     """Return one row in words, whichever worker has it."""
     if (state := _state(pages.app, table)) is None:
         return _no_table(pages.app, view, table)
@@ -97,16 +96,16 @@ async def show_row(pages: "Pages[WorkerApp]", view: View, request: Request, tabl
     return answer(view, told)
 
 
-async def show_history(pages: "Pages[WorkerApp]", view: View, request: Request, table: str) -> Response:
+async def show_history(pages: "WorkerPages", view: View, request: Request, table: str) -> Response:
     """Return the newest records of a row in its changelog, each with what it changed."""
-    app, mine = pages.app, cast("WorkerPages", pages)
+    app = pages.app
     if (state := _state(app, table)) is None:
         return _no_table(app, view, table)
     key = _key(request.query)
     most = int(read_number(request.query, "limit", DEFAULT_STATES, least=1, greatest=MOST_STATES))
     partition = await _partition(app, state, key, request)
     reader = _reader(app, state, partition, key)
-    async with mine.searches:
+    async with pages.searches:
         try:
             found = await asyncio.to_thread(
                 search_changelog,
@@ -132,16 +131,16 @@ async def show_history(pages: "Pages[WorkerApp]", view: View, request: Request, 
     )
 
 
-async def show_replayed(pages: "Pages[WorkerApp]", view: View, request: Request, table: str) -> Response:
+async def show_replayed(pages: "WorkerPages", view: View, request: Request, table: str) -> Response:
     """Compare a row with what a replay of the log makes, up to the newest checkpoint."""
-    app, mine = pages.app, cast("WorkerPages", pages)
+    app = pages.app
     if (state := _state(app, table)) is None:
         return _no_table(app, view, table)
     key = _key(request.query)
     partition = await _partition(app, state, key, request)
     reader = _reader(app, state, partition, key)
     named = {"table": table, "key": key, "source": state.source, "partition": partition}
-    async with mine.searches:
+    async with pages.searches:
         try:
             found = await asyncio.to_thread(
                 search_changelog,

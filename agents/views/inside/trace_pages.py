@@ -7,7 +7,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from faust.web import Request, Response, View
 
@@ -17,9 +17,7 @@ from streams.errors import TransientError
 from streams.reading_hops import ending_of, hops_of
 
 if TYPE_CHECKING:
-    from agents.app import WorkerApp
     from agents.views.worker_pages import WorkerPages
-    from agents.web.routes import Pages
     from bridges.process.settings import Settings
 
 SEARCH_SECONDS: Final = 20.0
@@ -53,12 +51,12 @@ class TimeLimit:
             )
 
 
-async def trace_reading(pages: "Pages[WorkerApp]", view: View, request: Request) -> Response:
+async def trace_reading(pages: "WorkerPages", view: View, request: Request) -> Response:
     """Find one reading, by its id or by sensor and time, at every hop."""
-    mine, sought = cast("WorkerPages", pages), asked_reading(request.query)
-    async with mine.searches:
-        found = await asyncio.to_thread(_search, mine.app.settings, sought)
-    policy, label = mine.app.settings.windows.policy(), mine.watch.devices.label
+    sought = asked_reading(request.query)
+    async with pages.searches:
+        found = await asyncio.to_thread(_search, pages.app.settings, sought)
+    policy, label = pages.app.settings.windows.policy(), pages.watch.devices.label
     readings: list[Json] = []
     for each in found.readings.values():
         hops = hops_of(each, found.windows(each, policy))
