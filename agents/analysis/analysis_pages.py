@@ -8,8 +8,7 @@ from agents.analysis import analysis_answers as answers
 from agents.analysis.describe import Known
 from agents.web import readiness
 from agents.web.navigation import read_page
-from agents.web.peers import Answers, ask_all
-from agents.web.queries import Listing, answer, is_local, not_found, read_number, show_page
+from agents.web.queries import Listing, answer, not_found, read_number, show_page
 from agents.web.routes import COMMON, Pages, Route
 from agents.web.sensor_names import SensorNames
 from bridges.process import metrics
@@ -53,7 +52,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
             "lag": sum(sum(partitions.values()) for partitions in behind.values()),
             "ready": readiness.why_not_ready(self.app) or "yes",
         }
-        parts = await self._others(request, "/api/overview")
+        parts = await self.others(request, "/api/overview")
         for part in parts.found.values():
             own["series"] += part["series"]
             own["lag"] += part["lag"]
@@ -66,7 +65,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
         """List series by id, over all workers."""
         listing = Listing.of(request.query)
         rows, more = self.known.series(*listing)
-        parts = await self._others(request, "/api/series", listing.as_query())
+        parts = await self.others(request, "/api/series", listing.as_query())
         rows += [row for part in parts.found.values() for row in part["rows"]]
         rows.sort(key=lambda row: row["id"])
         more = more or len(rows) > listing.limit or any(part["next"] for part in parts.found.values())
@@ -78,11 +77,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
     async def _described(self, view: View, request: Request, sensor_id: str, quantity: str) -> Response:
         found = self.known.sensor(sensor_id, quantity)
         if found is None:
-            parts = await self._others(request, request.rel_url.raw_path)
-            found = next(iter(parts.found.values()), None)
-            if found is None and parts.missing:
-                missing = {"error": "a worker does not answer", "missing": parts.missing}
-                return answer(view, missing, status=503)
+            found = await self.found_elsewhere(request, request.rel_url.raw_path)
         if found is None:
             return not_found(view, f"series: {sensor_id}/{quantity}" if quantity else f"sensor: {sensor_id}")
         self.names.add_to([found])
@@ -99,7 +94,7 @@ class AnalysisPages(Pages["AnalysisApp"]):
     async def groups(self, view: View, request: Request) -> Response:
         """List the groups, and which of their sensors move together."""
         rows = self.known.groups()
-        parts = await self._others(request, "/api/groups")
+        parts = await self.others(request, "/api/groups")
         rows += [row for part in parts.found.values() for row in part["rows"]]
         return answer(
             view, {"rows": sorted(rows, key=lambda row: str(row["group"])), "missing": parts.missing}
@@ -109,14 +104,11 @@ class AnalysisPages(Pages["AnalysisApp"]):
         """List what was found lately, newest first."""
         limit = int(read_number(request.query, "limit", 50, least=1, greatest=1000))
         rows = self.known.findings(limit)
-        parts = await self._others(request, "/api/findings", {"limit": str(limit)})
+        parts = await self.others(request, "/api/findings", {"limit": str(limit)})
         rows += [row for part in parts.found.values() for row in part["rows"]]
         rows.sort(key=lambda row: (-row["at"], row["sensor_id"], row["quantity"]))
         self.names.add_to(rows[:limit])
         return answer(view, {"rows": rows[:limit], "missing": parts.missing})
-
-    async def _others(self, request: Request, path: str, params: dict[str, str] | None = None) -> Answers:
-        return Answers() if is_local(request.query) else await ask_all(self.app, path, params)
 
 
 ROUTES = (

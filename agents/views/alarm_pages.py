@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import web
 from faust.web import Request, Response, View
 
-from agents.web.peers import Answers, ask_all
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, is_local, read_number
 from agents.web.readiness import why_not_whole
@@ -81,7 +80,7 @@ async def list_open(pages: "WorkerPages", view: View, request: Request) -> Respo
     label = pages.watch.devices.label
     own = sorted((as_plain(each, label(each.sensor_id)) for each in open_alarms(pages.app)), key=_worst_first)
     local = is_local(request.query)
-    answers = Answers() if local else await _others(pages.app, limit)
+    answers = await pages.others(request, "/api/alarms", {"limit": str(limit)})
     incidents = () if local else pages.incidents.newest()
     found = [*own[:limit], *(each for part in answers.found.values() for each in part["alarms"])]
     total = len(own) + sum(part["open"] for part in answers.found.values())
@@ -114,10 +113,6 @@ def _shown(incident: Incident, label: Labels) -> Json:
         "title": incident_title(incident),
         "summary": incident_sentence(incident, label, _LISTED),
     }
-
-
-async def _others(app: "WorkerApp", limit: int) -> Answers:
-    return await ask_all(app, "/api/alarms", {"limit": str(limit)})
 
 
 def _worst_first(alarm: Json) -> tuple[int, float, str]:

@@ -17,7 +17,6 @@ from agents.views.store_asking import SHORT_PATIENCE_SECONDS, asked_store
 from agents.views.watching.ranked import Ranked
 from agents.views.watching.watch import Watch
 from agents.web.navigation import read_pages
-from agents.web.peers import Answers, ask_all
 from agents.web.queries import (
     Json,
     Listing,
@@ -86,12 +85,8 @@ class WorkerPages(Pages["WorkerApp"]):
         if found is not None:
             quantities = list((found["detector"] or {"series": ()})["series"])
             found = {**found, "limits": limits_in_force(self.app, sensor_id, quantities)}
-        if found is None and not is_local(request.query):
-            others = await ask_all(self.app, request.rel_url.raw_path)
-            found = next(iter(others.found.values()), None)
-            if found is None and others.missing:
-                missing = {"error": "a worker does not answer", "missing": others.missing}
-                return answer(view, missing, status=503)
+        else:
+            found = await self.found_elsewhere(request, request.rel_url.raw_path)
         if found is None:
             return not_found(view, f"sensor: {sensor_id}")
         anomalies = self.watch.anomalies.newest(100, sensor_id)
@@ -154,7 +149,7 @@ class WorkerPages(Pages["WorkerApp"]):
             own: This worker's.
         """
         asked = {**dict(request.query), **listing.as_query()}
-        others = Answers() if is_local(request.query) else await ask_all(self.app, path, asked)
+        others = await self.others(request, path, asked)
         rows = {row["key"]: row for part in others.found.values() for row in part["rows"]}
         rows |= {key: {"key": key, **row} for key, row in own.rows}
         found = sorted(rows.values(), key=_place)

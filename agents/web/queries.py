@@ -1,6 +1,7 @@
 """Read a request's parameters, and answer in JSON."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,9 +22,29 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class BadRequest(Exception):
-    """A parameter is not acceptable; the text says which and what would be."""
+    """A parameter is not acceptable; the text says which and what would be.
+
+    Attributes:
+        status: Of HTTP.
+        told: What the answer says beside the text.
+    """
 
     status = 400
+    told: Mapping[str, object] = MappingProxyType({})
+
+
+class MissingWorker(BadRequest):
+    """A worker does not answer, which may have what is asked for.
+
+    Args:
+        missing: The URLs of all that do not answer.
+    """
+
+    status = 503
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__(f"a worker does not answer: {', '.join(missing)}")
+        self.told = {"missing": missing}
 
 
 class Page(NamedTuple):

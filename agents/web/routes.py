@@ -4,7 +4,7 @@ Both applications serve such a table; `/api` and the pages docs/reference/http.m
 `agents.web.guard` stands before each page.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -14,8 +14,8 @@ from agents.web import readiness, tables
 from agents.web.assets import ASSETS, read_asset
 from agents.web.common_answers import AssignmentAnswer, IndexAnswer, LiveAnswer, TableEntry
 from agents.web.openapi import JSON, describe_pages
-from agents.web.peers import ask_all
-from agents.web.queries import BadRequest, answer, is_local, not_found
+from agents.web.peers import Answers, ask_all
+from agents.web.queries import BadRequest, Json, MissingWorker, answer, is_local, not_found
 from bridges.process import metrics
 from streams.errors import ConfigurationError
 
@@ -85,13 +85,39 @@ class Pages(Generic[A]):
             try:
                 return await handler(self, view, request, **parts)
             except BadRequest as error:
-                return answer(view, {"error": str(error)}, status=error.status)
+                return answer(view, {"error": str(error), **error.told}, status=error.status)
 
         return careful
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges up to date, just before they are read."""
         await readiness.refresh_gauges(self.app)
+
+    async def others(self, request: Request, path: str, params: Mapping[str, str] | None = None) -> Answers:
+        """Ask the other workers for a page, unless one of them asks.
+
+        Args:
+            request: What this worker is asked for.
+            path, params: What they are, as for `ask_all`.
+        """
+        return Answers() if is_local(request.query) else await ask_all(self.app, path, params)
+
+    async def found_elsewhere(
+        self, request: Request, path: str, params: Mapping[str, str] | None = None
+    ) -> Json | None:
+        """Return what one of the other workers has, and this one has not; ``None`` if none has it.
+
+        Args:
+            request, path, params: As for `others`.
+
+        Raises:
+            MissingWorker: If none has it, and one does not answer.
+        """
+        answers = await self.others(request, path, params)
+        found: Json | None = next(iter(answers.found.values()), None)
+        if found is None and answers.missing:
+            raise MissingWorker(answers.missing)
+        return found
 
     async def index(self, view: View, request: Request) -> Response:
         """List the pages."""
@@ -142,12 +168,8 @@ class Pages(Generic[A]):
         if state is None:
             return not_found(view, f"table: {name}")
         row = tables.row_of(self.app, state, key)
-        if row is None and not is_local(request.query):
-            others = await ask_all(self.app, request.rel_url.raw_path)
-            row = next(iter(others.found.values()), None)
-            if row is None and others.missing:
-                missing = {"error": "a worker does not answer", "missing": others.missing}
-                return answer(view, missing, status=503)
+        if row is None:
+            row = await self.found_elsewhere(request, request.rel_url.raw_path)
         return not_found(view, f"row of {name}: {key}") if row is None else answer(view, row)
 
     async def assignment(self, view: View, request: Request) -> Response:

@@ -1,16 +1,21 @@
 """The pages of both applications stand in tables."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 import pytest
+from faust.web import Request
 
 from agents.analysis import analysis_pages
 from agents.views import worker_routes
 from agents.web.openapi import describe_pages
-from agents.web.routes import COMMON, Route, table_of
+from agents.web.peers import Answers
+from agents.web.queries import MissingWorker
+from agents.web.routes import COMMON, Pages, Route, table_of
 
+REQUEST = cast("Request", None)
 TABLES = [worker_routes.ROUTES, analysis_pages.ROUTES]
 
 
@@ -72,3 +77,29 @@ def test_a_parameter_that_nobody_describes_is_refused() -> None:
 def test_a_table_for_people_shows_the_parameters_of_a_page() -> None:
     route = Route("/api/things", COMMON[0].handler, "things by id", "?limit=")
     assert table_of([route])[-1] == "| `/api/things?limit=` | things by id |"
+
+
+class Asking(Pages[Any]):
+    """Pages of a worker beside others of which it is known what they answer."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__(None, [])
+        self.answers = answers
+
+    async def others(self, request: Request, path: str, params: Mapping[str, str] | None = None) -> Answers:
+        return self.answers
+
+
+async def test_what_another_worker_has_is_found_whoever_else_is_silent() -> None:
+    row = {"key": "boiler-1"}
+    there = Asking(Answers({"http://b:3000": row}, ["http://c:3000"]))
+    assert await there.found_elsewhere(REQUEST, "/api/sensors/boiler-1") == row
+    assert await Asking(Answers()).found_elsewhere(REQUEST, "/api/sensors/boiler-1") is None
+
+
+async def test_what_a_silent_worker_may_have_is_not_known_and_it_is_said_which_is_silent() -> None:
+    silent = Asking(Answers(missing=["http://b:3000", "http://c:3000"]))
+    with pytest.raises(MissingWorker, match="http://b:3000, http://c:3000") as raised:
+        await silent.found_elsewhere(REQUEST, "/api/sensors/boiler-1")
+    assert raised.value.status == 503
+    assert raised.value.told == {"missing": ["http://b:3000", "http://c:3000"]}

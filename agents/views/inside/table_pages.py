@@ -18,7 +18,7 @@ from agents.lane.core.state import WriteBehindState
 from agents.views.inside.row_history import RowReader
 from agents.views.inside.row_replay import REPLAY_SECONDS, Replay, compare_rows
 from agents.views.inside.row_words import TABLE_WORDS, describers, row_parts
-from agents.web.peers import Answers, ask_all, own_url
+from agents.web.peers import own_url
 from agents.web.queries import BadRequest, Json, answer, is_local, not_found, read_number
 from agents.web.tables import count_sensors, found_row, state_of
 from bridges.looking.changelog_search import search_changelog
@@ -43,17 +43,11 @@ class LogSilent(BadRequest):
     status = 503
 
 
-class MissingWorker(BadRequest):
-    """A worker does not answer, which may have the row."""
-
-    status = 503
-
-
 async def list_tables(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List the tables, with what each holds, over all workers."""
     app = pages.app
     own = {state.name: count_sensors(app, state) for state in _states(app)}
-    others = Answers() if is_local(request.query) else await ask_all(app, "/api/tables")
+    others = await pages.others(request, "/api/tables")
     for part in others.found.values():
         for about in part.get("about", ()):
             if about["name"] in own:
@@ -88,7 +82,7 @@ async def show_row(pages: "WorkerPages", view: View, request: Request, table: st
     if (state := _state(pages.app, table)) is None:
         return _no_table(pages.app, view, table)
     key = _key(request.query)
-    told = await _row(pages.app, state, key, request)
+    told = await _row(pages, state, key, request)
     if told is None:
         return not_found(view, await _why_no_row(pages.app, state, key))
     if not is_local(request.query):
@@ -103,7 +97,7 @@ async def show_history(pages: "WorkerPages", view: View, request: Request, table
         return _no_table(app, view, table)
     key = _key(request.query)
     most = int(read_number(request.query, "limit", DEFAULT_STATES, least=1, greatest=MOST_STATES))
-    partition = await _partition(app, state, key, request)
+    partition = await _partition(pages, state, key, request)
     reader = _reader(app, state, partition, key)
     async with pages.searches:
         try:
@@ -137,7 +131,7 @@ async def show_replayed(pages: "WorkerPages", view: View, request: Request, tabl
     if (state := _state(app, table)) is None:
         return _no_table(app, view, table)
     key = _key(request.query)
-    partition = await _partition(app, state, key, request)
+    partition = await _partition(pages, state, key, request)
     reader = _reader(app, state, partition, key)
     named = {"table": table, "key": key, "source": state.source, "partition": partition}
     async with pages.searches:
@@ -181,20 +175,15 @@ def _key(query: Mapping[str, str]) -> str:
     return query["key"]
 
 
-async def _row(app: "WorkerApp", state: State, key: str, request: Request) -> Json | None:
+async def _row(pages: "WorkerPages", state: State, key: str, request: Request) -> Json | None:
     """Return a row, whichever worker has it; ``None`` if none has.
 
     Raises:
         MissingWorker: If one does not answer that may have it.
     """
-    own = _own_row(app, state, key)
-    if own is not None or is_local(request.query):
+    if (own := _own_row(pages.app, state, key)) is not None:
         return own
-    others = await ask_all(app, f"/api/tables/{state.name}/row", {"key": key})
-    found: Json | None = next(iter(others.found.values()), None)
-    if found is None and others.missing:
-        raise MissingWorker(f"a worker does not answer: {', '.join(others.missing)}")
-    return found
+    return await pages.found_elsewhere(request, f"/api/tables/{state.name}/row", {"key": key})
 
 
 def _own_row(app: "WorkerApp", state: State, key: str) -> Json | None:
@@ -217,10 +206,10 @@ def _own_row(app: "WorkerApp", state: State, key: str) -> Json | None:
     }
 
 
-async def _partition(app: "WorkerApp", state: State, key: str, request: Request) -> int:
+async def _partition(pages: "WorkerPages", state: State, key: str, request: Request) -> int:
     """Return the partition in which a key stands: its row's, or, of one that has left, that of its name."""
-    row = await _row(app, state, key, request)
-    return app.partition_of(key.encode()) if row is None else int(row["partition"])
+    row = await _row(pages, state, key, request)
+    return pages.app.partition_of(key.encode()) if row is None else int(row["partition"])
 
 
 async def _end(app: "WorkerApp", topic: str, partition: int) -> int | None:
