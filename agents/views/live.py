@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from agents.views.watching.device_watch import DeviceWatch
 
 
+Describe = Callable[[Any], Json]
+"""Describes a state in plain values."""
+
+
 class LiveState:
     """The tables and sensors of this worker.
 
@@ -45,6 +49,9 @@ class LiveState:
         recent: The newest readings of watched sensors.
         bands: What was expected of them.
         devices: What people call them.
+
+    Attributes:
+        policy: How windows are drawn, with those of rates.
     """
 
     def __init__(self, app: "WorkerApp", recent: Recent, bands: "BandWatch", devices: "DeviceWatch") -> None:
@@ -53,21 +60,27 @@ class LiveState:
         self._bands = bands
         self._devices = devices
         self._order = WorstFirst(app, devices)
-        self._policy = app.settings.window_policy()
-        self._describe: dict[str, Callable[[Any], Json]] = {
-            "windows": lambda state: describe_windows(self._policy, state),
-            "models": describe_models,
-            "peers": describe_peers,
-            "alarms": describe_alarms,
-        }
+        self.policy = app.settings.window_policy()
+        self._describe = plain_describers(self.policy)
 
     @property
-    def _states(self) -> tuple[WriteBehindState[Any] | None, ...]:
-        return self._app.windows, self._app.models, self._app.peers, self._app.alarms
+    def states(self) -> list[WriteBehindState[Any]]:
+        """The tables that people look at, in the order in which readings come to them."""
+        found: tuple[WriteBehindState[Any] | None, ...] = (
+            self._app.windows,
+            self._app.models,
+            self._app.peers,
+            self._app.alarms,
+        )
+        return [state for state in found if state is not None]
 
     def tables(self) -> list[str]:
         """List the names of the tables."""
-        return [state.name for state in self._states if state is not None]
+        return [state.name for state in self.states]
+
+    def state_of(self, table: str) -> WriteBehindState[Any] | None:
+        """Return the state of a table; ``None`` if there is none of that name."""
+        return next((state for state in self.states if state.name == table), None)
 
     def page(self, table: str, prefix: str, after: str, limit: int) -> Page | None:
         """List rows of a table by key; ``None`` if there is no such table.
@@ -78,7 +91,7 @@ class LiveState:
             after: Only keys greater than this one.
             limit: How many at most.
         """
-        state = self._state(table)
+        state = self.state_of(table)
         if state is None:
             return None
         rows = {key: row for rows in owned_rows(self._app, state) for key, row in rows.items()}
@@ -126,7 +139,7 @@ class LiveState:
         # Without tables (a worker that only stores) what was seen lately is all that is known.
         names: set[str] = set() if tables else set(self._recent.sensors())
         for table in tables:
-            names.update(sensor_id for sensor_id, _ in sensor_rows(self._app, self._state(table)))
+            names.update(sensor_id for sensor_id, _ in sensor_rows(self._app, self.state_of(table)))
         return names
 
     def sensor(self, sensor_id: str) -> Json | None:
@@ -139,9 +152,9 @@ class LiveState:
             "sensor_id": sensor_id,
             "device": self._devices.describe(sensor_id),
             "last": self._last(sensor_id, windows, models),
-            "windows": None if windows is None else describe_windows(self._policy, windows.state),
+            "windows": None if windows is None else describe_windows(self.policy, windows.state),
             "detector": None if models is None else describe_models(models.state),
-            "recent": self._recent.history(sensor_id, counters=self._policy.counters),
+            "recent": self._recent.history(sensor_id, counters=self.policy.counters),
             "bands": self._bands.told(sensor_id),
             "applied_through": {
                 name: row.applied_through
@@ -160,7 +173,7 @@ class LiveState:
             "open_windows": 0
             if windows is None
             else sum(len(each.open) for each in windows.state.series.values()),
-            "recent": self._recent.history(sensor_id, newest=60, counters=self._policy.counters),
+            "recent": self._recent.history(sensor_id, newest=60, counters=self.policy.counters),
         }
 
     def _last(
@@ -171,19 +184,26 @@ class LiveState:
         counters = None if models is None else models.state.counters
         if last is None or counters is None:
             return last
-        rates = counters.last_rates(self._policy.counters, sensor_id)
+        rates = counters.last_rates(self.policy.counters, sensor_id)
         return {**last, "values": {**rates, **last["values"]}}
 
-    def _state(self, table: str) -> WriteBehindState[Any] | None:
-        for state in self._states:
-            if state is not None and state.name == table:
-                found: WriteBehindState[Any] = state
-                return found
-        return None
-
     def _row(self, table: str, sensor_id: str) -> Row[Any] | None:
-        found = found_row(self._app, self._state(table), sensor_id) if is_key(sensor_id) else None
+        found = found_row(self._app, self.state_of(table), sensor_id) if is_key(sensor_id) else None
         return None if found is None else found[1]
+
+
+def plain_describers(policy: WindowPolicy) -> dict[str, Describe]:
+    """Return what describes a state of each table, by its name.
+
+    Args:
+        policy: How windows are drawn.
+    """
+    return {
+        "windows": lambda state: describe_windows(policy, state),
+        "models": describe_models,
+        "peers": describe_peers,
+        "alarms": describe_alarms,
+    }
 
 
 def describe_windows(policy: WindowPolicy, state: SensorWindows) -> Json:

@@ -97,8 +97,12 @@ class WorkerPages(Pages["WorkerApp"]):
         listing = Listing.of(request.query)
         own = self.state.page(table, *listing)
         if own is None:
-            return not_found(view, f"table: {table}; there are {', '.join(self.state.tables())}")
+            return self.no_table(view, table)
         return answer(view, await self.listed(request, f"/api/tables/{table}", listing, own))
+
+    def no_table(self, view: View, table: str) -> Response:
+        """Answer that there is no table of a name, and which there are."""
+        return not_found(view, f"table: {table}; there are {', '.join(self.state.tables())}")
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges up to date, those of devices, too."""

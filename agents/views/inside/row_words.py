@@ -3,11 +3,11 @@
 what a table describes of a row ──▶ parts by their paths ──▶ meanings, differences
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from agents.views import live
 from agents.views.inside.table_answers import PartDifference, RowPart
-from agents.views.live import describe_alarms, describe_models, describe_peers, describe_windows
 from agents.web.queries import Json
 from streams.detection.sensor_models import SensorModels
 from streams.signals.wire import iso
@@ -106,37 +106,25 @@ MEANINGS: Final = {
 _NAMED_BY: Final = ("quantity", "kind", "start", "raised_at", "id")
 """What tells the members of a list apart, in the order in which they name one."""
 
-Describe = Callable[[Any], Json]
 
-
-def describers(policy: WindowPolicy) -> Mapping[str, Describe]:
-    """Return what describes a state, by the name of its table.
+def describers(policy: WindowPolicy) -> Mapping[str, live.Describe]:
+    """Return what describes a state as its row is told in words, by the name of its table.
 
     Args:
         policy: How windows are drawn.
     """
-    return {
-        "windows": lambda state: describe_windows(policy, state),
-        "models": _describe_models,
-        "peers": describe_peers,
-        "alarms": describe_alarms,
-    }
+    return {**live.plain_describers(policy), "models": _describe_models}
 
 
 def _describe_models(models: SensorModels) -> Json:
-    attendance = models.attendance
-    comes = (
-        {}
-        if attendance is None
-        else {
-            "attendance": {
-                "state": attendance.state,
-                "heard_at": attendance.heard_ms / 1000,
-                "usual_seconds": attendance.usual_seconds,
-            }
+    described, attendance = live.describe_models(models), models.attendance
+    if attendance is not None:
+        described["attendance"] = {
+            "state": attendance.state,
+            "heard_at": attendance.heard_ms / 1000,
+            "usual_seconds": attendance.usual_seconds,
         }
-    )
-    return {**describe_models(models), **comes}
+    return described
 
 
 def row_parts(described: Json) -> list[RowPart]:

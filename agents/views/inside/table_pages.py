@@ -9,7 +9,7 @@ What reads the log runs in a thread, one at a time: what flows goes before.
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from faust.types import TP
 from faust.web import Request, Response, View
@@ -20,8 +20,8 @@ from agents.views.inside.row_replay import REPLAY_SECONDS, Replay, compare_rows
 from agents.views.inside.row_words import TABLE_WORDS, describers, row_parts
 from agents.web.peers import own_url
 from agents.web.queries import BadRequest, Json, answer, is_local, not_found, read_number
-from agents.web.tables import count_sensors, found_row, state_of
-from bridges.looking.changelog_search import search_changelog
+from agents.web.tables import count_sensors, found_row
+from bridges.looking.changelog_search import FoundRecords, search_changelog
 from streams.errors import WeirError
 from streams.records.rows import RULES_ROW, is_key
 
@@ -45,8 +45,8 @@ class LogSilent(BadRequest):
 
 async def list_tables(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List the tables, with what each holds, over all workers."""
-    app = pages.app
-    own = {state.name: count_sensors(app, state) for state in _states(app)}
+    states = pages.state.states
+    own = {state.name: count_sensors(pages.app, state) for state in states}
     others = await pages.others(request, "/api/tables")
     for part in others.found.values():
         for about in part.get("about", ()):
@@ -64,23 +64,17 @@ async def list_tables(pages: "WorkerPages", view: View, request: Request) -> Res
                     "changelog": state.changelog,
                     "rows": own[state.name],
                 }
-                for state in _states(app)
+                for state in states
             ],
             "missing": others.missing,
         },
     )
 
 
-def _states(app: "WorkerApp") -> list[State]:
-    """Return the tables that people look at, in the order in which readings come to them."""
-    states = (app.windows, app.models, app.peers, app.alarms)
-    return [cast("State", state) for state in states if state is not None]
-
-
 async def show_row(pages: "WorkerPages", view: View, request: Request, table: str) -> Response:
     """Return one row in words, whichever worker has it."""
-    if (state := _state(pages.app, table)) is None:
-        return _no_table(pages.app, view, table)
+    if (state := pages.state.state_of(table)) is None:
+        return pages.no_table(view, table)
     key = _key(request.query)
     told = await _row(pages, state, key, request)
     if told is None:
@@ -92,22 +86,15 @@ async def show_row(pages: "WorkerPages", view: View, request: Request, table: st
 
 async def show_history(pages: "WorkerPages", view: View, request: Request, table: str) -> Response:
     """Return the newest records of a row in its changelog, each with what it changed."""
-    app = pages.app
-    if (state := _state(app, table)) is None:
-        return _no_table(app, view, table)
+    if (state := pages.state.state_of(table)) is None:
+        return pages.no_table(view, table)
     key = _key(request.query)
     most = int(read_number(request.query, "limit", DEFAULT_STATES, least=1, greatest=MOST_STATES))
     partition = await _partition(pages, state, key, request)
-    reader = _reader(app, state, partition, key)
+    reader = _reader(pages, state, partition, key)
     async with pages.searches:
-        try:
-            found = await asyncio.to_thread(
-                search_changelog,
-                app.settings, state.changelog, partition, key, rows=most + 1, seconds=SEARCH_SECONDS,
-            )  # fmt: skip
-            records = await asyncio.to_thread(reader.states, found.records, most)
-        except WeirError as error:
-            raise LogSilent(str(error)) from None
+        found = await _searched(pages.app, state, partition, key, rows=most + 1)
+        records = await asyncio.to_thread(reader.states, found.records, most)
     return answer(
         view,
         {
@@ -127,39 +114,38 @@ async def show_history(pages: "WorkerPages", view: View, request: Request, table
 
 async def show_replayed(pages: "WorkerPages", view: View, request: Request, table: str) -> Response:
     """Compare a row with what a replay of the log makes, up to the newest checkpoint."""
-    app = pages.app
-    if (state := _state(app, table)) is None:
-        return _no_table(app, view, table)
+    if (state := pages.state.state_of(table)) is None:
+        return pages.no_table(view, table)
     key = _key(request.query)
     partition = await _partition(pages, state, key, request)
-    reader = _reader(app, state, partition, key)
+    reader = _reader(pages, state, partition, key)
     named = {"table": table, "key": key, "source": state.source, "partition": partition}
     async with pages.searches:
-        try:
-            found = await asyncio.to_thread(
-                search_changelog,
-                app.settings, state.changelog, partition, key, rows=1, seconds=SEARCH_SECONDS,
-            )  # fmt: skip
-        except WeirError as error:
-            raise LogSilent(str(error)) from None
+        found = await _searched(pages.app, state, partition, key, rows=1)
         end = 0 if found.claim is None else found.claim.next
-        replay = Replay(app.settings, partition, end, key, REPLAY_SECONDS)
+        replay = Replay(pages.app.settings, partition, end, key, REPLAY_SECONDS)
         return answer(view, {**named, **await asyncio.to_thread(compare_rows, table, reader, found, replay)})
 
 
-def _reader(app: "WorkerApp", state: State, partition: int, key: str) -> RowReader:
-    rules = state.rows[partition].get(RULES_ROW) if partition in app.owned_partitions() else None
-    describe = describers(app.settings.window_policy())[state.name]
+async def _searched(app: "WorkerApp", state: State, partition: int, key: str, *, rows: int) -> FoundRecords:
+    """Search the changelog of a table for a key.
+
+    Raises:
+        LogSilent: If Kafka does not answer.
+    """
+    try:
+        return await asyncio.to_thread(
+            search_changelog,
+            app.settings, state.changelog, partition, key, rows=rows, seconds=SEARCH_SECONDS,
+        )  # fmt: skip
+    except WeirError as error:
+        raise LogSilent(str(error)) from None
+
+
+def _reader(pages: "WorkerPages", state: State, partition: int, key: str) -> RowReader:
+    rules = state.rows[partition].get(RULES_ROW) if partition in pages.app.owned_partitions() else None
+    describe = describers(pages.state.policy)[state.name]
     return RowReader(state, partition, key, describe, {} if rules is None else {RULES_ROW: rules})
-
-
-def _state(app: "WorkerApp", table: str) -> State | None:
-    found = state_of(app, table)
-    return found if found in _states(app) else None
-
-
-def _no_table(app: "WorkerApp", view: View, table: str) -> Response:
-    return not_found(view, f"table: {table}; there are {', '.join(each.name for each in _states(app))}")
 
 
 def _key(query: Mapping[str, str]) -> str:
@@ -181,21 +167,21 @@ async def _row(pages: "WorkerPages", state: State, key: str, request: Request) -
     Raises:
         MissingWorker: If one does not answer that may have it.
     """
-    if (own := _own_row(pages.app, state, key)) is not None:
+    if (own := _own_row(pages, state, key)) is not None:
         return own
     return await pages.found_elsewhere(request, f"/api/tables/{state.name}/row", {"key": key})
 
 
-def _own_row(app: "WorkerApp", state: State, key: str) -> Json | None:
-    found = found_row(app, state, key)
+def _own_row(pages: "WorkerPages", state: State, key: str) -> Json | None:
+    found = found_row(pages.app, state, key)
     if found is None:
         return None
     partition, row = found
-    described = describers(app.settings.window_policy())[state.name](row.state)
+    described = describers(pages.state.policy)[state.name](row.state)
     return {
         "table": state.name,
         "key": key,
-        "worker": own_url(app),
+        "worker": own_url(pages.app),
         "source": state.source,
         "changelog": state.changelog,
         "partition": partition,
