@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.lane.core.state import WriteBehindState
-from agents.views.inside.row_words import MOST_DIFFERENCES, differences
+from agents.views.inside.row_words import first_differences
 from agents.views.inside.table_answers import RowState
 from agents.web.queries import Json
 from bridges.looking.changelog_search import RowRecord
@@ -91,16 +91,12 @@ class RowReader:
                 found.append({**told, "kind": "unreadable", "why": str(error)})
                 continue
             now = self.described(row)
-            changed = differences(before, now) if known else []
-            found.append(
-                {
-                    **told,
-                    "applied_through": None if row is None else row.applied_through,
-                    "differences": changed[:MOST_DIFFERENCES],
-                    "untold": max(0, len(changed) - MOST_DIFFERENCES),
-                    "why": "" if known else "the oldest that is there: nothing to compare it with",
-                }
-            )
+            told["applied_through"] = None if row is None else row.applied_through
+            if known:
+                told["differences"], told["untold"] = first_differences(before, now)
+            else:
+                told["why"] = "the oldest that is there: nothing to compare it with"
+            found.append(told)
             before, known = now, True
         return found[::-1][:most]
 

@@ -14,7 +14,7 @@ from glob import escape
 from typing import Any, Final
 
 from agents.views.inside.row_history import RowReader, keep_newest
-from agents.views.inside.row_words import MOST_DIFFERENCES, differences
+from agents.views.inside.row_words import first_differences
 from agents.web.queries import Json
 from bridges.backtest.configuration_files import current
 from bridges.looking.changelog_search import FoundRecords
@@ -165,10 +165,8 @@ def compare_rows(table: str, reader: RowReader, found: FoundRecords, replay: Rep
         told["why"] = str(error)
     else:
         before, after = reader.described(held), reader.described(rows.get(replay.key))
-        changed = differences(before, after)
-        told["differences"] = changed[:MOST_DIFFERENCES]
-        told["untold"] = max(0, len(changed) - MOST_DIFFERENCES)
-        told["equal"], told["why"] = _judged(replay, found, equal=not changed)
+        told["differences"], told["untold"] = first_differences(before, after)
+        told["equal"], told["why"] = _judged(replay, found, equal=not told["differences"])
     return {
         "begin": replay.begin,
         "through": replay.end,
@@ -180,12 +178,14 @@ def compare_rows(table: str, reader: RowReader, found: FoundRecords, replay: Rep
 
 def _judged(replay: Replay, found: FoundRecords, *, equal: bool) -> tuple[bool | None, str]:
     """Tell whether both are equal, or why nobody can tell."""
-    lost = "" if not found.claim or not found.claim.lost else "; records were deleted before they were read"
-    if replay.begin > 0 and not equal:
-        return None, (
+    if equal:
+        return True, ""
+    reasons = []
+    if replay.begin > 0:
+        reasons.append(
             f"the log begins at offset {replay.begin:,}: retention has deleted what was before, of which the row "
-            f"may have been made{lost}"
+            "may have been made"
         )
-    if lost and not equal:
-        return None, lost.removeprefix("; ")
-    return equal, ""
+    if found.claim is not None and found.claim.lost:
+        reasons.append("records were deleted before they were read")
+    return (None, "; ".join(reasons)) if reasons else (False, "")

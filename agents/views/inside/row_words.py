@@ -174,3 +174,13 @@ def differences(before: Json, after: Json) -> list[PartDifference]:
         for path in dict.fromkeys([*old, *new])
         if old.get(path) != new.get(path)
     ]
+
+
+def first_differences(before: Json, after: Json) -> tuple[list[PartDifference], int]:
+    """Return the first 40 differences of two rows that were described, and how many more there are.
+
+    >>> first_differences({"seen": 1}, {"seen": 1})
+    ([], 0)
+    """
+    found = differences(before, after)
+    return found[:MOST_DIFFERENCES], max(0, len(found) - MOST_DIFFERENCES)
