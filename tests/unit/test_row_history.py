@@ -90,6 +90,7 @@ def test_a_large_row_in_parts_is_one_state() -> None:
     records = [RowRecord(number, 100.0, key, value) for number, (key, value) in enumerate(parts)]
     [state] = reader().states(records, 10)
     assert (state["kind"], state["applied_through"], state["offset"]) == ("whole", 0, 0)
+    assert state["bytes"] == sum(len(value) for _, value in parts), "of all of them, not of the head alone"
 
 
 def test_keys_of_other_rows_and_marks_belong_to_no_row() -> None:

@@ -74,7 +74,7 @@ class RowReader:
             keep_newest(newest, record)
             if number + 1 < len(records) and is_part(records[number + 1].key):
                 continue  # a large one: the parts that follow belong to it
-            written = record if not is_part(record.key) else _head(records, number)
+            written = _with_parts(records, number)
             told = _told(written)
             if record.value is None:
                 if record.key == own:
@@ -82,7 +82,7 @@ class RowReader:
                     found.append({**told, "kind": "gone"})
                     before, known = {}, True
                 continue
-            if written.key == own + CHANGES and own not in newest:
+            if written[0].key == own + CHANGES and own not in newest:
                 found.append({**told, "kind": "unreadable", "why": _COMPACTED})
                 continue
             try:
@@ -114,19 +114,21 @@ def keep_newest(newest: dict[bytes, bytes], record: RowRecord) -> None:
         newest[record.key] = record.value
 
 
-def _head(records: Sequence[RowRecord], number: int) -> RowRecord:
-    """Return the record whose parts end at a number."""
-    while number > 0 and is_part(records[number].key):
-        number -= 1
-    return records[number]
+def _with_parts(records: Sequence[RowRecord], number: int) -> Sequence[RowRecord]:
+    """Return the record whose parts end at a number, and these: one that is not large has none."""
+    head = number
+    while head > 0 and is_part(records[head].key):
+        head -= 1
+    return records[head : number + 1]
 
 
-def _told(record: RowRecord) -> RowState:
+def _told(written: Sequence[RowRecord]) -> RowState:
+    head = written[0]
     return {
-        "offset": record.offset,
-        "at": record.at,
-        "kind": "changes" if record.key.endswith(CHANGES) else "whole",
-        "bytes": len(record.value or b""),
+        "offset": head.offset,
+        "at": head.at,
+        "kind": "changes" if head.key.endswith(CHANGES) else "whole",
+        "bytes": sum(len(each.value or b"") for each in written),
         "applied_through": None,
         "why": "",
         "differences": [],
