@@ -17,13 +17,13 @@ from bridges.process.settings import Settings
 from bridges.sources.kafka_source import Log
 from streams.records.claims import CLAIM_KEY, Claim, decode_claim
 from streams.records.identity import event_seconds
+from streams.records.large_values import without_part
 from streams.records.rows import CHANGES
 
 STRETCH: Final = 4000
 """Offsets that are read at a time."""
 MOST_KEPT: Final = 2000
 """Records of a key that are kept at most."""
-_PARTS: Final = (b"\0#", b"\0\0#")
 
 
 class RowRecord(NamedTuple):
@@ -70,10 +70,7 @@ def is_of(key: bytes, found: bytes) -> bool:
     >>> [is_of(b"s", each) for each in (b"s", b"s\\0", b"s\\0#1", b"s\\0\\0#0", b"s2", b"\\0claim")]
     [True, True, True, True, False, False]
     """
-    if not found.startswith(key):
-        return False
-    rest = found[len(key) :]
-    return rest in (b"", CHANGES) or rest.startswith(_PARTS)
+    return without_part(found) in (key, key + CHANGES)
 
 
 def search_changelog(

@@ -48,6 +48,15 @@ def is_part(key: bytes) -> bool:
     return _PART in key
 
 
+def without_part(key: bytes) -> bytes:
+    """Return the key of the value that a part belongs to; of any other key, itself.
+
+    >>> without_part(b"s1\\0#12"), without_part(b"s1")
+    (b's1', b's1')
+    """
+    return key.partition(_PART)[0]
+
+
 def whole(newest: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """Put values together again.
 
