@@ -22,6 +22,7 @@ from agents.web.queries import (
     read_number,
     read_time,
 )
+from bridges.dead_letters.letters import letter_told
 from bridges.dead_letters.redrive_log import RedriveLog
 from bridges.dead_letters.redriving import why_never
 from bridges.mongo.letters_reading import LetterHead, letters_by_id, newest_heads
@@ -72,7 +73,7 @@ async def show_letter(pages: "WorkerPages", view: View, request: Request, letter
     letter = found.get(letter_id)
     if letter is None:
         return not_found(view, f"dead letter in MongoDB: {letter_id[:LONGEST_TEXT]}")
-    row = _row(letter, pages.redrives, len(letter.payload))
+    row = _row(letter, pages.redrives)
     return answer(view, {"letter": row, "reason": words_of(letter.reason), "attempts_known": known})
 
 
@@ -142,21 +143,11 @@ def words_of(reason: str) -> dict[str, Any]:
     return REFUSAL_WORDS[Reason(reason)]._asdict()
 
 
-def _row(letter: DeadLetter, redrives: RedriveLog, most: int) -> Json:
-    last, beginning = redrives.attempts.of(letter), letter.payload[:most]
+def _row(letter: DeadLetter, redrives: RedriveLog, most: int | None = None) -> Json:
+    last = redrives.attempts.of(letter)
     return {
-        "id": letter.id,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "origin": letter.origin,
-        "topic": letter.topic,
-        "received_at": letter.received_at,
+        **letter_told(letter, redrives.attempts, most),
         "bytes": len(letter.payload),
-        "payload": beginning.decode(errors="backslashreplace"),
-        "payload_hex": beginning.hex(),
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "attempts": 0 if last is None else last.attempt,
         "became": "" if last is None else last.refused or "read",
         "never": why_never(letter),
     }

@@ -8,7 +8,7 @@ Back pressure: letters are handed on one by one. What is kept of them is bounded
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -97,6 +97,30 @@ class Attempts:
         """Tell whether all of a letter has been read since."""
         last = self.of(letter)
         return last is not None and not last.refused
+
+
+def letter_told(letter: DeadLetter, attempts: Attempts, most: int | None = None) -> dict[str, Any]:
+    """Return a letter as plain JSON values: its bytes as text and in hexadecimal, and how often it was sent through.
+
+    Args:
+        letter: The letter.
+        attempts: What redrives have made of letters.
+        most: How many of its bytes; ``None``: all.
+    """
+    last, payload = attempts.of(letter), letter.payload[:most]
+    return {
+        "id": letter.id,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "origin": letter.origin,
+        "topic": letter.topic,
+        "received_at": letter.received_at,
+        "payload": payload.decode(errors="backslashreplace"),
+        "payload_hex": payload.hex(),
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "attempts": 0 if last is None else last.attempt,
+    }
 
 
 @dataclass

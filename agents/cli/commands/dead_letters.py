@@ -201,21 +201,10 @@ def _tell(outcome: "RedriveOutcome", dry_run: bool) -> None:
 
 
 def _as_json(letter: "DeadLetter", attempts: "Attempts") -> dict[str, Any]:
+    from bridges.dead_letters.letters import letter_told
+
     last = attempts.of(letter)
-    return {
-        "id": letter.id,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "origin": letter.origin,
-        "topic": letter.topic,
-        "received_at": letter.received_at,
-        "payload": letter.payload.decode(errors="backslashreplace"),
-        "payload_hex": letter.payload.hex(),
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "attempts": 0 if last is None else last.attempt,
-        "refused_again": None if last is None else last.refused,
-    }
+    return {**letter_told(letter, attempts), "refused_again": None if last is None else last.refused}
 
 
 def _as_text(letter: "DeadLetter", attempts: "Attempts") -> str:
