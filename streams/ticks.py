@@ -1,11 +1,14 @@
 """Which ticks one stage passes on to another: a few, told from each by itself, however the log is cut into batches."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from itertools import pairwise
 from typing import Final
 
 _LATEST: Final = 12
+"""Distances that are looked at ..."""
 _LEAST: Final = 3
+"""... and before which nothing is told."""
 _FURTHER: Final = 1.5
 """A bridge that is busy is late with a tick: only what is so much further apart is told."""
 
@@ -38,7 +41,6 @@ class TickDistance:
 
     def __init__(self, expected: float) -> None:
         self.expected = expected
-        self._at: dict[int, float] = {}
         self._latest: dict[int, deque[float]] = {}
 
     def take(self, partition: int, ticked_at: Iterable[float]) -> None:
@@ -48,12 +50,15 @@ class TickDistance:
             partition: Whose.
             ticked_at: Their times.
         """
-        latest = self._latest.setdefault(partition, deque(maxlen=_LATEST))
+        latest = self._latest.setdefault(partition, deque(maxlen=_LATEST + 1))
         for at in ticked_at:
-            before = self._at.setdefault(partition, at)
-            if at > before:
-                latest.append(at - before)
-                self._at[partition] = at
+            if not latest or at > latest[-1]:
+                latest.append(at)
+
+    def keep_only(self, partitions: Set[int]) -> None:
+        """Let go of partitions that are read elsewhere now: what was true of them there would never be made good."""
+        for partition in self._latest.keys() - partitions:
+            del self._latest[partition]
 
     @property
     def too_far(self) -> float | None:
@@ -61,6 +66,10 @@ class TickDistance:
 
         The least of the latest distances counts: a bridge that was away for a while is none that ticks more seldom.
         """
-        least = [min(latest) for latest in self._latest.values() if len(latest) >= _LEAST]
+        least = [
+            min(later - at for at, later in pairwise(latest))
+            for latest in self._latest.values()
+            if len(latest) > _LEAST
+        ]
         found = max(least, default=0.0)
         return found if found > _FURTHER * self.expected else None

@@ -29,12 +29,14 @@ ANOMALIES = 25
 
 async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
     """Return this worker's share."""
+    partitions = app.owned_partitions()
+    watch.tick_distance.keep_only(partitions)
     return {
         "worker": own_url(app),
         "not_ready": health.why_not_ready(app),
         "store_away": "" if app.sinks is None else app.sinks.mongo.why_away,
         "loss": _loss(ledger.worker_ledger(app, watch)),
-        "partitions": sorted(app.owned_partitions()),
+        "partitions": sorted(partitions),
         "lag": {topic: sum(partitions.values()) for topic, partitions in (await health.lag(app)).items()},
         "lag_grows": watch.backlog.grows(),
         "pace": watch.backlog.pace(),

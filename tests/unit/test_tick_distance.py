@@ -75,6 +75,17 @@ def test_the_partition_where_they_are_furthest_apart_counts_and_ticks_of_now_mak
     assert distance.too_far is None
 
 
+def test_partitions_that_another_worker_reads_now_are_not_told_any_more() -> None:
+    distance = TickDistance(5.0)
+    distance.take(0, [5.0 * number for number in range(10)])
+    distance.take(1, [60.0 * number for number in range(10)])
+    assert distance.too_far == 60.0
+    distance.keep_only({0, 2})
+    assert distance.too_far is None
+    distance.take(1, [5000.0 + 5.0 * number for number in range(10)])  # it has come back
+    assert distance.too_far is None
+
+
 def test_the_condition_says_what_comes_what_was_expected_and_what_to_do() -> None:
     part = {
         "worker": "http://a:3000", "not_ready": "", "store_away": "", "lag_grows": None, "pace": None, "lag": {},
