@@ -7,6 +7,7 @@ bridge's ledger ──▶ shares of the last hour, and since its start
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from faust.web import Request, Response, View
@@ -22,7 +23,8 @@ from agents.web.queries import (
     read_number,
     read_time,
 )
-from bridges.dead_letters.letters import letter_told
+from agents.web.shared_look import SharedLook
+from bridges.dead_letters.letters import Attempts, letter_told
 from bridges.dead_letters.redrive_log import RedriveLog
 from bridges.dead_letters.redriving import why_never
 from bridges.mongo.letters_reading import LetterHead, letters_by_id, newest_heads
@@ -40,17 +42,43 @@ _SHOWN_BYTES: Final = 400
 _LOOK_SECONDS: Final = 2.0
 
 
+class RedriveWatch:
+    """What redrives have made of letters, read on from Kafka while somebody asks: by one thread, however many ask.
+
+    Args:
+        redrives: Reads it.
+    """
+
+    def __init__(self, redrives: RedriveLog) -> None:
+        self._redrives = redrives
+        self._look = SharedLook(partial(redrives.look, _LOOK_SECONDS))
+
+    @property
+    def attempts(self) -> Attempts:
+        """What they have made of letters, as far as that is known."""
+        return self._redrives.attempts
+
+    async def is_known(self) -> bool:
+        """Tell whether all was read; nobody waits for Kafka longer than two seconds: letters are in MongoDB."""
+        try:
+            return await self._look.found(_LOOK_SECONDS)
+        except TimeoutError:
+            return False
+
+
 async def list_letters(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List dead letters, the newest first, with counts by reason and topic."""
     query = request.query
     reasons, since, until = _reasons(query), read_time(query, "since"), read_time(query, "until")
     limit = int(read_number(query, "limit", DEFAULT_LETTERS, least=1, greatest=MOST_LETTERS))
-    bridge, known = await asyncio.gather(ledger.bridge_part(pages.app), _attempts_known(pages.redrives))
+    bridge, known = await asyncio.gather(ledger.bridge_part(pages.app), pages.redrives.is_known())
     async with asked_store(pages.app, SHORT_PATIENCE_SECONDS) as mongo, pages.histories:
         found = await newest_heads(mongo, reasons, query.get("topic", "")[:LONGEST_TEXT], since, until)
         shown = found.heads[:limit]
         letters = await letters_by_id(mongo, (each.id for each in shown))
-    rows = [_row(letters[each.id], pages.redrives, _SHOWN_BYTES) for each in shown if each.id in letters]
+    rows = [
+        _row(letters[each.id], pages.redrives.attempts, _SHOWN_BYTES) for each in shown if each.id in letters
+    ]
     return answer(
         view,
         {
@@ -67,13 +95,13 @@ async def list_letters(pages: "WorkerPages", view: View, request: Request) -> Re
 
 async def show_letter(pages: "WorkerPages", view: View, request: Request, letter_id: str) -> Response:
     """Return one dead letter with all of its bytes that are kept."""
-    known = await _attempts_known(pages.redrives)
+    known = await pages.redrives.is_known()
     async with asked_store(pages.app, SHORT_PATIENCE_SECONDS) as mongo, pages.histories:
         found = await letters_by_id(mongo, [letter_id])
     letter = found.get(letter_id)
     if letter is None:
         return not_found(view, f"dead letter in MongoDB: {letter_id[:LONGEST_TEXT]}")
-    row = _row(letter, pages.redrives)
+    row = _row(letter, pages.redrives.attempts)
     return answer(view, {"letter": row, "reason": words_of(letter.reason), "attempts_known": known})
 
 
@@ -87,10 +115,6 @@ def _reasons(query: Mapping[str, str]) -> frozenset[str]:
     if strange := sorted(reasons - set(Reason)):
         raise BadRequest(f"reason must be of {', '.join(Reason)}, got {strange[0][:LONGEST_TEXT]!r}")
     return reasons
-
-
-async def _attempts_known(redrives: RedriveLog) -> bool:
-    return await asyncio.to_thread(redrives.look, _LOOK_SECONDS)
 
 
 def groups_of(heads: Iterable[LetterHead]) -> list[Json]:
@@ -143,10 +167,10 @@ def words_of(reason: str) -> dict[str, Any]:
     return REFUSAL_WORDS[Reason(reason)]._asdict()
 
 
-def _row(letter: DeadLetter, redrives: RedriveLog, most: int | None = None) -> Json:
-    last = redrives.attempts.of(letter)
+def _row(letter: DeadLetter, attempts: Attempts, most: int | None = None) -> Json:
+    last = attempts.of(letter)
     return {
-        **letter_told(letter, redrives.attempts, most),
+        **letter_told(letter, attempts, most),
         "bytes": len(letter.payload),
         "became": "" if last is None else last.refused or "read",
         "never": why_never(letter),

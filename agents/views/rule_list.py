@@ -1,11 +1,12 @@
 """The rules in force on the worker's web server: what each says, who set it, when and why, and what it was before."""
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
 from agents.web.queries import BadRequest, answer
+from agents.web.shared_look import SharedLook
 from bridges.process.settings import Settings
 from bridges.sources.rule_history import rule_history
 from streams.errors import TransientError
@@ -32,8 +33,7 @@ class RuleWatch:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._reading: asyncio.Task[list[RulesApplied]] | None = None
+        self._look = SharedLook(partial(rule_history, settings))
 
     async def changes(self) -> list[RulesApplied]:
         """Return them, in their order.
@@ -41,21 +41,14 @@ class RuleWatch:
         Raises:
             RulesUnknown: If they could not be read, or not within ten seconds.
         """
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(asyncio.to_thread(rule_history, self._settings))
-            self._reading.add_done_callback(_note)  # perhaps nobody waits for it any more
-        done, _ = await asyncio.wait({self._reading}, timeout=_PATIENCE_SECONDS)
-        if not done:
-            raise RulesUnknown(f"Kafka does not say within {_PATIENCE_SECONDS:g} s which rules there are")
         try:
-            return done.pop().result()
+            return await self._look.found(_PATIENCE_SECONDS)
+        except TimeoutError:
+            raise RulesUnknown(
+                f"Kafka does not say within {_PATIENCE_SECONDS:g} s which rules there are"
+            ) from None
         except TransientError as error:
             raise RulesUnknown(str(error)) from None
-
-
-def _note(reading: "asyncio.Task[list[RulesApplied]]") -> None:
-    if not reading.cancelled():
-        reading.exception()
 
 
 async def tell_rules(pages: "WorkerPages", view: View, request: Request) -> Response:

@@ -8,6 +8,7 @@ from faust.web import Request, Response, View
 
 from agents.views import ledger, overview
 from agents.views.alarm_pages import IncidentWatch
+from agents.views.letter_pages import RedriveWatch
 from agents.views.live import LiveState
 from agents.views.place_pages import PlaceCounting
 from agents.views.rule_list import RuleWatch
@@ -59,7 +60,7 @@ class WorkerPages(Pages["WorkerApp"]):
         self.incidents = IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
         self.rules = RuleWatch(app.settings)
         self.places = PlaceCounting(app, watch.devices)
-        self.redrives = RedriveLog(app.settings)
+        self.redrives = RedriveWatch(RedriveLog(app.settings))
         self.histories = asyncio.Semaphore(MOST_HISTORIES)
         self.searches = asyncio.Semaphore(MOST_SEARCHES)
         self.for_people = read_pages("agents.views", app.settings)

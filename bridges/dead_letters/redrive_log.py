@@ -1,6 +1,5 @@
 """What redrives have made of letters, read on each time that somebody asks, for those who show letters."""
 
-from threading import Lock
 from typing import Any
 
 from bridges.dead_letters.letters import Attempts
@@ -13,7 +12,7 @@ from streams.records.types import decode_as
 
 
 class RedriveLog:
-    """Reads the topic `redrives`; for several threads.
+    """Reads the topic `redrives`; for one thread at a time.
 
     Args:
         settings: Where Kafka is.
@@ -21,7 +20,6 @@ class RedriveLog:
 
     def __init__(self, settings: Settings) -> None:
         self._reader = TopicReader(settings, [CATALOGUE.of(Redrive).topic])
-        self._lock = Lock()
         self.attempts = Attempts()
         """As of the last look."""
 
@@ -34,8 +32,7 @@ class RedriveLog:
         Returns:
             Whether all was read.
         """
-        with self._lock:
-            return self._reader.read(self._take, seconds)
+        return self._reader.read(self._take, seconds)
 
     def _take(self, _topic: str, message: Any) -> None:
         try:
