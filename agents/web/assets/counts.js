@@ -21,3 +21,8 @@ function chosenBy(row, by, searched) {
 }
 const sensorsIn = (row, by = "place", searched = {}) => `/?${chosenBy(row, by, searched)}`;
 const devicesIn = (row, by = "place", searched = {}) => `/devices?${chosenBy(row, by, searched)}`;
+
+/** What sensors are narrowed to where another page leads here, a place and the like, each to be taken away. */
+const ONLY = { under: "in", place: "at", machine: "machine", group: "group", without: "without a known", measures: "measuring" };
+const onlyIn = query => Object.fromEntries(Object.keys(ONLY).filter(name => query.get(name)).map(name => [name, query.get(name)]));
+const onlyButtons = (only, goOn) => Object.entries(only).map(([name, text]) => make("button", { class: "page", "data-key": `${name} ${text}`, "aria-label": `Not only ${ONLY[name]} ${text}`, onclick: () => { delete only[name]; goOn(); at("find").focus(); } }, `${ONLY[name]} ${text} ✕`));

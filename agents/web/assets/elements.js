@@ -38,3 +38,29 @@ function span(seconds) {
 }
 const whole = number => Math.round(number).toLocaleString("en");
 const stamp = seconds => seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
+const sum = counts => Object.values(counts).reduce((total, each) => total + each, 0);
+
+// What pages say of what does not answer.
+const oldWords = error => `The worker does not answer (${error.message}); what is shown is old.`;
+const silentWorkers = count => `${count} worker${count === 1 ? " does" : "s do"} not answer`;
+
+// Does something now, and so many seconds after it is done again, while somebody looks.
+function every(seconds, does) {
+  const turn = async () => { if (!document.hidden) await does(); setTimeout(turn, 1000 * seconds); };
+  turn();
+}
+// Does something once whoever types into a field pauses.
+function whenTyped(field, does, milliseconds = 150) {
+  let typing = 0;
+  field.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(does, milliseconds); });
+}
+// Arrows go from entry to entry of a list or table, to what is first of such in each.
+function goByArrows(list, such = "a") {
+  list.addEventListener("keydown", event => {
+    const entry = event.target.closest("tr, li"), to = { ArrowDown: entry?.nextElementSibling, ArrowUp: entry?.previousElementSibling }[event.key];
+    if (!to) return;
+    to.querySelector(such)?.focus(); event.preventDefault();
+  });
+}
+// A click by which a browser opens a link elsewhere is left to it.
+const opensElsewhere = event => event.ctrlKey || event.metaKey || event.shiftKey;

@@ -8,6 +8,7 @@ function placeOf(name) {
 }
 const sensorAt = (sensor, quantity) => `${placeOf("plant")}/?${new URLSearchParams({ sensor, quantity })}`;
 const deviceAt = sensor => `${placeOf("plant")}/devices?${new URLSearchParams({ device: sensor })}`;
+const traceAt = (sensor, at) => `/trace?${new URLSearchParams({ sensor, at: at.toFixed(3) })}`;
 const modelsAt = (sensor, quantity) => `${placeOf("models")}/#${encodeURIComponent(sensor)}/${encodeURIComponent(quantity)}`;
 
 /** Fill the page's <nav>: its own pages by path, so that they work under any name, the others by their address. */
