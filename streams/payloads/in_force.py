@@ -15,7 +15,8 @@ from streams.payloads.accepted import Limits
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import NEAREST, zone_named
 from streams.payloads.flat import Item, check_elements, decode, decode_at, items_of
-from streams.payloads.formats.own import Decoders, Reader
+from streams.payloads.formats.own import Decoders
+from streams.payloads.formats.readers import KnownDocuments
 from streams.payloads.known_presence import KnownPresence
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.compiled import Came, CompiledRule
@@ -144,14 +145,14 @@ class MapsInForce:
             return Decoded("", refused=[Refused("", Reason.TOO_LARGE, why)])
         problem: Decoded | None = None
         rest: Decoded | None = None
-        damaged: InputError | None = None
-        read: dict[Reader, list[Any]] = {}
+        damaged: Refused | None = None
+        known: KnownDocuments = {}
         for candidate in self.routes.of(topic):
             if candidate.rule is None:
                 return None
             came = self._came(candidate, ingest_time, retained=retained, explain=explain)
             try:
-                outcome = self._by(candidate.rule, topic, payload, came, read)
+                outcome = self._by(candidate.rule, topic, payload, came, known)
             except InputError as error:
                 if candidate.by_content:
                     continue  # of any topic: what it cannot read is not its own
@@ -169,22 +170,22 @@ class MapsInForce:
             return Decoded("", ignored=[Passed("", _EMPTY)])
         for entry in self.routes.asked_last(topic):
             try:
-                if entry.rule.lacks(entry.rule.documents(payload, read)):
+                if entry.rule.lacks(entry.rule.documents(payload, known)):
                     continue
                 if (fitting := entry.candidate(topic.decode())) is None:
                     continue
                 came = self._came(fitting, ingest_time, retained=retained, explain=explain)
-                outcome = self._by(entry.rule, topic, payload, came, read)
+                outcome = self._by(entry.rule, topic, payload, came, known)
             except InputError as error:
                 # Of any topic: what it cannot read is not its own.
                 if error.reason is Reason.NOT_JSON:
-                    damaged = damaged or error
+                    damaged = damaged or Refused("", error.reason, error.detail)
                 continue
             if outcome is not None:
                 return outcome
         if problem is None and rest is not None and damaged is not None and _BEGINS_JSON.match(payload):
             # What is passed over is what says nothing of a device: of half a message nobody knows that.
-            return Decoded(rest.map, refused=[Refused("", damaged.reason, damaged.detail)])
+            return Decoded(rest.map, refused=[damaged])
         return problem or rest or self._nothing(topic, payload, ingest_time)
 
     def _came(self, candidate: Candidate, ingest_time: float, *, retained: bool, explain: bool) -> Came:
@@ -230,7 +231,7 @@ class MapsInForce:
         topic: bytes,
         payload: bytes,
         came: Came,
-        read: dict[Reader, list[Any]],
+        known: KnownDocuments,
     ) -> Decoded | None:
         """Let a rule read a message; ``None`` if it does not fit."""
         if rule.rule.what in ("nothing", "refuse") and not rule.rule.when:
@@ -239,7 +240,7 @@ class MapsInForce:
             return rule.withdrawn(came)
         if not payload:
             return Decoded(rule.map_name, ignored=[Passed("", _EMPTY)])
-        documents = rule.documents(payload, read)
+        documents = rule.documents(payload, known)
         if not rule.fits(documents):
             return None
         birth: Birth | None = None

@@ -1,9 +1,9 @@
 """The formats that there are, each with the function that reads it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from streams.errors import ConfigurationError, shown
+from streams.errors import ConfigurationError, InputError, shown
 from streams.payloads.formats.binary import BytesField, Layout, read_cbor, read_msgpack
 from streams.payloads.formats.influx import read_influx
 from streams.payloads.formats.json import read_json_lines
@@ -22,6 +22,38 @@ _READERS: Mapping[str, Reader] = {
 
 FORMATS = (*_READERS, "bytes", "csv", "pairs")
 """The formats that Weir reads; installed packages may bring others."""
+
+
+KnownDocuments = dict[Reader, list[Any] | InputError]
+"""What the bytes of one message are by each format that has read them; or why they are none of it."""
+
+
+def read_once(reader: Reader, payload: bytes, known: KnownDocuments, *, to_change: bool) -> list[Any]:
+    """Read bytes, unless it is known what they are, or that they are not of this format.
+
+    Args:
+        reader: Reads the format.
+        payload: The bytes.
+        known: What has been read of them; added to.
+        to_change: Whether documents are wanted that nobody else has: the caller changes them.
+
+    Raises:
+        InputError: If they are not of this format.
+    """
+    found = known.get(reader)
+    if isinstance(found, InputError):
+        raise InputError(found.reason, found.detail)
+    if found is not None and not to_change:
+        return found
+    try:
+        found = reader(payload)
+    except InputError as error:
+        # Another one, without a traceback: that would hold what it is kept in.
+        known[reader] = InputError(error.reason, error.detail)
+        raise
+    if not to_change:
+        known[reader] = found
+    return found
 
 
 class BytesLayout(Protocol):

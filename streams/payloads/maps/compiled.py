@@ -19,7 +19,7 @@ from streams.payloads.accepted import Limits
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import Zone
 from streams.payloads.formats.own import Reader
-from streams.payloads.formats.readers import layout_of, reader_of
+from streams.payloads.formats.readers import KnownDocuments, layout_of, read_once, reader_of
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.clocks import Clock
 from streams.payloads.maps.decoded import Decoded, Passed, PresenceWord, Refused
@@ -164,21 +164,18 @@ class CompiledRule:
                     found.append(text.removeprefix(f"{before}."))
         return found
 
-    def documents(self, payload: bytes, read: dict[Reader, list[Any]]) -> list[Any]:
+    def documents(self, payload: bytes, known: KnownDocuments) -> list[Any]:
         """Read the bytes, and the texts in them that are JSON or bytes themselves.
 
         Args:
             payload: The bytes.
-            read: What other rules have read of them, by format: for whoever changes nothing in it.
+            known: What other rules have read of them.
 
         Raises:
             InputError: If they are not of the rule's format.
         """
-        if not self._embedded and not self.rule.bytes_at:
-            if (found := read.get(self._read_bytes)) is None:
-                found = read[self._read_bytes] = self._read_bytes(payload)
-            return found
-        found = self._read_bytes(payload)
+        to_change = bool(self._embedded or self.rule.bytes_at)
+        found = read_once(self._read_bytes, payload, known, to_change=to_change)
         if self._embedded:
             found = [each if isinstance(each, InputError) else unpack(each, self._embedded) for each in found]
         if self._layout is not None and self.rule.bytes_at:
@@ -199,7 +196,7 @@ class CompiledRule:
         """Whether the fields of the first document tell that it cannot fit: what `fits` says, sooner."""
         first = documents[0]
         if type(first) is not dict:
-            return bool(self._only)
+            return bool(self._only or self._when_keys or self._when_choices)
         if not self._when_keys <= first.keys() or (self._only and not first.keys() <= self._only):
             return True
         return any(names.isdisjoint(first) for names in self._when_choices)
