@@ -7,19 +7,22 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 BROWSER := .venv/browser/installed
 
-.PHONY: install demo test simulate test-containers lint bench clean
+.PHONY: install demo test coverage simulate test-containers lint bench clean
 
 install: $(INSTALLED)
 
 demo: $(INSTALLED)  ## run everything on this machine until Ctrl-C
 	$(BIN)/weir demo $(ARGS)
 
-test: $(INSTALLED) $(BROWSER)  ## all tests, with real servers that the tests start, and the floor of coverage; with ARGS some of them
+test: $(INSTALLED) $(BROWSER)  ## all tests, with real servers that the tests start; with ARGS some of them
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/python -m tests.all_tests
 else
 	$(BIN)/python -m pytest --ignore=tests/benchmarks $(ARGS)
 endif
+
+coverage: $(INSTALLED) $(BROWSER)  ## all tests again, with lines and branches counted and held to their floor
+	$(BIN)/python -m tests.all_tests --coverage
 
 simulate: $(INSTALLED)  ## workers through drawn faults: SEEDS=1000 FIRST=0, TRACE=1 for everything that happened
 	$(BIN)/python -m tests.simulation.explore --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) $(if $(TRACE),--trace) $(ARGS)

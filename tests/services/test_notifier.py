@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridges.devices.device_registry import write_devices
+from bridges.notify.collecting import MOST_CHANGES
 from bridges.notify.outlets import NotNowError
 from streams.alarms.routing import change_id
 from streams.records.alarm_records import Alarm, Notification
@@ -154,7 +155,9 @@ def test_ten_thousand_alarms_at_once_are_few_messages_and_each_is_accounted_for(
             change_id(each) for each in alarms if each.severity == "warning"
         )
         assert len(hook.taken) < 200
-        assert len(chat.taken) < 20
+        # One in so many seconds, or of so many changes: how many depends on how fast this machine reads.
+        lasted = chat.taken[-1].at - chat.taken[0].at
+        assert len(chat.taken) <= 2 + len(alarms) / MOST_CHANGES + lasted / QUICK["group_seconds"]
         assert all(len(each.body) < 5000 for each in chat.taken)
     by_outcome: dict[tuple[str, str], int] = {}
     for each in records_of(settings, Notification):
