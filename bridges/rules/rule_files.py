@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bridges.backtest import configuration_files
 from bridges.process.settings import Settings
-from bridges.rules.rules_run import limits_only
+from bridges.rules.rules_run import plan_with_rules
 from streams.backtest.configuration import Configuration
 from streams.detection.detection_config import DetectionPlan
 from streams.errors import ConfigurationError
@@ -42,11 +42,12 @@ def read_rules(path: Path, settings: Settings) -> RuleFile:
     """
     after = configuration_files.read(path, settings, "with the rules")
     own = configuration_files.sections_in(path).get("detection", {})
-    plan = limits_only(after).plan()
+    before = configuration_files.current(settings)
+    plan = plan_with_rules(before, after)
     rules = rules_in(own, plan)
     if not rules:
         raise ConfigurationError(
             f"rules {path}: there is no limit in it; expected a table such as "
             '[detection.series."boiler-*/temperature"] with high = 120'
         )
-    return RuleFile(rules, configuration_files.current(settings), after, plan, left_aside(own))
+    return RuleFile(rules, before, after, plan, left_aside(own))

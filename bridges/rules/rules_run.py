@@ -1,7 +1,7 @@
 """Run limits over a source, in several processes if wanted: the same outcome for any number of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridges.process.parallel import Done, Progress, in_processes
 from bridges.sources.kafka_source import KafkaSource
@@ -57,14 +57,18 @@ class RulesRun:
 
     def peer_plans(self) -> dict[str, PeerPlan]:
         """Return by whom series are compared before and after, where any limit compares them."""
-        before = limits_only(self.before).peer_plan()
-        after = limits_only(self.after)
+        before, plan = limits_only(self.before).peer_plan(), self.plan_after()
+        policy = replace(self.after.policy(), counters=plan.counters)
         found = {}
         if before.used or _rules_compare(self.source):
             found["before"] = before
-        if (plan := PeerPlan(after.plan(from_log=False), after.policy(), 1, self.tick_seconds)).used:
-            found["after"] = plan
+        if (after := PeerPlan(plan, policy, 1, self.tick_seconds)).used:
+            found["after"] = after
         return found
+
+    def plan_after(self) -> DetectionPlan:
+        """Return the limits with the rules, which would take the place of all that were applied."""
+        return plan_with_rules(self.before, self.after, from_log=False)
 
 
 @dataclass
@@ -99,9 +103,21 @@ def limits_only(configuration: Configuration) -> Configuration:
     return Configuration(configuration.name, configuration.windows, limits_alone(configuration.detection))
 
 
+def plan_with_rules(before: Configuration, after: Configuration, *, from_log: bool = True) -> DetectionPlan:
+    """Return the limits with rules; which series are counters stays as the settings say, as where rules are applied.
+
+    Args:
+        before, after: The settings in force, and with the rules.
+        from_log: Whether rules that stand in the log set limits, where they match.
+
+    Raises:
+        ConfigurationError: If one is not acceptable.
+    """
+    return limits_only(after).plan(from_log=from_log, counters=limits_only(before).plan().counters)
+
+
 def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> RulesOutcome:
-    # The file would take the place of all rules that were applied; those in force are followed.
-    plans = [limits_only(run.before).plan(), limits_only(run.after).plan(from_log=False)]
+    plans = [limits_only(run.before).plan(), run.plan_after()]  # those that were applied are followed
     outcome = RulesOutcome(SeenSeries(plans[1].counters))
     trials = [LimitTrial(plan, run.alarms, run.tick_seconds) for plan in plans]
     # Without any limit in force there is nothing that they could have raised.

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from streams.counters.counter_plan import CounterPlan
 from streams.detection.series_model import DetectionPlan
 from streams.peers.peer_plan import TICK_SECONDS, PeerPlan
 from streams.windows.policy import WindowPolicy
@@ -37,16 +38,19 @@ class Configuration:
         policy = WindowConfig(**self.windows).policy()
         return replace(policy, counters=self.plan().counters) if self.detection else policy
 
-    def plan(self, *, from_log: bool = True) -> DetectionPlan:
+    def plan(self, *, from_log: bool = True, counters: CounterPlan | None = None) -> DetectionPlan:
         """Make the detection plan.
 
         Args:
             from_log: Whether rules that stand in the log set limits, where they match.
+            counters: Which series are counters, if not those of the configuration.
 
         Raises:
             ConfigurationError: If the settings make none.
         """
-        return DetectionPlan(self.detection, WindowConfig(**self.windows).room, from_log=from_log)
+        return DetectionPlan(
+            self.detection, WindowConfig(**self.windows).room, from_log=from_log, counters=counters
+        )
 
     def peer_plan(self, partitions: int = 1) -> PeerPlan:
         """Make the plan of what is compared with its peers.

@@ -90,6 +90,27 @@ def test_a_rate_is_a_rule_too_and_says_what_it_raised(day) -> None:
     assert data["rules"][0]["raises"] == 2  # into the hour, and into the glitch
 
 
+def test_a_rule_that_stands_before_the_pattern_of_a_counter_takes_it_no_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, settings = tmp_path / "meters.jsonl", tmp_path / "weir.toml"
+    path.write_bytes(
+        b"".join(
+            encode(
+                Reading("meter-1", START + 60.0 * minute, {"energy": (5.0 if minute < 600 else 9.0) * minute})
+            )
+            + b"\n"
+            for minute in range(MINUTES)
+        )
+    )
+    settings.write_text('[detection.series."meter-*/energy"]\ncounter = true\n')
+    monkeypatch.setenv("WEIR_CONFIG", str(settings))
+    data = found(path, '[detection.series."meter-1/energy*"]\nhigh = 400\ndelay_seconds = 300\n')
+    (rule,) = data["rules"]
+    assert rule["series"] == 2, "the counter and its rate"
+    assert {each["quantity"] for each in data["appeared"]} == {"energy", "energy_per_hour"}
+
+
 def test_how_often_and_while_what_are_part_of_a_rule_and_told_where_they_can_do_nothing(day) -> None:
     rule = '[detection.series."boiler-1/temperature"]\nhigh = 120\n'
     counted = rule + "count = 3\nwithin_seconds = 600\n"
