@@ -103,3 +103,13 @@ def test_a_letter_that_mongodb_has_not_is_told_with_the_command_that_looks_on_ka
 def test_a_reason_that_there_is_none_of_is_refused_in_words(plant: Plant, new_page) -> None:
     page = new_page(address(plant, "/dead-letters?reason=whatever"), refused=True).page
     page.wait_for_selector("body.stale #wrong:has-text('reason must be of')")
+
+
+def test_a_reading_that_was_refused_and_the_ledger_lead_to_its_letter(
+    plant: Plant, new_page, refused: str
+) -> None:
+    letter = plant.get(f"/api/dead-letters/{refused}")["letter"]
+    page = new_page(address(plant, f"/trace?sensor=hall-3&at={letter['received_at']:.3f}")).page
+    page.wait_for_selector("#ledger a[href='/dead-letters']:has-text('dead letters')")
+    page.click(f"#found a[href='/dead-letters?letter={refused}']")
+    page.wait_for_selector("#letter:has-text('the text is not JSON')")
