@@ -165,25 +165,42 @@ async def consume(settings: Settings, worker: WorkerProcess) -> None:
     assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
 
 
-async def until_consumed(settings: Settings, workers: Sequence[WorkerProcess], seconds: float = 90) -> None:
-    """Wait until the workers' group has committed every record of `readings`; they are restarted if they end."""
-    topic = settings.topic(READINGS.name)
-    partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
+async def until_consumed(
+    settings: Settings, workers: Sequence[WorkerProcess], seconds: float = 90, *, topic: str = READINGS.name
+) -> None:
+    """Wait until the workers' group has committed every record of a topic; they are restarted if they end."""
+    partitions = [
+        TopicPartition(settings.topic(topic), number) for number in range(settings.kafka.partitions)
+    ]
     group = f"{settings.kafka.namespace}{settings.worker.application}"
     deadline = time.monotonic() + seconds
     async with AIOKafkaConsumer(
-        **aiokafka_options(settings), group_id=group, enable_auto_commit=False
+        **aiokafka_options(settings),
+        group_id=group,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
     ) as consumer:
         consumer.assign(partitions)
         while True:
-            ends = await consumer.end_offsets(partitions)
-            committed = {tp: await consumer.committed(tp) or 0 for tp in partitions}
-            behind = {tp.partition: ends[tp] - committed[tp] for tp in partitions if committed[tp] < ends[tp]}
+            behind = {tp.partition: left for tp in partitions if (left := await _not_committed(consumer, tp))}
             if not behind:
                 return
             if time.monotonic() > deadline:
                 logs = "\n".join(f"--- {worker.name}\n{worker.tail()}" for worker in workers)
-                raise AssertionError(f"not consumed after {seconds} s, behind by {behind}\n{logs}")
+                raise AssertionError(f"{topic} is not consumed after {seconds} s, behind by {behind}\n{logs}")
             for worker in workers:
                 worker.start()
             await asyncio.sleep(0.2)
+
+
+async def _not_committed(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
+    """Return how far a group's commit is from the end; 0 if nothing but markers of transactions is between."""
+    end = (await consumer.end_offsets([tp]))[tp]
+    committed = await consumer.committed(tp) or 0
+    if committed >= end:
+        return 0
+    consumer.seek(tp, committed)
+    while await consumer.position(tp) < end:
+        if await consumer.getmany(tp, timeout_ms=200, max_records=1):
+            return end - committed
+    return 0

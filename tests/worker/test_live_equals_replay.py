@@ -36,6 +36,7 @@ from streams.records.topics import (
     ANOMALIES,
     BANDS,
     LATE_READINGS,
+    PEER_INPUTS,
     READINGS,
 )
 from streams.records.types import Aggregate, Anomaly, decode_as, encode
@@ -44,7 +45,6 @@ from tests.simulation.notified import INCIDENTS, device_of, incidents_by_hand
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.topic_records import records_of
 from tests.support.worker_process import WorkerProcess, until_consumed
-from tests.worker.test_alarms_answered import until
 
 DETECTION: Any = {
     "raise_at": 0.999, "rest_seconds": 300.0, "clear_seconds": 60.0,
@@ -129,8 +129,8 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
             if part in (2, 6):
                 workers[0].kill()
                 workers[part // 6].start()
-        await until_consumed(settings, workers)
-        await until(lambda: {each.rule for each in records_of(settings, Alarm)} >= APPLIED)
+        for topic in (READINGS, PEER_INPUTS, ACTIONS, ALARM_INPUTS):
+            await until_consumed(settings, workers, topic=topic.name)
         for worker in workers:
             if worker.running:
                 await asyncio.to_thread(worker.stop)
