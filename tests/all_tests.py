@@ -56,6 +56,8 @@ def _run(group: str, codes: dict[str, int], at_work: Path, *, counted: bool) -> 
     environment = {**os.environ, AT_WORK: str(at_work)}
     # Hundreds of processes start: where nothing is kept, each compiles all modules again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A Kafka of a test lives for minutes: what the second compiler makes of it costs more than it gives.
+    environment.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
     with subprocess.Popen(
         [*python, "-m", "pytest", "--durations=10", *GROUPS[group]],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
