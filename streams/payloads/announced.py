@@ -7,7 +7,7 @@
     homie/<device>/$name, …/$unit, …/$format, $description
     application/<id>/device/<eui>/event/up   ChirpStack: name, application, profile, tags
     v3/<application>/devices/<id>/up      The Things Stack: application, kind, where the user has put it
-    births (Sparkplug)                    device, edge node, group
+    births (Sparkplug)                    device, edge node, group, units
     {place}, {machine}, {group}, {kind}   levels of that name in the topic template of a map
 
 Which sensor and quantity an announcement is about the maps in force say: a number is read on the topic that it names,
@@ -24,6 +24,7 @@ import msgspec
 from streams.detection.attendance import SILENT_FACTOR
 from streams.errors import InputError
 from streams.known_devices import TEXTS
+from streams.payloads.formats.sparkplug import one_metric
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.compiled import CompiledRule
 from streams.payloads.maps.names import joined, whole_id
@@ -137,13 +138,16 @@ class Announced:
         return False
 
     def take_births(self, births: Iterable[Birth]) -> None:
-        """Take in births of Sparkplug nodes and devices: their own names, and what they are behind."""
+        """Take in births of Sparkplug nodes and devices: their own names, what they are behind, and units."""
         self._source = "sparkplug"
         for birth in births:
             group, node, *device = birth.source.split("/", 2)
             name = device[0] if device else node
             sensor = whole_id(joined([group, node, *device]))
             self._note(sensor, {"name": name, "machine": node if device else "", "group": group})
+            topic = "/".join(("spBv1.0", group, "DDATA" if device else "NDATA", node, *device))
+            for metric, unit in birth.units.items():
+                self._put_read(topic, one_metric(metric), unit)
 
     def announcements(self, at: float) -> list[Announcement]:
         """Return what was announced, by sensor and source.
@@ -266,24 +270,39 @@ class Announced:
         topic: str,
         way: tuple[str, ...],
         unit: Any = None,
+        **more: Any,
+    ) -> bool:
+        """Note what is said of whoever sends a number at a path of a topic's JSON; tells whether anybody would.
+
+        Args:
+            topic, way: The topic, and the path of the number.
+            more: What `_put_read` takes.
+        """
+        value: Any = 1
+        for step in reversed(way):
+            value = {step: value}
+        return self._put_read(topic, msgspec.json.encode(value), unit, **more)
+
+    def _put_read(
+        self,
+        topic: str,
+        payload: bytes,
+        unit: Any = None,
         *,
         decimals: Any = None,
         ends: Any = None,
         lasts: Any = None,
         **texts: Any,
     ) -> bool:
-        """Note what is said of whoever sends a number at a path of a topic's payload; tells whether anybody would.
+        """Note what is said of whoever sends a message; tells whether anybody would.
 
         Args:
-            topic, way: The topic, and the path of the number.
+            topic, payload: The message: what is read of it is the quantity that is meant.
             unit, decimals, ends: Of that quantity; ``ends`` are least and greatest value.
             lasts: After how many seconds without a message it counts as unavailable.
             texts: Of the device.
         """
-        value: Any = 1
-        for step in reversed(way):
-            value = {step: value}
-        sensors = self._read(topic, msgspec.json.encode(value))
+        sensors = self._read(topic, payload)
         told = {"units": _unit(unit), "precisions": _decimals(decimals), "ranges": _range(ends)}
         for sensor, quantities in sensors.items():
             known = self._note(sensor, texts)

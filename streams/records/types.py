@@ -232,12 +232,14 @@ class Birth(msgspec.Struct, frozen=True, gc=False):
         aliases: Alias -> name of the metric.
         types: Name of the metric -> its data type, as Sparkplug numbers them; of those that are signed integers or
             arrays of numbers, a template's members by their path. (Records of before have none.)
+        units: Name of the metric -> its unit, of those that have one.
     """
 
     source: _BirthSource
     at: Time
     aliases: dict[int, str]
     types: dict[str, int] = {}
+    units: dict[str, str] = {}
 
 
 class Presence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

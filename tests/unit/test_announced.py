@@ -146,6 +146,24 @@ def test_births_name_devices_their_node_and_their_group() -> None:
     assert (saw.sensor_id, saw.name, saw.machine, saw.group) == ("Mill:line@_1:saw", "saw", "line 1", "Mill")
 
 
+def test_births_say_units_of_what_is_read_of_their_metrics() -> None:
+    payload = payload_class()(timestamp=int(T * 1000), seq=0)
+    for name, alias, unit in (("Inlet/Temperature", 7, "°C"), ("Speed", 8, " rpm "), ("Running", 9, "")):
+        metric = payload.metrics.add(name=name, alias=alias, double_value=20.5)
+        metric.properties.keys.extend(["engHigh", "engUnit"] if unit else ["engHigh"])
+        metric.properties.values.add(type=10, double_value=90.0)
+        if unit:
+            metric.properties.values.add(type=12, string_value=unit)
+    maps = MapsInForce([], MAPS)
+    read = maps.read(b"spBv1.0/Mill/DBIRTH/line 1/saw", payload.SerializeToString(), T)
+    gathered = Announced(MapsInForce([], MAPS))
+    gathered.take_births(read.births)
+    ((reading,), (saw,)) = read.readings, known_of(gathered).values()
+    assert saw.sensor_id == reading.reading.sensor_id
+    assert set(saw.units) < set(reading.reading.values), "quantities of its readings"
+    assert sorted(saw.units.values()) == ["rpm", "°C"]
+
+
 def test_what_people_have_said_stays_whatever_is_announced_and_whenever_and_the_two_are_told() -> None:
     said = Device("a", T, "Boiler 1", "hall 7", units={"t": "°F"}, interval=60.0)
     told = Announcement(

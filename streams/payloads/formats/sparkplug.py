@@ -1,8 +1,8 @@
 """Sparkplug B payloads: Protocol Buffers as the Eclipse Sparkplug specification 3.0.0 numbers their fields.
 
 The description is made here, of the field numbers and types that the specification states (chapter 6.4, "Sparkplug
-B v1.0 Payloads"), so that no compiler of ``.proto`` files is needed. What is left out (metadata, properties) is passed
-over by Protocol Buffers itself.
+B v1.0 Payloads"), so that no compiler of ``.proto`` files is needed. What is left out (metadata) is passed over by
+Protocol Buffers itself.
 
     Motor1: template {Speed: 1480, Running: true}      {"Motor1": {"Speed": 1480, "Running": True}}
     Shift: data set, columns min and max, one row      {"Shift": {"min": 1.5, "max": 2.5}}     several rows: a list
@@ -13,7 +13,7 @@ A metric stays as Protocol Buffers have it until it is named: to read one of its
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -25,13 +25,19 @@ _U32, _U64, _TEXT = _FIELD.TYPE_UINT32, _FIELD.TYPE_UINT64, _FIELD.TYPE_STRING
 _FLAG, _F32, _F64, _BYTES = _FIELD.TYPE_BOOL, _FIELD.TYPE_FLOAT, _FIELD.TYPE_DOUBLE, _FIELD.TYPE_BYTES
 _METRIC = {
     "name": (1, _TEXT), "alias": (2, _U64), "timestamp": (3, _U64), "datatype": (4, _U32),
-    "is_historical": (5, _FLAG), "is_transient": (6, _FLAG), "is_null": (7, _FLAG), "int_value": (10, _U32),
+    "is_historical": (5, _FLAG), "is_transient": (6, _FLAG), "is_null": (7, _FLAG), "properties": (9, "PropertySet"),
+    "int_value": (10, _U32),
     "long_value": (11, _U64), "float_value": (12, _F32), "double_value": (13, _F64), "boolean_value": (14, _FLAG),
     "string_value": (15, _TEXT), "bytes_value": (16, _BYTES), "dataset_value": (17, "DataSet"),
     "template_value": (18, "Template"),
 }  # fmt: skip
 _MESSAGES: Mapping[str, Mapping[str, tuple[int, Any]]] = {
     "Metric": _METRIC,
+    "PropertySet": {"keys": (1, "*"), "values": (2, "*PropertyValue")},
+    "PropertyValue": {
+        "type": (1, _U32), "is_null": (2, _FLAG), "int_value": (3, _U32), "long_value": (4, _U64),
+        "float_value": (5, _F32), "double_value": (6, _F64), "boolean_value": (7, _FLAG), "string_value": (8, _TEXT),
+    },
     "Cell": {
         "int_value": (1, _U32), "long_value": (2, _U64), "float_value": (3, _F32), "double_value": (4, _F64),
         "boolean_value": (5, _FLAG), "string_value": (6, _TEXT),
@@ -46,6 +52,8 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[int, Any]]] = {
 _MAX_METRICS = 10_000
 _MAX_CELLS = 10_000
 _DEEPEST = 16
+_UNIT = "engUnit"
+"""The property that says in what unit a metric is, by the convention of what edge nodes are made with."""
 SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}
 """Data types whose numbers are signed but stand in an unsigned field: bits of each."""
 ARRAYS = {22: "b", 23: "h", 24: "i", 25: "q", 26: "B", 27: "H", 28: "I", 29: "Q", 30: "f", 31: "d"}
@@ -58,7 +66,7 @@ def _describe() -> Any:
     )
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
-        if name in ("Metric", "Cell"):
+        if name in ("Metric", "Cell", "PropertyValue"):
             message.oneof_decl.add(name="value")
         for field, (number, kind) in fields.items():
             described = message.field.add(name=field, number=number, label=_FIELD.LABEL_OPTIONAL)
@@ -92,6 +100,13 @@ _Payload: Any = _describe()
 def payload_class() -> Any:
     """Return the class of payloads, for whoever writes them: simulators and tests."""
     return _Payload
+
+
+def one_metric(name: str) -> bytes:
+    """Return a payload of one metric, a number, as who asks what it would be read as sends it."""
+    payload = _Payload()
+    payload.metrics.add(name=name, double_value=1.0)
+    return bytes(payload.SerializeToString())
 
 
 def read_sparkplug(payload: bytes) -> list[Any]:
@@ -187,8 +202,22 @@ class _Places:
         return alike[at]
 
 
-def declared(metrics: Iterable[Any]) -> tuple[dict[int, str], dict[str, int]]:
-    """Return what a birth says of its metrics: names by alias, and by name the data types that data need.
+class Declared(NamedTuple):
+    """What a birth says of its metrics.
+
+    Args:
+        aliases: Alias -> name.
+        types: Name -> data type, where data need it.
+        units: Name -> unit, where it has one.
+    """
+
+    aliases: dict[int, str]
+    types: dict[str, int]
+    units: dict[str, str]
+
+
+def declared(metrics: Iterable[Any]) -> Declared:
+    """Return what a birth says of its metrics.
 
     Args:
         metrics: Of the birth's payload.
@@ -198,15 +227,28 @@ def declared(metrics: Iterable[Any]) -> tuple[dict[int, str], dict[str, int]]:
     """
     aliases: dict[int, str] = {}
     types: dict[str, int] = {}
+    units: dict[str, str] = {}
     try:
         for metric in metrics:
             if name := metric.name:
                 if metric.alias or metric.HasField("alias"):
                     aliases[metric.alias] = name
                 types.update(_types_of(metric, name, 0))
+                if unit := _unit_of(metric):
+                    units[name] = unit
     except UnicodeDecodeError as error:
         raise _wrong("a text", error) from None
-    return aliases, types
+    return Declared(aliases, types, units)
+
+
+def _unit_of(metric: Any) -> str:
+    properties = metric.properties
+    units = (
+        each.string_value
+        for key, each in zip(properties.keys, properties.values, strict=False)
+        if key == _UNIT
+    )
+    return next(units, "")
 
 
 def _types_of(metric: Any, name: str, depth: int) -> Iterator[tuple[str, int]]:

@@ -66,8 +66,7 @@ class Births:
         if names.get("kind") not in (_OF_NODE, _OF_DEVICE):
             return None
         levels = [names[level] for level in ("group", "node", "device") if level in names]
-        aliases, types = declared(metrics)
-        birth = Birth("/".join(levels), at, aliases, types)
+        birth = Birth("/".join(levels), at, *declared(metrics))
         self._take(birth)
         return birth
 
