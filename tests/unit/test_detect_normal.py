@@ -177,3 +177,9 @@ def test_an_hourly_series_hardly_ever_raises_in_its_first_six_weeks_and_tells_a_
         found += time in raises([*readings[:500], (time, wrong)])
     assert early <= 1
     assert found == len(kinds)
+
+
+def test_a_voltage_that_is_read_coarsely_raises_less_than_once_in_twenty_days() -> None:
+    days, seeds = 120, range(4)
+    found = sum(len(raises(seen_every(300.0, "battery voltage", days, seed))) for seed in seeds)
+    assert found / (days * len(seeds)) <= 0.05

@@ -17,6 +17,7 @@ drift by nature: weather and floods are no fault. What drifts again and again ha
 """
 
 from math import exp, log
+from typing import Final
 
 from streams.detectors.tailwatch.tailwatch_layout import (
     APART,
@@ -29,8 +30,10 @@ from streams.detectors.tailwatch.tailwatch_layout import (
     HOURS,
     INTERVAL,
     LEAN,
+    LEVEL,
     NOISE,
     ORIGIN,
+    SEASON,
     SHAPE,
     SLOW,
     SPIKE,
@@ -44,6 +47,7 @@ from streams.detectors.tailwatch.tailwatch_layout import (
 )
 from streams.detectors.tailwatch.tailwatch_numbers import (
     APART_ACCEPTED,
+    APART_BEGINS,
     APART_CLEAR,
     APART_CLIP,
     APART_LEAST,
@@ -58,6 +62,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     DRIFT_OFFSET,
     DRIFT_SLOPE,
     HEAVY_SHAPE,
+    HEAVY_STEEPNESS,
     HOUR,
     OFFSET,
     SETTLE_HOURS,
@@ -70,6 +75,8 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
     WEIGHT_RATE,
 )
 from streams.detectors.tailwatch.tailwatch_tails import KNOWN, Tails, claimed, supported
+
+_COURSE: Final = (LEVEL, SEASON)
 
 
 class Course(Tails):
@@ -113,6 +120,8 @@ class Course(Tails):
             return
         strays = floats[COURSE] - floats[WEEK] - floats[LEAN]
         apart = abs(strays)
+        if n == DRIFT_FROM + 1:
+            floats[APART] = max(floats[APART], APART_BEGINS * apart)
         self._s[DRIFTED] = self._drift(apart) if n > DRIFT_FROM else 0.0
         seen = n - COURSE_FROM
         if seen <= 0:
@@ -160,9 +169,19 @@ class Course(Tails):
     def _drifts_by_nature(self) -> bool:
         """Whether it wanders smoothly or as far in a day as hours stray in a week, or its spikes are heavy-tailed."""
         floats, at = self._floats, SHAPE + 2 * SPIKE
-        if self._smooth or floats[APART] > APART_MOST * floats[STRAYING]:
+        if self._smooth or self._wanders:
             return True
         return max(floats[at], floats[at + 1]) > HEAVY_SHAPE[1]
+
+    @property
+    def _wanders(self) -> bool:
+        """Whether the series strays as far in a day as its hours stray in a week."""
+        return self._floats[APART] > APART_MOST * self._floats[STRAYING]
+
+    def _steepness(self, tail: int) -> float:
+        """Return how far a tail can be believed: of what wanders, that of level and season only as a heavy one."""
+        steepness = super()._steepness(tail)
+        return min(steepness, HEAVY_STEEPNESS) if tail >> 1 in _COURSE and self._wanders else steepness
 
     def _drift_reach(self, nats: float) -> float:
         """Return how far a day and a week lie apart where drift reaches ``nats``."""

@@ -142,6 +142,8 @@ APART_ACCEPTED: Final = 2.0
 """By how much larger the usual is after a drift that became normal: what drifts again and again does so by nature."""
 DRIFT_FROM: Final = 168
 """Drift is judged after so many hours (beside the two days in which the profile is learned)."""
+APART_BEGINS: Final = 0.33
+"""When judging begins, the usual is at least this share of how far they are apart then: so it was while learned."""
 SETTLE_HOURS: Final = 24.0
 """For so many hours after a new normal the week is taken for what a day is."""
 DRIFT_SLOPE: Final = 20.0
