@@ -157,9 +157,10 @@ class DemoLedger:
             self.complete = sensor.state is State.DONE
             counted = audit.catch_up(READ_SECONDS)
             now = time.monotonic()
-            if audit.stored:
-                self.entries = balance(self._sent, audit)
-                self.findings = findings(audit.published.labels, audit.published.raised(), self._slack)
+            self._balance(audit)
+            if counted and self.ending is Ending.BALANCES:
+                counted = audit.count_exactly()
+                self._balance(audit)
             if counted and self.ending is Ending.BALANCES:
                 supervisor.tell("everything that was sent has arrived, and all counts balance")
                 return
@@ -173,6 +174,11 @@ class DemoLedger:
                 told_at = now
                 supervisor.tell(now_seen if still < TELL_SECONDS else self.reason(counted, still) or now_seen)
         self.stopped = True
+
+    def _balance(self, audit: Audit) -> None:
+        if audit.stored:
+            self.entries = balance(self._sent, audit)
+            self.findings = findings(audit.published.labels, audit.published.raised(), self._slack)
 
     def patience(self, counted: bool) -> float:
         """Return for how many seconds nothing may move: long where something is known to be waited for.

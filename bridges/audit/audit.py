@@ -5,6 +5,7 @@ its beginning, each partition in its order, through the same pure functions that
 must be what the worker published, byte by byte (live equals replay), and what is published must be in MongoDB.
 """
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +36,11 @@ from streams.records.types import (
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows
+
+_COUNT_SECONDS = 60.0
+"""For so long a store may count one collection."""
+_COUNT_REST = 4.0
+"""So many times as long as counting took nothing is counted."""
 
 
 @dataclass
@@ -227,6 +233,8 @@ class Audit:
         self._readings = catalogue.of(Reading).topic
         self._reader = TopicReader(settings, self.topics)
         self.stored: dict[str, int] = {}
+        self._counted = False
+        self._count_at = float("-inf")
 
     @property
     def topics(self) -> tuple[TopicSpec, ...]:
@@ -234,7 +242,10 @@ class Audit:
         return (self._readings, *(each.topic for each in self.catalogue.audited))
 
     def catch_up(self, seconds: float) -> bool:
-        """Read what is new in Kafka and count the documents in MongoDB.
+        """Read what is new in Kafka and count the documents in MongoDB, unless that was done so lately.
+
+        A store counts by looking at each document: what is there was counted no longer ago than five times as long as
+        that takes, and the store has four fifths of its time for what it is there for.
 
         Args:
             seconds: Give up after so long; the next call goes on.
@@ -242,7 +253,16 @@ class Audit:
         Returns:
             Whether all was read and counted. Kafka or MongoDB being away is no error: ``False``.
         """
-        return self._reader.read(self._take, seconds) and self._count_documents()
+        if not self._reader.read(self._take, seconds):
+            return False
+        if time.monotonic() >= self._count_at:
+            self._counted = self._count_documents(exactly=False)
+        return self._counted
+
+    def count_exactly(self) -> bool:
+        """Count the documents in MongoDB one by one, for the verdict; returns whether it could."""
+        self._counted = self._count_documents(exactly=True)
+        return self._counted
 
     def close(self) -> None:
         """Disconnect."""
@@ -260,20 +280,28 @@ class Audit:
     def _mongo(self) -> Any:
         from bridges.mongo.mongo_client import QUICK_SECONDS, connect_blocking
 
-        return connect_blocking(
-            self._settings.mongo, seconds=QUICK_SECONDS
-        )  # being away is told, not waited out
+        # Being away is told, not waited out; what is under way is: given up, it goes on in the store beside the next.
+        return connect_blocking(self._settings.mongo, seconds=QUICK_SECONDS, answer_seconds=_COUNT_SECONDS)
 
-    def _count_documents(self) -> bool:
+    def _count_documents(self, *, exactly: bool) -> bool:
         from pymongo.errors import PyMongoError
 
         database = self._mongo[self._settings.mongo.database]
         prefix = self._settings.mongo.collection_prefix
+        began = time.monotonic()
         try:
             self.stored = {
-                each.collection: database[prefix + each.collection].count_documents({})
+                each.collection: _count(database[prefix + each.collection], exactly=exactly)
                 for each in self.catalogue.kept
             }
         except PyMongoError:
             return False
+        finally:
+            now = time.monotonic()
+            self._count_at = now + _COUNT_REST * (now - began)
         return True
+
+
+def _count(collection: Any, *, exactly: bool) -> int:
+    # What MongoDB knows of a collection may be wrong after it was killed.
+    return int(collection.count_documents({}) if exactly else collection.estimated_document_count())

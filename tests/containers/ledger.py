@@ -52,7 +52,7 @@ def main() -> int:
     seen: object = None
     moved_at = time.monotonic()
     while time.monotonic() - moved_at < STALLED_SECONDS:
-        if audit.catch_up(10.0):
+        if audit.catch_up(10.0) and audit.count_exactly():
             entries = balance(wanted, audit)
             if all(entry.balances for entry in entries):
                 break

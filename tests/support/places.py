@@ -22,6 +22,7 @@ from bridges.process.settings import KafkaSettings, Settings
 from streams.records.identity import reading_id
 from streams.records.topics import READINGS
 from streams.records.types import Reading, encode
+from tests.support.stored import ASKED_SELDOM
 from tests.support.worker_process import WorkerProcess
 
 MOMENT = 1_725_890_400.0
@@ -116,13 +117,14 @@ class Place:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds
         while True:
+            asked = time.monotonic()
             try:
                 if condition():
                     return
             except (PyMongoError, BSONError, KeyError, TypeError):
                 pass
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.logs()}"
-            time.sleep(0.1)
+            time.sleep(max(0.1, ASKED_SELDOM * (time.monotonic() - asked)))
 
     def until_ready(self, worker: WorkerProcess) -> None:
         """Wait until a worker does all of its work."""
@@ -130,7 +132,7 @@ class Place:
 
     def count(self, collection: str) -> int:
         """Count the documents of a collection."""
-        return self.database[collection].count_documents({})
+        return self.database[collection].estimated_document_count()
 
 
 def _content(body: bytes) -> Any:

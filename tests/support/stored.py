@@ -19,6 +19,9 @@ from streams.records.versions import Document
 from streams.records.window_parts import join_documents
 
 Documents = dict[bytes, bytes]
+ASKED_SELDOM = 4.0
+"""Who waits for what is to be stored waits so many times as long as the last answer took: asking is work for a store,
+too, and one that is asked all the time stores nothing."""
 
 
 async def prepare_database(settings: Settings) -> None:
@@ -82,14 +85,16 @@ class StoredDocuments:
 
         def missing() -> bool:
             return any(
-                self._database[name].count_documents({}) < len(documents)
+                self._database[name].estimated_document_count() < len(documents)
                 for name, documents in wanted.items()
             )
 
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and await asyncio.to_thread(missing):
+        asked = time.monotonic()
+        while asked < deadline and await asyncio.to_thread(missing):
             revive()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(max(0.2, ASKED_SELDOM * (time.monotonic() - asked)))
+            asked = time.monotonic()
 
     async def differences(self, wanted: dict[str, Documents], after: str) -> list[str]:
         """Compare with what has to stand there, byte for byte; one line a difference."""

@@ -32,7 +32,7 @@ from streams.signals import Key, Message, MessageKind
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from tests.services.bridge_kit import BridgeProcess
 from tests.support.readings_log import EPOCH
-from tests.support.stored import by_id, documents_of, prepare_database
+from tests.support.stored import ASKED_SELDOM, by_id, documents_of, prepare_database
 from tests.support.worker_process import WorkerProcess
 
 INTERVAL_SECONDS = 10.0
@@ -247,17 +247,19 @@ class System:
         """Wait until something holds, starting again what ends meanwhile, as a supervisor does."""
         deadline = time.monotonic() + seconds
         while True:
+            asked = time.monotonic()
             try:
                 if await asyncio.to_thread(condition):
                     return
             except PyMongoError:
                 pass
+            took = time.monotonic() - asked
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"not within {seconds} s: {what}\n{await asyncio.to_thread(self._state)}"
                 )
             self.revive()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(max(0.2, ASKED_SELDOM * took))
 
     def _state(self) -> str:
         counts = {name: self.count(name) for name in ("sensors", "aggregates", "anomalies", "dead_letters")}
@@ -267,7 +269,7 @@ class System:
 
     def count(self, collection: str) -> int:
         """Count the documents of a collection."""
-        return self.database[collection].count_documents({})
+        return self.database[collection].estimated_document_count()
 
     def end(self) -> None:
         """End everything of it that still runs. Its database goes with the server that it is on."""
