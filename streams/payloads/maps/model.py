@@ -20,6 +20,7 @@ import msgspec
 
 from streams.errors import ConfigurationError
 from streams.payloads.formats.binary import BytesField
+from streams.payloads.map_lists import put_in
 
 MAX_FILE_BYTES = 262_144
 _MAX_RULES = 200
@@ -252,10 +253,10 @@ def parse_map(text: str, where: str = "map") -> Map:
         raise ConfigurationError(f"{where}: a map must have at most {MAX_FILE_BYTES} characters")
     try:
         table: dict[str, Any] = tomllib.loads(text)
-        found = msgspec.convert(table, Map)
+        found = msgspec.convert(put_in(table), Map)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{where}: a map must be TOML: {error}") from None
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ConfigurationError) as error:
         raise ConfigurationError(f"{where}: {error}; see docs/reference/maps.md") from None
     if not NAME.fullmatch(found.name):
         raise ConfigurationError(
