@@ -17,6 +17,7 @@ A path leads to values; the same text is a pattern where it says which fields so
 import re
 from collections.abc import Iterator
 from fnmatch import translate
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -79,6 +80,7 @@ class Path(msgspec.Struct, frozen=True, gc=False):
     up: int = 0
 
 
+@lru_cache(maxsize=8192)  # rules name the same paths again and again
 def compile_path(text: str) -> Path:
     """Compile a path.
 

@@ -12,6 +12,7 @@ a level with a text in it, that before any one level, that before several.
 """
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -50,6 +51,7 @@ class Template(msgspec.Struct, frozen=True, gc=False):
         return self.rank[-1] == _TEXT
 
 
+@lru_cache(maxsize=4096)  # the same maps are put in force again and again: tried, suggested, announced
 def compile_template(text: str) -> Template:
     """Compile a topic template.
 
@@ -130,7 +132,10 @@ def covers(filter_: str, other: str) -> bool:
     >>> covers("tele/#", "tele/+/STATE"), covers("tele/+/STATE", "tele/#")
     (True, False)
     """
-    mine, theirs = filter_.split("/"), other.split("/")
+    return _covers(filter_.split("/"), other.split("/"))
+
+
+def _covers(mine: list[str], theirs: list[str]) -> bool:
     for number, level in enumerate(mine):
         if level == "#":
             return True
@@ -158,13 +163,18 @@ def meet(filter_: str, other: str) -> bool:
 def union(filters: list[str]) -> list[str]:
     """Leave out filters that another covers: a broker may send a message once for each filter that fits."""
     found: list[str] = []
-    by_first: dict[str, list[str]] = {}
+    by_first: dict[str, list[list[str]]] = {}
     for filter_ in dict.fromkeys(filters):
-        by_first.setdefault(filter_.partition("/")[0], []).append(filter_)
+        levels = filter_.split("/")
+        by_first.setdefault(levels[0], []).append(levels)
     any_first = [*by_first.get("#", ()), *by_first.get("+", ())]
     for first, some in by_first.items():
         others = any_first if first in ("#", "+") else [*any_first, *some]
-        found += [each for each in some if not any(covers(other, each) for other in others if other != each)]
+        found += [
+            "/".join(each)
+            for each in some
+            if not any(_covers(other, each) for other in others if other is not each)
+        ]
     return found
 
 
