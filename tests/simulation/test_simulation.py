@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
 
 import pytest
@@ -14,19 +13,9 @@ from tests.simulation.faults_put_back import FAULTS, back
 SEEDS = int(os.environ.get("WEIR_TEST_SIMULATION_SEEDS", "1000"))
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)  # 12 minutes alone on two slow processors, longer beside other tests
 def test_every_seed_comes_to_what_an_undisturbed_run_comes_to() -> None:
-    # A machine that takes a quarter of an hour for them plays as many as it can: how many is printed.
-    began, played = time.monotonic(), 0
-    differing = []
-    for first in range(0, SEEDS, 100):
-        if first >= 200 and time.monotonic() - began > 900:
-            break
-        for each in explore(first, min(100, SEEDS - first)):
-            played += 1
-            if each.differences:
-                differing.append(str(each))
-    print(f"{played} of {SEEDS} seeds in {time.monotonic() - began:.0f} s")
+    differing = [str(played) for played in explore(0, SEEDS) if played.differences]
     assert not differing, "\n".join(differing)
 
 
