@@ -22,7 +22,7 @@ from bridges.process.settings import KafkaSettings, Settings
 from streams.records.identity import reading_id
 from streams.records.topics import READINGS
 from streams.records.types import Reading, encode
-from tests.support.stored import ASKED_SELDOM
+from tests.support.stored import rest_after
 from tests.support.worker_process import WorkerProcess
 
 MOMENT = 1_725_890_400.0
@@ -124,7 +124,7 @@ class Place:
             except (PyMongoError, BSONError, KeyError, TypeError):
                 pass
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.logs()}"
-            time.sleep(max(0.1, ASKED_SELDOM * (time.monotonic() - asked)))
+            time.sleep(rest_after(asked, 0.1))
 
     def until_ready(self, worker: WorkerProcess) -> None:
         """Wait until a worker does all of its work."""

@@ -19,9 +19,16 @@ from streams.records.versions import Document
 from streams.records.window_parts import join_documents
 
 Documents = dict[bytes, bytes]
-ASKED_SELDOM = 4.0
-"""Who waits for what is to be stored waits so many times as long as the last answer took: asking is work for a store,
-too, and one that is asked all the time stores nothing."""
+
+
+def rest_after(asked: float, least: float = 0.2) -> float:
+    """Return for how many seconds not to ask a store again: one that is asked all the time stores nothing.
+
+    Args:
+        asked: When it was asked, by the monotonic clock; it has answered now.
+        least: So long at least.
+    """
+    return max(least, 4.0 * (time.monotonic() - asked))
 
 
 async def prepare_database(settings: Settings) -> None:
@@ -90,11 +97,9 @@ class StoredDocuments:
             )
 
         deadline = time.monotonic() + seconds
-        asked = time.monotonic()
-        while asked < deadline and await asyncio.to_thread(missing):
+        while (asked := time.monotonic()) < deadline and await asyncio.to_thread(missing):
             revive()
-            await asyncio.sleep(max(0.2, ASKED_SELDOM * (time.monotonic() - asked)))
-            asked = time.monotonic()
+            await asyncio.sleep(rest_after(asked))
 
     async def differences(self, wanted: dict[str, Documents], after: str) -> list[str]:
         """Compare with what has to stand there, byte for byte; one line a difference."""

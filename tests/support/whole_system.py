@@ -32,7 +32,7 @@ from streams.signals import Key, Message, MessageKind
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from tests.services.bridge_kit import BridgeProcess
 from tests.support.readings_log import EPOCH
-from tests.support.stored import ASKED_SELDOM, by_id, documents_of, prepare_database
+from tests.support.stored import by_id, documents_of, prepare_database, rest_after
 from tests.support.worker_process import WorkerProcess
 
 INTERVAL_SECONDS = 10.0
@@ -253,13 +253,13 @@ class System:
                     return
             except PyMongoError:
                 pass
-            took = time.monotonic() - asked
+            rest = rest_after(asked)
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"not within {seconds} s: {what}\n{await asyncio.to_thread(self._state)}"
                 )
             self.revive()
-            await asyncio.sleep(max(0.2, ASKED_SELDOM * took))
+            await asyncio.sleep(rest)
 
     def _state(self) -> str:
         counts = {name: self.count(name) for name in ("sensors", "aggregates", "anomalies", "dead_letters")}
