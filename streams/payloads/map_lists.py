@@ -24,8 +24,6 @@ _EACH: Final = re.compile(r"<([^<>{},]*)>")
 _MOST_NAMES: Final = 2000
 _MOST_CHARACTERS: Final = 1_048_576
 
-Lists = Mapping[str, list[str]]
-
 
 def put_in(table: dict[str, Any]) -> dict[str, Any]:
     """Return a map file's table with its lists put in, and without them.
@@ -42,7 +40,7 @@ def put_in(table: dict[str, Any]) -> dict[str, Any]:
     if "lists" not in table:
         return table
     lists: dict[str, list[str]] = {}
-    given = table["lists"]
+    putting, given = _Putting(lists), table["lists"]
     for name, names in given.items() if isinstance(given, dict) else [("", given)]:
         if (
             not _NAME.fullmatch(name)
@@ -53,12 +51,11 @@ def put_in(table: dict[str, Any]) -> dict[str, Any]:
                 f"lists.{name[:40]} must be a list of texts, and its name lower-case letters and _, "
                 f"got {str(names)[:80]}"
             )
-        lists[name] = _Putting(lists).texts(names)
+        lists[name] = putting.texts(names)
         if not 1 <= len(lists[name]) <= _MOST_NAMES:
             raise ConfigurationError(
                 f"lists.{name} must have 1 to {_MOST_NAMES:,} texts, got {len(lists[name]):,}"
             )
-    putting = _Putting(lists)
     return {name: putting.value(each) for name, each in table.items() if name != "lists"}
 
 
@@ -66,10 +63,10 @@ class _Putting:
     """Puts lists in.
 
     Args:
-        lists: By name.
+        lists: By name; more may come.
     """
 
-    def __init__(self, lists: Lists) -> None:
+    def __init__(self, lists: Mapping[str, list[str]]) -> None:
         self._lists = lists
         self._left = _MOST_CHARACTERS
 

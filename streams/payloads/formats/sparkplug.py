@@ -26,10 +26,9 @@ _FLAG, _F32, _F64, _BYTES = _FIELD.TYPE_BOOL, _FIELD.TYPE_FLOAT, _FIELD.TYPE_DOU
 _METRIC = {
     "name": (1, _TEXT), "alias": (2, _U64), "timestamp": (3, _U64), "datatype": (4, _U32),
     "is_historical": (5, _FLAG), "is_transient": (6, _FLAG), "is_null": (7, _FLAG), "properties": (9, "PropertySet"),
-    "int_value": (10, _U32),
-    "long_value": (11, _U64), "float_value": (12, _F32), "double_value": (13, _F64), "boolean_value": (14, _FLAG),
-    "string_value": (15, _TEXT), "bytes_value": (16, _BYTES), "dataset_value": (17, "DataSet"),
-    "template_value": (18, "Template"),
+    "int_value": (10, _U32), "long_value": (11, _U64), "float_value": (12, _F32), "double_value": (13, _F64),
+    "boolean_value": (14, _FLAG), "string_value": (15, _TEXT), "bytes_value": (16, _BYTES),
+    "dataset_value": (17, "DataSet"), "template_value": (18, "Template"),
 }  # fmt: skip
 _MESSAGES: Mapping[str, Mapping[str, tuple[int, Any]]] = {
     "Metric": _METRIC,
