@@ -76,7 +76,7 @@ from streams.detectors.tailwatch.tailwatch_numbers import (
 )
 from streams.detectors.tailwatch.tailwatch_tails import KNOWN, Tails, claimed, supported
 
-_COURSE: Final = (LEVEL, SEASON)
+_LEVEL_AND_SEASON: Final = (LEVEL, SEASON)
 
 
 class Course(Tails):
@@ -181,7 +181,9 @@ class Course(Tails):
     def _steepness(self, tail: int) -> float:
         """Return how far a tail can be believed: of what wanders, that of level and season only as a heavy one."""
         steepness = super()._steepness(tail)
-        return min(steepness, HEAVY_STEEPNESS) if tail >> 1 in _COURSE and self._wanders else steepness
+        return (
+            min(steepness, HEAVY_STEEPNESS) if tail >> 1 in _LEVEL_AND_SEASON and self._wanders else steepness
+        )
 
     def _drift_reach(self, nats: float) -> float:
         """Return how far a day and a week lie apart where drift reaches ``nats``."""
