@@ -106,10 +106,12 @@ class MqttSettings(Section):
 
     @model_validator(mode="after")
     def _prefix_is_decided(self) -> Self:
-        """Refuse a filter that can only bring what would be refused."""
+        """Refuse a filter that can only bring what would be refused; beside ``maps`` any other topic is for them."""
         for topic in self.topics if self.prefix == "refused" else ():
-            first = topic.split("/")[2 if topic.startswith("$share/") else 0 :][:1]
-            if first and first[0] not in ("sensors", "labels", "maps", "#", "+"):
+            levels = topic.split("/")[2 if topic.startswith("$share/") else 0 :]
+            if "maps" in self.topics and not {"sensors", "labels"} & set(levels):
+                continue
+            if levels and levels[0] not in ("sensors", "labels", "maps", "#", "+"):
                 raise ValueError(
                     f"topics has a level before sensors/ and labels/ in {topic!r}: say what it means by "
                     "WEIR_MQTT__PREFIX=identity (part of the sensor's id) or ignored"

@@ -167,3 +167,19 @@ def test_a_bridge_that_is_told_to_fills_the_registry_with_what_is_announced(
     publisher.publish(topic, b"", retain=True)
     [mine] = [each for each in found if each.sensor_id == name]
     assert (mine.name, mine.kind, mine.source) == ("Cold store", "EM300-TH", "chirpstack")
+
+
+def test_what_says_its_device_is_read_on_a_filter_of_ones_own_as_the_page_on_devices_sets_it(
+    start_bridge: StartBridge, publisher: Publisher, unique_name: str, kafka: str
+) -> None:
+    start_bridge(WEIR_MQTT__TOPICS=f"sensors/#,labels/#,maps,{unique_name}/#", WEIR_MQTT__PREFIX="refused")
+    publisher.publish(
+        f"{unique_name}/uplinks", json.dumps({"deviceId": f"{unique_name}-7", "ts": T, "level": 71.5})
+    )
+    publisher.publish(f"{unique_name}/sensors/a/reading", json.dumps({"timestamp": T, "level": 1.0}))
+    [record] = records_when(kafka, f"{unique_name}.readings", 1)
+    assert decode_reading(record.value()) == Reading(f"{unique_name}-7", float(T), {"level": 71.5})
+    [letter] = [
+        decode_as(DeadLetter, each.value()) for each in records_when(kafka, f"{unique_name}.dead-letters", 1)
+    ]
+    assert (letter.reason, letter.topic) == ("unknown_topic", f"{unique_name}/sensors/a/reading")

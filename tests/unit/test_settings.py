@@ -35,7 +35,16 @@ def test_a_variable_sets_a_nested_setting(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.windows.quantiles == (0.5, 0.95)
 
 
-@pytest.mark.parametrize("topics", ["plant/7/sensors/#", "sensors/#,$share/weir/plant/#", "/sensors/#"])
+@pytest.mark.parametrize(
+    "topics",
+    [
+        "plant/7/sensors/#",
+        "sensors/#,$share/weir/plant/#",
+        "/sensors/#",
+        "maps,plant/+/sensors/#",
+        "maps,a/labels/#",
+    ],
+)
 def test_a_filter_with_levels_before_needs_a_setting_that_says_what_they_mean(
     monkeypatch: pytest.MonkeyPatch, topics: str
 ) -> None:
@@ -44,6 +53,14 @@ def test_a_filter_with_levels_before_needs_a_setting_that_says_what_they_mean(
         load()
     monkeypatch.setenv("WEIR_MQTT__PREFIX", "identity")
     assert load().mqtt.prefix == "identity"
+
+
+@pytest.mark.parametrize("topics", ["sensors/#,labels/#,maps,site1/#", "maps,$share/weir/plant9/line/+"])
+def test_beside_maps_a_filter_of_ones_own_is_for_them_to_read(
+    monkeypatch: pytest.MonkeyPatch, topics: str
+) -> None:
+    monkeypatch.setenv("WEIR_MQTT__TOPICS", topics)
+    assert load().mqtt.topics == tuple(topics.split(","))
 
 
 @pytest.mark.parametrize(
