@@ -13,6 +13,7 @@
     disconnected  devices whose topic says that they have gone        warning
     silent      sensors that send nothing for far longer than usual   warning
     idle_patterns  settings and rules whose patterns take no series  warning
+    outdated_rules  rules by place or kind that name other sensors than the registry  warning
     ticks       ticks come further apart than workers expect          warning  what follows from them may not happen
     unknown     the bridge cannot be asked                            unknown  it may be well, or not
 
@@ -45,6 +46,7 @@ REMEDIES = {
     "unheard": "look at those devices: `weir devices list --state unknown` names them; take out what is gone",
     "idle_patterns": "correct them: `weir sensors` lists ids and quantities; a pattern is of sensor/quantity, and an "
     "earlier one counts first",
+    "outdated_rules": "take their sensors anew with `weir rules renew`; `weir devices list` says what the registry has",
     "ticks": "give all workers the WEIR_BRIDGE__TICK_SECONDS of the bridge, and start them again",
     "findings": "look at the page of model analysis",
     "not_told": "look at the notifier's log; `weir alarms test-notify` tries each target",
@@ -111,6 +113,7 @@ class Observed:
         unheard: Devices of the registry of which nothing has come, and
         unheard_of: some of them.
         idle_patterns: Patterns of the settings, and of rules in the log, that take no series.
+        outdated_rules: Rules in the log that name other sensors than the registry of devices says now, in words.
         ticks_apart: Worker -> how far apart ticks come (seconds), and how far it expects them, where that is too far.
     """
 
@@ -135,6 +138,7 @@ class Observed:
     unheard: int = 0
     unheard_of: Sequence[str] = ()
     idle_patterns: Sequence[str] = ()
+    outdated_rules: Sequence[str] = ()
     ticks_apart: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -194,6 +198,8 @@ def _found(seen: Observed) -> Iterator[Condition]:
         yield Condition("unheard", Severity.WARNING, not_heard_of(seen.unheard, seen.unheard_of))
     if seen.idle_patterns:
         yield Condition("idle_patterns", Severity.WARNING, applies_to_nothing(seen.idle_patterns))
+    if seen.outdated_rules:
+        yield Condition("outdated_rules", Severity.WARNING, other_sensors(seen.outdated_rules))
     for worker, (apart, expected) in sorted(seen.ticks_apart.items()):
         yield Condition("ticks", Severity.WARNING, seldom_ticks(worker, apart, expected))
     if seen.bridge_silent:
@@ -224,6 +230,18 @@ def applies_to_nothing(patterns: Sequence[str]) -> str:
         "pattern of settings and rules takes" if len(patterns) == 1 else "patterns of settings and rules take"
     )
     return f"{len(patterns):,} {noun} no series: {_some(len(patterns), patterns)}"
+
+
+def other_sensors(rules: Sequence[str]) -> str:
+    """Say which rules in the log take other sensors than the registry of devices says.
+
+    >>> other_sensors(["*/t @ hall 7 (2 more)"])
+    '1 rule takes other sensors than the registry of devices says: */t @ hall 7 (2 more)'
+    """
+    noun = "rule takes" if len(rules) == 1 else "rules take"
+    return (
+        f"{len(rules):,} {noun} other sensors than the registry of devices says: {_some(len(rules), rules)}"
+    )
 
 
 def seldom_ticks(worker: str, apart: float, expected: float) -> str:

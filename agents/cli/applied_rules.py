@@ -24,6 +24,7 @@ Examples:
   weir rules list                                      what is in force, who set it, when and why
   weir rules history                                   all changes, the newest first
   weir rules history 66deffa5 --json                   one of them: an anomaly names it as its rule
+  weir rules renew --why "new sensors in hall 7"         rules by place, machine, group or kind, as they are now
   weir rules withdraw --why "settings have them now"
 """
 _WHY = click.option("--why", required=True, help="The reason; it is kept with the rules, for ever.")
@@ -66,6 +67,22 @@ def apply(file: Path, why: str, by: str, as_json: bool) -> None:
 def withdraw(why: str, by: str, as_json: bool) -> None:
     """Take all rules that were applied out of force: the limits are those of the settings."""
     _change(load_settings(), [], by=by, why=why, as_json=as_json)
+
+
+@click.command(epilog=_EXAMPLES)
+@local_stack_option
+@_WHY
+@by_option
+@json_option
+def renew(why: str, by: str, as_json: bool) -> None:
+    """Take the sensors of rules by place, machine, group or kind anew, as the registry of devices says now."""
+    from bridges.devices.device_registry import devices_on_kafka
+    from streams.rules.rule_changes import rules_now
+    from streams.rules.rule_devices import renewed
+
+    settings = load_settings()
+    rules = renewed(rules_now(_history(settings)), list(devices_on_kafka(settings).values()))
+    _change(settings, rules, by=by, why=why, as_json=as_json)
 
 
 def _change(

@@ -44,6 +44,7 @@ async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
         "sensors": _sensors(app),
         "devices": watch.devices.counts(),
         "idle_patterns": watch.patterns.idle,
+        "outdated_rules": watch.patterns.outdated,
         "ticks_apart": watch.tick_distance.too_far,
         "ticks_expected": watch.tick_distance.expected,
         "unheard": watch.devices.in_state[DeviceState.UNKNOWN][:NAMED],
@@ -116,6 +117,9 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         unheard=sum(part.get("devices", {}).get("unknown", 0) for part in parts),
         unheard_of=sorted(name for part in parts for name in part.get("unheard", ())),
         idle_patterns=() if missing else _idle_patterns(parts),
+        outdated_rules=tuple(
+            dict.fromkeys(rule for part in parts for rule in part.get("outdated_rules") or ())
+        ),
         ticks_apart={
             part["worker"]: (apart, part["ticks_expected"])
             for part in parts

@@ -8,9 +8,12 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
+from bridges.devices.device_registry import devices_on_kafka
+from bridges.process.near_names import did_you_mean
 from bridges.process.settings import Settings, WindowSettings
 from streams.backtest.configuration import Configuration
 from streams.errors import ConfigurationError
+from streams.rules.rule_devices import asks_for_devices, with_sensors
 
 CURRENT = "current"
 """Names the settings in force, in place of a file."""
@@ -35,6 +38,7 @@ def read(path: Path, settings: Settings, name: str | None = None) -> Configurati
 
     Raises:
         ConfigurationError: If it cannot be read, or a name or value in it is not acceptable.
+        TransientError: If it says by the registry of devices whose series it is about, and Kafka does not answer.
     """
     found = sections_in(path)
     try:
@@ -49,11 +53,20 @@ def read(path: Path, settings: Settings, name: str | None = None) -> Configurati
     detection = found.get("detection", {})
     if not isinstance(detection, dict):
         raise ConfigurationError(f"configuration {path}: detection must be a section")
+    if asks_for_devices(detection):
+        detection = _with_devices(detection, settings, f"configuration {path}")
     merged = _over(settings.detection.given(), detection)
     return _checked(
         Configuration(name or path.stem, windows, merged, settings.bridge.tick_seconds),
         f"configuration {path}",
     )
+
+
+def _with_devices(detection: dict[str, Any], settings: Settings, where: str) -> dict[str, Any]:
+    try:
+        return with_sensors(detection, devices_on_kafka(settings).values(), did_you_mean)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
 
 
 def sections_in(path: Path) -> dict[str, Any]:

@@ -19,6 +19,8 @@ _SECONDS = 30.0
 _ASK_SECONDS = 0.1
 # While the transaction is open, workers wait at its records: if this process dies meanwhile, Kafka ends it then.
 _ABANDONED_MS = 10_000
+_MOST_BYTES = 900_000
+"""Of a change: Kafka takes a record of 1 MB, and a worker keeps it with some bytes more."""
 _FIRST = 0
 """The partition of the topic `rules`: one, so that changes have an order."""
 
@@ -42,7 +44,7 @@ def write_change(settings: Settings, change: RuleChange, *, follows: str | None 
         TransientError: If Kafka does not take it: nothing is changed then, unless it does not answer to the end of it.
             Or if it does not show it.
         ConfigurationError: If topics have another number of partitions than the settings say, or a rule compares peers
-            and no worker does.
+            and no worker does, or the rules do not fit into a record.
     """
     from confluent_kafka import KafkaException
 
@@ -50,6 +52,11 @@ def write_change(settings: Settings, change: RuleChange, *, follows: str | None 
         raise ConfigurationError(
             "rules of peers (above_peers, below_peers) need the stage that compares them, which does not run: set "
             "WEIR_DETECTION__PEER_RULES=true for all workers and here, and start them anew"
+        )
+    if (size := len(_CHANGES.encode(change))) > _MOST_BYTES:
+        raise ConfigurationError(
+            f"the rules take {size:,} bytes, more than the {_MOST_BYTES:,} that fit into a record: name sensors by "
+            "patterns where a place, machine, group or kind has thousands of them, or take fewer rules"
         )
     ensure_topics(settings)
     producer = connect_writer(

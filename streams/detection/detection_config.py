@@ -8,7 +8,6 @@ high = 120
 """
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from functools import cached_property
 from hashlib import blake2b
 from math import inf, isfinite
@@ -25,13 +24,16 @@ from streams.detectors import make_detector, nats_of
 from streams.errors import ConfigurationError
 from streams.records.room import Room
 from streams.records.rule_parts import (
+    DEVICE_FIELDS,
     MOST_COUNTED,
+    NAMED,
     USUAL_AGE,
     USUAL_HOURS,
     USUAL_SHARE,
     AppliedRule,
     ForecastHours,
     ForecastShare,
+    SeriesPattern,
     Severity,
     condition_of,
 )
@@ -43,7 +45,9 @@ _LIMITS = (
     "forecast_above", "forecast_below", "forecast_hours", "forecast_share",
 )  # fmt: skip
 LIMIT_FIELDS = (*_LIMITS, "severity", "count", "when", "peers_of")
-"""What a configuration says of limits; all else is the detector's and the verdict's."""
+"""What a configuration says of limits; all else is the detector's and the verdict's, and of whose series it is."""
+RULE_FIELDS = (*LIMIT_FIELDS, *DEVICE_FIELDS, "sensors")
+"""What stands of a configuration in a rule: limits, and whose they are."""
 
 DEFAULT_BUDGET = 1.0 / 13.0
 """Raises a week on normal data, of a series without a threshold of its own: one a quarter."""
@@ -106,6 +110,10 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         counter: Whether the series is a counter, and how it counts: its rate is a series of its own, and no detector
             judges the counter itself; said of a pattern.
         peers_after_seconds: It has been compared for so long before peers, or a relation, raise anything.
+        sensors: Of the series that the pattern matches only those of these sensors; said of a pattern.
+        place, machine, group, kind: The same, for the sensors of which the registry of devices says so, with ``*``,
+            ``?`` and ``[...]``; a place has those below it. Only files can say it that are read where Kafka can be
+            asked, and then set ``sensors``: rules, and configurations of a backtest.
     """
 
     detector: str = "tailwatch"
@@ -147,6 +155,11 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     follows: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
     counter: CounterRules | bool = False
     peers_after_seconds: Seconds = 2 * 86400.0
+    sensors: tuple[str, ...] | None = None
+    place: str = ""
+    machine: str = ""
+    group: str = ""
+    kind: str = ""
 
     def __post_init__(self) -> None:
         self._check_limits()
@@ -267,6 +280,15 @@ def limit_fields(told: DetectionConfig | AppliedRule) -> dict[str, Any]:
     return {name: getattr(told, name) for name in LIMIT_FIELDS}
 
 
+def rule_fields(told: DetectionConfig | AppliedRule) -> dict[str, Any]:
+    """Return what settings, or a rule, say of limits and of whose they are: of each of `RULE_FIELDS` its value.
+
+    Args:
+        told: What says so.
+    """
+    return {name: getattr(told, name) for name in RULE_FIELDS}
+
+
 class DetectionPlan:
     """Which series is watched how: a default, and exceptions by pattern (``boiler-*/temperature``).
 
@@ -320,8 +342,10 @@ class DetectionPlan:
             pattern: _read({**base, **own}, f"detection.series.{pattern}")
             for pattern, own in patterns.items()
         }
+        _check_reach(self.default, read)
+        self._reach = {pattern: SeriesPattern.of(pattern, config.sensors) for pattern, config in read.items()}
         counting = {pattern: config.counting for pattern, config in read.items()}
-        self.counters = CounterPlan.of(counting, series_matches) if counters is None else counters
+        self.counters = CounterPlan.of(counting, self.takes) if counters is None else counters
         self.patterns = {pattern: _of_counter(config) for pattern, config in read.items()}
         self._of_rates = {
             pattern: msgspec.structs.replace(config, counter=False)
@@ -333,7 +357,7 @@ class DetectionPlan:
             _check_conditions(name, config)
 
         for pattern, config in {"": self.default, **self.patterns}.items():
-            quantity = pattern.rpartition("/")[2]
+            quantity = pattern.partition(NAMED)[0].rpartition("/")[2]
             if config.follows and (not quantity or set(quantity) & set("*?[") or quantity in config.follows):
                 raise ConfigurationError(
                     f"detection.series.{pattern or '(none)'}: follows must be said of one quantity, which is none of "
@@ -361,8 +385,17 @@ class DetectionPlan:
     def pattern_for(self, sensor_id: str, quantity: str) -> str | None:
         """Return the pattern whose configuration a series has; ``None``: that of all others."""
         return next(
-            (pattern for pattern in self.patterns if series_matches(pattern, sensor_id, quantity)), None
+            (pattern for pattern, reach in self._reach.items() if reach.takes(sensor_id, quantity)), None
         )
+
+    def takes(self, pattern: str, sensor_id: str, quantity: str) -> bool:
+        """Tell whether a pattern is about a series, be there another one before it or not.
+
+        Args:
+            pattern: One of `patterns`.
+            sensor_id, quantity: The series.
+        """
+        return self._reach[pattern].takes(sensor_id, quantity)
 
 
 def _of_counter(config: DetectionConfig) -> DetectionConfig:
@@ -372,17 +405,28 @@ def _of_counter(config: DetectionConfig) -> DetectionConfig:
     return msgspec.structs.replace(config, detector="none", parameters={})
 
 
-def series_matches(pattern: str, sensor_id: str, quantity: str) -> bool:
-    """Tell whether a pattern is about a series.
+def _check_reach(default: DetectionConfig, patterns: Mapping[str, DetectionConfig]) -> None:
+    """Refuse what says of whose series it is where that cannot be known.
 
-    Args:
-        pattern: Of ``sensor id/quantity``, with ``*``, ``?`` and ``[...]`` as in file names.
-        sensor_id, quantity: The series.
-
-    >>> series_matches("boiler-*/temperature", "boiler-7", "temperature")
-    True
+    Raises:
+        ConfigurationError: With where it can.
     """
-    return fnmatchcase(f"{sensor_id}/{quantity}", pattern)
+    if said := next((name for name in (*DEVICE_FIELDS, "sensors") if getattr(default, name)), ""):
+        raise ConfigurationError(
+            f'detection: {said} must be said of a pattern: [detection.series."*/temperature"] {said} = …'
+        )
+    for pattern, config in patterns.items():
+        where = f"detection.series.{pattern}"
+        if "/" in pattern.partition(NAMED)[2]:
+            raise ConfigurationError(
+                f"{where}: behind {NAMED.strip()} there must be no slash: it is only a name"
+            )
+        said = next((name for name in DEVICE_FIELDS if getattr(config, name)), "")
+        if said and config.sensors is None:
+            raise ConfigurationError(
+                f"{where}: {said} is what the registry of devices says, which settings do not ask: name the sensors "
+                "(sensors = [...]), or put the rule in force with weir rules apply, which asks it"
+            )
 
 
 def _check_silence(name: str, config: DetectionConfig, room: Room) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from streams.detection.detection_config import limit_rules_of, series_matches
+from streams.detection.detection_config import limit_rules_of
 from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.sensor_models import SensorModels, attend_all
 from streams.detection.series_model import SeriesModel
@@ -32,7 +32,9 @@ class PartitionRules(SensorModels):
         super().__init__()
         self.change = change
         self.offset = offset
-        self._limits = [(rule.pattern, limit_rules_of(rule, change.fingerprint)) for rule in change.rules]
+        self._limits = [
+            (rule.reach, rule.pattern, limit_rules_of(rule, change.fingerprint)) for rule in change.rules
+        ]
 
     def __deepcopy__(self, memo: object) -> "PartitionRules":
         """Return itself: nothing changes it."""
@@ -41,7 +43,7 @@ class PartitionRules(SensorModels):
     @property
     def patterns(self) -> tuple[str, ...]:
         """Of the rules, in the order in which they count."""
-        return tuple(pattern for pattern, _ in self._limits)
+        return tuple(rule.pattern for rule in self.change.rules)
 
     def lay_over(self, sensor_id: str, quantity: str, model: SeriesModel) -> bool:
         """Give a model the limits that its series has now; tells whether that changed its state.
@@ -59,7 +61,8 @@ class PartitionRules(SensorModels):
         Args:
             sensor_id, quantity: The series.
         """
-        return next((rule for rule in self._limits if series_matches(rule[0], sensor_id, quantity)), None)
+        taking = (rule[1:] for rule in self._limits if rule[0].takes(sensor_id, quantity))
+        return next(taking, None)
 
     def to_state(self) -> list[tuple[str, bytes]]:
         """Return them as plain values, of the form that rows of models have."""

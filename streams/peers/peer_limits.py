@@ -12,9 +12,9 @@ without a limit: what was raised ends with the next window.
 
 from collections.abc import Iterator
 
-from streams.detection.detection_config import DetectionPlan, limit_rules_of, series_matches
+from streams.detection.detection_config import DetectionPlan, limit_rules_of
 from streams.detection.limits.limit_rules import LimitRules, allowed
-from streams.records.rule_parts import PeerLimits
+from streams.records.rule_parts import PeerLimits, SeriesPattern, group_of_pattern
 from streams.windows.window_rules import WindowRules
 
 NO_LIMITS = PeerLimits()
@@ -36,11 +36,16 @@ class LimitsBeside:
 
     def __init__(self, plan: DetectionPlan, rules: WindowRules | None) -> None:
         self._plan = plan
-        found = rules.rules if rules is not None and plan.from_log else ()
-        self._rules = [
-            (each.pattern, limit_rules_of(each, rules.fingerprint)) for each in found if rules is not None
-        ]
-        self._known = [] if rules is None or not plan.from_log else rules.known
+        self._rules: list[tuple[SeriesPattern, str, LimitRules | None]] = []
+        self._known: list[tuple[SeriesPattern, str, str]] = []
+        if rules is not None and plan.from_log:
+            self._rules = [
+                (each.reach, each.pattern, limit_rules_of(each, rules.fingerprint)) for each in rules.rules
+            ]
+            self._known = [
+                (SeriesPattern.of(pattern, sensors), pattern, peers_of)
+                for (pattern, peers_of), sensors in rules.known.items()
+            ]
         self._asked: dict[tuple[str, str], _ByGroup] = {}
 
     def asked_of(self, sensor_id: str, quantity: str) -> _ByGroup:
@@ -57,8 +62,8 @@ class LimitsBeside:
         return found
 
     def _ask(self, sensor_id: str, quantity: str) -> Iterator[tuple[str, PeerLimits]]:
-        for pattern, peers_of in self._known:
-            if series_matches(pattern, sensor_id, quantity) and (
+        for reach, pattern, peers_of in self._known:
+            if reach.takes(sensor_id, quantity) and (
                 group := group_beside(pattern, peers_of, sensor_id, quantity)
             ):
                 yield group, NO_LIMITS
@@ -69,7 +74,7 @@ class LimitsBeside:
             yield group, _sent(limits)
 
     def _rule_of(self, sensor_id: str, quantity: str) -> tuple[str, LimitRules | None]:
-        applied = (rule for rule in self._rules if series_matches(rule[0], sensor_id, quantity))
+        applied = (rule[1:] for rule in self._rules if rule[0].takes(sensor_id, quantity))
         of_settings = self._plan.pattern_for(sensor_id, quantity) or ""
         return next(applied, (of_settings, self._plan.config_for(sensor_id, quantity).limits))
 
@@ -88,8 +93,7 @@ def group_beside(pattern: str, peers_of: str, sensor_id: str, quantity: str) -> 
     if peers_of == "group":
         beginning = sensor_id.rpartition(":")[0]
         return f"limits of {beginning}:*/{quantity}" if beginning else ""
-    of = peers_of or pattern
-    return f"limits of {of.rpartition('/')[0] or of}/{quantity}"
+    return f"limits of {group_of_pattern(peers_of or pattern, quantity)}"
 
 
 def _sent(limits: LimitRules) -> PeerLimits:

@@ -13,6 +13,7 @@ import msgspec
 
 from streams.detection.detection_config import DetectionConfig, DetectionPlan, limit_fields
 from streams.peers.peer_limits import LimitsBeside
+from streams.records.rule_parts import NAMED, group_of_pattern
 from streams.ticks import begins_period
 from streams.windows.policy import WindowPolicy
 from streams.windows.window_rules import WindowRules
@@ -86,7 +87,7 @@ class PeerPlan:
         group = self.group_of(sensor_id, quantity)
         relations = []
         for pattern, config in self.detection.patterns.items():
-            response = pattern.rpartition("/")[2]
+            response = pattern.partition(NAMED)[0].rpartition("/")[2]
             if quantity not in (response, *config.follows) or not config.follows:
                 continue
             if self.detection.pattern_for(sensor_id, response) == pattern:
@@ -102,7 +103,7 @@ class PeerPlan:
         pattern = self.detection.pattern_for(sensor_id, quantity)
         config = self.detection.default if pattern is None else self.detection.patterns[pattern]
         if config.peers == "pattern" and pattern is not None:
-            return f"{pattern.rpartition('/')[0] or pattern}/{quantity}"
+            return group_of_pattern(pattern, quantity)
         prefix = sensor_id.rpartition(":")[0]
         return f"{prefix}:*/{quantity}" if config.peers == "group" and prefix else ""
 

@@ -2,9 +2,10 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from math import isfinite
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +14,10 @@ Severity = Literal["info", "warning", "critical"]
 """Of what a limit raises."""
 LONGEST_PATTERN = 800
 """Characters: an id, a slash and the name of a quantity."""
+NAMED: Final = " @ "
+"""Behind it stands in a pattern what tells it from others of the same series: no id has spaces around an ``@``."""
+DEVICE_FIELDS: Final = ("place", "machine", "group", "kind")
+"""What the registry says of a device, by which a rule can say whose series it takes."""
 
 _Limit = Annotated[float, Meta(ge=-1e300, le=1e300)]
 _Span = Annotated[float, Meta(ge=0, le=1e12)]
@@ -35,6 +40,7 @@ USUAL_SHARE: Final = 0.9
 ForecastHours = Annotated[float, Meta(ge=1, le=72)]
 ForecastShare = Annotated[float, Meta(ge=0.5, le=0.95)]
 
+_OfDevice = Annotated[str, Meta(max_length=LONGEST_PATTERN)]
 _Count = Annotated[int, Meta(ge=1, le=MOST_COUNTED)]
 _Holds = Callable[[float, float], bool]
 _OPERATORS: Final[Mapping[str, _Holds]] = {
@@ -152,6 +158,47 @@ def _comparison_of(text: str) -> QuantityComparison:
     return QuantityComparison(found["quantity"], found["operator"], bound)
 
 
+class SeriesPattern(NamedTuple):
+    """Which series a section of settings, or a rule, is about.
+
+    Args:
+        series: Of ``sensor id/quantity``, with ``*``, ``?`` and ``[...]`` as in file names.
+        sensors: Only these of them; ``None``: all.
+
+    >>> boilers = SeriesPattern.of("*/temperature @ hall 7", ["boiler-7"])
+    >>> boilers.takes("boiler-7", "temperature"), boilers.takes("boiler-8", "temperature")
+    (True, False)
+    """
+
+    series: str
+    sensors: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, pattern: str, sensors: Iterable[str] | None = None) -> "SeriesPattern":
+        """Make one of a name, which may have more behind ``@`` that tells it from others of the same series."""
+        return cls(pattern.partition(NAMED)[0], None if sensors is None else frozenset(sensors))
+
+    def takes(self, sensor_id: str, quantity: str) -> bool:
+        """Tell whether a series is among them.
+
+        Args:
+            sensor_id, quantity: The series.
+        """
+        if self.sensors is not None and sensor_id not in self.sensors:
+            return False
+        return fnmatchcase(f"{sensor_id}/{quantity}", self.series)
+
+
+def group_of_pattern(pattern: str, quantity: str) -> str:
+    """Return what the series of one quantity are called that have the same pattern.
+
+    >>> group_of_pattern("room-*/temp*", "temperature"), group_of_pattern("*/t @ hall 7", "t")
+    ('room-*/temperature', '* @ hall 7/t')
+    """
+    series, at, name = pattern.partition(NAMED)
+    return f"{series.rpartition('/')[0] or series}{at}{name}/{quantity}"
+
+
 class PeerLimits(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How far a series may be from the median of its peers, as it was in force where its window closed.
 
@@ -180,6 +227,8 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             silent_after_gaps, severity, count, within_seconds, when, when_seconds, above_peers, below_peers, peers_of,
             forecast_above, forecast_below, forecast_hours, forecast_share:
             As in section ``detection`` of the settings. Without any limit it has none.
+        place, machine, group, kind: By what the registry said its sensors were chosen.
+        sensors: Only these of what the pattern matches; ``None``: all.
     """
 
     pattern: Annotated[str, Meta(max_length=LONGEST_PATTERN)]
@@ -204,6 +253,16 @@ class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     forecast_below: _Limit | None = None
     forecast_hours: ForecastHours = USUAL_HOURS
     forecast_share: ForecastShare = USUAL_SHARE
+    place: _OfDevice = ""
+    machine: _OfDevice = ""
+    group: _OfDevice = ""
+    kind: _OfDevice = ""
+    sensors: tuple[str, ...] | None = None
+
+    @property
+    def reach(self) -> SeriesPattern:
+        """Which series it takes; made anew each time."""
+        return SeriesPattern.of(self.pattern, self.sensors)
 
     @property
     def compares_peers(self) -> bool:

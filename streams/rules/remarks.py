@@ -13,6 +13,7 @@ from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
 from streams.detection.limits.limit_rules import LimitRules, in_units
+from streams.records.rule_parts import NAMED
 from streams.rules.limit_trial import SeriesLoad
 from streams.rules.rule_set import OTHERS, LimitRule, RuleReach
 from streams.rules.seen import SeriesSeen
@@ -139,19 +140,24 @@ def _out_of_reach(
         return RuleRemark(rule.name, ERROR, "all_taken", text)
     if rule.name == OTHERS:
         return RuleRemark(rule.name, ERROR, "matches_nothing", "every series that was read has another rule")
-    return RuleRemark(
-        rule.name,
-        ERROR,
-        "matches_nothing",
-        f"it matches no series that was read{_why(rule.name, seen, near)}",
-    )
+    why = _why_of_those(rule.sensors, seen) if rule.sensors is not None else ""
+    why = why or _why(rule.name, seen, near)
+    return RuleRemark(rule.name, ERROR, "matches_nothing", f"it matches no series that was read{why}")
+
+
+def _why_of_those(sensors: Sequence[str], seen: Mapping[Series, SeriesSeen]) -> str:
+    """Say that none of the sensors that a rule names was read, if it is so."""
+    if not {sensor_id for sensor_id, _ in seen}.isdisjoint(sensors):
+        return ""
+    named = ", ".join(sensors[:3]) + (" …" if len(sensors) > 3 else "")
+    return f": of its {len(sensors):,} sensors ({named}) none was"
 
 
 def _why(pattern: str, seen: Mapping[Series, SeriesSeen], near: NearNames) -> str:
     """Say which half of a pattern matches nothing, and what is near it."""
     sensors = sorted({sensor_id for sensor_id, _ in seen})
     quantities = sorted({quantity for _, quantity in seen})
-    of_sensors, slash, of_quantities = pattern.rpartition("/")
+    of_sensors, slash, of_quantities = pattern.partition(NAMED)[0].rpartition("/")
     if not slash:
         return f": a pattern is of a series, SENSOR/QUANTITY.{near(pattern, _few(sensors))}"
     matched = [each for each in sensors if fnmatchcase(each, of_sensors)]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.detection.detection_config import DetectionPlan, limit_fields, series_matches
+from streams.detection.detection_config import DetectionPlan, limit_fields, rule_fields
 from streams.errors import ConfigurationError
 from streams.records.identity import rules_fingerprint
 from streams.records.rule_parts import LONGEST_PATTERN, AppliedRule
@@ -44,7 +44,7 @@ def rules_of_file(found: Sequence[LimitRule], plan: DetectionPlan) -> list[Appli
             f"a pattern must have at most {LONGEST_PATTERN} characters, got {long[0][:80]}…"
         )
     configs = ((rule.name, plan.patterns[rule.name]) for rule in found)
-    return [AppliedRule(name, **limit_fields(config)) for name, config in configs]
+    return [AppliedRule(name, **rule_fields(config)) for name, config in configs]
 
 
 def rule_of_series(
@@ -65,7 +65,7 @@ def rule_of_series(
     >>> rule.pattern, rule.low, rule.high
     ('a[[]1]/t', 1.0, 9.0)
     """
-    matching = (rule for rule in before if series_matches(rule.pattern, sensor_id, quantity))
+    matching = (rule for rule in before if rule.reach.takes(sensor_id, quantity))
     in_force = next(matching, None) or plan.config_for(sensor_id, quantity)
     pattern = escape(f"{sensor_id}/{quantity}")
     of = in_force.pattern if isinstance(in_force, AppliedRule) else plan.pattern_for(sensor_id, quantity)
@@ -136,7 +136,7 @@ def in_section(rules: Sequence[AppliedRule], detection: Mapping[str, Any]) -> di
         rules: That are in force.
         detection: Of the settings.
     """
-    own = {rule.pattern: limit_fields(rule) for rule in reversed(rules)}
+    own = {rule.pattern: rule_fields(rule) for rule in reversed(rules)}
     first = {pattern: own[pattern] for pattern in reversed(own)}
     others = {name: each for name, each in detection.get("series", {}).items() if name not in first}
     return {**detection, "series": {**first, **others}}

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.backtest.intervals import Series
-from streams.detection.detection_config import LIMIT_FIELDS, DetectionPlan, series_matches
+from streams.detection.detection_config import LIMIT_FIELDS, RULE_FIELDS, DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules
 from streams.detectors.registry import NONE
 
-_KEPT: Final = (*LIMIT_FIELDS, "counter")
+_KEPT: Final = (*RULE_FIELDS, "counter")
 """What limits need: a rate has limits, too, and there is none without its counter."""
 OTHERS: Final = "*"
 """Name of the rule of all series that no pattern matches."""
@@ -55,7 +55,7 @@ def left_aside(own: Mapping[str, Any]) -> list[str]:
         f'series."{pattern}".{name}'
         for pattern, values in patterns.items()
         for name in values
-        if name not in LIMIT_FIELDS
+        if name not in RULE_FIELDS
     ]
 
 
@@ -66,10 +66,12 @@ class LimitRule:
     Args:
         name: The pattern, or `OTHERS`.
         limits: ``None`` if it sets none.
+        sensors: Only these of what the pattern matches; ``None``: all.
     """
 
     name: str
     limits: LimitRules | None
+    sensors: tuple[str, ...] | None = None
 
 
 def rules_in(own: Mapping[str, Any], plan: DetectionPlan) -> list[LimitRule]:
@@ -79,7 +81,8 @@ def rules_in(own: Mapping[str, Any], plan: DetectionPlan) -> list[LimitRule]:
         own: The file's section ``detection``.
         plan: What follows from it and from the settings in force.
     """
-    rules = [LimitRule(pattern, plan.patterns[pattern].limits) for pattern in own.get("series", {})]
+    configs = {pattern: plan.patterns[pattern] for pattern in own.get("series", {})}
+    rules = [LimitRule(pattern, config.limits, config.sensors) for pattern, config in configs.items()]
     if _limits_in(own):
         rules.append(LimitRule(OTHERS, plan.default.limits))
     return rules
@@ -116,6 +119,6 @@ def reach_of(
         if name in found:
             found[name].series.append((sensor_id, quantity))
         for pattern in patterns:
-            if pattern != name and series_matches(pattern, sensor_id, quantity):
+            if pattern != name and plan.takes(pattern, sensor_id, quantity):
                 found[pattern].taken[name] = found[pattern].taken.get(name, 0) + 1
     return found

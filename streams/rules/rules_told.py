@@ -14,6 +14,7 @@ from streams.detection.limits.limit_rules import in_units, in_words_beside
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RulesApplied
 from streams.rules.rule_changes import rules_now
+from streams.rules.rule_devices import asked_of
 from streams.rules.rule_set import OTHERS
 from streams.rules.rules_report import described_limits
 
@@ -34,14 +35,16 @@ def rules_told(history: Sequence[RulesApplied], plan: DetectionPlan) -> Json:
         plan: Of the settings.
 
     Returns:
-        ``fingerprint`` of the newest change; ``rules``, each as it was applied, ``text``, ``set_by`` (the change since
-        which it is as it is) and ``history``, newest first, in which an empty ``text`` is its end; ``gone``: the same
-        of patterns that have no rule any more; ``settings``: by pattern, in words.
+        ``fingerprint`` of the newest change; ``rules``, each as it was applied (of the ``sensors`` that it names only
+        how many), ``text``, ``set_by`` (the change since which it is as it is) and ``history``, newest first, in which
+        an empty ``text`` is its end; ``gone``: the same of patterns that have no rule any more; ``settings``: by
+        pattern, in words.
     """
     of_patterns = _histories(history)
     rules = [
         {
             **msgspec.to_builtins(rule),
+            **({} if rule.sensors is None else {"sensors": len(rule.sensors)}),
             "text": rule_text(rule),
             "set_by": {name: each for name, each in of_patterns[rule.pattern][0].items() if name != "text"},
             "history": of_patterns[rule.pattern],
@@ -84,8 +87,15 @@ def rule_text(rule: AppliedRule) -> str:
 
     >>> rule_text(AppliedRule("boiler-*/t", high=120.0, severity="critical"))
     'high 120, critical'
+    >>> rule_text(AppliedRule("*/t @ hall 7", high=120.0, place="hall 7", sensors=("a", "b")))
+    'place hall 7 (2 sensors): high 120, warning'
     """
-    return limits_text(described_limits(limit_rules_of(rule)))
+    text = limits_text(described_limits(limit_rules_of(rule)))
+    if rule.sensors is None:
+        return text
+    asked = " and ".join(f"{name} {said}" for name, said in asked_of(rule).items())
+    count = f"{len(rule.sensors):,} sensor{'s' * (len(rule.sensors) != 1)}"
+    return f"{asked} ({count}): {text}" if asked else f"{count}: {text}"
 
 
 def limits_text(limits: Mapping[str, Any]) -> str:

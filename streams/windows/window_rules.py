@@ -16,6 +16,7 @@ from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
 from streams.windows.sensor_windows import SensorWindows
 
+_Known = dict[tuple[str, str], frozenset[str] | None]
 MOST_GROUPS: Final = 1000
 """Patterns of limits that are no more, whose series are still sent; the oldest is forgotten first."""
 
@@ -27,12 +28,11 @@ class WindowRules(SensorWindows):
         offset: Where their change stands in it.
         fingerprint: Of the change.
         rules: All of it: of a series the first that matches counts, also if it compares nothing.
-        known: Pattern and ``peers_of`` of each rule that has compared peers, the newest last.
+        known: Pattern and ``peers_of`` of each rule that has compared peers, the newest last, with the sensors that it
+            was ever about; ``None``: all that the pattern matches.
     """
 
-    def __init__(
-        self, offset: int, fingerprint: str, rules: list[AppliedRule], known: list[tuple[str, str]]
-    ) -> None:
+    def __init__(self, offset: int, fingerprint: str, rules: list[AppliedRule], known: _Known) -> None:
         super().__init__()
         self.offset = offset
         self.fingerprint = fingerprint
@@ -45,7 +45,10 @@ class WindowRules(SensorWindows):
 
     def to_state(self) -> list[Any]:
         """Return them as plain values."""
-        return [self.offset, self.fingerprint, msgspec.json.encode(self.rules), self.known]
+        known = [
+            named if sensors is None else (*named, sorted(sensors)) for named, sensors in self.known.items()
+        ]
+        return [self.offset, self.fingerprint, msgspec.json.encode(self.rules), known]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "WindowRules":
@@ -55,7 +58,10 @@ class WindowRules(SensorWindows):
             ValueError, TypeError: If it is not that.
         """
         offset, fingerprint, rules, known = state
-        patterns = [(pattern, peers_of) for pattern, peers_of in known]
+        patterns: _Known = {
+            (pattern, peers_of): frozenset(sensors[0]) if sensors else None
+            for pattern, peers_of, *sensors in known
+        }
         return cls(offset, fingerprint, msgspec.json.decode(rules, type=list[AppliedRule]), patterns)
 
 
@@ -83,11 +89,17 @@ def put_among_windows(
         The rows that changed, by key.
     """
     before = rules_of_windows(rows)
-    comparing = [(each.pattern, each.peers_of) for each in change.rules if each.compares_peers]
+    comparing = {
+        (each.pattern, each.peers_of): each.reach.sensors for each in change.rules if each.compares_peers
+    }
     if (before is None and not comparing) or (before is not None and offset <= before.offset):
         return {}
-    old = [] if before is None else before.known
-    known = list(dict.fromkeys([*(each for each in old if each not in comparing), *comparing]))[-MOST_GROUPS:]
+    old = {} if before is None else before.known
+    known = {named: sensors for named, sensors in old.items() if named not in comparing}
+    for named, sensors in comparing.items():
+        been = old.get(named, sensors)
+        known[named] = None if sensors is None or been is None else sensors | been
+    known = dict(list(known.items())[-MOST_GROUPS:])
     row = rows[RULES_ROW] = Row(WindowRules(offset, change.fingerprint, change.rules, known), EVERY_OFFSET)
     return {RULES_ROW: row}
 

@@ -17,7 +17,17 @@ CHANGES = {
         EPOCH,
         "Cy",
         "often",
-        [AppliedRule("sensor-0[2-7]/*", high=20.2, count=2, within_seconds=60.0, when="temperature < 90")],
+        [
+            AppliedRule(
+                "*/* @ two to seven",
+                high=20.2,
+                count=2,
+                within_seconds=60.0,
+                when="temperature < 90",
+                place="hall",
+                sensors=tuple(f"sensor-0{number}" for number in range(2, 8)),
+            )
+        ],
     ),
     27: RuleChange(
         "second", EPOCH, "Bob", "cold", [AppliedRule("sensor-0[3-8]/*", low=19.6, severity="info")]

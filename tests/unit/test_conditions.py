@@ -81,6 +81,12 @@ from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
             Severity.WARNING,
             "2 patterns of settings and rules take no series: boiler-*/temprature, pump-?/flow",
         ),
+        (
+            Observed(outdated_rules=("*/t @ hall 7 (2 more)",)),
+            "outdated_rules",
+            Severity.WARNING,
+            "1 rule takes other sensors than the registry of devices says: */t @ hall 7 (2 more)",
+        ),
         (Observed(disconnected=1), "disconnected", Severity.WARNING, "1 device is disconnected"),
         (
             Observed(bridge_silent="refused", received=None),

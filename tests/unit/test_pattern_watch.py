@@ -15,7 +15,7 @@ from streams.detection.sensor_models import SensorModels
 from streams.records.rows import Row
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
-from streams.records.types import Logged, Reading
+from streams.records.types import Device, Logged, Reading
 
 EPOCH = 1_700_000_000.0
 PATTERNS: dict[str, Any] = {
@@ -54,15 +54,20 @@ def app_of(rows: dict[str, Row[SensorModels]]) -> Any:
     )
 
 
-def looked_at(rows: dict[str, Row[SensorModels]], monkeypatch: pytest.MonkeyPatch) -> PatternWatch:
+def registry(*devices: Device, whole: bool = True) -> Any:
+    return SimpleNamespace(has_names=whole, devices={each.sensor_id: each for each in devices})
+
+
+def looked_at(
+    rows: dict[str, Row[SensorModels]], monkeypatch: pytest.MonkeyPatch, devices: Any = None
+) -> PatternWatch:
     monkeypatch.setattr("agents.views.watching.pattern_watch._LOOK_SECONDS", 0.0)
     app = app_of(rows)
 
     async def look() -> PatternWatch:
-        watch = PatternWatch(app)
+        watch = PatternWatch(app, devices or registry())
         watch.look_if_due()
-        while watch.idle is None:
-            await asyncio.sleep(0)
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         return watch
 
     return asyncio.run(look())
@@ -83,7 +88,7 @@ def test_what_a_failed_look_did_not_find_is_not_told_and_the_next_look_finds_it(
     app = app_of({})
 
     async def look() -> list[tuple[str, ...] | None]:
-        watch, found = PatternWatch(app), []
+        watch, found = PatternWatch(app, registry()), []
         for partitions in ([0], None, [0]):  # no worker owns None
             app.owned_partitions = lambda owned=partitions: owned
             watch.look_if_due()
@@ -95,6 +100,25 @@ def test_what_a_failed_look_did_not_find_is_not_told_and_the_next_look_finds_it(
         assert asyncio.run(look()) == [tuple(PATTERNS), None, tuple(PATTERNS)]
     assert [(each["event"], each["log_level"]) for each in lines] == [("patterns.not_looked_at", "error")]
     assert "NoneType" in lines[0]["error"]
+
+
+def test_rules_by_place_that_take_others_than_the_registry_says_are_told_once_all_of_it_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cold = AppliedRule("*/temperature @ cold", high=-18, place="cold", sensors=("boiler-1", "kiln-1"))
+    rows = rows_of(
+        RuleChange("mine", EPOCH, "Ada", "hot", [cold, AppliedRule("kiln-*/*", high=900)]),
+        Reading("boiler-1", EPOCH, {"temperature": 20.0}),
+    )
+
+    def told(*places: str, whole: bool = True) -> tuple[str, ...] | None:
+        devices = [Device(name, EPOCH, place=place) for name, place in zip(("boiler-1", "kiln-1"), places)]  # noqa: B905
+        return looked_at(rows, monkeypatch, registry(*devices, whole=whole)).outdated
+
+    assert told("cold", "cold/row 2") == ()
+    assert told("cold", "hot") == ("*/temperature @ cold (1 no more)",)
+    assert told("cold", "cold", whole=False) is None
+    assert looked_at({}, monkeypatch, registry(whole=False)).outdated == (), "no rule asks"
 
 
 def part(idle: tuple[str, ...] | None, sensors: int = 1) -> dict[str, Any]:
@@ -117,3 +141,11 @@ def test_a_pattern_is_idle_only_where_every_worker_knows(
     parts: list[dict[str, Any]], missing: list[str], told: tuple[str, ...]
 ) -> None:
     assert observed(parts, missing, {"reachable": False, "reason": ""}).idle_patterns == told
+
+
+def test_what_is_outdated_is_told_once_for_all_workers_and_by_one_that_knows() -> None:
+    parts = [
+        {**part(()), "outdated_rules": each} for each in (("a (1 more)", "b (2 more)"), None, ("b (2 more)",))
+    ]
+    told = observed(parts, [], {"reachable": False, "reason": ""}).outdated_rules
+    assert told == ("a (1 more)", "b (2 more)")

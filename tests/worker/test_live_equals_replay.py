@@ -80,7 +80,13 @@ CHANGES = {
             "Bob",
             [
                 AppliedRule("sensor-0[12]*/temperature", low=19.4, rise_per_hour=900.0, severity="info"),
-                AppliedRule("sensor-03[0-5]/temperature", above_peers=0.3, delay_seconds=60.0),
+                AppliedRule(
+                    "*/temperature @ row 3",
+                    above_peers=0.3,
+                    delay_seconds=60.0,
+                    place="row 3",
+                    sensors=tuple(f"sensor-03{number}" for number in range(6)),
+                ),
             ],
         ),
     )

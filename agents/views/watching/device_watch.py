@@ -70,6 +70,7 @@ class DeviceWatch:
         devices: What people say of each sensor, of all partitions.
         told: What is told of each device of the worker's partitions, by id in order, as of the last look.
         in_state: Their ids by state, in order.
+        has_names: Whether all of it has been read once.
         measures: The quantities of each of them that has sent something, in order, as of the last look.
         looks: How often it was looked.
         log_ms: The newest ingest time that this worker knows of: the log's time.
@@ -89,7 +90,7 @@ class DeviceWatch:
         self.in_state: dict[DeviceState, list[str]] = {state: [] for state in DeviceState}
         self.measures: dict[str, tuple[str, ...]] = {}
         self.looks = 0
-        self._has_names = False
+        self.has_names = False
         self._looked_at: frozenset[int] | None = None
         self.log_ms = 0
 
@@ -111,7 +112,7 @@ class DeviceWatch:
         self._next_look = began + LOOK_SECONDS
         try:
             whole = await asyncio.to_thread(self._reader.read, self._take, _READ_SECONDS)
-            self._has_names = self._has_names or whole
+            self.has_names = self.has_names or whole
             working, owned = time.monotonic(), self._owned()
             self.told, self.in_state, self.measures = await self._all()
             self._looked_at = owned
@@ -129,7 +130,7 @@ class DeviceWatch:
         """Return why not all of this worker's sensors were told of, or not by their names; empty if they were."""
         if self._looked_at is None or self._looked_at != self._owned():
             return "a worker has not looked at the sensors of its partitions yet"
-        return "" if self._has_names else "a worker has not read all names and places yet"
+        return "" if self.has_names else "a worker has not read all names and places yet"
 
     def _take(self, topic: str, message: Any) -> None:
         value = message.value() or b""

@@ -1,6 +1,7 @@
-"""Whether each pattern of the settings, and each rule in the log, takes any series: looked at once a minute.
+"""Whether each pattern of the settings, and each rule in the log, takes what it should: looked at once a minute.
 
-A pattern with a slip in it (``boiler-*/temprature``) sets limits for nothing, and nobody would notice.
+A pattern with a slip in it (``boiler-*/temprature``) sets limits for nothing, and nobody would notice. A rule by place,
+machine, group or kind names the sensors that the registry of devices had when it was applied: it may have others now.
 """
 
 import asyncio
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING
 from agents.web.tables import owned_rows
 from bridges.process.logs import get_logger
 from streams.detection.log_rules import PartitionRules, rules_of
+from streams.rules.rule_devices import asked_of, outdated
 
 if TYPE_CHECKING:
     from agents.app import WorkerApp
+    from agents.views.watching.device_watch import DeviceWatch
     from streams.detection.sensor_models import SensorModels
     from streams.records.rows import Row
 
@@ -24,22 +27,27 @@ _PART = 500
 
 
 class PatternWatch:
-    """The patterns that take no series of this worker.
+    """The patterns that take no series of this worker, and the rules that take others than they should.
 
     Args:
         app: The Faust application.
+        devices: Whose registry of devices is asked.
 
     Attributes:
+        outdated: Rules in the log that take other sensors than the registry says now, in words, of the last look;
+            ``None`` while that is not known.
         idle: Of the last look, in their order; ``None`` while there was none, or the last one failed. A pattern before
             which another one takes all of its series is idle, too.
     """
 
-    def __init__(self, app: "WorkerApp") -> None:
+    def __init__(self, app: "WorkerApp", devices: "DeviceWatch") -> None:
         self._app = app
+        self._devices = devices
         self._plan = app.settings.detection.plan()
         self._next_look = time.monotonic() + _LOOK_SECONDS
         self._looking: asyncio.Task[None] | None = None
         self.idle: tuple[str, ...] | None = None
+        self.outdated: tuple[str, ...] | None = None
 
     def look_if_due(self) -> None:
         """Begin to look at all series, if it is time to and pages are served; nobody waits for it."""
@@ -53,10 +61,24 @@ class PatternWatch:
     async def _look(self) -> None:
         try:
             self.idle = await self._found()
+            self.outdated = await self._found_outdated()
         except Exception as error:
             # Nothing is told of what is not known; the next look may succeed.
-            self.idle = None
+            self.idle = self.outdated = None
             log.error("patterns.not_looked_at", error=repr(error))
+
+    async def _found_outdated(self) -> tuple[str, ...] | None:
+        """Look for rules that take other sensors than the registry says."""
+        all_rules = [rules_of(rows) for rows in owned_rows(self._app, self._app.models)]
+        asking = dict.fromkeys(
+            rule for rules in all_rules if rules is not None for rule in rules.change.rules if asked_of(rule)
+        )
+        if not asking:
+            return ()
+        if not self._devices.has_names:
+            return None
+        devices = list(self._devices.devices.values())
+        return tuple(map(str, await asyncio.to_thread(outdated, asking, devices)))
 
     async def _found(self) -> tuple[str, ...]:
         """Look for the patterns that take no series."""

@@ -54,7 +54,7 @@ class Watch:
         self.ticks = 0
         self.tick_distance = TickDistance(app.settings.bridge.tick_seconds)
         self.devices = DeviceWatch(app)
-        self.patterns = PatternWatch(app)
+        self.patterns = PatternWatch(app, self.devices)
 
     def saw_readings(self, batch: Batch, generation: int) -> None:
         """Take in a batch of readings."""

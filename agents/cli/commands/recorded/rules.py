@@ -48,6 +48,7 @@ def rules() -> None:
 
 for _command in (
     applied_rules.apply,
+    applied_rules.renew,
     applied_rules.withdraw,
     applied_rules.list_rules,
     applied_rules.list_changes,

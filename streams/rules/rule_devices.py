@@ -1,0 +1,164 @@
+"""Rules by place, machine, group or kind: whose series those are, as the registry of devices says.
+
+    [detection.series."*/temperature @ hall 7"]       what stands behind @ tells rules of one pattern apart
+    place = "plant/hall 7"                            there, and at all places below it
+    kind = "DS18B20*"
+    high = 60
+    ──▶ sensors = ["h7-1", "h7-4"]                    put in when the rule is applied, or tried
+
+A rule in the log names the sensors themselves: what it finds follows from the log of readings alone, whatever becomes
+of the registry. Where that says something else later, the rules are *outdated*, until they are renewed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.device_states import levels_of
+from streams.errors import ConfigurationError
+from streams.records.rule_parts import DEVICE_FIELDS, AppliedRule
+from streams.records.types import Device
+from streams.rules.remarks import NearNames
+
+
+def asks_for_devices(detection: Mapping[str, Any]) -> bool:
+    """Tell whether any pattern of a section ``detection`` says by the registry whose series it is about.
+
+    >>> asks_for_devices({"series": {"*/t": {"place": "hall 7"}}}), asks_for_devices({"series": {"*/t": {"high": 9}}})
+    (True, False)
+    """
+    return any(_asked(own) for own in _sections(detection).values())
+
+
+def with_sensors(detection: Mapping[str, Any], devices: Iterable[Device], near: NearNames) -> dict[str, Any]:
+    """Return a section ``detection`` in which each pattern that asks for devices names their sensors.
+
+    Args:
+        detection: The section.
+        devices: The registry.
+        near: Finds near names.
+
+    Raises:
+        ConfigurationError: If no device is so.
+    """
+    known = list(devices)
+    found: dict[str, Any] = {}
+    for pattern, own in _sections(detection).items():
+        if asked := _asked(own):
+            if "sensors" in own:
+                raise ConfigurationError(
+                    f"detection.series.{pattern}: either sensors or {next(iter(asked))} can say whose series it is "
+                    "about, got both"
+                )
+            sensors = sensors_with(asked, known)
+            if not sensors:
+                raise ConfigurationError(f"detection.series.{pattern}: {_none_is(asked, known, near)}")
+            own = {**own, "sensors": sensors}
+        found[pattern] = own
+    return {**detection, "series": found}
+
+
+def sensors_with(asked: Mapping[str, str], devices: Iterable[Device]) -> tuple[str, ...]:
+    """Return the sensors of which the registry says all that is asked, in order.
+
+    Args:
+        asked: Some of `DEVICE_FIELDS`, each with ``*``, ``?`` and ``[...]``; a place has those below it.
+        devices: The registry.
+
+    >>> hall = [Device("a", 0.0, place="plant / hall 7/line 2"), Device("b", 0.0, place="plant/hall 70")]
+    >>> sensors_with({"place": "plant/hall 7"}, hall), sensors_with({"place": "*/hall 7*"}, hall)
+    (('a',), ('a', 'b'))
+    """
+    tests = [(name, levels_of(text) if name == "place" else (text,)) for name, text in asked.items()]
+    return tuple(
+        sorted(
+            device.sensor_id for device in devices if all(_is_so(device, name, text) for name, text in tests)
+        )
+    )
+
+
+def outdated(rules: Iterable[AppliedRule], devices: Sequence[Device]) -> "list[RuleOutdated]":
+    """Tell which rules take other sensors than the registry says now.
+
+    Args:
+        rules: That are in force.
+        devices: The registry.
+    """
+    found = []
+    for rule in rules:
+        if asked := asked_of(rule):
+            now, then = set(sensors_with(asked, devices)), set(rule.sensors or ())
+            if now != then:
+                found.append(RuleOutdated(rule.pattern, len(now - then), len(then - now)))
+    return found
+
+
+class RuleOutdated(NamedTuple):
+    """A rule that takes other sensors than the registry says now.
+
+    Args:
+        pattern: The rule's.
+        lacks: How many sensors it does not take, and should.
+        has: How many it takes that are elsewhere now.
+
+    >>> str(RuleOutdated("*/t @ hall 7", 2, 1))
+    '*/t @ hall 7 (2 more, 1 no more)'
+    """
+
+    pattern: str
+    lacks: int
+    has: int
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        parts = ((self.lacks, "more"), (self.has, "no more"))
+        return f"{self.pattern} ({', '.join(f'{count:,} {word}' for count, word in parts if count)})"
+
+
+def renewed(rules: Iterable[AppliedRule], devices: Sequence[Device]) -> list[AppliedRule]:
+    """Return rules, each with the sensors that the registry says now.
+
+    Args:
+        rules: That are in force.
+        devices: The registry.
+    """
+    return [
+        msgspec.structs.replace(rule, sensors=sensors_with(asked, devices))
+        if (asked := asked_of(rule))
+        else rule
+        for rule in rules
+    ]
+
+
+def asked_of(rule: AppliedRule) -> dict[str, str]:
+    """Return by what the sensors of a rule were chosen; empty: by its pattern alone."""
+    return {name: text for name in DEVICE_FIELDS if (text := getattr(rule, name))}
+
+
+def _sections(detection: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the patterns; what is none is refused where settings are read."""
+    patterns = detection.get("series", {})
+    return patterns if isinstance(patterns, Mapping) else {}
+
+
+def _asked(own: Any) -> dict[str, str]:
+    if not isinstance(own, Mapping):
+        return {}
+    return {name: text for name in DEVICE_FIELDS if isinstance(text := own.get(name), str) and text}
+
+
+def _is_so(device: Device, name: str, wanted: tuple[str, ...]) -> bool:
+    said = levels_of(device.place) if name == "place" else (getattr(device, name),)
+    return len(said) >= len(wanted) and all(map(fnmatchcase, said, wanted))
+
+
+def _none_is(asked: Mapping[str, str], devices: Sequence[Device], near: NearNames) -> str:
+    """Say that no device is so, and what is near."""
+    for name, text in asked.items():
+        if not sensors_with({name: text}, devices):
+            names = {said for device in devices if (said := getattr(device, name))}
+            return f"no device has {name} {text!r} in the registry.{near(text, names)} (weir devices list)"
+    words = " and ".join(f"{name} {text!r}" for name, text in asked.items())
+    return f"no device has {words} in the registry (weir devices list)"
