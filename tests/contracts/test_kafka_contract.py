@@ -20,6 +20,7 @@ from tests.simulation.kafka import Chance, SimulatedKafka
 from tests.simulation.loop import SimulatedLoop, in_servers
 from tests.simulation.network import Network, Trouble, connect_through
 from tests.simulation.trace import Trace
+from tests.support.patience import PATIENCE
 
 Play = Callable[["Broker"], Awaitable[None]]
 SESSION_MS = 6000
@@ -228,7 +229,7 @@ async def _partitions(consumer: AIOKafkaConsumer) -> int:
     return len(consumer.assignment())
 
 
-async def _until(ask: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = 30.0) -> None:
+async def _until(ask: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = PATIENCE) -> None:
     """Ask until the answer is the one that is wanted; virtual seconds pass in no time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while (found := await ask()) != wanted:

@@ -31,6 +31,7 @@ from streams.records.types import Anomaly, Reading
 from streams.records.versions import Document
 from tests.simulation.mongo import MongoTrouble, SimulatedMongo
 from tests.simulation.trace import Trace
+from tests.support.patience import PATIENCE
 
 MOMENT = 1_725_890_469.0
 VERSIONS = CATALOGUE.of(Anomaly).stored.versions
@@ -119,7 +120,7 @@ def breach(seconds: float = 0.0) -> Document:
     return anomaly_document(record)
 
 
-async def poll(condition: Callable[[], bool], seconds: float = 20) -> None:
+async def poll(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, f"not within {seconds} s"

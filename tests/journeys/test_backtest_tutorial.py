@@ -61,7 +61,6 @@ def terminal(tmp_path: Path, kafka: str, mongo: str, mongo_database: str) -> tup
 
 
 @pytest.mark.usefixtures("busy_machine")
-@pytest.mark.timeout(600)
 def test_the_commands_of_the_tutorial_work(terminal: tuple[Path, dict[str, str]], kafka: str) -> None:
     assert (NAB / "data").is_dir(), (
         f"the tutorial needs the Numenta Anomaly Benchmark at {NAB}: set WEIR_NAB_DIR"
@@ -70,7 +69,7 @@ def test_the_commands_of_the_tutorial_work(terminal: tuple[Path, dict[str, str]]
     try:
         done = subprocess.run(
             ["bash", "-euxo", "pipefail", "-c", commands()],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=540, check=False,
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=850, check=False,
         )  # fmt: skip
     finally:
         remove_topics(kafka)

@@ -43,7 +43,7 @@ def ask_mongo(town: Town, line: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.usefixtures("busy_machine")
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_the_tutorial_from_a_clone_to_an_anomaly_works_as_it_stands_there(town: Town) -> None:
     (queries,) = [content.splitlines() for language, content in blocks_of(PAGE) if language == "js"]
     with town.running(command_of(PAGE, ".venv/bin/weir up").text) as up:
@@ -55,7 +55,7 @@ def test_the_tutorial_from_a_clone_to_an_anomaly_works_as_it_stands_there(town: 
         for _ in range(3):
             town.run(publish)
         simulator = command_of(PAGE, ".venv/bin/weir simulator")
-        said = town.run(simulator.text, seconds=600)
+        said = town.run(simulator.text, seconds=1200)
         assert lines_like(simulator.output, said) == [], said
         assert simulator.output, "the page shows how it ends"
         assert "future_time" not in town.get("/api/overview"), "nothing of it is refused"

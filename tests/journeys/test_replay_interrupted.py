@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streams.records.types import Reading, encode
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 START = 1_760_000_000.0
@@ -64,7 +65,7 @@ def test_ctrl_c_ends_every_process_and_leaves_no_file(
     )  # fmt: skip
     try:
         wanted = 3 if "--processes" in arguments else 1
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while len(processes_of(process.pid)) < wanted or not is_busy(process.pid, folder, arguments):
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline, "it has not begun to work"
@@ -78,7 +79,7 @@ def test_ctrl_c_ends_every_process_and_leaves_no_file(
     assert process.returncode == 1, output
     assert "Aborted" in output
     assert "Traceback" not in output
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while left := processes_of(process.pid):
         assert time.monotonic() < deadline, f"processes {left} are still there"
         time.sleep(0.1)

@@ -14,8 +14,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridges.stack.child_process import Program, free_port
+from tests.support.patience import PATIENCE
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = PATIENCE
 
 
 def until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE_SECONDS) -> Any:

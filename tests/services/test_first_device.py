@@ -14,13 +14,14 @@ from streams.signals import DIALECTS, Fleet
 from tests.services.bridge_kit import records_when
 from tests.services.test_map_devices import StartBridge
 from tests.support.documented import command_of, commands_of
+from tests.support.patience import PATIENCE
 
 PAGE = "docs/tutorial/first-device.md"
 PUBLISHERS = [each.text for each in commands_of(PAGE) if each.text.startswith("weir simulator")]
 SEED = re.compile(r"--seed (\d+)")
 
 
-def run(command: str, mqtt: tuple[str, int], *, seconds: float = 60) -> str:
+def run(command: str, mqtt: tuple[str, int], *, seconds: float = PATIENCE) -> str:
     environment = {**os.environ, "WEIR_MQTT__HOST": mqtt[0], "WEIR_MQTT__PORT": str(mqtt[1])}
     done = subprocess.run(
         [sys.executable, "-m", "agents", *shlex.split(command)[1:]],

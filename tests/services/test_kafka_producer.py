@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from bridges.kafka.producer import KafkaProducer, Momentary, Outgoing
 from bridges.process.settings import BridgeSettings, KafkaSettings, Settings
 from tests.services.bridge_kit import records_when
+from tests.support.patience import PATIENCE
 
 Settle = Callable[[Outgoing, KafkaError | None], None]
 
@@ -26,7 +27,7 @@ class Log:
 
     def wait(self, producer: KafkaProducer, count: int) -> list[tuple[bytes, int | None]]:
         """Serve the producer until so many records are settled."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE
         while len(self.settled) < count:
             assert time.monotonic() < deadline, f"{len(self.settled)} of {count} settled; {producer.problem}"
             producer.serve(0.05)
@@ -69,7 +70,7 @@ def test_after_a_fatal_error_a_new_producer_stores_what_the_old_one_held(
 def test_a_topic_that_is_missing_is_waited_for(settings: Settings, kafka: str, unique_name: str) -> None:
     producer, log = KafkaProducer(settings, max_records=100), Log()
     producer.send(Outgoing(unique_name, b"k", b"v", now_ms(), None, log))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not producer.problem:
         assert time.monotonic() < deadline
         producer.serve(0.05)

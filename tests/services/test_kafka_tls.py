@@ -198,7 +198,6 @@ def taken(worker: WorkerProcess) -> int:
     return sum(each["readings"]["readings"] for each in worker.ledger().get("workers", ()))
 
 
-@pytest.mark.timeout(240)
 def test_readings_go_through_bridge_and_worker_and_are_replayed(
     start_bridge: StartBridge,
     publisher: Publisher,

@@ -226,7 +226,6 @@ def test_a_mail_is_sent_and_a_recipient_that_is_refused_for_now_gets_it_later(
     assert f"Message-ID: <{alarm().id}-1@weir>" in text
 
 
-@pytest.mark.timeout(240)
 def test_a_notifier_that_is_killed_again_and_again_tells_each_alarm_and_none_that_is_not_in_the_log(
     kafka: str, topic_prefix: str, hook: WebReceiver, tmp_path: Path
 ) -> None:

@@ -25,9 +25,10 @@ from bridges.simulator.simulator import Simulation, StateFile, read_state
 from bridges.stack.mqtt_server import MqttServer
 from streams.errors import ConfigurationError
 from streams.signals import merged
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = PATIENCE
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:

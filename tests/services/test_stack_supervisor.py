@@ -20,6 +20,7 @@ from bridges.stack.probes import why_process_not_ready
 from bridges.stack.run import locked
 from bridges.stack.supervisor import State, Supervisor, Watched
 from streams.errors import ConfigurationError
+from tests.support.patience import PATIENCE
 
 SERVES_HEALTH = """
 import http.server, sys
@@ -34,7 +35,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("deaf", flush=True)
 time.sleep(600)
 """
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = PATIENCE
 
 
 def service(name: str, directory: Path) -> Part:

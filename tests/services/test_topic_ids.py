@@ -8,6 +8,7 @@ from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bridges.kafka.topic_ids import describe_topics
+from tests.support.patience import PATIENCE
 
 
 async def described(kafka: str, *topics: str):
@@ -36,7 +37,7 @@ async def test_a_topic_made_anew_has_another_id_and_the_id_is_that_of_kafkas_own
 
 
 def until_gone(admin: AdminClient, topic: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while topic in admin.list_topics(timeout=10).topics:
         assert time.monotonic() < deadline
         time.sleep(0.1)

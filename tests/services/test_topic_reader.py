@@ -11,13 +11,14 @@ from bridges.kafka.topic_reader import TopicReader
 from bridges.process.settings import KafkaSettings, Settings
 from bridges.stack.kafka_server import KafkaServer
 from streams.records.topics import AGGREGATES, READINGS
+from tests.support.patience import PATIENCE
 
 
 def settings_for(brokers: str, namespace: str) -> Settings:
     return Settings(kafka=KafkaSettings(brokers=brokers, namespace=namespace, partitions=2))
 
 
-def read_all(reader: TopicReader, seconds: float = 20.0) -> list[tuple[str, int, int, bytes]]:
+def read_all(reader: TopicReader, seconds: float = PATIENCE) -> list[tuple[str, int, int, bytes]]:
     found: list[tuple[str, int, int, bytes]] = []
     deadline = time.monotonic() + seconds
 

@@ -22,6 +22,7 @@ from bridges.process.settings import KafkaSettings, Settings
 from streams.records.identity import reading_id
 from streams.records.topics import READINGS
 from streams.records.types import Reading, encode
+from tests.support.patience import PATIENCE
 from tests.support.stored import rest_after
 from tests.support.worker_process import WorkerProcess
 
@@ -113,7 +114,7 @@ class Place:
         """Return the ends of the workers' logs."""
         return "\n".join(f"--- {worker.name}\n{worker.tail()}" for worker in self.workers)
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds
         while True:

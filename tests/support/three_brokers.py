@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from bridges.stack.child_process import LOOPBACK, free_port
 from bridges.stack.kafka_server import KafkaServer
+from tests.support.patience import PATIENCE
 
 COUNT = 3
 REPLICATED: dict[str, object] = {
@@ -106,7 +107,7 @@ class Cluster:
         for broker in self.brokers:
             broker.kill()
 
-    async def until_in_sync(self, seconds: float = 120) -> None:
+    async def until_in_sync(self, seconds: float = PATIENCE) -> None:
         """Wait until every partition of every topic is in sync on all three."""
         admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
         deadline = time.monotonic() + seconds

@@ -31,6 +31,7 @@ from streams.records.versions import Document
 from streams.signals import Key, Message, MessageKind
 from streams.windows.aggregation import AggregationOutcome, aggregate
 from tests.services.bridge_kit import BridgeProcess
+from tests.support.patience import PATIENCE
 from tests.support.readings_log import EPOCH
 from tests.support.stored import by_id, documents_of, prepare_database, rest_after
 from tests.support.worker_process import WorkerProcess
@@ -243,7 +244,7 @@ class System:
         for worker in self.workers:
             worker.start()
 
-    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Wait until something holds, starting again what ends meanwhile, as a supervisor does."""
         deadline = time.monotonic() + seconds
         while True:

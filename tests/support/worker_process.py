@@ -18,6 +18,7 @@ from bridges.kafka.options import aiokafka_options
 from bridges.process.settings import Settings
 from bridges.stack.child_process import free_port
 from streams.records.topics import READINGS
+from tests.support.patience import PATIENCE
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:
@@ -98,7 +99,7 @@ class WorkerProcess:
         if self._process is not None:
             self._process.wait(10)
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 90) -> int:
         """Ask it to stop, and wait; returns its exit code."""
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
@@ -136,7 +137,7 @@ class AnalysisProcess(WorkerProcess):
     worker_section = web_section = "ANALYSIS"
 
 
-async def until_ready(workers: Sequence[WorkerProcess], seconds: float = 90) -> None:
+async def until_ready(workers: Sequence[WorkerProcess], seconds: float = PATIENCE) -> None:
     """Wait until each worker says at its health address that it is ready, all at the same time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -166,7 +167,11 @@ async def consume(settings: Settings, worker: WorkerProcess) -> None:
 
 
 async def until_consumed(
-    settings: Settings, workers: Sequence[WorkerProcess], seconds: float = 90, *, topic: str = READINGS.name
+    settings: Settings,
+    workers: Sequence[WorkerProcess],
+    seconds: float = PATIENCE,
+    *,
+    topic: str = READINGS.name,
 ) -> None:
     """Wait until the workers' group has committed every record of a topic; they are restarted if they end."""
     partitions = [

@@ -21,6 +21,7 @@ from bridges.process.settings import Settings, load
 from streams.records.topics import ACTIONS, LABELS
 from streams.records.types import Label, Reading, Tick, encode
 from tests.support.documented import command_of, commands_of
+from tests.support.patience import PATIENCE
 from tests.support.receivers import WebReceiver, web_receiver
 from tests.support.recorded_day import Sent, send
 from tests.support.topic_records import records_of, values_on
@@ -79,7 +80,9 @@ class Plant:
         return found
 
 
-async def until(told: Callable[[], object], found: Callable[[], str] = str, seconds: float = 60.0) -> None:
+async def until(
+    told: Callable[[], object], found: Callable[[], str] = str, seconds: float = PATIENCE
+) -> None:
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(told):
         assert time.monotonic() < deadline, found()
@@ -105,7 +108,6 @@ def variables_of(kafka: str, namespace: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(300)
 async def test_an_alarm_is_seen_answered_and_over(
     kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,7 +255,6 @@ def test_each_target_is_tried_out_and_one_that_does_not_answer_is_named(
         assert CliRunner().invoke(main, ["alarms", "test-notify", "nobody"]).exit_code == 2
 
 
-@pytest.mark.timeout(300)
 async def test_the_page_on_being_told_is_followed_word_for_word(
     kafka: str, topic_prefix: str, tmp_path: Path
 ) -> None:

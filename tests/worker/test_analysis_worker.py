@@ -40,6 +40,7 @@ from streams.records.types import (
     encode,
 )
 from streams.signals import Fleet, MessageKind, parse_faults
+from tests.support.patience import PATIENCE
 from tests.support.readings_log import read, write
 from tests.support.worker_process import AnalysisProcess, until_consumed
 
@@ -116,7 +117,7 @@ def fetch(url: str) -> Any:
     return json.loads(body) if "json" in response.headers["Content-Type"] else body
 
 
-async def ask(process: AnalysisProcess, path: str, seconds: float = 60) -> Any:
+async def ask(process: AnalysisProcess, path: str, seconds: float = PATIENCE) -> Any:
     """Ask until it answers."""
     deadline = time.monotonic() + seconds
     while True:
@@ -128,7 +129,6 @@ async def ask(process: AnalysisProcess, path: str, seconds: float = 60) -> Any:
             await asyncio.sleep(0.2)
 
 
-@pytest.mark.timeout(400)
 async def test_insights_after_kills_are_those_of_an_undisturbed_run_and_the_pages_show_them(
     kafka: str, unique_name: str, tmp_path: Path
 ) -> None:
@@ -226,7 +226,7 @@ def thirds(records: list[tuple[bytes | None, bytes]]) -> list[list[tuple[bytes |
     return [records[:third], records[third : 2 * third], records[2 * third :]]
 
 
-async def all_series(process: AnalysisProcess, seconds: float = 60) -> list[str]:
+async def all_series(process: AnalysisProcess, seconds: float = PATIENCE) -> list[str]:
     """Ask one worker for the ids of all series, until it knows of every worker's."""
     deadline = time.monotonic() + seconds
     while True:
@@ -259,7 +259,7 @@ async def pages_tell(process: AnalysisProcess, sensor_id: str) -> None:
     assert len(following["rows"]) + 5 == 12 and following["next"] is None
     assert (await ask(process, "/api/overview"))["series"] == 12
     found = await ask(process, f"/api/series/{sensor_id}")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while found["label"] != "Boiler 1, hall 7":
         assert time.monotonic() < deadline, "the name is not shown"
         await asyncio.sleep(0.5)
@@ -271,7 +271,7 @@ async def pages_tell(process: AnalysisProcess, sensor_id: str) -> None:
     assert len(series["history"]["means"]) >= 24 * DAYS - 2
     assert [forecast["hours"] for forecast in series["forecasts"]] == [1, 6, 24]
     assert len(series["path"]) == 24
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not (series["anomalies"] and series["labels"]) and time.monotonic() < deadline:
         series = (await ask(process, f"/api/series/{sensor_id}/temperature"))["series"]["temperature"]
     assert [mark["what"] for mark in series["anomalies"]] == ["raised above"]

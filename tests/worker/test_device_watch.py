@@ -21,6 +21,7 @@ from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, Settings
 from streams.records.identity import reading_id
 from streams.records.types import Anomaly, Device, Presence, Reading, Tick, encode
+from tests.support.patience import PATIENCE
 from tests.support.worker_process import WorkerProcess
 
 
@@ -98,7 +99,7 @@ class Plant:
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until something holds."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 if condition():

@@ -118,7 +118,7 @@ def test_a_hostile_log_stops_nobody_and_every_page_answers(place: Place) -> None
     assert place.settings.topic("readings") in large["detail"] and "offset" in large["detail"]
     for process, pages in ((worker, PAGES), (analysis, ANALYSIS_PAGES)):
         for page in pages:
-            place.until(lambda at=(process, page): place.get(*at)[0] == 200, page, seconds=30)  # type: ignore[misc]
+            place.until(lambda at=(process, page): place.get(*at)[0] == 200, page)  # type: ignore[misc]
         assert process.running
     for page in ("/api/overview", "/api/sensors/wild", "/table/windows/wild/"):
         with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{page}", timeout=10) as answer:

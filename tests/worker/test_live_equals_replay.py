@@ -42,6 +42,7 @@ from streams.records.topics import (
 from streams.records.types import Aggregate, Anomaly, decode_as, encode
 from streams.rules.rule_changes import change_to
 from tests.simulation.notified import INCIDENTS, device_of, incidents_by_hand
+from tests.support.patience import PATIENCE
 from tests.support.recorded_day import EPOCH, recorded_day, send
 from tests.support.topic_records import records_of
 from tests.support.worker_process import WorkerProcess, until_consumed
@@ -146,7 +147,6 @@ async def live_system(kafka: str, namespace: str, folder: Path) -> tuple[Setting
     return settings, variables
 
 
-@pytest.mark.timeout(300)
 async def test_live_equals_replay_through_disorder_silence_and_crashes(
     kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +209,6 @@ async def test_live_equals_replay_through_disorder_silence_and_crashes(
     assert "sensor-001/temperature: unexpected" in told.output, told.output
 
 
-@pytest.mark.timeout(300)
 async def test_where_retention_has_deleted_the_beginning_only_windows_beyond_its_reach_are_compared(
     kafka: str, topic_prefix: str, tmp_path: Path
 ) -> None:
@@ -318,7 +317,7 @@ def plan_work(settings: Settings) -> None:
     for partition in range(settings.kafka.partitions):
         producer.produce(settings.topic(ACTIONS.name), encode(work), b"", partition)
     assert producer.flush(30) == 0
-    topic, deadline = settings.topic(ALARM_INPUTS.name), time.monotonic() + 90
+    topic, deadline = settings.topic(ALARM_INPUTS.name), time.monotonic() + PATIENCE
     with Log(settings) as log:
         while not all(log.ends(topic, partition)[1] for partition in range(settings.kafka.partitions)):
             assert time.monotonic() < deadline, "the worker has not taken the actions"

@@ -20,13 +20,13 @@ from bridges.kafka.kafka_admin import KafkaAdmin
 from bridges.process.settings import Settings
 from bridges.sources.kafka_source import Log
 from streams.records.topics import READINGS
+from tests.support.patience import PATIENCE
 from tests.support.readings_log import write
 from tests.support.worker_process import WorkerProcess
 from tests.worker.test_other_logs import SENSORS, make_anew, minutes
 
 A_MINUTE = 6 * SENSORS
 
-pytestmark = pytest.mark.timeout(240)
 
 Database = pymongo.database.Database[dict[str, Any]]
 
@@ -63,7 +63,7 @@ def worker(variables: dict[str, str], tmp_path: Path) -> Iterator[WorkerProcess]
 async def until_stored(worker: WorkerProcess, database: Database, readings: int) -> None:
     """Run the worker until MongoDB has so many readings."""
     worker.start()
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE
     while (found := database["sensors"].estimated_document_count()) < readings:
         assert time.monotonic() < deadline, f"{found} of {readings} readings\n{worker.tail()}"
         await asyncio.sleep(0.1)

@@ -26,13 +26,12 @@ from bridges.process.settings import Settings, load
 from bridges.sources.kafka_source import Log
 from streams.records.topics import READINGS
 from streams.records.types import Aggregate, Reading, Tick, decode_as, encode
+from tests.support.patience import PATIENCE
 from tests.support.readings_log import EPOCH, read, undisturbed, write
 from tests.support.worker_process import WorkerProcess, consume, until_consumed, until_ready
 
 SENSORS = 10
 Records = list[tuple[bytes | None, bytes]]
-
-pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def make_anew(settings: Settings, topic: str) -> None:
     """Delete a topic, and make it again."""
     admin = AdminClient({"bootstrap.servers": settings.kafka.brokers})
     admin.delete_topics([topic])[topic].result(20)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while topic in admin.list_topics(timeout=10).topics:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -283,7 +282,7 @@ async def test_of_two_workers_with_other_settings_one_is_refused_at_the_first_st
 
 def _ended(workers: list[WorkerProcess]) -> WorkerProcess:
     """Wait until one of them has ended."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         for worker in workers:
             if not worker.running:
@@ -347,7 +346,7 @@ def unbalanced(worker: WorkerProcess) -> list[str]:
     return [each for each, law in worker.ledger().get("accounts", {}).items() if not law["balanced"]]
 
 
-async def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+async def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(holds):

@@ -74,7 +74,6 @@ def records(settings: Settings, name: str) -> int:
         )
 
 
-@pytest.mark.timeout(400)
 def test_a_rehearsal_runs_beside_the_live_system_and_is_removed_without_a_trace(
     live, mongo: str, mongo_database: str, tmp_path: Path
 ) -> None:
@@ -108,7 +107,6 @@ def test_a_rehearsal_runs_beside_the_live_system_and_is_removed_without_a_trace(
     assert weir("rehearsal", "drop", "b").exit_code == 1
 
 
-@pytest.mark.timeout(400)
 def test_a_reset_rebuilds_and_a_backfill_fills_what_is_missing(
     live, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

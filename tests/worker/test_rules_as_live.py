@@ -90,7 +90,6 @@ def day() -> Iterator[Sent]:
         yield Sent(None, encode(Tick(now, steady=60 * minute)), round(now * 1000))
 
 
-@pytest.mark.timeout(300)
 async def test_rules_over_the_log_raise_what_a_worker_with_them_raises(
     kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,6 @@ def own_place(kafka: str, tmp_path: Path) -> Iterator[tuple[Place, MongoServer]]
         server.stop()
 
 
-@pytest.mark.timeout(240)
 def test_an_outage_of_mongodb_loses_nothing_and_stops_no_rebalance(
     own_place: tuple[Place, MongoServer],
 ) -> None:
@@ -65,7 +64,6 @@ def test_an_outage_of_mongodb_loses_nothing_and_stops_no_rebalance(
         assert worker.stop() == 0
 
 
-@pytest.mark.timeout(240)
 def test_two_workers_answer_for_each_other_and_one_that_is_killed_is_named(
     kafka: str, mongo: str, tmp_path: Path
 ) -> None:
@@ -108,7 +106,6 @@ def test_two_workers_answer_for_each_other_and_one_that_is_killed_is_named(
         place.close()
 
 
-@pytest.mark.timeout(300)
 def test_what_a_sink_gives_back_in_a_rebalance_is_not_passed_over(
     own_place: tuple[Place, MongoServer],
 ) -> None:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
 from bridges.stack.mongo_server import MongoServer
 from streams.records.topics import AGGREGATES, ANOMALIES, LATE_READINGS, READINGS
+from tests.support.patience import PATIENCE
 from tests.support.readings_log import bad_day, read, undisturbed, write
 from tests.support.stored import StoredDocuments, documents_of, prepare_database
 from tests.support.three_brokers import COUNT, Cluster
@@ -77,7 +78,7 @@ class Load:
             self.written += CHUNK
             await asyncio.sleep(0.1)
 
-    async def goes_on(self, seconds: float = 60) -> None:
+    async def goes_on(self, seconds: float = PATIENCE) -> None:
         """Wait until more has been written."""
         before, deadline = self.written, time.monotonic() + seconds
         while self.written < before + 2 * CHUNK:
@@ -192,7 +193,7 @@ async def differing(settings: Settings, worker: WorkerProcess) -> list[str]:
     lines = await log.differences(settings, after, RESULTS) + await log.state_differences(settings, after)
     wanted = dict(documents_of(topic, log.all(topic)) for topic in (READINGS.name, *RESULTS))
     stored = StoredDocuments(settings)
-    await stored.until(wanted, worker.start, seconds=120)
+    await stored.until(wanted, worker.start, seconds=PATIENCE)
     lines += await stored.differences(wanted, after)
     await stored.end()
     assert sum(len(part) for part in (await read(settings, ANOMALIES.name)).values()) > 0

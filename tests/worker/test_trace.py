@@ -17,6 +17,7 @@ from bridges.stack.child_process import free_port
 from streams.records.identity import reading_id
 from streams.records.topics import DEAD_LETTERS, READINGS
 from streams.records.types import DeadLetter, Reading, Tick, encode
+from tests.support.patience import PATIENCE
 from tests.support.recorded_day import Sent, send
 from tests.support.worker_process import WorkerProcess, until_consumed
 
@@ -94,7 +95,7 @@ async def test_every_reading_is_found_where_it_stands(
 
 def until_stored() -> None:
     """Wait until MongoDB has what the worker has made: sinks follow it."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     for seconds, collection in (
         (0, "sensors"),
         (10, "aggregates"),

@@ -55,7 +55,6 @@ async def rows_written(settings: Settings, table: str) -> int:
     return sum(not (key or b"").startswith(b"\0") for part in parts for key, _ in part)
 
 
-@pytest.mark.timeout(400)
 async def test_a_change_of_windows_is_refused_in_one_sentence_and_rebuilt_without_the_models(
     settings: Settings, variables: dict[str, str], tmp_path: Path
 ) -> None:
@@ -145,7 +144,6 @@ async def reset(table: str, variables: dict[str, str], tree: Path | None) -> str
     return done.stdout
 
 
-@pytest.mark.timeout(400)
 async def test_back_at_an_earlier_release_only_the_table_that_changed_is_refused_and_made_anew_and_forth_again(
     settings: Settings, variables: dict[str, str], tmp_path: Path, earlier: Path
 ) -> None:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
 from streams.records.topics import AGGREGATES, ANOMALIES, DEAD_LETTERS, LATE_READINGS, READINGS
+from tests.support.patience import PATIENCE
 from tests.support.readings_log import RESULT_TOPICS, bad_day, read, undisturbed, write
 from tests.support.stored import StoredDocuments, documents_of, prepare_database
 from tests.support.worker_process import WorkerProcess, until_consumed, until_ready
@@ -70,7 +71,7 @@ async def test_a_worker_that_wakes_up_without_its_partitions_stops(
     assert not await (await undisturbed(settings)).differences(settings, "waking up")
 
 
-async def _until_taken(worker: WorkerProcess, seconds: float = 60) -> None:
+async def _until_taken(worker: WorkerProcess, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while (pending := (await asyncio.to_thread(worker.ledger)).get("pending")) is None or pending["worker"]:
         assert time.monotonic() < deadline, f"{pending} not taken:\n{worker.tail()}"
@@ -124,7 +125,7 @@ async def _differences(settings: Settings, workers: list[WorkerProcess], after: 
         lines.append(f"dead letters after {after}: {len(letters)} of {len(log.all(DEAD_LETTERS.name))}")
     wanted = dict(documents_of(topic, log.all(topic)) for topic in (READINGS.name, *RESULT_TOPICS))
     stored = StoredDocuments(settings)
-    await stored.until(wanted, lambda: _start(workers), seconds=60)
+    await stored.until(wanted, lambda: _start(workers), seconds=PATIENCE)
     for worker in workers:
         if worker.running:
             await asyncio.to_thread(worker.stop)

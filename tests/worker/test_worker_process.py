@@ -14,6 +14,7 @@ import pytest
 from agents.lane.faust.lane_worker import STOP_SECONDS
 from bridges.stack.child_process import free_port
 from bridges.stack.kafka_server import KafkaServer
+from tests.support.patience import PATIENCE
 from tests.support.worker_process import WorkerProcess, environment, until_ready
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +99,7 @@ async def test_workers_that_faust_starts_on_ports_of_their_own_share_the_partiti
             worker.start()
             await until_ready([worker])
         await until_ready(workers)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while len(found := workers[0].ledger().get("workers", [])) < 2:
             assert time.monotonic() < deadline, f"one worker knows of {found}\n{workers[1].tail()}"
         assert [worker.stop() for worker in workers] == [0, 0]
@@ -120,7 +121,7 @@ async def test_a_worker_ends_when_told_to_although_kafka_and_mongodb_are_gone(
     worker = WorkerProcess(settings, tmp_path, "one")
     try:
         worker.start()
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE
         while not worker.ledger():
             assert time.monotonic() < deadline, worker.tail()
         kafka.kill()
@@ -194,7 +195,7 @@ def test_a_worker_that_is_not_ready_yet_ends_cleanly_when_told_to(
     worker = WorkerProcess(settings, tmp_path, "one")
     try:
         worker.start()
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + PATIENCE
         while "Starting..." not in worker.log.read_text(errors="replace"):
             assert worker.running, worker.tail()
             assert time.monotonic() < deadline, worker.tail()
