@@ -23,7 +23,7 @@ from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.log_rules import PartitionRules, rules_of
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.identity import event_ms
-from streams.records.rule_parts import MOST_COUNTED
+from streams.records.rule_parts import MOST_COUNTED, USUAL_HOURS
 from streams.records.types import Reading
 from streams.rules.rule_changes import in_section, rule_of_series
 from streams.rules.rule_set import OTHERS
@@ -41,21 +41,11 @@ _LARGEST: Final = 1e30
 _MINUTES: Final = 7 * 1440
 
 
+_VALUES: Final = ("low", "high", "forecast_above", "forecast_below")
 _FIELDS: Final = {
-    "count",
-    "within_minutes",
-    "when",
-    "sensor",
-    "quantity",
-    "low",
-    "high",
-    "deadband",
-    "minutes",
-    "severity",
-    "by",
-    "why",
-    "follows",
-}
+    *_VALUES, "sensor", "quantity", "deadband", "minutes", "count", "within_minutes", "when", "forecast_hours",
+    "severity", "by", "why", "follows",
+}  # fmt: skip
 
 
 class Overtaken(BadRequest):
@@ -244,19 +234,24 @@ def _asked_limits(query: Mapping[str, str]) -> Json:
     """Read the limits that are to be tried, as a section ``detection``."""
     found: Json = {
         name: read_number(query, name, 0.0, least=-_LARGEST, greatest=_LARGEST)
-        for name in ("low", "high")
+        for name in _VALUES
         if query.get(name)
     }
     if not found:
-        raise BadRequest("low or high must be given: /api/rules/try?sensor=ID&quantity=NAME&high=120")
+        raise BadRequest(
+            "low or high must be given, or forecast_above or forecast_below: "
+            "/api/rules/try?sensor=ID&quantity=NAME&high=120"
+        )
     found["deadband"] = read_number(query, "deadband", 0.0, least=0.0, greatest=_LARGEST)
     found["delay_seconds"] = 60 * read_number(query, "minutes", 0.0, least=0.0, greatest=_MINUTES)
     return found | _asked_beside(query)
 
 
 def _asked_beside(query: Mapping[str, str]) -> Json:
-    """Read how often and while what; what is given empty is taken away, what is not given stays."""
-    found: Json = {}
+    """Read how often, while what and how far ahead; what is given empty is taken away, what is not given stays."""
+    found: Json = {name: None for name in ("forecast_above", "forecast_below") if query.get(name) == ""}
+    if query.get("forecast_hours"):
+        found["forecast_hours"] = read_number(query, "forecast_hours", USUAL_HOURS, least=1.0, greatest=72.0)
     if "count" in query:
         count = read_number(query, "count", 0.0, least=0.0, greatest=MOST_COUNTED)
         within = read_number(query, "within_minutes", 10.0, least=0.0, greatest=_MINUTES)

@@ -45,6 +45,15 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
         "`yes`: only those of which people say something else than is announced",
         {"type": "string", "enum": ["no", "yes"]},
     ),
+    "forecast_above": (
+        "where the series must not be expected over; empty: none; not given: as in force",
+        _NUMBER,
+    ),
+    "forecast_below": (
+        "where the series must not be expected under; empty: none; not given: as in force",
+        _NUMBER,
+    ),
+    "forecast_hours": ("within how long it is expected there", {**_NUMBER, "minimum": 1, "maximum": 72}),
     "from": ("beginning of the range: ISO 8601 (UTC) or seconds since the Unix epoch", _TIME),
     "group": ("a group of the registry", _TEXT),
     "high": ("upper limit", _NUMBER),

@@ -87,3 +87,35 @@ def test_how_often_and_while_what_are_tried_on_each_reading_and_applied(plant: P
     again.wait_for_selector("#applied:has-text('In force from now on')")
     again.wait_for_selector("#in-force:has-text('while temperature > 0'):not(:has-text('times'))")
     assert opened.flaws() == []
+
+
+def test_where_a_series_is_expected_to_go_is_tried_on_each_reading_of_the_month_and_applied(
+    plant: Plant, new_page
+) -> None:
+    address = f"http://127.0.0.1:{plant.worker.port}/?sensor=boiler-1&quantity=temperature&range=1mo"
+    opened = new_page(address)
+    page = opened.page
+    page.wait_for_selector("[data-of=forecast_above]:enabled")
+    page.select_option("#limit [name=days]", "30")
+    for name in ("low", "high", "count", "when"):
+        page.fill(f"#limit [name={name}]", "")
+    # Each noon it comes near 76; two days and more it learns first, and a hot day makes it unsure for some.
+    page.fill("#limit [name=forecast_hours]", "5")
+    page.fill("#limit [name=forecast_above]", "73")
+    page.wait_for_selector("#tried:has-text('From each reading: each of')")
+    page.wait_for_selector("#tried b:has-text(' alarms')")
+    assert len(HOT_DAYS) < int(page.text_content("#tried b").split()[4]) < 30
+    apply(page, "Ada", "before it is too warm")
+    page.wait_for_selector("#applied:has-text('In force from now on')")
+    page.wait_for_selector("#in-force:has-text('expected over 73, within seconds ahead 18')")
+    # What is taken out of the form is taken away.
+    again = new_page(address).page
+    above = again.locator("#limit [name=forecast_above]")
+    until(lambda: above.input_value() == "73", "the form has the rule in force")
+    again.fill("#limit [name=high]", "99")
+    again.fill("#limit [name=forecast_above]", "")
+    again.wait_for_selector("#tried:has-text('It would have raised')")
+    apply(again, "Bob", "it was never too warm")
+    again.wait_for_selector("#applied:has-text('In force from now on')")
+    again.wait_for_selector("#in-force:has-text('high 99'):not(:has-text('expected'))")
+    assert opened.flaws() == []

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.patience import PATIENCE
+
 SERIOUS = ("serious", "critical")
 # What a browser says of its own when a server does not answer; pages have to say it to people.
 _UNREACHABLE, _REFUSED = "net::ERR_CONNECTION", "the server responded with a status of 4"
@@ -41,7 +43,7 @@ class WatchedPage:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(1000 * PATIENCE)
         opened = cls(context, context.new_page(), refused)
         opened.page.on("console", opened._said)
         opened.page.on("pageerror", lambda error: opened.complaints.append(f"not caught: {error}"))

@@ -20,7 +20,7 @@ function slideOver(points) {
     placeSlider(slider);
   }
 }
-function placeSlider(slider) { const number = numberOf(slider).value; slider.value = number === "" ? (slider.dataset.of === "low" ? slider.min : slider.max) : number; }
+function placeSlider(slider) { const number = numberOf(slider).value; slider.value = number === "" ? (["low", "forecast_below"].includes(slider.dataset.of) ? slider.min : slider.max) : number; }
 function showInForce({ sensor, quantity }, limits) {
   const of = `${sensor}\n${quantity}`;
   at("trial-series").textContent = `on ${sensor} · ${quantity}`;
@@ -28,14 +28,14 @@ function showInForce({ sensor, quantity }, limits) {
   if (trialOf === of) return; else trialOf = of;
   at("apply").elements.severity.value = limits?.severity || "warning"; at("apply").elements.by.value = kept.read("weir.by");
   if (typed) return;  // what somebody wants is not overwritten by what is in force
-  const { low, high, deadband, minutes, count, within_minutes, when } = at("limit").elements;
+  const { low, high, deadband, minutes, count, within_minutes, when, forecast_above, forecast_below, forecast_hours } = at("limit").elements;
   when.value = limits?.when || "";
-  for (const [field, value] of [[low, limits?.low], [high, limits?.high], [deadband, limits?.deadband], [minutes, limits?.delay_seconds / 60], [count, limits?.count], [within_minutes, limits?.within / 60]]) field.value = value || value === 0 ? value : "";
+  for (const [field, value] of [[low, limits?.low], [high, limits?.high], [deadband, limits?.deadband], [minutes, limits?.delay_seconds / 60], [count, limits?.count], [within_minutes, limits?.within / 60], [forecast_above, limits?.ahead_above], [forecast_below, limits?.ahead_below], [forecast_hours, limits?.ahead / 3600]]) field.value = value || value === 0 ? value : "";
   sliders.forEach(placeSlider);
 }
 async function tryLimit() {
   const asked = new FormData(at("limit")), mine = ++trialNumber, { sensor, quantity } = chosen;
-  if (!asked.get("low") && !asked.get("high")) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit.")); return; }
+  if (!["low", "high", "forecast_above", "forecast_below"].some(name => asked.get(name))) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit, of values or of what is expected.")); return; }
   const query = new URLSearchParams({ sensor, quantity, points: 300, from: (Date.now() / 1000 - asked.get("days") * 86400).toFixed(3) });
   for (const name of ["low", "high", "deadband", "minutes"]) if (asked.get(name)) query.set(name, asked.get(name));
   for (const [name, value] of askedBeside(asked)) query.set(name, value);
@@ -44,14 +44,14 @@ async function tryLimit() {
   if (mine !== trialNumber) return;
   fill(at("tried"), shown); at("apply").hidden = !works;
 }
-// How often and while what: given empty they are taken away, so they are always said.
+// How often, while what and where to: given empty they are taken away, so they are always said.
 function askedBeside(form) {
-  return [["count", form.get("count")], ["when", form.get("when")], ...(form.get("count") ? [["within_minutes", form.get("within_minutes") || 10]] : [])];
+  return [["count", form.get("count")], ["when", form.get("when")], ["forecast_above", form.get("forecast_above")], ["forecast_below", form.get("forecast_below")], ["forecast_hours", form.get("forecast_hours") || 6], ...(form.get("count") ? [["within_minutes", form.get("within_minutes") || 10]] : [])];
 }
 function trialShown(t) {
-  const { low, high } = t.limits, told = load => `${whole(load.alarms)} alarm${load.alarms === 1 ? "" : "s"}, ${span(60 * load.minutes_in_alarm)} in alarm`;
+  const { low, high, ahead_above, ahead_below } = t.limits, told = load => `${whole(load.alarms)} alarm${load.alarms === 1 ? "" : "s"}, ${span(60 * load.minutes_in_alarm)} in alarm`;
   return [make("p", {}, make("b", {}, `It would have raised ${told(t)}`), `, the longest ${span(60 * t.longest_minutes)}; in force now: ${told(t.in_force)}.`),
-    chart(t.points.map(p => [p[0], p[2]]), [], t.anomalies, t.points.map(p => [p[0], p[4], p[5]]), [low, high].filter(each => each !== undefined)),
+    chart(t.points.map(p => [p[0], p[2]]), [], t.anomalies, t.points.map(p => [p[0], p[4], p[5]]), [low, high, ahead_below, ahead_above].filter(each => each !== undefined)),
     make("p", { class: "quiet" }, `${t.readings === null ? "Approximate" : "From each reading"}: ${t.why_not_exact.join("; ")}. Exact, in the order of arrival: weir rules check.`)];
 }
 
