@@ -1,8 +1,8 @@
 """All tests, in three processes at once: ``make test``. Some compute, some wait for servers; a machine does both.
 
     computing   unit tests, doctests, workers in virtual time
-    services    the edges against real servers, contracts, journeys, pages in a browser
-    workers     worker processes through crashes, rebalances and upgrades
+    services    the edges against real servers, contracts, journeys
+    workers     worker processes through crashes, rebalances and upgrades, and their pages in a browser
 
 Each process starts servers of its own. What a group says comes line by line, behind its name; the exit code is 1 if
 one of them fails. With --coverage, as `make coverage` runs it, lines and branches are counted over all three, and held
@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "computing": ("tests/unit", "tests/simulation", "streams", "bridges"),
-        "services": ("tests/services", "tests/contracts", "tests/journeys", "tests/browser"),
-        "workers": ("tests/worker",),
+        "services": ("tests/services", "tests/contracts", "tests/journeys"),
+        "workers": ("tests/worker", "tests/browser"),
     }
 )
 NOT_TESTS = frozenset({"benchmarks", "cases", "containers", "rows", "support"})
