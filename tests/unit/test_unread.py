@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.views.ledger import bridge_part
 from bridges.maps.map_files import built_in
 from bridges.maps.unread_topics import UnreadPage, unread_as_json
-from streams.payloads.accepted import Limits
+from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.model import parse_map
 from streams.payloads.unread import MOST_BYTES, MOST_EXAMPLES, MOST_KINDS, UnreadTopics
@@ -39,6 +39,18 @@ def test_what_nothing_reads_is_noted_whether_it_is_a_dead_letter_or_passed_over(
     quiet = MapsInForce(unmatched="ignore")
     assert quiet.decode(b"plant/7/oven/telemetry", b'{"t": 1}', NOW) == []
     assert (quiet.unread.messages, quiet.unread.snapshot()[0].dead_letters) == (1, 0)
+
+
+def test_readings_of_the_own_form_behind_other_levels_say_which_setting_reads_them() -> None:
+    maps = MapsInForce([], built_in())
+    for topic in (b"site1/sensors/a1/t", b"plant/7/sensors/reading", b"site1/labels/a1/t"):
+        (refused,) = maps.decode(topic, b'{"t": 1}', NOW)
+        assert isinstance(refused, Refusal)
+        assert refused.reason == "unknown_topic"
+        assert "set WEIR_MQTT__PREFIX to identity" in refused.detail
+    (other,) = maps.decode(b"site1/meters/a1/t", b'{"t": 1}', NOW)
+    assert isinstance(other, Refusal)
+    assert other.detail == "no map reads such a message on the topic 'site1/meters/a1/t'"
 
 
 def test_each_kind_is_told_with_an_example_and_a_map_that_reads_it() -> None:
