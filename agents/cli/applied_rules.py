@@ -24,7 +24,7 @@ Examples:
   weir rules list                                      what is in force, who set it, when and why
   weir rules history                                   all changes, the newest first
   weir rules history 66deffa5 --json                   one of them: an anomaly names it as its rule
-  weir rules renew --why "new sensors in hall 7"         rules by place, machine, group or kind, as they are now
+  weir rules renew --why "new sensors in hall 7"       of rules by place, machine, group or kind the sensors of now
   weir rules withdraw --why "settings have them now"
 """
 _WHY = click.option("--why", required=True, help="The reason; it is kept with the rules, for ever.")
@@ -81,12 +81,20 @@ def renew(why: str, by: str, as_json: bool) -> None:
     from streams.rules.rule_devices import renewed
 
     settings = load_settings()
-    rules = renewed(rules_now(_history(settings)), list(devices_on_kafka(settings).values()))
-    _change(settings, rules, by=by, why=why, as_json=as_json)
+    history = _history(settings)
+    rules = renewed(rules_now(history), list(devices_on_kafka(settings).values()))
+    follows = history[-1].change.fingerprint if history else ""
+    _change(settings, rules, by=by, why=why, as_json=as_json, follows=follows)
 
 
 def _change(
-    settings: "Settings", rules: "Sequence[AppliedRule]", *, by: str, why: str, as_json: bool
+    settings: "Settings",
+    rules: "Sequence[AppliedRule]",
+    *,
+    by: str,
+    why: str,
+    as_json: bool,
+    follows: str | None = None,
 ) -> None:
     from bridges.rules.rule_writer import write_change
     from streams.rules.rule_changes import change_to, rules_difference, rules_now
@@ -101,7 +109,7 @@ def _change(
             ["nothing changes: these rules are in force already"],
         )
         return
-    applied = write_change(settings, change)
+    applied = write_change(settings, change, follows=follows)
     lines = [
         f"{change.fingerprint}: {some(len(rules), 'rule')} in force in "
         f"{some(len(applied.offsets), 'partition')} of readings"

@@ -411,7 +411,9 @@ def _check_reach(default: DetectionConfig, patterns: Mapping[str, DetectionConfi
     Raises:
         ConfigurationError: With where it can.
     """
-    if said := next((name for name in (*DEVICE_FIELDS, "sensors") if getattr(default, name)), ""):
+    if said := next(
+        (name for name in (*DEVICE_FIELDS, "sensors") if getattr(default, name) not in ("", None)), ""
+    ):
         raise ConfigurationError(
             f'detection: {said} must be said of a pattern: [detection.series."*/temperature"] {said} = …'
         )

@@ -78,6 +78,7 @@ def test_what_no_device_is_is_refused_with_what_is_near() -> None:
         ({"series": {"*/t": {"place": "plant", "high": 1}}}, "put the rule in force with weir rules apply"),
         ({"place": "plant"}, "place must be said of a pattern"),
         ({"sensors": ["a"], "high": 1}, "sensors must be said of a pattern"),
+        ({"sensors": [], "high": 1}, "sensors must be said of a pattern"),
         ({"series": {"*/t @ hall/7": {"high": 1}}}, "behind @ there must be no slash"),
     ],
 )
