@@ -149,7 +149,7 @@ def items_of(outcome: Decoded, payload: bytes) -> list[Item]:
         payload: Its bytes.
     """
     items: list[Item] = [*outcome.births]
-    items += (found.reading if found.clock == "device" else found for found in outcome.readings)
+    items += [found.reading if found.clock == "device" else found for found in outcome.readings]
     if refused := outcome.refused:
         named = [
             f"{each.path}: {each.detail}" if each.path else each.detail for each in refused[:_MOST_NAMED]

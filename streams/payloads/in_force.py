@@ -235,6 +235,9 @@ class MapsInForce:
         known: KnownDocuments,
     ) -> Decoded | None:
         """Let a rule read a message; ``None`` if it does not fit."""
+        if rule.only_reads and payload:
+            documents = rule.documents(payload, known)
+            return rule.read(documents, came) if rule.fits(documents) else None
         if rule.rule.what in ("nothing", "refuse") and not rule.rule.when:
             return rule.read([], came)
         if not payload and rule.rule.what == "presence":

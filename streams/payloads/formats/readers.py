@@ -40,11 +40,11 @@ def read_once(reader: Reader, payload: bytes, known: KnownDocuments, *, to_chang
     Raises:
         InputError: If they are not of this format.
     """
-    found = known.get(reader)
-    if isinstance(found, InputError):
-        raise InputError(found.reason, found.detail)
-    if found is not None and not to_change:
-        return found
+    if (found := known.get(reader)) is not None:
+        if isinstance(found, InputError):
+            raise InputError(found.reason, found.detail)
+        if not to_change:
+            return found
     try:
         found = reader(payload)
     except InputError as error:

@@ -16,7 +16,7 @@ def read_auto(payload: bytes) -> list[Any]:
     >>> read_auto(b'{"a": 1}'), read_auto(b"21.5"), read_auto(b"ON")
     ([{'a': 1}], ['21.5'], ['ON'])
     """
-    if payload[:1] in (b"{", b"["):
+    if payload.startswith((b"{", b"[")):
         return read_json_lines(payload)
     begin = payload[:16].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     return read_json_lines(payload) if begin in (b"{", b"[", b'"') else read_value(payload)

@@ -82,7 +82,8 @@ class Clock:
 def _seconds(value: Any, field: TimeField, zone: Zone, ingest_time: float) -> float | None:
     if field.age:
         return ingest_time - _age(value, field.unit)
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         if _SINCE_BEGIN.fullmatch(value):
             return None
         if field.format:
@@ -96,9 +97,9 @@ def _seconds(value: Any, field: TimeField, zone: Zone, ingest_time: float) -> fl
         if number is None:
             return local_seconds(spelt(value), zone, ingest_time)
         value = number
-    if type(value) is int or type(value) is float:
-        return event_time(value) if field.unit == "auto" else in_unit(value, field.unit)
-    raise InputError(Reason.BAD_TIME, f"time must be a text or a number, got {shown(value)}")
+    elif kind is not float and kind is not int:
+        raise InputError(Reason.BAD_TIME, f"time must be a text or a number, got {shown(value)}")
+    return event_time(value) if field.unit == "auto" else in_unit(value, field.unit)
 
 
 def _joined(day: Any, time: Any) -> str:

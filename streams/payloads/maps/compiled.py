@@ -30,6 +30,7 @@ from streams.payloads.maps.model import Rule, texts
 from streams.payloads.maps.numbered import NumberedNames
 from streams.payloads.maps.paths import (
     MISSING,
+    NO_NAMES,
     Path,
     Reached,
     compile_path,
@@ -91,6 +92,14 @@ class CompiledRule:
     ) -> None:
         self.rule = rule
         self.map_name = map_name
+        self._measures = rule.what == "readings"
+        self.only_reads = (
+            self._measures
+            and rule.format != "sparkplug"
+            and rule.unmeasured != "next"
+            and not rule.once_within
+        )
+        """Whether it makes readings, and nothing has to be known or done beside."""
         self.templates: list[Template] = [compile_template(text) for text in texts(rule.topic)]
         if not self.templates:
             raise ConfigurationError("topic must have at least one template")
@@ -116,6 +125,7 @@ class CompiledRule:
         self._words = {word.lower(): value for word, value in rule.words.items()}
         self._gatherer = Gatherer(rule, self._not_values())
         self._bytes_at = compile_path(rule.bytes_at)
+        self._changes_documents = bool(self._embedded or rule.bytes_at)
         self._layout = layout_of(rule.bytes, has_lengths=rule.tags == "with_length")
         self._read_bytes = reader_of(
             rule.format, self._layout, rule.csv.columns, rule.csv.separator, decoders
@@ -174,8 +184,7 @@ class CompiledRule:
         Raises:
             InputError: If they are not of the rule's format.
         """
-        to_change = bool(self._embedded or self.rule.bytes_at)
-        found = read_once(self._read_bytes, payload, known, to_change=to_change)
+        found = read_once(self._read_bytes, payload, known, to_change=self._changes_documents)
         if self._embedded:
             found = [each if isinstance(each, InputError) else unpack(each, self._embedded) for each in found]
         if self._layout is not None and self.rule.bytes_at:
@@ -218,6 +227,8 @@ class CompiledRule:
         Raises:
             InputError: If the message as a whole cannot be read.
         """
+        if self._measures:
+            return self._readings(documents, came)
         match self.rule.what:
             case "nothing":
                 return Decoded(self.map_name, ignored=[Passed("", "the map passes over this topic")])
@@ -225,13 +236,15 @@ class CompiledRule:
                 return Decoded(self.map_name, refused=[Refused("", Reason(self.rule.reason), self.rule.why)])
             case "presence":
                 return self._presence(documents, came)
-            case "names":
-                births = (
-                    []
-                    if self._numbered is None
-                    else self._numbered.learn(documents[0], came.names, came.births, came.ingest_time)
-                )
-                return Decoded(self.map_name, births=births, ignored=[Passed("", "what numbers stand for")])
+        assert self.rule.what == "names"
+        births = (
+            []
+            if self._numbered is None
+            else self._numbered.learn(documents[0], came.names, came.births, came.ingest_time)
+        )
+        return Decoded(self.map_name, births=births, ignored=[Passed("", "what numbers stand for")])
+
+    def _readings(self, documents: list[Any], came: Came) -> Decoded:
         notes = Notes(wanted=came.explain)
         merged = Merged(came.arrivals, came.ingest_time)
         for document in documents:
@@ -259,7 +272,7 @@ class CompiledRule:
     def _document(self, document: Any, came: Came, notes: Notes, merged: Merged) -> None:
         for each in self._each:
             if not each.steps:
-                self._part(document, Reached(document, (), {}), came, notes, merged)
+                self._part(document, Reached(document, (), NO_NAMES), came, notes, merged)
                 continue
             for place in find(each, document):
                 self._part(document, place, came, notes, merged)

@@ -70,13 +70,14 @@ class _Action:
 
 
 class Node:
-    """The fields known below one path."""
+    """The fields known below one path: what becomes of each, and the names of those that are taken as they are."""
 
-    __slots__ = ("known", "way")
+    __slots__ = ("known", "plain", "way")
 
     def __init__(self, way: tuple[str, ...]) -> None:
         self.way = way
         self.known: dict[str, _Action] = {}
+        self.plain: dict[str, str] = {}
 
 
 class Gatherer:
@@ -132,28 +133,42 @@ class Gatherer:
         Raises:
             InputError: ``too_large`` if there are more than 512 quantities.
         """
-        known = node.known
+        name_of = node.plain.get
         for key, value in table.items():
-            action = known.get(key)
-            if action is None:
-                action = self._decide(node, key)
+            # What is most common first: nearly all that is sent are numbers, taken as they are.
+            name = name_of(key)
             kind = type(value)
-            if action.take and (
-                (kind is float and -inf < value < inf) or (kind is int and -_EXACT <= value <= _EXACT)
-            ):
-                name = action.name
-                if name in into:
-                    self._twice(action, notes)
-                elif action.scaled:
-                    into[name] = _scaled(value, action.field)
-                else:
-                    into[name] = value if kind is float else float(value)
+            if name is None or name in into:
+                self._field(key, value, node, into, notes)
+            elif kind is float and -inf < value < inf:
+                into[name] = value
+            elif kind is int and -_EXACT <= value <= _EXACT:
+                into[name] = float(value)
             else:
-                self._other(value, action, into, notes)
+                self._field(key, value, node, into, notes)
         if len(into) > _MAX_QUANTITIES:
             raise InputError(
                 Reason.TOO_LARGE, f"a reading must have at most {_MAX_QUANTITIES} quantities, got {len(into)}"
             )
+
+    def _field(self, key: str, value: Any, node: Node, into: dict[str, float], notes: Notes) -> None:
+        """Take a field of which nothing is known yet, or that is no number that is taken as it is."""
+        action = node.known.get(key)
+        if action is None:
+            action = self._decide(node, key)
+        kind = type(value)
+        if action.take and (
+            (kind is float and -inf < value < inf) or (kind is int and -_EXACT <= value <= _EXACT)
+        ):
+            name = action.name
+            if name in into:
+                self._twice(action, notes)
+            elif action.scaled:
+                into[name] = _scaled(value, action.field)
+            else:
+                into[name] = value if kind is float else float(value)
+        else:
+            self._other(value, action, into, notes)
 
     def take_one(
         self, value: Any, name: str, into: dict[str, float], notes: Notes, *, given: bool = False
@@ -258,6 +273,8 @@ class Gatherer:
         if self._room > 0:
             self._room -= 1
             node.known[key] = action
+            if action.take and not action.scaled:
+                node.plain[key] = action.name
         return action
 
     def _decided(self, way: tuple[str, ...], *, given: bool) -> _Action:

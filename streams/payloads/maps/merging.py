@@ -83,7 +83,7 @@ class Merged:
     def __init__(self, arrivals: Arrivals, ingest_time: float) -> None:
         self._arrivals = arrivals
         self.ingest_time = ingest_time
-        self._found: dict[_Key, list[_Values]] = {}
+        self._found: dict[_Key, list[_Values]] | None = None  # most messages hold one reading
         self._in_order: list[tuple[_Key, _Values]] = []
         self._places: dict[_Key, _Places] | None = None  # few messages hold so many
         self._spread: set[float] | None = None
@@ -111,6 +111,12 @@ class Merged:
                 self._spread = self._spread or set()
                 self._spread.add(time)
         key = (sensor_id, time, sequence)
+        if not self._in_order:
+            self._in_order.append((key, values))
+            return
+        if self._found is None:
+            first, its_values = self._in_order[0]
+            self._found = {first: [its_values]}
         alike = self._found.get(key)
         if alike is None:
             alike = self._found[key] = []

@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _CHOICES = re.compile(r"\{([^{}*? \[\]]+)\}")
-_NO_NAMES: dict[str, str] = {}
+NO_NAMES: dict[str, str] = {}
 _CAPTURE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 
@@ -71,6 +71,7 @@ class Path(msgspec.Struct, frozen=True, gc=False):
         plain: Whether it leads to at most one place.
         root: Whether it begins at the root of the payload.
         up: How many objects above the part it begins.
+        key: Name of the field of the part that it leads to, if it is no more than that.
     """
 
     text: str
@@ -78,6 +79,7 @@ class Path(msgspec.Struct, frozen=True, gc=False):
     plain: bool
     root: bool = False
     up: int = 0
+    key: str | None = None
 
 
 @lru_cache(maxsize=8192)  # rules name the same paths again and again
@@ -105,7 +107,8 @@ def compile_path(text: str) -> Path:
     if sum(step.any == "deep" for step in steps) > 1:
         raise ConfigurationError(f"path {text[:120]!r} must have ** at most once")
     plain = all(step.key is not None or step.index is not None for step in steps)
-    return Path(text, tuple(steps), plain, root, up)
+    key = steps[0].key if len(steps) == 1 and not root and not up else None
+    return Path(text, tuple(steps), plain, root, up, key)
 
 
 def _step(found: re.Match[str], text: str) -> Step:
@@ -202,9 +205,9 @@ def find(path: Path, value: Any) -> Iterator[Reached]:
         if type(elements) is not list:
             return iter(())
         if len(elements) == 1:
-            return iter((Reached(elements[0], (key, "[0]"), _NO_NAMES),))
+            return iter((Reached(elements[0], (key, "[0]"), NO_NAMES),))
         return (
-            Reached(element, (key, f"[{number}]"), _NO_NAMES)
+            Reached(element, (key, f"[{number}]"), NO_NAMES)
             for number, element in enumerate(elements[:MAX_PARTS])
         )
     return islice(_follow(steps, Reached(value, (), {})), MAX_PARTS)
@@ -219,6 +222,8 @@ def reach(document: Any, place: Reached, path: Path) -> Any:
         path: The path.
     """
     value = place.value
+    if path.key is not None:
+        return value.get(path.key, MISSING) if type(value) is dict else MISSING
     if path.root:
         value = document
     elif path.up:
