@@ -111,6 +111,18 @@ class DetectionSettings(Section):
     """Whether a series is a counter, a number that only grows: its rate is a series of its own (``energy_per_hour``).
     Said of a pattern only, as ``true`` or a table: ``wraps_at``, the value at which it begins again at 0; ``per``,
     ``second``, ``minute``, ``hour`` or ``day``; ``over_seconds``, the least time a rate is taken over (45)."""
+    sensors: tuple[str, ...] | None = _DEFAULT.sensors
+    """Of the series that a pattern matches only those of these sensors; said of a pattern only, whose name may have
+    `` @ something`` behind it that tells it from others of the same series."""
+    place: str = _DEFAULT.place
+    """The same, for the sensors that the registry of devices has at a place, or below it; said of a pattern only, in a
+    file of rules (``weir rules apply``) or of a backtest: settings do not ask the registry."""
+    machine: str = _DEFAULT.machine
+    """The same, for those of a machine."""
+    group: str = _DEFAULT.group
+    """The same, for those of a group."""
+    kind: str = _DEFAULT.kind
+    """The same, for those of a kind, such as ``DS18B20*``."""
     series: Annotated[dict[str, dict[str, Any]], JsonTable] = Field(default_factory=dict)
     """Exceptions by pattern, the first match counts; in the environment a JSON object:
     ``{"boiler-*/temperature": {"high": 120}}``."""
