@@ -10,9 +10,9 @@ from agents.lane.core.stage import Stage, Writes
 from bridges.process.settings import Settings
 from streams.alarms.inputs import inputs_of_detection
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state, settle_models
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan
 from streams.records.alarm_records import AlarmInput
 from streams.records.catalogue import CATALOGUE
 from streams.records.rows import Row

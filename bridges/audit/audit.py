@@ -15,8 +15,8 @@ from typing import Any
 from bridges.kafka.topic_reader import TopicReader
 from bridges.process.settings import Settings
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan
 from streams.peers.comparing import PeerOutcome, Rows, compare_peers
 from streams.peers.gathering_peers import inputs_of_windows
 from streams.peers.peer_plan import PeerPlan

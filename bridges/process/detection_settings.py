@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 from pydantic import Field, model_validator
 
 from bridges.process.section import JsonTable, Section
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.records.room import Room
 

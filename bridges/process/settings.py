@@ -32,7 +32,7 @@ from bridges.process.notify_settings import NotifySettings
 from bridges.process.section import CommaSeparated, CommaSeparatedPairs, Count, Port, Seconds, Section
 from bridges.process.server_settings import Compression, KafkaSettings, MongoSettings, MqttSettings
 from bridges.process.wrong_settings import fields_of, near, tell_wrong
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.peers.peer_plan import PeerPlan
 from streams.windows.policy import WindowPolicy

@@ -7,7 +7,7 @@ from bridges.backtest import configuration_files
 from bridges.process.settings import Settings
 from bridges.rules.rules_run import plan_with_rules
 from streams.backtest.configuration import Configuration
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.rules.rule_set import LimitRule, left_aside, rules_in
 

@@ -10,7 +10,7 @@ from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.configuration import Configuration
 from streams.backtest.outcome import Outcome
 from streams.backtest.peer_runs import GatheringRun, InputsBySource
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.peers.peer_plan import PeerPlan
 from streams.rules.limit_trial import LimitTrial, TrialResults
 from streams.rules.peer_trial import add_beside_peers

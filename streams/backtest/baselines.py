@@ -17,7 +17,8 @@ from math import erfc, inf, log, sqrt
 
 from streams.backtest.runs import DetectionResults, LogRecord
 from streams.detection.detecting import to_anomaly
-from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
+from streams.detection.detection_plan import DetectionPlan
+from streams.detection.series_model import DetectionConfig, SeriesModel
 from streams.detectors.base import MAX_NATS, Detector
 from streams.records.identity import event_ms
 from streams.records.types import Reading

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.counters.counter_plan import CounterPlan
-from streams.detection.series_model import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.peers.peer_plan import TICK_SECONDS, PeerPlan
 from streams.windows.policy import WindowPolicy
 from streams.windows.window_config import WindowConfig

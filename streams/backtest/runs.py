@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 from streams.backtest.intervals import Intervals, Series
 from streams.backtest.net import Doubts, Net
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan
 from streams.records.apart import copied, rows_touched, take_back
 from streams.records.rows import Row
 from streams.records.types import (

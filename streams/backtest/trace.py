@@ -12,7 +12,7 @@ from typing import Any
 from streams.backtest.intervals import Series
 from streams.backtest.net import Doubts
 from streams.backtest.runs import DetectionRun, LogRecord
-from streams.detection.series_model import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.records.types import Reading, Tick
 
 _MOST_BINS = 2000

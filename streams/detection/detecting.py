@@ -10,10 +10,11 @@ from streams.counters.sensor_counters import SensorCounters
 from streams.detection.arrival_gaps import SAME_MS
 from streams.detection.attendance import Attendance, device_change
 from streams.detection.causes import cause_apart
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.hour_bands import JudgedValue, judge_in_hour
 from streams.detection.log_rules import put_in_force, rules_of
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan, SeriesModel
+from streams.detection.series_model import SeriesModel
 from streams.detection.silence import Told
 from streams.detection.verdicts import AnomalyChange, ChangeKind
 from streams.records.identity import anomaly_id, event_ms

@@ -6,10 +6,11 @@ import msgspec
 
 from streams.counters.sensor_counters import SensorCounters, settle_all
 from streams.detection.attendance import Attendance
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.log_rules import PartitionRules, lay_over_all
 from streams.detection.newest_values import NewestValues
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan, SeriesModel
+from streams.detection.series_model import SeriesModel
 from streams.detection.silence import SilenceWatch
 from streams.errors import InputError, Reason, shown
 from streams.records.rows import RULES_ROW, Changes, Row

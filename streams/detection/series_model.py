@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig
 from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.newest_values import NewestValues, held_at
@@ -33,7 +33,7 @@ from streams.records.identity import reading_mark
 from streams.records.room import LARGEST_LEARNED
 from streams.records.types import Reading
 
-__all__ = ["AnomalyChange", "DetectionConfig", "DetectionPlan", "SeriesModel"]
+__all__ = ["AnomalyChange", "DetectionConfig", "SeriesModel"]
 
 _VERSION = 4
 _WITHOUT_MARKS = 3  # the version before readings of equal times were told apart: carried over

@@ -12,7 +12,8 @@ without a limit: what was raised ends with the next window.
 
 from collections.abc import Iterator
 
-from streams.detection.detection_config import DetectionPlan, limit_rules_of
+from streams.detection.detection_config import limit_rules_of
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules, allowed
 from streams.records.rule_parts import PeerLimits, SeriesPattern, group_of_pattern
 from streams.windows.window_rules import WindowRules

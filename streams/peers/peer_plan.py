@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from streams.detection.detection_config import DetectionConfig, DetectionPlan, limit_fields
+from streams.detection.detection_config import DetectionConfig, limit_fields
+from streams.detection.detection_plan import DetectionPlan
 from streams.peers.peer_limits import LimitsBeside
 from streams.records.rule_parts import NAMED, group_of_pattern
 from streams.ticks import begins_period

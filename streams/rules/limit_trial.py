@@ -21,7 +21,7 @@ from streams.alarms.raising import AlarmOutcome, SensorAlarms, raise_alarms
 from streams.backtest.intervals import Intervals, Series
 from streams.backtest.runs import LogRecord
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import SILENCE
 from streams.detection.sensor_models import SensorModels
 from streams.records.rows import Row

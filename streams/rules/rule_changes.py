@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.detection.detection_config import DetectionPlan, limit_fields, rule_fields
+from streams.detection.detection_config import limit_fields, rule_fields
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.records.identity import rules_fingerprint
 from streams.records.rule_parts import LONGEST_PATTERN, AppliedRule

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.backtest.intervals import Series
-from streams.detection.detection_config import LIMIT_FIELDS, RULE_FIELDS, DetectionPlan
+from streams.detection.detection_config import LIMIT_FIELDS, RULE_FIELDS
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules
 from streams.detectors.registry import NONE
 

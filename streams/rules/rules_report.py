@@ -10,7 +10,7 @@ import msgspec
 from streams.backtest.difference import Difference, difference
 from streams.backtest.evaluation import ANY_QUANTITY, evaluate_by_labels
 from streams.backtest.intervals import Interval, Series
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules
 from streams.records.types import Label
 from streams.rules.limit_trial import FLOOD_SECONDS, SeriesLoad, TrialResults, most_asked_first

@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.alarms.wording import in_digits
-from streams.detection.detection_config import DetectionPlan, limit_rules_of
+from streams.detection.detection_config import limit_rules_of
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import in_units, in_words_beside
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RulesApplied

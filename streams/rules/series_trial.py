@@ -8,7 +8,7 @@ from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.intervals import Interval
 from streams.backtest.runs import LogRecord
 from streams.counters.counter_plan import NO_COUNTERS, CounterPlan
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules
 from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Reading

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streams.backtest.baselines import BaselineModel, Null, Random
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.series_model import SeriesModel
 from streams.detection.verdicts import ChangeKind, raised_rows
 from streams.detectors.base import Detector

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.records.types import Reading as Record
 from tests.support.normal_series import Reading
 

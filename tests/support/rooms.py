@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.peers.comparing import PeerOutcome, Rows, compare_peers
 from streams.peers.peer_plan import PeerPlan
 from streams.records.peer_records import PeerInput

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.device_past import past_of
 from streams.records.types import DeviceChange, Logged, Presence, Reading, Tick
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agents.stages.detect import model_rows
 from streams.detection.attendance import ABSENCES, AGAIN_MS, Attendance
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.sensor_models import SensorModels
 from streams.records.room import Room
 from streams.records.rows import Row

@@ -9,7 +9,7 @@ from bridges.audit.audit import Audit, Published, ReplayedLog
 from bridges.audit.balance import balance, findings
 from bridges.process.settings import Settings
 from bridges.simulator.scenario import Scenario
-from streams.detection.series_model import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.payloads.accepted import Limits
 from streams.payloads.flat import decode
 from streams.records import topics

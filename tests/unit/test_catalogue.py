@@ -26,7 +26,7 @@ from bridges.sources import open_source
 from bridges.sources.kafka_source import KafkaSource
 from bridges.sources.source import Selection
 from streams.backtest.verification import Comparison
-from streams.detection.series_model import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.records import alarm_records, peer_records, rule_records, types
 from streams.records.catalogue import CATALOGUE

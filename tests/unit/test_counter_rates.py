@@ -21,7 +21,7 @@ from streams.backtest.outcome import Outcome
 from streams.backtest.report import BacktestReport
 from streams.backtest.runs import Coverage, DetectionRun, WindowRun
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.series_model import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.records.rows import Row
 from streams.records.types import Logged, Reading, Tick, encode

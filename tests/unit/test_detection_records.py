@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.model_rows import MODEL_CHANGES, models_from_state, models_to_state
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan
 from streams.detectors.tailwatch.tailwatch import TailWatch
 from streams.errors import InputError
 from streams.records.identity import anomaly_id

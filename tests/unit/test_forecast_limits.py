@@ -18,7 +18,8 @@ from streams.alarms.inputs import inputs_of_detection
 from streams.alarms.raising import AlarmOutcome, raise_alarms
 from streams.alarms.wording import alarm_sentence
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.sensor_models import SensorModels
 from streams.detection.series_model import SeriesModel

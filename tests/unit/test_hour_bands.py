@@ -6,9 +6,10 @@ from math import inf
 import pytest
 
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.model_rows import models_from_state, models_to_state
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan, SeriesModel
+from streams.detection.series_model import SeriesModel
 from streams.records.rows import Row
 from streams.records.types import HourBand, Reading
 

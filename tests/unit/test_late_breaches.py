@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.late_breaches import MOST_POINTS, NEAR_SECONDS, LateBreaches
 from streams.detection.limits.limit_band import LimitBand
 from streams.detection.limits.limit_rules import LATE, LIMIT, LimitRules

@@ -15,7 +15,8 @@ from streams.alarms.raising import AlarmOutcome, raise_alarms
 from streams.alarms.wording import alarm_sentence
 from streams.backtest.runs import DetectionRun
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionConfig, DetectionPlan, limit_fields
+from streams.detection.detection_config import DetectionConfig, limit_fields
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.model_rows import models_from_state, models_to_state

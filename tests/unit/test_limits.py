@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.detection.detecting import DetectionOutcome, detect, to_anomaly
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules
 from streams.detection.limits.limit_watch import LimitWatch
 from streams.detection.model_rows import models_from_state, models_to_state
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
+from streams.detection.series_model import DetectionConfig, SeriesModel
 from streams.detection.verdicts import AnomalyChange
 from streams.records.rows import Row
 from streams.records.types import Anomaly as Record

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LIMIT_CAUSES
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
+from streams.detection.series_model import DetectionConfig, SeriesModel
 from streams.records.rows import Row
 from streams.records.types import Anomaly, Reading
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import InputError, Reason
 from streams.records.types import Reading, Tick, decode_reading, decode_readings
 from streams.windows.aggregation import AggregationOutcome, aggregate

@@ -7,7 +7,7 @@ import pytest
 from agents.stages.detect import model_rows
 from streams.backtest.runs import DetectionRun
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.log_rules import rules_of
 from streams.detection.sensor_models import SensorModels
 from streams.errors import ConfigurationError

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.series_model import SeriesModel
 from streams.errors import ConfigurationError
 from streams.records.documents import aggregate_document, insight_document

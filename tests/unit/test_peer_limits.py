@@ -14,7 +14,8 @@ from streams.alarms.life import begin
 from streams.alarms.wording import alarm_sentence
 from streams.backtest.net import Doubts, InDoubtError
 from streams.backtest.peer_runs import GatheringRun, compare_gathered
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.peers.comparing import PeerOutcome, Rows, compare_peers
 from streams.peers.gathering_peers import inputs_of_windows

@@ -11,7 +11,7 @@ from agents.cli import main
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.peer_runs import GatheringRun
 from streams.backtest.runs import LogRecord
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.peers.peer_plan import PeerPlan
 from streams.records.types import Logged, Reading, Tick, encode
 from streams.rules.limit_trial import LimitTrial

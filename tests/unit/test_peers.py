@@ -13,7 +13,7 @@ from agents.views.live import describe_peers
 from streams.alarms.alarm_rules import AlarmRules
 from streams.alarms.life import begin
 from streams.alarms.wording import alarm_sentence
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.peers.comparing import PeerOutcome, Rows
 from streams.peers.peer_group import PeerGroup

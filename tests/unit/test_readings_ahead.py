@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from streams.analysis.sensor import SensorAnalysis
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.model_rows import models_from_state, models_to_state
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan
 from streams.records.rows import Row, decode_row, encode_row
 from streams.records.types import Reading, Tick
 from streams.windows.aggregation import AggregationOutcome, aggregate

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from agents.views.live import describe_peers
-from streams.detection.detection_config import DetectionConfig, DetectionPlan
+from streams.detection.detection_config import DetectionConfig
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.series_model import SeriesModel
 from streams.errors import ConfigurationError
 from streams.peers.comparing import PeerOutcome, Rows

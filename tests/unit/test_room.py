@@ -9,8 +9,8 @@ import pytest
 from bridges.maps.map_files import built_in
 from streams.analysis.analyse import AnalysisOutcome, AnalysisPlan, analyse
 from streams.detection.detecting import DetectionOutcome, detect
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.sensor_models import SensorModels
-from streams.detection.series_model import DetectionPlan
 from streams.errors import InputError, Reason
 from streams.payloads.accepted import Limits, Refusal
 from streams.payloads.flat import decode

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bridges.process.near_names import did_you_mean
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.log_rules import PartitionRules
 from streams.errors import ConfigurationError
 from streams.peers.peer_limits import LimitsBeside

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.log_rules import lay_over_all
 from streams.detection.model_rows import models_from_state, models_to_state
 from streams.detection.sensor_models import SensorModels

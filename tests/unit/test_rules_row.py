@@ -9,7 +9,7 @@ from agents.views.live import LiveState
 from agents.views.watching.device_watch import DeviceWatch
 from bridges.process.settings import Settings
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.sensor_models import SensorModels
 from streams.records.rows import RULES_ROW, Row
 from streams.records.rule_parts import AppliedRule

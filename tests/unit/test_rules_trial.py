@@ -22,7 +22,7 @@ from streams.alarms.alarm_rules import AlarmRules
 from streams.alarms.raising import SensorAlarms
 from streams.backtest.configuration import Configuration
 from streams.backtest.intervals import Intervals
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LIMIT_CAUSES
 from streams.detection.sensor_models import SensorModels
 from streams.records.alarm_records import AlarmInput

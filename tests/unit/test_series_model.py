@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.detection.series_model import DetectionConfig, DetectionPlan, SeriesModel
+from streams.detection.detection_plan import DetectionPlan
+from streams.detection.series_model import DetectionConfig, SeriesModel
 from streams.errors import ConfigurationError, InputError
 
 

@@ -14,7 +14,7 @@ from streams.alarms.inputs import inputs_of_detection
 from streams.alarms.raising import AlarmOutcome, raise_alarms
 from streams.backtest.runs import DetectionRun
 from streams.detection.detecting import DetectionOutcome, detect
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.detection.model_rows import models_to_state
 from streams.detection.sensor_models import SensorModels
 from streams.errors import ConfigurationError

@@ -9,7 +9,7 @@ from agents.views.overview import observed
 from agents.views.watching.recent import Recent
 from agents.views.watching.watch import Watch
 from streams.conditions import REMEDIES, what_is_wrong
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.peers.peer_plan import PeerPlan
 from streams.records.types import Logged, Reading, Tick
 from streams.ticks import TickDistance

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.intervals import Interval
-from streams.detection.detection_config import DetectionPlan
+from streams.detection.detection_plan import DetectionPlan
 from streams.errors import ConfigurationError
 from streams.records.types import Reading
 from streams.rules.limit_trial import LimitTrial, SeriesLoad

@@ -45,7 +45,8 @@ def nab(
 
     from bridges.backtest.configuration_files import detector_named
     from bridges.backtest.nab_files import load_corpus, nab_folder
-    from streams.detection.detection_config import NAB_RAISE_AT, DetectionPlan
+    from streams.detection.detection_config import NAB_RAISE_AT
+    from streams.detection.detection_plan import DetectionPlan
     from streams.nab.nab_run import Result, evaluate, run_file
 
     files = load_corpus(nab_folder(data))
