@@ -97,11 +97,16 @@ def test_a_rule_by_place_is_tried_on_its_sensors_put_in_force_and_renewed(
     assert [each["sensors"] for each in listed] == [2, 1]
     assert told("rules", "renew", "--why", "to be sure")["applied"] is None, "the registry says the same"
 
-    write_devices(settings, [Device("sensor-004", 2.0, place="plant/hall 7", kind="SHT31")])
+    moved = tmp_path / "moved.csv"
+    moved.write_text("sensor_id,place,kind\nsensor-004,plant/hall 7,SHT31\n")
+    for arguments in (("--dry-run",), ()):
+        imported = weir("devices", "import", str(moved), *arguments)
+        assert f"other sensors than the registry says: {HALL} (1 more); `weir rules renew" in imported.stderr
     renewed = told("rules", "renew", "--why", "004 was moved", "--by", "Bob")
     assert (renewed["changed"], renewed["added"], renewed["removed"]) == ([HALL], [], [])
     now = rules_now(rule_history(settings))
     assert [each.sensors for each in now] == [("sensor-000", "sensor-001"), ("sensor-002", "sensor-004")]
+    assert weir("devices", "import", str(moved)).stderr == "", "nothing lags any more"
 
 
 def test_a_place_that_no_device_has_is_refused_with_what_is_near_and_so_it_is_in_settings(

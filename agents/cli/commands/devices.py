@@ -15,6 +15,7 @@ from agents.cli.near_group import NearGroup
 from agents.cli.time_option import EventTime
 
 if TYPE_CHECKING:
+    from bridges.process.settings import Settings
     from streams.device_past import Spell
     from streams.records.types import Device
 
@@ -92,6 +93,24 @@ def import_(file: Path | None, sources: tuple[str, ...], seconds: float, dry_run
         write_devices(settings, [*new, *changed])
     same = len(given) - len(new) - len(changed)
     click.echo(f"{len(new):,} new, {len(changed):,} changed, {same:,} as they were")
+    for device in (*new, *changed):
+        known.take(device)
+    _say_which_rules_lag(settings, list(known.values()))
+
+
+def _say_which_rules_lag(settings: "Settings", devices: "Sequence[Device]") -> None:
+    """Name the rules by place, machine, group or kind that take other sensors than the registry says now."""
+    from bridges.sources.rule_history import rule_history
+    from streams.rules.rule_changes import rules_now
+    from streams.rules.rule_devices import outdated
+
+    if found := outdated(rules_now(rule_history(settings)), devices):
+        names = ", ".join(map(str, found))
+        click.echo(
+            f"rules that take other sensors than the registry says: {names}; `weir rules renew --why …` takes them "
+            "anew",
+            err=True,
+        )
 
 
 @devices.command(epilog="\b\nExample:\n  weir devices export devices.csv")
