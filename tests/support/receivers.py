@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -135,7 +135,8 @@ class MailReceiver:
             threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
 
     def _converse(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rwb") as stream:
+        # Who only asks whether somebody is there hangs up in the middle of it.
+        with suppress(ConnectionError), connection, connection.makefile("rwb") as stream:
 
             def say(text: str) -> None:
                 stream.write(text.encode() + b"\r\n")

@@ -16,6 +16,7 @@ from streams.records.rows import Row
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
 from streams.records.types import Device, Logged, Reading
+from streams.rules.rule_devices import outdated
 
 EPOCH = 1_700_000_000.0
 PATTERNS: dict[str, Any] = {
@@ -55,7 +56,9 @@ def app_of(rows: dict[str, Row[SensorModels]]) -> Any:
 
 
 def registry(*devices: Device, whole: bool = True) -> Any:
-    return SimpleNamespace(has_names=whole, devices={each.sensor_id: each for each in devices})
+    return SimpleNamespace(
+        has_names=whole, names_taken=len(devices), devices={each.sensor_id: each for each in devices}
+    )
 
 
 def looked_at(
@@ -119,6 +122,49 @@ def test_rules_by_place_that_take_others_than_the_registry_says_are_told_once_al
     assert told("cold", "hot") == ("*/temperature @ cold (1 no more)",)
     assert told("cold", "cold", whole=False) is None
     assert looked_at({}, monkeypatch, registry(whole=False)).outdated == (), "no rule asks"
+
+
+def test_rules_are_held_against_the_registry_again_only_when_one_of_both_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.views.watching.pattern_watch._LOOK_SECONDS", 0.0)
+    compared: list[int] = []
+
+    def count(rules: Any, devices: Any) -> list[Any]:
+        compared.append(len(devices))
+        return outdated(rules, devices)
+
+    monkeypatch.setattr("agents.views.watching.pattern_watch.outdated", count)
+
+    def rules(name: str, *sensors: str) -> RuleChange:
+        rule = AppliedRule("*/temperature @ cold", high=-18, place="cold", sensors=sensors)
+        return RuleChange(name, EPOCH, "Ada", "hot", [rule])
+
+    app, devices = (
+        app_of(rows_of(rules("first", "boiler-1"))),
+        registry(Device("boiler-1", EPOCH, place="cold")),
+    )
+
+    async def look() -> list[tuple[str, ...] | None]:
+        watch, found = PatternWatch(app, devices), []
+
+        async def once() -> None:
+            watch.look_if_due()
+            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+            found.append(watch.outdated)
+
+        await once()
+        await once()
+        devices.devices["kiln-1"], devices.names_taken = Device("kiln-1", EPOCH, place="cold"), 2
+        await once()
+        await once()
+        app.models.rows[0] = rows_of(rules("second", "boiler-1", "kiln-1"))
+        await once()
+        return found
+
+    lacks = ("*/temperature @ cold (1 more)",)
+    assert asyncio.run(look()) == [(), (), lacks, lacks, ()]
+    assert compared == [1, 2, 2]
 
 
 def part(idle: tuple[str, ...] | None, sensors: int = 1) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class DeviceWatch:
         devices: What people say of each sensor, of all partitions.
         told: What is told of each device of the worker's partitions, by id in order, as of the last look.
         in_state: Their ids by state, in order.
-        has_names: Whether all of it has been read once.
+        has_names, names_taken: Whether all of it has been read once, and how many records of it have been taken.
         measures: The quantities of each of them that has sent something, in order, as of the last look.
         looks: How often it was looked.
         log_ms: The newest ingest time that this worker knows of: the log's time.
@@ -91,6 +91,7 @@ class DeviceWatch:
         self.measures: dict[str, tuple[str, ...]] = {}
         self.looks = 0
         self.has_names = False
+        self.names_taken = 0
         self._looked_at: frozenset[int] | None = None
         self.log_ms = 0
 
@@ -136,6 +137,7 @@ class DeviceWatch:
         value = message.value() or b""
         # What a look and a search need of each name costs too much to be found out again each time.
         if topic != PRESENCE.topic.name:
+            self.names_taken += 1
             if taken := take_device(self.devices, value):
                 self._texts[taken] = search_text(taken, self.devices.get(taken))
         else:
