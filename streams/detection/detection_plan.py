@@ -17,7 +17,7 @@ from streams.detection.detection_config import DetectionConfig
 from streams.detectors import make_detector
 from streams.errors import ConfigurationError
 from streams.records.room import Room
-from streams.records.rule_parts import DEVICE_FIELDS, NAMED, SeriesPattern
+from streams.records.rule_parts import DEVICE_FIELDS, SeriesPattern, parted, quantity_of
 
 
 class DetectionPlan:
@@ -88,7 +88,7 @@ class DetectionPlan:
             _check_conditions(name, config)
 
         for pattern, config in {"": self.default, **self.patterns}.items():
-            quantity = pattern.partition(NAMED)[0].rpartition("/")[2]
+            quantity = quantity_of(pattern)
             if config.follows and (not quantity or set(quantity) & set("*?[") or quantity in config.follows):
                 raise ConfigurationError(
                     f"detection.series.{pattern or '(none)'}: follows must be said of one quantity, which is none of "
@@ -150,10 +150,8 @@ def _check_reach(default: DetectionConfig, patterns: Mapping[str, DetectionConfi
         )
     for pattern, config in patterns.items():
         where = f"detection.series.{pattern}"
-        if "/" in pattern.partition(NAMED)[2]:
-            raise ConfigurationError(
-                f"{where}: behind {NAMED.strip()} there must be no slash: it is only a name"
-            )
+        if "/" in parted(pattern)[1]:
+            raise ConfigurationError(f"{where}: behind @ there must be no slash: it is only a name")
         said = next((name for name in DEVICE_FIELDS if getattr(config, name)), "")
         if said and config.sensors is None:
             raise ConfigurationError(

@@ -14,7 +14,7 @@ import msgspec
 from streams.detection.detection_config import DetectionConfig, limit_fields
 from streams.detection.detection_plan import DetectionPlan
 from streams.peers.peer_limits import LimitsBeside
-from streams.records.rule_parts import NAMED, group_of_pattern
+from streams.records.rule_parts import group_of_pattern, quantity_of
 from streams.ticks import begins_period
 from streams.windows.policy import WindowPolicy
 from streams.windows.window_rules import WindowRules
@@ -88,7 +88,7 @@ class PeerPlan:
         group = self.group_of(sensor_id, quantity)
         relations = []
         for pattern, config in self.detection.patterns.items():
-            response = pattern.partition(NAMED)[0].rpartition("/")[2]
+            response = quantity_of(pattern)
             if quantity not in (response, *config.follows) or not config.follows:
                 continue
             if self.detection.pattern_for(sensor_id, response) == pattern:

@@ -14,7 +14,7 @@ Severity = Literal["info", "warning", "critical"]
 """Of what a limit raises."""
 LONGEST_PATTERN = 800
 """Characters: an id, a slash and the name of a quantity."""
-NAMED: Final = " @ "
+_NAME_MARK: Final = " @ "
 """Behind it stands in a pattern what tells it from others of the same series: no id has spaces around an ``@``."""
 DEVICE_FIELDS: Final = ("place", "machine", "group", "kind")
 """What the registry says of a device, by which a rule can say whose series it takes."""
@@ -158,6 +158,16 @@ def _comparison_of(text: str) -> QuantityComparison:
     return QuantityComparison(found["quantity"], found["operator"], bound)
 
 
+def parted(pattern: str) -> tuple[str, str]:
+    """Return what a pattern says of series, and the name behind ``@`` that tells it from others of the same; or none.
+
+    >>> parted("*/temperature @ hall 7"), parted("*/temperature")
+    (('*/temperature', 'hall 7'), ('*/temperature', ''))
+    """
+    series, _, name = pattern.partition(_NAME_MARK)
+    return series, name
+
+
 class SeriesPattern(NamedTuple):
     """Which series a section of settings, or a rule, is about.
 
@@ -176,7 +186,7 @@ class SeriesPattern(NamedTuple):
     @classmethod
     def of(cls, pattern: str, sensors: Iterable[str] | None = None) -> "SeriesPattern":
         """Make one of a name, which may have more behind ``@`` that tells it from others of the same series."""
-        return cls(pattern.partition(NAMED)[0], None if sensors is None else frozenset(sensors))
+        return cls(parted(pattern)[0], None if sensors is None else frozenset(sensors))
 
     def takes(self, sensor_id: str, quantity: str) -> bool:
         """Tell whether a series is among them.
@@ -195,8 +205,17 @@ def group_of_pattern(pattern: str, quantity: str) -> str:
     >>> group_of_pattern("room-*/temp*", "temperature"), group_of_pattern("*/t @ hall 7", "t")
     ('room-*/temperature', '* @ hall 7/t')
     """
-    series, at, name = pattern.partition(NAMED)
-    return f"{series.rpartition('/')[0] or series}{at}{name}/{quantity}"
+    series, name = parted(pattern)
+    return f"{series.rpartition('/')[0] or series}{name and _NAME_MARK + name}/{quantity}"
+
+
+def quantity_of(pattern: str) -> str:
+    """Return of which quantity the series of a pattern are, as it is written there.
+
+    >>> quantity_of("room-*/temp*"), quantity_of("*/t @ hall 7"), quantity_of("")
+    ('temp*', 't', '')
+    """
+    return parted(pattern)[0].rpartition("/")[2]
 
 
 class PeerLimits(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -13,7 +13,7 @@ from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
 from streams.detection.limits.limit_rules import LimitRules, in_units
-from streams.records.rule_parts import NAMED
+from streams.records.rule_parts import parted
 from streams.rules.limit_trial import SeriesLoad
 from streams.rules.rule_set import OTHERS, LimitRule, RuleReach
 from streams.rules.seen import SeriesSeen
@@ -157,7 +157,7 @@ def _why(pattern: str, seen: Mapping[Series, SeriesSeen], near: NearNames) -> st
     """Say which half of a pattern matches nothing, and what is near it."""
     sensors = sorted({sensor_id for sensor_id, _ in seen})
     quantities = sorted({quantity for _, quantity in seen})
-    of_sensors, slash, of_quantities = pattern.partition(NAMED)[0].rpartition("/")
+    of_sensors, slash, of_quantities = parted(pattern)[0].rpartition("/")
     if not slash:
         return f": a pattern is of a series, SENSOR/QUANTITY.{near(pattern, _few(sensors))}"
     matched = [each for each in sensors if fnmatchcase(each, of_sensors)]
