@@ -83,8 +83,7 @@ def renew(why: str, by: str, as_json: bool) -> None:
     settings = load_settings()
     history = _history(settings)
     rules = renewed(rules_now(history), list(devices_on_kafka(settings).values()))
-    follows = history[-1].change.fingerprint if history else ""
-    _change(settings, rules, by=by, why=why, as_json=as_json, follows=follows)
+    _change(settings, rules, by=by, why=why, as_json=as_json, made_of=history)
 
 
 def _change(
@@ -94,13 +93,23 @@ def _change(
     by: str,
     why: str,
     as_json: bool,
-    follows: str | None = None,
+    made_of: "Sequence[RulesApplied] | None" = None,
 ) -> None:
+    """Put rules in force, and say what that changes.
+
+    Args:
+        settings: Where Kafka is.
+        rules: All of them.
+        by, why: Who, and the reason.
+        as_json: Whether it is said for programs.
+        made_of: The changes so far that they follow from: nobody may have made another since. ``None``: whatever the
+            rules are, these take their place.
+    """
     from bridges.rules.rule_writer import write_change
-    from streams.rules.rule_changes import change_to, rules_difference, rules_now
+    from streams.rules.rule_changes import change_to, newest_fingerprint, rules_difference, rules_now
 
     change = change_to(rules, at=round(time.time(), 3), by=by, why=why)
-    before = rules_now(_history(settings))
+    before = rules_now(_history(settings) if made_of is None else made_of)
     differs = rules_difference(before, rules)
     if not any(differs):
         _echo(
@@ -109,6 +118,7 @@ def _change(
             ["nothing changes: these rules are in force already"],
         )
         return
+    follows = None if made_of is None else newest_fingerprint(made_of)
     applied = write_change(settings, change, follows=follows)
     lines = [
         f"{change.fingerprint}: {some(len(rules), 'rule')} in force in "

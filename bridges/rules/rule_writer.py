@@ -12,6 +12,7 @@ from bridges.sources.rule_history import APPLIED, rule_history
 from streams.errors import ConfigurationError, TransientError
 from streams.records.catalogue import CATALOGUE
 from streams.records.rule_records import RuleChange, RulesApplied
+from streams.rules.rule_changes import newest_fingerprint
 
 _CHANGES = CATALOGUE.of(RuleChange)
 _TRANSACTION = "weir-rules"
@@ -93,7 +94,7 @@ def check_newest(history: Sequence[RulesApplied], follows: str) -> None:
     Raises:
         RulesChanged: If it is another.
     """
-    newest = history[-1].change.fingerprint if history else ""
+    newest = newest_fingerprint(history)
     if newest != follows:
         raise RulesChanged(
             f"rules were changed meanwhile, to {newest or 'none'}: see what is in force, and apply again"

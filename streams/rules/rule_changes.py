@@ -125,6 +125,15 @@ def in_force_before(
     return next((place for place in places if place[0] < offset), None)
 
 
+def newest_fingerprint(history: Sequence[RulesApplied]) -> str:
+    """Return the fingerprint of the newest change; empty: there has been none.
+
+    Args:
+        history: All changes, in their order.
+    """
+    return history[-1].change.fingerprint if history else ""
+
+
 def rules_now(history: Sequence[RulesApplied]) -> list[AppliedRule]:
     """Return the rules that were applied last."""
     return history[-1].change.rules if history else []

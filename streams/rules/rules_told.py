@@ -14,7 +14,7 @@ from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import in_units, in_words_beside
 from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RulesApplied
-from streams.rules.rule_changes import rules_now
+from streams.rules.rule_changes import newest_fingerprint, rules_now
 from streams.rules.rule_devices import asked_of
 from streams.rules.rule_set import OTHERS
 from streams.rules.rules_report import described_limits
@@ -44,7 +44,7 @@ def rules_told(history: Sequence[RulesApplied], plan: DetectionPlan) -> Json:
     of_patterns = _histories(history)
     rules = [
         {
-            **msgspec.to_builtins(rule),
+            **msgspec.to_builtins(msgspec.structs.replace(rule, sensors=None)),
             **({} if rule.sensors is None else {"sensors": len(rule.sensors)}),
             "text": rule_text(rule),
             "set_by": {name: each for name, each in of_patterns[rule.pattern][0].items() if name != "text"},
@@ -55,7 +55,7 @@ def rules_told(history: Sequence[RulesApplied], plan: DetectionPlan) -> Json:
     known = {rule["pattern"] for rule in rules}
     patterns = dict.fromkeys(rule.pattern for applied in reversed(history) for rule in applied.change.rules)
     return {
-        "fingerprint": history[-1].change.fingerprint if history else None,
+        "fingerprint": newest_fingerprint(history) or None,
         "rules": rules,
         "gone": [
             {"pattern": pattern, "history": of_patterns[pattern]}
