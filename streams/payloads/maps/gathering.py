@@ -156,19 +156,7 @@ class Gatherer:
         action = node.known.get(key)
         if action is None:
             action = self._decide(node, key)
-        kind = type(value)
-        if action.take and (
-            (kind is float and -inf < value < inf) or (kind is int and -_EXACT <= value <= _EXACT)
-        ):
-            name = action.name
-            if name in into:
-                self._twice(action, notes)
-            elif action.scaled:
-                into[name] = _scaled(value, action.field)
-            else:
-                into[name] = value if kind is float else float(value)
-        else:
-            self._other(value, action, into, notes)
+        self._other(value, action, into, notes)
 
     def take_one(
         self, value: Any, name: str, into: dict[str, float], notes: Notes, *, given: bool = False
@@ -187,11 +175,7 @@ class Gatherer:
         """
         if type(value) is list and len(value) == 1:
             value = value[0]
-        node = self._given if given else self.node()
-        action = node.known.get(name)
-        if action is None:
-            action = self._decide(node, name)
-        self._other(value, action, into, notes)
+        self._field(name, value, self._given if given else self.node(), into, notes)
 
     def _other(self, value: Any, action: _Action, into: dict[str, float], notes: Notes) -> None:
         """Take what is not plainly a number that is wanted."""
