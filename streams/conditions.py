@@ -216,7 +216,7 @@ def not_heard_of(count: int, some: Sequence[str]) -> str:
     '4 devices of the registry were never heard of: b-1, b-2, b-3 …'
     """
     noun = "device of the registry was" if count == 1 else "devices of the registry were"
-    named = _some(count, some)
+    named = first_of(count, some)
     return f"{count:,} {noun} never heard of" + (f": {named}" if named else "")
 
 
@@ -229,7 +229,7 @@ def applies_to_nothing(patterns: Sequence[str]) -> str:
     noun = (
         "pattern of settings and rules takes" if len(patterns) == 1 else "patterns of settings and rules take"
     )
-    return f"{len(patterns):,} {noun} no series: {_some(len(patterns), patterns)}"
+    return f"{len(patterns):,} {noun} no series: {first_of(len(patterns), patterns)}"
 
 
 def other_sensors(rules: Sequence[str]) -> str:
@@ -239,9 +239,7 @@ def other_sensors(rules: Sequence[str]) -> str:
     '1 rule takes other sensors than the registry of devices says: */t @ hall 7 (2 more)'
     """
     noun = "rule takes" if len(rules) == 1 else "rules take"
-    return (
-        f"{len(rules):,} {noun} other sensors than the registry of devices says: {_some(len(rules), rules)}"
-    )
+    return f"{len(rules):,} {noun} other sensors than the registry of devices says: {first_of(len(rules), rules)}"
 
 
 def seldom_ticks(worker: str, apart: float, expected: float) -> str:
@@ -261,7 +259,12 @@ def seldom_ticks(worker: str, apart: float, expected: float) -> str:
     )
 
 
-def _some(count: int, names: Sequence[str]) -> str:
+def first_of(count: int, names: Sequence[str]) -> str:
+    """Name the first of so many, and say by dots that there are more.
+
+    >>> first_of(4, ["a", "b", "c"]), first_of(1, ["a"])
+    ('a, b, c …', 'a')
+    """
     return ", ".join(names[:NAMED]) + (" …" if count > NAMED else "")
 
 

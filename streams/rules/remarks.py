@@ -12,6 +12,7 @@ from streams.ahead.crossing_forecast import LEAST_ERRORS
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
+from streams.conditions import first_of
 from streams.detection.limits.limit_rules import LimitRules, in_units
 from streams.records.rule_parts import parted
 from streams.rules.limit_trial import SeriesLoad
@@ -149,8 +150,7 @@ def _why_of_those(sensors: Sequence[str], seen: Mapping[Series, SeriesSeen]) -> 
     """Say that none of the sensors that a rule names was read, if it is so."""
     if not {sensor_id for sensor_id, _ in seen}.isdisjoint(sensors):
         return ""
-    named = ", ".join(sensors[:3]) + (" …" if len(sensors) > 3 else "")
-    return f": of its {len(sensors):,} sensors ({named}) none was"
+    return f": of its {len(sensors):,} sensors ({first_of(len(sensors), sensors)}) none was"
 
 
 def _why(pattern: str, seen: Mapping[Series, SeriesSeen], near: NearNames) -> str:

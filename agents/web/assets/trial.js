@@ -35,7 +35,7 @@ function showInForce({ sensor, quantity }, limits) {
 }
 async function tryLimit() {
   const asked = new FormData(at("limit")), mine = ++trialNumber, { sensor, quantity } = chosen;
-  if (!["low", "high", "forecast_above", "forecast_below"].some(name => asked.get(name))) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit, of values or of what is expected.")); return; }
+  if (!sliders.some(slider => asked.get(slider.dataset.of))) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit, of values or of what is expected.")); return; }
   const query = new URLSearchParams({ sensor, quantity, points: 300, from: (Date.now() / 1000 - asked.get("days") * 86400).toFixed(3) });
   for (const name of ["low", "high", "deadband", "minutes"]) if (asked.get(name)) query.set(name, asked.get(name));
   for (const [name, value] of askedBeside(asked)) query.set(name, value);
