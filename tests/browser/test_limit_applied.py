@@ -22,6 +22,19 @@ def apply(page, by: str, why: str) -> None:
     page.press("#apply [name=why]", "Enter")
 
 
+def put_in_force(page, by: str, why: str, shown: str) -> None:
+    """Put in force what was tried, and wait until the page shows it so.
+
+    Args:
+        page: The page.
+        by, why: Who, and the reason.
+        shown: What of the page is so then: a part of a selector.
+    """
+    apply(page, by, why)
+    page.wait_for_selector("#applied:has-text('In force from now on')")
+    page.wait_for_selector(f"#in-force{shown}")
+
+
 def test_a_limit_is_tried_over_last_month_and_applied_and_the_next_alarm_names_it(
     plant: Plant, new_page
 ) -> None:
@@ -74,18 +87,18 @@ def test_how_often_and_while_what_are_tried_on_each_reading_and_applied(plant: P
     page.fill("#limit [name=within_minutes]", "5")
     page.fill("#limit [name=when]", "temperature > 0")
     page.wait_for_selector("#tried:has-text('From each reading: each of')")
-    apply(page, "Ada", "only what lasts")
-    page.wait_for_selector("#applied:has-text('In force from now on')")
-    page.wait_for_selector("#in-force:has-text('times 3, within seconds 300, while temperature > 0')")
+    put_in_force(
+        page, "Ada", "only what lasts", ":has-text('times 3, within seconds 300, while temperature > 0')"
+    )
     # What is in force is in the form; what is taken out of it is taken away.
     again = new_page(address).page
     count = again.locator("#limit [name=count]")
     until(lambda: count.input_value() == "3", "the form has the rule in force")
     again.fill("#limit [name=count]", "")
     again.wait_for_selector("#tried:has-text('It would have raised')")
-    apply(again, "Bob", "what comes and goes, too")
-    again.wait_for_selector("#applied:has-text('In force from now on')")
-    again.wait_for_selector("#in-force:has-text('while temperature > 0'):not(:has-text('times'))")
+    put_in_force(
+        again, "Bob", "what comes and goes, too", ":has-text('while temperature > 0'):not(:has-text('times'))"
+    )
     assert opened.flaws() == []
 
 
@@ -105,9 +118,9 @@ def test_where_a_series_is_expected_to_go_is_tried_on_each_reading_of_the_month_
     page.wait_for_selector("#tried:has-text('From each reading: each of')")
     page.wait_for_selector("#tried b:has-text(' alarms')")
     assert len(HOT_DAYS) < int(page.text_content("#tried b").split()[4]) < 30
-    apply(page, "Ada", "before it is too warm")
-    page.wait_for_selector("#applied:has-text('In force from now on')")
-    page.wait_for_selector("#in-force:has-text('expected over 73, within seconds ahead 18')")
+    put_in_force(
+        page, "Ada", "before it is too warm", ":has-text('expected over 73, within seconds ahead 18')"
+    )
     # What is taken out of the form is taken away.
     again = new_page(address).page
     above = again.locator("#limit [name=forecast_above]")
@@ -115,7 +128,5 @@ def test_where_a_series_is_expected_to_go_is_tried_on_each_reading_of_the_month_
     again.fill("#limit [name=high]", "99")
     again.fill("#limit [name=forecast_above]", "")
     again.wait_for_selector("#tried:has-text('It would have raised')")
-    apply(again, "Bob", "it was never too warm")
-    again.wait_for_selector("#applied:has-text('In force from now on')")
-    again.wait_for_selector("#in-force:has-text('high 99'):not(:has-text('expected'))")
+    put_in_force(again, "Bob", "it was never too warm", ":has-text('high 99'):not(:has-text('expected'))")
     assert opened.flaws() == []

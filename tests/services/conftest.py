@@ -9,6 +9,15 @@ from tests.services.bridge_kit import BridgeProcess, Publisher
 
 
 @pytest.fixture
+def kept_log(kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a Kafka namespace of three partitions whose records are kept, however old they are."""
+    for name, value in {
+        "BROKERS": kafka, "NAMESPACE": topic_prefix, "PARTITIONS": "3", "RETENTION_DAYS": "36500"
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"WEIR_KAFKA__{name}", value)
+
+
+@pytest.fixture
 def publisher(mqtt: tuple[str, int], unique_name: str) -> Iterator[Publisher]:
     """A device connected to the shared broker."""
     device = Publisher(*mqtt, f"{unique_name}-device")

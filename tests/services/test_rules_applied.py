@@ -39,11 +39,7 @@ def weir(*arguments: str) -> Any:
 
 
 @pytest.fixture
-def settings(kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name, value in {
-        "BROKERS": kafka, "NAMESPACE": topic_prefix, "PARTITIONS": "3", "RETENTION_DAYS": "36500"
-    }.items():  # fmt: skip
-        monkeypatch.setenv(f"WEIR_KAFKA__{name}", value)
+def settings(kept_log: None, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("WEIR_DETECTION__SEVERITY", "info")
     found = load()
     ensure_topics(found)

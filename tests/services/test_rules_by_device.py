@@ -50,11 +50,7 @@ def told(*arguments: str) -> Any:
 
 
 @pytest.fixture
-def settings(kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name, value in {
-        "BROKERS": kafka, "NAMESPACE": topic_prefix, "PARTITIONS": "3", "RETENTION_DAYS": "36500"
-    }.items():  # fmt: skip
-        monkeypatch.setenv(f"WEIR_KAFKA__{name}", value)
+def settings(kept_log: None) -> Settings:
     found = load()
     ensure_topics(found)
     write_devices(
