@@ -170,6 +170,8 @@ class MapsInForce:
         if not payload and problem is None:
             return Decoded("", ignored=[Passed("", _EMPTY)])
         for entry in self.routes.asked_last(topic):
+            if entry.rule.rule.telling and rest is not None:
+                continue  # of a system that is known its map says what is passed over
             try:
                 if entry.rule.lacks(entry.rule.documents(payload, known)):
                     continue
@@ -252,7 +254,7 @@ class MapsInForce:
         if rule.rule.format == "sparkplug":
             documents, birth, unborn = self._name_metrics(documents[0], came)
         outcome = rule.read(documents, came)
-        if rule.rule.unmeasured == "next" and not outcome.readings:
+        if (rule.rule.unmeasured == "next" and not outcome.readings) or not rule.tells(outcome):
             return None
         if birth is not None:
             outcome = msgspec.structs.replace(outcome, births=[birth])

@@ -24,6 +24,12 @@ _CANDIDATE_BYTES = 330
 
 # Last level of a topic on which a device is asked for something: a map that Weir brings reads there only what it names.
 _ASKING = frozenset({b"set", b"get", b"cmd", b"command"})
+# Any level of a topic on which something is asked for, or announced: no number there was measured.
+_NOT_MEASURED = _ASKING | {
+    b"cmnd", b"commands", b"config", b"configuration", b"settings", b"setting", b"control", b"ctrl", b"request", b"req",
+    b"rpc", b"desired", b"write", b"setpoints", b"discovery", b"announce", b"log", b"logs", b"debug", b"schedule",
+    b"forecast",
+}  # fmt: skip
 
 
 class Origin(IntEnum):
@@ -61,6 +67,7 @@ class Routes:
         self._prefix = limits.prefix
         self._by_first: dict[str, list[AskedRule]] = {}
         self._by_content: tuple[AskedRule, ...] = ()
+        self._not_by_name: tuple[AskedRule, ...] = ()
         self._routes: dict[bytes, tuple[Candidate, ...]] = {}
         self.own_form: dict[bytes, Address] = {}
         """Topics that Weir's own form is asked of before all others."""
@@ -79,7 +86,11 @@ class Routes:
             entry = AskedRule((origin, template.rank, -number), template, rule)
             if entry.by_content and origin is Origin.BUILT_IN:
                 last = [*self._by_content, entry]
-                self._by_content = tuple(sorted(last, key=lambda each: each.order, reverse=True))
+                # What goes by names alone comes after all that knows its messages.
+                self._by_content = tuple(
+                    sorted(last, key=lambda each: (not each.rule.rule.telling, each.order), reverse=True)
+                )
+                self._not_by_name = tuple(each for each in self._by_content if not each.rule.rule.telling)
                 continue
             for first in template.firsts:
                 self._by_first.setdefault(first, []).append(entry)
@@ -102,7 +113,9 @@ class Routes:
 
     def asked_last(self, topic: bytes) -> tuple["AskedRule", ...]:
         """Return what is asked of any topic that no other rule has read."""
-        return () if _asks(topic) else self._by_content
+        if _asks(topic):
+            return ()
+        return self._by_content if _NOT_MEASURED.isdisjoint(topic.split(b"/")) else self._not_by_name
 
     def _candidates(self, topic: bytes) -> Iterable[Candidate]:
         try:
@@ -137,7 +150,7 @@ class AskedRule(msgspec.Struct, frozen=True, gc=False):
     @property
     def by_content(self) -> bool:
         """Whether it fits any topic, and what is in a message says whether the rule reads it."""
-        return self.template.filters == ("#",) and bool(self.rule.rule.when)
+        return self.template.filters == ("#",) and bool(self.rule.rule.when or self.rule.rule.telling)
 
     @property
     def reads_any(self) -> bool:

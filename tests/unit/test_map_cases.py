@@ -129,6 +129,7 @@ ONE_OF_A_KIND = {
     "open3e": "its boiler",
     "espaltherma": "its heat pump",
     "envoy": "its gateway",
+    "nibe": "its heat pump",
     "jeedom": "its server; quantities have the number of the command",
     "sofar2mqtt": "its inverter",
     "growatt": "its inverter",

@@ -61,7 +61,7 @@ def test_topics_of_one_shape_become_one_map_that_reads_them() -> None:
 
 def test_bare_values_are_quantities_of_the_level_before() -> None:
     [proposal] = suggested(
-        ("shed/north/temperature", "4.5"), ("shed/north/humidity", "80"), ("shed/south/temperature", "5.5")
+        ("shed/north/t1", "4.5"), ("shed/north/h1", "80"), ("shed/south/t1", "5.5")
     ).proposals
     assert proposal.group.template == "shed/{sensor}/{level3}"
     assert (proposal.readable, proposal.sensors) == (3, 2)
@@ -164,7 +164,7 @@ def test_what_no_map_knows_by_its_content_is_a_topic_that_nothing_reads(payload:
 @pytest.mark.parametrize(
     ("topic", "payload", "values"),
     [
-        ("home/livingroom/temperature", "21.5", {"temperature": 21.5}),  # a built-in map asks for home/+/…
+        ("home/livingroom/t1", "21.5", {"t1": 21.5}),  # a built-in map asks for home/+/…
         ("nr/out", '{"payload": {"t": 21.5}, "topic": "kitchen"}', {"t": 21.5}),
         (
             "v1/gw/x",
@@ -188,3 +188,43 @@ def test_a_field_that_names_a_device_is_no_reading_where_nothing_is_measured() -
     outcome = maps.read(b"plant/hello", b'{"deviceId": "d1", "firmware": "1.2.3"}', NOW)
     assert outcome is not None
     assert [each.reason for each in outcome.refused] == [Reason.UNKNOWN_TOPIC]
+
+
+@pytest.mark.parametrize("level", ["config", "control", "request", "set"])
+def test_a_number_is_not_read_by_its_name_where_something_is_asked_for(level: str) -> None:
+    maps = MapsInForce([], built_in())
+    read = maps.read(b"lab/bench/temperature", b"21.5", NOW)
+    assert read is not None
+    assert [each.reading.values for each in read.readings] == [{"temperature": 21.5}]
+    for topic in (f"lab/{level}/temperature", f"lab/temperature/{level}"):
+        asked = maps.read(topic.encode(), b"21.5", NOW)
+        assert asked is not None
+        assert asked.readings == []
+
+
+def test_a_rule_that_must_not_have_a_field_lets_the_next_one_try() -> None:
+    text = (
+        'name = "own"\n[[rule]]\ntopic = "x/{sensor}"\nwithout = ["{id,uid}"]\n'
+        '[[rule]]\ntopic = "x/{sensor}"\nsensor = "{.id}"\n'
+    )
+    maps = MapsInForce([parse_map(text)])
+    ids = []
+    for payload in (b'{"t": 1}', b'{"id": "b", "t": 1}'):
+        outcome = maps.read(b"x/a", payload, NOW)
+        assert outcome is not None
+        ids += [each.reading.sensor_id for each in outcome.readings]
+    assert ids == ["a", "b"]
+
+
+def test_what_must_say_by_a_name_what_it_measures_is_otherwise_the_next_rules() -> None:
+    text = (
+        'name = "own"\n[[rule]]\ntopic = "x/{sensor}"\ntelling = ["power"]\n'
+        '[[rule]]\ntopic = "x/{sensor}"\nsensor = "other:{sensor}"\n'
+    )
+    maps = MapsInForce([parse_map(text)])
+    ids = []
+    for payload in (b'{"pvPower": 1}', b'{"p": 1}'):
+        outcome = maps.read(b"x/a", payload, NOW)
+        assert outcome is not None
+        ids += [each.reading.sensor_id for each in outcome.readings]
+    assert ids == ["a", "other:a"]

@@ -6,7 +6,6 @@
 What is wrong with one field is noted with its path, and the others go on; what is wrong with a whole part, too.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -27,12 +26,14 @@ from streams.payloads.maps.embedded import unpack, unpack_bytes
 from streams.payloads.maps.gathering import Gatherer, Notes
 from streams.payloads.maps.merging import Merged
 from streams.payloads.maps.model import Rule, texts
+from streams.payloads.maps.names import says_what
 from streams.payloads.maps.numbered import NumberedNames
 from streams.payloads.maps.paths import (
     MISSING,
     NO_NAMES,
     Path,
     Reached,
+    above_picked,
     compile_path,
     find,
     first_names,
@@ -45,7 +46,6 @@ from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
 from streams.payloads.maps.words import State, presence_of, word_of
 
-_ELEMENT = re.compile(r"\[-?\d+\]")
 # Of a row: as many as a reading may have quantities, and some that are none.
 _MOST_COLUMNS = 1024
 
@@ -97,6 +97,7 @@ class CompiledRule:
             self._measures
             and rule.format != "sparkplug"
             and rule.unmeasured != "next"
+            and not rule.telling
             and not rule.once_within
         )
         """Whether it makes readings, and nothing has to be known or done beside."""
@@ -107,7 +108,9 @@ class CompiledRule:
         firsts = [names for path in self._when if (names := first_names(path))]
         self._when_keys = frozenset().union(*(names for names in firsts if len(names) == 1))
         self._when_choices = [names for names in firsts if len(names) > 1]
+        self._without = [compile_path(text) for text in rule.without]
         self._only = frozenset(rule.only)
+        self._telling = frozenset(word.lower() for word in rule.telling)
         self._each = [compile_path(text) for text in texts(rule.each)]
         self._values = [compile_path(text) for text in texts(rule.values)]
         self._value = compile_path(rule.value)
@@ -169,7 +172,7 @@ class CompiledRule:
                 if path.up or not path.steps:
                     continue
                 if not before:
-                    found.append(_above(text))
+                    found.append(above_picked(text))
                 elif text.startswith(f"{before}."):
                     found.append(text.removeprefix(f"{before}."))
         return found
@@ -210,12 +213,22 @@ class CompiledRule:
             return True
         return any(names.isdisjoint(first) for names in self._when_choices)
 
+    def tells(self, outcome: Decoded) -> bool:
+        """Whether one of the quantities says what it measures, where the rule asks for it."""
+        return not self._telling or any(
+            says_what(quantity, self._telling)
+            for found in outcome.readings
+            for quantity in found.reading.values
+        )
+
     def fits(self, documents: list[Any]) -> bool:
         """Whether the first document has the rule's shape, what ``when`` names, and nothing that ``only`` does not."""
         first = documents[0]
         if self.rule.shape != "any" and _shape(first) != self.rule.shape:
             return False
         if self._only and not (type(first) is dict and first.keys() <= self._only):
+            return False
+        if any(next(find(path, first), None) is not None for path in self._without):
             return False
         if self.rule.what == "presence" and not self.decides and self._state(first) is None:
             return False
@@ -394,10 +407,3 @@ def _shape(document: Any) -> str:
     if type(document) is dict:
         return "object"
     return "array" if type(document) is list else "value"
-
-
-def _above(text: str) -> str:
-    """Return a path without what picks elements at its end: the array as a whole is no quantity, but a row may be."""
-    while text.endswith("]") and not _ELEMENT.fullmatch(text):
-        text = text[: text.rindex("[")].removesuffix(".")
-    return text or "$"

@@ -126,6 +126,7 @@ class Rule(_Part, frozen=True):
         format: How bytes become values: a name out of `streams.payloads.formats.readers`, or that of a decoder which an
             installed package brings.
         when: Paths that must all be there; otherwise the next rule is asked.
+        without: Paths none of which may be there; otherwise the next rule is asked.
         only: Names of fields: the payload is an object and has no others; otherwise the next rule is asked.
         shape: What the payload must be; otherwise the next rule is asked.
         sensor: Templates of the sensor's id out of names of levels ``{sensor}`` and paths ``{.a.b}``, ``{$.a.b}``;
@@ -166,6 +167,8 @@ class Rule(_Part, frozen=True):
         unknown_words: Of a presence topic: what becomes of a word that says nothing of presence, a dead letter or the
             next rule's.
         unmeasured: What becomes of a message in which there is no number: it is passed over, or the next rule's.
+        telling: Words of physical quantities, one of which must be part of a quantity's name: what does not say by a
+            name what it measures is the next rule's.
         gateway: Template of the id of what the device is reached by: when that goes, the device goes with it.
         session: Path of the number of the connection that a word of presence is about.
         once_within: Seconds within which the same values of the same sensor on another topic are the same reading:
@@ -180,6 +183,7 @@ class Rule(_Part, frozen=True):
     why: Annotated[str, msgspec.Meta(max_length=500)] = "the map refuses this topic"
     format: str = "auto"
     when: list[str] = []
+    without: list[str] = []
     only: list[str] = []
     shape: Literal["any", "object", "array", "value"] = "any"
     sensor: Texts = "{sensor}"
@@ -213,6 +217,7 @@ class Rule(_Part, frozen=True):
     state: Literal["", "online", "offline"] = ""
     unknown_words: Literal["refuse", "next"] = "refuse"
     unmeasured: Literal["ignore", "next"] = "ignore"
+    telling: list[str] = []
     gateway: str = ""
     session: str = ""
     once_within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0

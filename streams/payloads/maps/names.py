@@ -16,6 +16,7 @@ from hashlib import blake2b
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _KEPT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _LONGEST_ID = 128
+_LONG_WORD = 5
 _LONGEST_QUANTITY = 64
 _PLAIN_QUANTITY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
 _OTHERS = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
@@ -115,3 +116,25 @@ def names_something(field: str) -> bool:
         or words[-1].endswith("version")
         or (words[-1] in ("number", "no", "nr") and len(words) > 1 and words[-2] in _NUMBERED)
     )
+
+
+@lru_cache(maxsize=4096)
+def says_what(quantity: str, words: frozenset[str]) -> bool:
+    """Whether a quantity's name says what is measured: one of its words is one of those given.
+
+    A word of five letters or more may also begin or end a longer one. ``current`` counts only at the end, but for
+    letters and numbers of phases: elsewhere it means *now*.
+
+    >>> words = frozenset({"temperature", "temp", "current"})
+    >>> [says_what(name, words) for name in ("roomTemperature2", "roomtemperature", "current_l1")]
+    [True, True, True]
+    >>> [says_what(name, words) for name in ("current_version", "template")]
+    [False, False]
+    """
+    found = [word.lower() for word in _WORD.findall(quantity)]
+    if "current" in found and [word for word in found if len(word) > 1][-1] != "current":
+        found = [word for word in found if word != "current"]
+    if not words.isdisjoint(found):
+        return True
+    long = tuple(word for word in words if len(word) >= _LONG_WORD and word != "current")
+    return any(word.startswith(long) or word.endswith(long) for word in found)

@@ -34,6 +34,7 @@ _TOKEN = re.compile(
 _CHOICES = re.compile(r"\{([^{}*? \[\]]+)\}")
 NO_NAMES: dict[str, str] = {}
 _CAPTURE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_ELEMENT = re.compile(r"\[-?\d+\]")
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -317,3 +318,10 @@ def shown_way(way: tuple[str, ...]) -> str:
     for part in way:
         text += part if part.startswith("[") or not text else f".{part}"
     return text[:200]
+
+
+def above_picked(text: str) -> str:
+    """Return a path without what picks elements at its end: the array as a whole is no quantity, but a row may be."""
+    while text.endswith("]") and not _ELEMENT.fullmatch(text):
+        text = text[: text.rindex("[")].removesuffix(".")
+    return text or "$"
