@@ -128,7 +128,7 @@ def run(settings: Settings, maps: MapsInForce, *, dry: bool = False, **options: 
 
 def test_what_no_map_read_is_read_by_a_new_one_with_its_topic_and_its_arrival(settings: Settings) -> None:
     messages = [data(number, AT + number, t10=200 + number) for number in range(3)]
-    messages += [("farm/1/tank/level", b"4.5", AT + 7.25)]
+    messages += [("farm/1/tank/fill", b"4.5", AT + 7.25)]
     assert came(settings, maps_in_force(settings), messages) == []
     maps = with_map(settings)
     assert (run(settings, maps, dry=True).readings, in_log(settings)) == (4, [])
@@ -217,7 +217,7 @@ def test_letters_that_hold_no_whole_message_are_left_with_the_reason(settings: S
         ("refused_by_mongo", "mongo"),
     )
     for reason, origin in left:
-        letter = DeadLetter("00" * 12, reason, "", origin, "farm/1/tank/level", AT, b"4.5")
+        letter = DeadLetter("00" * 12, reason, "", origin, "farm/1/tank/fill", AT, b"4.5")
         producer.produce(settings.topic("dead-letters"), encode(letter))
     producer.produce(settings.topic("dead-letters"), b"no letter")
     producer.flush()
