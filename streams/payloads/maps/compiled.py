@@ -228,7 +228,7 @@ class CompiledRule:
             return False
         if self._only and not (type(first) is dict and first.keys() <= self._only):
             return False
-        if any(next(find(path, first), None) is not None for path in self._without):
+        if self._without and any(next(find(path, first), None) is not None for path in self._without):
             return False
         if self.rule.what == "presence" and not self.decides and self._state(first) is None:
             return False
