@@ -9,24 +9,33 @@ from aiohttp import web
 from faust.web import Request, Response, View
 
 from agents.views.history_pages import AskedHistory
+from agents.views.rule_answers import (
+    applied_rules,
+    peers_tried,
+    rules_before,
+    told_peers,
+    why_of_peers,
+    with_peers,
+)
 from agents.views.store_asking import PATIENCE_SECONDS, asked_store
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, read_number
+from bridges.mongo.history_reading import AskedRange, read_history
 from bridges.mongo.mongo_history import windows_between
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.rules.rule_writer import RulesChanged
 from bridges.rules.series_rule import SeriesRule
 from bridges.sources.sensor_readings import readings_between
 from streams.alarms.alarm_rules import AlarmRules
+from streams.backtest.difference import difference
 from streams.detection.detection_config import limit_fields
 from streams.detection.limits.limit_rules import LimitRules
-from streams.detection.log_rules import PartitionRules, rules_of
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.identity import event_ms
-from streams.records.rule_parts import MOST_COUNTED, USUAL_HOURS
+from streams.records.rule_parts import MOST_COUNTED, USUAL_HOURS, AppliedRule
 from streams.records.types import Reading
-from streams.rules.rule_changes import in_section, rule_of_series
-from streams.rules.rule_set import OTHERS
+from streams.rules.peer_windows import PeersTried
+from streams.rules.rule_changes import in_section, put_first, rule_of_series
 from streams.rules.rules_report import described_limits
 from streams.rules.series_trial import ReadingTrial, SeriesTrial, asks_for_readings
 from streams.rules.window_trial import WindowTrial, newest_first, told_load
@@ -41,10 +50,11 @@ _LARGEST: Final = 1e30
 _MINUTES: Final = 7 * 1440
 
 
-_VALUES: Final = ("low", "high", "forecast_above", "forecast_below")
+_TAKEN_AWAY: Final = ("forecast_above", "forecast_below", "above_peers", "below_peers")
+_VALUES: Final = ("low", "high", *_TAKEN_AWAY)
 _FIELDS: Final = {
     *_VALUES, "sensor", "quantity", "deadband", "minutes", "count", "within_minutes", "when", "forecast_hours",
-    "severity", "by", "why", "follows",
+    "peers_of", "severity", "by", "why", "follows",
 }  # fmt: skip
 
 
@@ -105,12 +115,14 @@ class _Tried(NamedTuple):
         asked: The series and the range.
         tried, in_force: Sections ``detection``.
         size: Seconds of a window.
+        beside: The section ``detection`` that would be in force, of all series; ``None``: no peers are asked.
     """
 
     asked: AskedHistory
     tried: Json
     in_force: Json
     size: float
+    beside: Json | None = None
 
     def of_windows(self, app: "WorkerApp", detection: Json) -> WindowTrial:
         return WindowTrial(*self._of_series(app, detection), window_seconds=self.size)
@@ -135,17 +147,42 @@ async def try_rule(pages: "WorkerPages", view: View, request: Request) -> Respon
     slow = f"no answer within {PATIENCE_SECONDS:g} s: ask for a shorter range"
     try:
         check_windows(app.settings.windows.policy())
-        trial = _Tried(asked, _with_what_stays(app, asked, request.query), _detection_in_force(app), size)
+        rule, before = _with_what_stays(app, asked, request.query), rules_before(app)
+        given = app.settings.detection.given()
+        tried, beside = (
+            {"series": {rule.pattern: limit_fields(rule)}},
+            in_section(put_first(rule, before), given),
+        )
+        trial = _Tried(asked, tried, in_section(before, given), size, beside)
         exact = trial.of_readings(app)
         async with asked_store(app, PATIENCE_SECONDS, slow) as mongo, pages.histories:
-            found, each = await _run(app, mongo, trial, exact, step)
+            peers = await peers_tried(app, mongo, asked, (beside, trial.in_force))
+            if peers is not None and not _judges_values(exact):
+                found, each = await _points_alone(app, mongo, trial, step), None
+            else:
+                found, each = await _run(app, mongo, trial, exact, step)
     except ConfigurationError as error:
         raise BadRequest(str(error)) from None
     except InputError as error:
         raise BadRequest(error.detail) from None
     rules = applied_rules(app)
     newest = "" if rules is None else rules.change.fingerprint
-    return answer(view, {**_told(trial, step, found, each), "rules": newest})
+    return answer(view, {**_told(app, trial, found, each, peers), "rules": newest})
+
+
+def _judges_values(exact: _EachReading) -> bool:
+    """Tell whether any limit, tried or in force, judges values of the series itself."""
+    limits = (exact.tried.limits, exact.in_force.limits)
+    return any(each is not None and each.of_readings for each in limits)
+
+
+async def _points_alone(app: "WorkerApp", mongo: MongoSink, trial: _Tried, step: float) -> _Together:
+    """Return the points of the series, where only its peers are asked: from the tier that has them."""
+    asked = trial.asked
+    found = _Together(step, *(trial.of_windows(app, own) for own in (trial.tried, trial.in_force)))
+    wanted = AskedRange((asked.sensor, asked.quantity), asked.since, asked.until, asked.points, trial.size)
+    found.history = (await read_history(mongo, wanted)).history
+    return found
 
 
 async def _run(
@@ -191,12 +228,10 @@ def _asked_by(limits: Iterable[LimitRules | None]) -> list[str]:
     return sorted({each.quantity for when in conditions for each in when.comparisons})
 
 
-def _with_what_stays(app: "WorkerApp", asked: AskedHistory, query: Mapping[str, str]) -> Json:
-    """Return the limits that would be in force if these were applied: what they do not say stays."""
-    own, rules = {"low": None, "high": None, **_asked_limits(query)}, applied_rules(app)
-    before = [] if rules is None else rules.change.rules
-    rule = rule_of_series(asked.sensor, asked.quantity, own, before, app.settings.detection.plan())
-    return {"series": {rule.pattern: limit_fields(rule)}}
+def _with_what_stays(app: "WorkerApp", asked: AskedHistory, query: Mapping[str, str]) -> AppliedRule:
+    """Return the rule that would be in force if these limits were applied: what they do not say stays."""
+    own = {"low": None, "high": None, **_asked_limits(query)}
+    return rule_of_series(asked.sensor, asked.quantity, own, rules_before(app), app.settings.detection.plan())
 
 
 async def apply_rule(pages: "WorkerPages", view: View, request: Request) -> Response:
@@ -239,7 +274,7 @@ def _asked_limits(query: Mapping[str, str]) -> Json:
     }
     if not found:
         raise BadRequest(
-            "low or high must be given, or forecast_above or forecast_below: "
+            "low or high must be given, or forecast_above, forecast_below, above_peers or below_peers: "
             "/api/rules/try?sensor=ID&quantity=NAME&high=120"
         )
     found["deadband"] = read_number(query, "deadband", 0.0, least=0.0, greatest=_LARGEST)
@@ -249,7 +284,9 @@ def _asked_limits(query: Mapping[str, str]) -> Json:
 
 def _asked_beside(query: Mapping[str, str]) -> Json:
     """Read how often, while what and how far ahead; what is given empty is taken away, what is not given stays."""
-    found: Json = {name: None for name in ("forecast_above", "forecast_below") if query.get(name) == ""}
+    found: Json = {name: None for name in _TAKEN_AWAY if query.get(name) == ""}
+    if query.get("peers_of", "").strip():
+        found["peers_of"] = query["peers_of"].strip()
     if query.get("forecast_hours"):
         found["forecast_hours"] = read_number(query, "forecast_hours", USUAL_HOURS, least=1.0, greatest=72.0)
     if "count" in query:
@@ -264,31 +301,44 @@ def _asked_beside(query: Mapping[str, str]) -> Json:
     return found
 
 
-def _told(trial: _Tried, step: float, found: _Together, each: _EachReading | None) -> Json:
+def _told(
+    app: "WorkerApp", trial: _Tried, found: _Together, each: _EachReading | None, peers: PeersTried | None
+) -> Json:
     tried, in_force = (found.tried, found.in_force) if each is None else (each.tried, each.in_force)
-    load, intervals = tried.found()
-    load_in_force, _ = in_force.found()
+    beside = [None, None] if peers is None else [one.found() for one in peers.trials]
+    (load, intervals), (load_in_force, before) = (
+        with_peers(one.found(), other) for one, other in zip((tried, in_force), beside, strict=True)
+    )
     asked = trial.asked
+    series, hours = (asked.sensor, asked.quantity), (asked.until - asked.since) / 3600
+    changes = difference({series: before}, {series: intervals}, {asked.sensor: asked.until})
     return {
         "sensor": asked.sensor,
         "quantity": asked.quantity,
         "from": asked.since,
         "to": asked.until,
-        "limits": described_limits(tried.limits),
+        "limits": described_limits(tried.whole),
         "exact": False,
-        "why_not_exact": list(_why_not_exact(trial, tried, each)),
+        "why_not_exact": list(_why_not_exact(trial, tried, each, peers)),
         "readings": None if each is None else each.readings,
         **told_load(load),
+        "per_operator_hour": load.told / hours,
+        "appear": len(changes.appeared),
+        "vanish": len(changes.vanished),
+        "move": len(changes.moved),
         "anomalies": [msgspec.to_builtins(each) for each in newest_first(intervals, _MOST_SHOWN)],
-        "in_force": {"limits": described_limits(in_force.limits), **told_load(load_in_force)},
+        "in_force": {"limits": described_limits(in_force.whole), **told_load(load_in_force)},
+        "peers": None if peers is None else told_peers(peers, found.history.step),
         "windows": found.history.windows,
-        "step_seconds": step,
+        "step_seconds": found.history.step,
         "columns": HistoryPoint.__struct_fields__,
         "points": list(found.history.points()),
     }
 
 
-def _why_not_exact(trial: _Tried, tried: SeriesTrial, each: _EachReading | None) -> Iterator[str]:
+def _why_not_exact(
+    trial: _Tried, tried: SeriesTrial, each: _EachReading | None, peers: PeersTried | None
+) -> Iterator[str]:
     """Say why a worker may have raised something else."""
     whole = tried.whole
     if each is not None:
@@ -296,7 +346,7 @@ def _why_not_exact(trial: _Tried, tried: SeriesTrial, each: _EachReading | None)
             f"each of {each.readings:,} readings was judged, by event time as MongoDB has them: what came late counts "
             "as if it had not"
         )
-    else:
+    elif whole is None or whole.of_readings or peers is None:
         yield (
             f"made of the least and greatest value of windows of {trial.size:g} s: what crosses a limit several times "
             "in one counts once, and times are true to a window; windows that are still open are left out"
@@ -307,40 +357,7 @@ def _why_not_exact(trial: _Tried, tried: SeriesTrial, each: _EachReading | None)
             yield "the limit of change was left aside: windows do not tell it"
         if whole is not None and whole.of_forecast:
             yield "the limit of forecasts was left aside: it asks for each reading"
-    if whole is not None and (whole.of_silence or whole.of_peers):
-        yield "limits of silence and of peers are left aside here; they stay when this is applied"
-
-
-def limits_in_force(app: "WorkerApp", sensor_id: str, quantities: list[str]) -> Json:
-    """Return the limits of a sensor's series and the rule that sets them, by quantity; of those that have any.
-
-    Args:
-        app: The worker.
-        sensor_id, quantities: The series, of this worker.
-    """
-    plan, rules = app.settings.detection.plan(), applied_rules(app)
-    found: Json = {}
-    for quantity in quantities:
-        applied = None if rules is None else rules.rule_of(sensor_id, quantity)
-        if rules is not None and applied is not None:
-            if applied[1] is None:
-                continue
-            origin = rules.change.origin
-            found[quantity] = {"rule": applied[0], **described_limits(applied[1]), "applied": origin}
-        elif (limits := plan.config_for(sensor_id, quantity).limits) is not None:
-            rule = plan.pattern_for(sensor_id, quantity) or OTHERS
-            found[quantity] = {"rule": rule, **described_limits(limits)}
-    return found
-
-
-def applied_rules(app: "WorkerApp") -> PartitionRules | None:
-    """Return the rules that were applied last, as far as this worker's partitions have come to them."""
-    if app.models is None:
-        return None
-    found = (rules_of(app.models.rows.get(partition, {})) for partition in app.owned_partitions())
-    return max((each for each in found if each is not None), key=lambda each: each.change.at, default=None)
-
-
-def _detection_in_force(app: "WorkerApp") -> Json:
-    rules = applied_rules(app)
-    return in_section([] if rules is None else rules.change.rules, app.settings.detection.given())
+    if peers is not None:
+        yield from why_of_peers(peers)
+    if whole is not None and whole.of_silence:
+        yield "limits of silence are left aside here; they stay when this is applied"

@@ -263,6 +263,7 @@ class SensorAnswer(TypedDict):
     bands: dict[str, list[Stretch]]
     applied_through: dict[str, int]
     limits: dict[str, dict[str, Any]]
+    peers_by: dict[str, str]
     anomalies: list[Anomaly]
 
 

@@ -11,8 +11,8 @@ from agents.views.alarm_pages import IncidentWatch
 from agents.views.letter_pages import RedriveWatch
 from agents.views.live import LiveState
 from agents.views.place_pages import PlaceCounting
+from agents.views.rule_answers import limits_in_force, peers_by
 from agents.views.rule_list import RuleWatch
-from agents.views.rule_pages import limits_in_force
 from agents.views.sensor_choice import SensorChoice
 from agents.views.store_asking import SHORT_PATIENCE_SECONDS, asked_store
 from agents.views.watching.ranked import Ranked
@@ -85,7 +85,8 @@ class WorkerPages(Pages["WorkerApp"]):
         found = self.state.sensor(sensor_id)
         if found is not None:
             quantities = list((found["detector"] or {"series": ()})["series"])
-            found = {**found, "limits": limits_in_force(self.app, sensor_id, quantities)}
+            of_rules = {"peers_by": peers_by(self.app, sensor_id, quantities)}
+            found = {**found, "limits": limits_in_force(self.app, sensor_id, quantities), **of_rules}
         else:
             found = await self.found_elsewhere(request, request.rel_url.raw_path)
         if found is None:

@@ -126,10 +126,11 @@ ROUTES = (
         "/api/rules/try",
         rule_pages.try_rule,
         "what a [limit](rules.md#on-the-page) would have raised on a series, over the windows that MongoDB has: "
-        "approximate; over each reading where `count`, `when`, a forecast or a limit of change asks for that; beside "
-        "it what the limits in force raise, and the points of `/api/history`",
+        "approximate; over each reading where `count`, `when`, a forecast or a limit of change asks for that; over the "
+        "windows of its peers for `above_peers` and `below_peers`; beside it what the limits in force raise, and the "
+        "points of `/api/history`",
         "?sensor=&quantity=&low=&high=&deadband=&minutes=&count=&within_minutes=&when=&forecast_above="
-        "&forecast_below=&forecast_hours=&from=&to=&points=",
+        "&forecast_below=&forecast_hours=&above_peers=&below_peers=&peers_of=&from=&to=&points=",
     ),
     _for_people(
         "/rules",
@@ -148,8 +149,8 @@ ROUTES = (
         rule_pages.apply_rule,
         "put a [limit](rules.md#on-the-page) on a series in force: a JSON object with `sensor`, `quantity`, `low`, "
         "`high`, `deadband`, `minutes`, `count`, `within_minutes`, `when`, `forecast_above`, `forecast_below`, "
-        "`forecast_hours`, `severity`, `by`, `why`, and `follows`: what `/api/rules/try` has as `rules`. For whom "
-        "`/api/actions` is",
+        "`forecast_hours`, `above_peers`, `below_peers`, `peers_of`, `severity`, `by`, `why`, and `follows`: what "
+        "`/api/rules/try` has as `rules`. For whom `/api/actions` is",
         posts=True,
     ),
     _for_people(

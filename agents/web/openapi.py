@@ -23,11 +23,17 @@ _TIME: Final[Json] = {"type": "string", "examples": ["2026-10-01T00:00:00Z", "17
 _TEXT: Final[Json] = {"type": "string"}
 _NUMBER: Final[Json] = {"type": "number"}
 PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
+    "above_peers": (
+        "how far the mean of a window may lie over the median of its peers; empty: as far as it may; not given: as in "
+        "force",
+        {**_NUMBER, "exclusiveMinimum": 0},
+    ),
     "after": ("list what comes after this key: `next` of the answer before", _TEXT),
     "at": (
         "event time of a reading: ISO 8601 (UTC) or seconds since the Unix epoch; of a whole second, all of it",
         _TIME,
     ),
+    "below_peers": ("the same under it", {**_NUMBER, "exclusiveMinimum": 0}),
     "by": (
         "what sensors are counted by; `place` when not given",
         {"type": "string", "enum": [*WAYS]},
@@ -70,6 +76,10 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "measures": ("a quantity that they measure", _TEXT),
     "minutes": ("how long a value must be beyond its limit", {**_NUMBER, "minimum": 0}),
     "name": ("name of a table", _TEXT),
+    "peers_of": (
+        "who the peers are, as in a rule: a pattern, or `group`; not given: as rules and settings say",
+        _TEXT,
+    ),
     "place": ("a place of the registry", _TEXT),
     "points": ("how many points at most", {"type": "integer", "minimum": 2, "maximum": 5000}),
     "prefix": ("what keys begin with", _TEXT),

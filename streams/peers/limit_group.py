@@ -69,25 +69,25 @@ class LimitGroup(PeerGroup):
             values: Of each sensor that has come.
         """
         limits = {sensor_id: self._limits_at(sensor_id, end_ms) for sensor_id in sorted(values)}
-        members = [sensor_id for sensor_id, each in limits.items() if _is_limit(each)]
+        members = [sensor_id for sensor_id, each in limits.items() if each.takes_part]
         enough = len(members) > LEAST_OTHERS
         medians = medians_of_others([values[each] for each in members]) if enough else []
         others = dict(zip(members, medians, strict=False))
         found = []
         for sensor_id, each in limits.items():
-            if sensor_id in others or not _is_limit(each):
+            if sensor_id in others or not each.takes_part:
                 median = others.get(sensor_id, values[sensor_id])
                 changes = self._step(sensor_id, end_ms / 1000, values[sensor_id], median, each)
                 found += [(sensor_id, change) for change in changes]
         return found
 
     def judged(self, end_ms: int, values: Mapping[str, float]) -> int:
-        """Return how many members of a window have a limit, and others enough to be judged by it.
+        """Return how many members of a window are compared; none if they are too few.
 
         Args:
             end_ms, values: As for `judge`.
         """
-        members = sum(_is_limit(self._limits_at(sensor_id, end_ms)) for sensor_id in values)
+        members = sum(self._limits_at(sensor_id, end_ms).takes_part for sensor_id in values)
         return members if members > LEAST_OTHERS else 0
 
     def _limits_at(self, sensor_id: str, end_ms: int) -> PeerLimits:
@@ -155,10 +155,6 @@ class LimitGroup(PeerGroup):
         for sensor_id, band in sorted(self.bands.items()):
             if band.change is not None:
                 yield sensor_id, band.change
-
-
-def _is_limit(limits: PeerLimits) -> bool:
-    return limits.below is not None or limits.above is not None
 
 
 def _bounds(limits: PeerLimits) -> tuple[float, float]:

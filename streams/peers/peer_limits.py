@@ -8,17 +8,22 @@
 The limit that is in force where a window closes is sent with its mean. So what a group finds follows from each
 partition of `readings` alone, across changes of rules, too. A series whose rule compares it no longer is sent on,
 without a limit: what was raised ends with the next window.
+
+Where a rule names another pattern, and none of that pattern compares its series, all that it matches count among the
+peers, without a limit of their own: so one series can have a limit, and its peers need none.
 """
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from streams.detection.detection_config import limit_rules_of
 from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules, allowed
-from streams.records.rule_parts import PeerLimits, SeriesPattern, group_of_pattern
+from streams.records.rule_parts import PeerLimits, SeriesPattern, group_of_pattern, parted, quantity_of
 from streams.windows.window_rules import WindowRules
 
 NO_LIMITS = PeerLimits()
+_BESIDE = PeerLimits(beside=True)
 _KNOWN_SERIES = 65_536
 _ByGroup = tuple[tuple[str, PeerLimits], ...]
 
@@ -47,7 +52,22 @@ class LimitsBeside:
                 (SeriesPattern.of(pattern, sensors), pattern, peers_of)
                 for (pattern, peers_of), sensors in rules.known.items()
             ]
+        self._named = list(self._named_as_peers())
         self._asked: dict[tuple[str, str], _ByGroup] = {}
+
+    def _named_as_peers(self) -> Iterator[tuple[SeriesPattern, str, str]]:
+        """Yield the patterns that rules name as peers and that compare nothing themselves, each with a quantity."""
+        reaches = {
+            each: SeriesPattern.of(each, config.sensors) for each, config in self._plan.patterns.items()
+        }
+        reaches |= {pattern: reach for reach, pattern, _ in self._rules}
+        of_settings = ((pattern, config.limits) for pattern, config in self._plan.patterns.items())
+        rules = [*((pattern, limits) for _, pattern, limits in self._rules), *of_settings]
+        comparing = {pattern: limits.peers_of for pattern, limits in rules if limits and limits.of_peers}
+        for pattern, named in comparing.items():
+            if named in ("", "group") or named in comparing or (named not in reaches and parted(named)[1]):
+                continue
+            yield reaches.get(named) or SeriesPattern.of(named), named, quantity_of(pattern)
 
     def asked_of(self, sensor_id: str, quantity: str) -> _ByGroup:
         """Return in which groups a series is compared, and by which limit.
@@ -68,6 +88,9 @@ class LimitsBeside:
                 group := group_beside(pattern, peers_of, sensor_id, quantity)
             ):
                 yield group, NO_LIMITS
+        for reach, named, of_quantity in self._named:
+            if fnmatchcase(quantity, of_quantity) and reach.takes(sensor_id, quantity):
+                yield group_beside(named, "", sensor_id, quantity), _BESIDE
         pattern, limits = self._rule_of(sensor_id, quantity)
         if limits is None or not limits.of_peers:
             return

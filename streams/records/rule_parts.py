@@ -223,6 +223,7 @@ class PeerLimits(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     Args:
         below, above: Under and over it; ``None``: it does not matter. Without both there is no limit any more.
+        beside: It has no limit, but counts for the others: a rule of one of them names its pattern as their peers.
         deadband, delay_seconds, count, within_seconds, severity: As in section ``detection`` of the settings.
         rule: Fingerprint of the change of rules that set it; empty: the settings did.
     """
@@ -235,6 +236,17 @@ class PeerLimits(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     within_seconds: _Span = 0.0
     severity: Severity = "warning"
     rule: str = ""
+    beside: bool = False
+
+    @property
+    def judges(self) -> bool:
+        """Whether there is a limit."""
+        return self.below is not None or self.above is not None
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the series counts among its peers."""
+        return self.beside or self.judges
 
 
 class AppliedRule(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

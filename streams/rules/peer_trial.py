@@ -4,7 +4,7 @@ windows of all partitions ──▶ compare_gathered ──▶ anomalies ──�
                                                    └──▶ with the stretches of other limits, the time in any of them
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from streams.alarms.alarm_rules import AlarmRules
@@ -36,24 +36,43 @@ def add_beside_peers(
         seen: What was read of each series.
     """
     found = compare_gathered(plan, inputs)
+    ticks = sorted({each.tick_at for some in inputs.values() for each in some if each.tick_at is not None})
+    add_found(results, found.anomalies, ticks, alarms, lambda series: _last_of(series, seen))
+
+
+def add_found(
+    results: TrialResults,
+    anomalies: Sequence[Anomaly],
+    ticks: Sequence[float],
+    alarms: AlarmRules,
+    last_of: Callable[[Series], float],
+) -> None:
+    """Add what limits of peers have found to the results of a trial.
+
+    Args:
+        results: Of all other limits.
+        anomalies: In order.
+        ticks: Between them, by time.
+        alarms: What the settings say of alarms.
+        last_of: Tells the event time at which a series ends.
+    """
     changed: dict[Series, SeriesLoad] = {}
-    for anomaly in found.anomalies:
+    for anomaly in anomalies:
         changed.setdefault((anomaly.sensor_id, anomaly.quantity), SeriesLoad()).take(anomaly)
         results.intervals.add(anomaly)
-    for series, told_at in _told(alarms, found.anomalies, inputs):
+    for series, told_at in _told(alarms, anomalies, ticks):
         changed[series].told += 1
         results.told_at[int(told_at // FLOOD_SECONDS)] += 1
     for series, load in changed.items():
-        load.end(_last_of(series, seen))
+        load.end(last_of(series))
         results.intervals.by_series[series].sort(key=attrgetter("raised_at"))
         results.loads.setdefault(series, SeriesLoad()).put_to(load)
 
 
 def _told(
-    alarms: AlarmRules, anomalies: Sequence[Anomaly], inputs: InputsBySource
+    alarms: AlarmRules, anomalies: Sequence[Anomaly], ticks: Sequence[float]
 ) -> Iterable[tuple[Series, float]]:
     """Yield of which series somebody would have been told that an alarm stands, and when."""
-    ticks = sorted({each.tick_at for some in inputs.values() for each in some if each.tick_at is not None})
     in_order: list[tuple[float, AlarmInput]] = [
         *((tick_at, AlarmInput("", tick_at=tick_at)) for tick_at in ticks),
         *((each.changed_at, AlarmInput(each.sensor_id, found=each)) for each in anomalies),

@@ -70,12 +70,54 @@ def rule_of_series(
     in_force = next(matching, None) or plan.config_for(sensor_id, quantity)
     pattern = escape(f"{sensor_id}/{quantity}")
     of = in_force.pattern if isinstance(in_force, AppliedRule) else plan.pattern_for(sensor_id, quantity)
-    compares = in_force.above_peers is not None or in_force.below_peers is not None
     # It stays with its peers: of its own pattern it would be the only one.
-    stays = {"peers_of": in_force.peers_of or of or ""} if compares else {}
-    section = {"series": {pattern: {**limit_fields(in_force), **stays, **own}}}
+    stays = {"peers_of": in_force.peers_of or of or ""} if _compares(limit_fields(in_force)) else {}
+    limits = {**limit_fields(in_force), **stays, **own}
+    if _compares(limits) and not limits["peers_of"]:
+        limits["peers_of"] = peers_for(sensor_id, quantity, before, plan)
+        if not limits["peers_of"]:
+            raise ConfigurationError(
+                f"peers_of must say who the peers of {sensor_id}/{quantity} are, since no rule or setting does: a "
+                'pattern such as "room-*/temperature", or "group"'
+            )
+    elif not _compares(limits):
+        limits["peers_of"] = ""
+    section = {"series": {pattern: limits}}
     rules = rules_in(section, checked := DetectionPlan(section))
     return rules_of_file(rules, checked)[0]
+
+
+def _compares(limits: Mapping[str, Any]) -> bool:
+    return limits["above_peers"] is not None or limits["below_peers"] is not None
+
+
+def peers_for(sensor_id: str, quantity: str, before: Sequence[AppliedRule], plan: DetectionPlan) -> str:
+    """Return who the peers of a series are by rules and settings, as ``peers_of`` says it; empty: nothing says so.
+
+    Args:
+        sensor_id, quantity: The series.
+        before: The rules that were applied last.
+        plan: Of the settings.
+
+    >>> plan = DetectionPlan({"series": {"room-*/t": {"peers": "pattern"}, "hall/t": {"high": 9}}})
+    >>> peers_for("room-3", "t", [], plan), peers_for("hall", "t", [], plan)
+    ('room-*/t', '')
+    """
+    alone = escape(f"{sensor_id}/{quantity}")
+    applied = next((rule for rule in before if rule.reach.takes(sensor_id, quantity)), None)
+    if applied is not None and _compares(limit_fields(applied)):
+        return applied.peers_of or applied.pattern
+    config, pattern = plan.config_for(sensor_id, quantity), plan.pattern_for(sensor_id, quantity)
+    if applied is None and config.limits is not None and config.limits.of_peers:
+        return config.peers_of or pattern or ""
+    if config.peers == "group":
+        return config.peers
+    of = (
+        pattern
+        if applied is None or applied.pattern == alone or config.peers == "pattern"
+        else applied.pattern
+    )
+    return "" if of is None or of == alone or not set(of) & set("*?[") else of
 
 
 def put_first(rule: AppliedRule, before: Sequence[AppliedRule]) -> list[AppliedRule]:

@@ -95,6 +95,8 @@ def asks_for_readings(limits: LimitRules | None) -> bool:
     Args:
         limits: Of a series; ``None``: it has none.
     """
-    return limits is not None and (
-        limits.count > 0 or limits.when is not None or limits.of_rate or limits.of_forecast
+    return (
+        limits is not None
+        and limits.of_readings
+        and (limits.count > 0 or limits.when is not None or limits.of_rate or limits.of_forecast)
     )

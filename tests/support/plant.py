@@ -227,12 +227,12 @@ class Plant:
         except OSError:
             return {}
 
-    def alarm_of(self, sensor: str) -> dict[str, Any]:
-        """Return the newest alarm that stands of a limit on a sensor; empty if there is none."""
+    def alarm_of(self, sensor: str, kind: str = "limit") -> dict[str, Any]:
+        """Return the newest alarm of a kind that stands on a sensor; empty if there is none."""
         found = [
             each
             for each in self.get("/api/alarms").get("alarms", ())
-            if (each["sensor_id"], each["kind"]) == (sensor, "limit")
+            if (each["sensor_id"], each["kind"]) == (sensor, kind)
         ]
         return max(found, key=lambda each: float(each["raised_at"]), default={})
 

@@ -53,6 +53,11 @@ class WorkerProcess:
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """Its WEIR variables."""
+        return dict(self._settings)
+
     def know(self, variable: str, value: str) -> None:
         """Set a variable, before it starts."""
         self._settings[variable] = value
