@@ -37,7 +37,8 @@ class ActionKind(StrEnum):
     """Planned work is off, or over early."""
 
 
-_OF_A_SENSOR: Final = frozenset(ActionKind) - {ActionKind.PLANNED_WORK, ActionKind.WITHDRAW}
+_OF_ANY: Final = frozenset({ActionKind.PLANNED_WORK, ActionKind.WITHDRAW})
+"""Of one sensor, or of all that a pattern names."""
 _OF_AN_ALARM: Final = frozenset(
     {ActionKind.COMMENT, ActionKind.ASSIGN, ActionKind.FAULT, ActionKind.NO_FAULT}
 )
@@ -56,7 +57,7 @@ def action_of(kind: str, *, at: float, by: str, **told: Any) -> Action:
         InputError: ``bad_value`` if it cannot be done as it is.
 
     >>> action_of("acknowledge", at=1725890469.0, by="Ada", sensor_id="boiler-1").id
-    '66deffa58a748b13260a0f3a'
+    '66deffa5add6d1dbe3b6921f'
     """
     found = {name: value for name, value in told.items() if value not in (None, "")}
     action = Action(id="", kind=kind, at=at, by=by.strip(), **{"sensor_id": "", **found})
@@ -77,7 +78,7 @@ def why_not(action: Action) -> str:
 def _why_no_words(action: Action) -> str:
     if not action.by:
         return "by must say who does it"
-    for name in ("sensor_id", "by", "alarm", "quantity", "sensors", "action"):
+    for name in ("sensor_id", "by", "alarm", "quantity", "sensors", "action", "plan", "chosen"):
         if len(getattr(action, name)) > MOST_CHARACTERS // 10:
             return f"{name} must have at most {MOST_CHARACTERS // 10} characters"
     if len(action.why) > MOST_CHARACTERS:
@@ -89,12 +90,12 @@ def _why_no_kind(action: Action) -> str:
     kind = action.kind
     if kind not in frozenset(ActionKind):
         return f"kind must be one of {', '.join(ActionKind)}, got {kind!r}"
-    if (kind in _OF_A_SENSOR) != bool(action.sensor_id):
-        return f"{kind} must {'' if kind in _OF_A_SENSOR else 'not '}name a sensor_id"
+    if kind not in _OF_ANY and not action.sensor_id:
+        return f"{kind} must name a sensor_id"
     if kind in _OF_AN_ALARM and not action.alarm:
         return f"{kind} must name an alarm"
-    if kind == ActionKind.PLANNED_WORK and not action.sensors:
-        return "planned_work must name a pattern of sensors: * for all"
+    if kind == ActionKind.PLANNED_WORK and bool(action.sensors) == bool(action.sensor_id):
+        return "planned_work must name a pattern of sensors (* for all), or one sensor_id"
     if kind == ActionKind.WITHDRAW and not action.action:
         return "withdraw must name the action of the planned work"
     if kind in (ActionKind.PLANNED_WORK, ActionKind.OUT_OF_SERVICE) and not action.why:

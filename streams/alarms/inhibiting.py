@@ -1,7 +1,7 @@
 """What keeps alarms from being told, by a person's decision: the three ways of ISA-18.2.
 
     shelved          of one series or sensor, from its place in the log on, until a time
-    suppressed       by planned work: of all sensors that a pattern names, raised between two event times
+    suppressed       by planned work: of a sensor or all that a pattern names, raised between two event times
     out of service   of one series or sensor, until it is back in service
 
 All end by a tick in the log, never by a clock: a replay ends them at the same place.
@@ -107,7 +107,7 @@ def inhibition_of(action: Action, alarm: Alarm | None) -> Inhibition | None:
         until=inf if action.until is None or state is AlarmState.OUT_OF_SERVICE else action.until,
         by=action.by,
         why=action.why,
-        sensors=action.sensors if planned else "*",
+        sensors=(action.sensors if planned else "") or "*",
         quantity=action.quantity if alarm is None else alarm.quantity,
         kind="" if alarm is None else alarm.kind,
     )

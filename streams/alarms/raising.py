@@ -17,6 +17,7 @@ from streams.alarms.alarm_rules import AlarmRules, kind_of
 from streams.alarms.inhibiting import (
     INHIBITING,
     MOST_INHIBITIONS,
+    AlarmState,
     Inhibition,
     inhibition_of,
     left_after,
@@ -199,11 +200,11 @@ class _Step:
         if of_all is None or 0 <= of_all.state.ticked_at - time < SET_BACK_SECONDS:
             return
         of_all.state.ticked_at = time
-        self._end_inhibitions(PARTITION, of_all, time)
+        self._end_inhibitions(of_all, time)
         for key, row in sorted(self.rows.items(), key=_by_sensor):
             if self.offset <= row.applied_through:
                 continue
-            changed = self._end_inhibitions(key, row, time)
+            changed = self._end_inhibitions(row, time)
             for alarm in list(row.state.alarms.values()):
                 changed |= self._pass(row, alarm, time)
             if changed:
@@ -224,9 +225,8 @@ class _Step:
             self._mark(key, row)
             row.leave()
 
-    def _end_inhibitions(self, key: str, row: Row[SensorAlarms], time: float) -> bool:
-        late = LATE_SECONDS if key == PARTITION else 0.0
-        left = [each for each in row.state.inhibitions if time < each.until + late]
+    def _end_inhibitions(self, row: Row[SensorAlarms], time: float) -> bool:
+        left = [each for each in row.state.inhibitions if time < each.until + _late_seconds(each)]
         ended = len(left) < len(row.state.inhibitions)
         row.state.inhibitions = left
         return ended
@@ -312,7 +312,8 @@ class _Step:
         else:
             row.state.inhibitions.append(inhibition)
             # Planned work keeps what is raised meanwhile: what stands already has been told.
-            for each in self._meant(row, action):
+            at_once = inhibition.state != AlarmState.SUPPRESSED
+            for each in self._meant(row, action) if at_once else ():
                 if not life.is_over(each):
                     self._put(row, life.keep(each, inhibition, action.at))
 
@@ -335,6 +336,11 @@ def _by_sensor(item: tuple[str, Row[SensorAlarms]]) -> str:
     once must not.
     """
     return item[0]
+
+
+def _late_seconds(inhibition: Inhibition) -> float:
+    """Return for how long what is read late of a time is known to be of it: planned work is one of event times."""
+    return LATE_SECONDS if inhibition.state == AlarmState.SUPPRESSED else 0.0
 
 
 def _is_done(state: SensorAlarms, latest: float) -> bool:

@@ -47,6 +47,18 @@ def zone_named(name: str) -> Zone:
         ) from None
 
 
+def zone_of_day(name: str) -> tzinfo:
+    """Return the time zone of an IANA name.
+
+    Raises:
+        ConfigurationError: If there is none of that name.
+    """
+    found = zone_named(name)
+    if isinstance(found, str):
+        raise ConfigurationError(f"zone must be a time zone such as Europe/Berlin or UTC, got {name!r}")
+    return found
+
+
 def event_time(
     value: Time, *, earliest: float = -inf, latest: float = inf, zone: Zone = UTC, arrival: float = -inf
 ) -> float:
@@ -102,12 +114,13 @@ def believed(seconds: float, value: object, earliest: float, latest: float) -> f
     return seconds if seconds.is_integer() else round(seconds * 1000) / 1000
 
 
-def read_event_time(text: str, *, dates: bool = False) -> float:
+def read_event_time(text: str, *, dates: bool = False, zone: tzinfo = UTC) -> float:
     """Read an event time from a text, of a cell or the command line: what `event_time` takes, written down.
 
     Args:
         text: ISO 8601, or a number since the epoch.
-        dates: Take a date alone for its midnight in UTC, instead of refusing it.
+        dates: Take a date alone for its midnight, instead of refusing it.
+        zone: Of a date and time without an offset.
 
     Raises:
         InputError: ``bad_time`` if it is no time.
@@ -118,7 +131,7 @@ def read_event_time(text: str, *, dates: bool = False) -> float:
     try:
         number = float(text)
     except ValueError:
-        return event_time(f"{text}T00:00" if dates and len(text) == _DATE else text)
+        return event_time(f"{text}T00:00" if dates and len(text) == _DATE else text, zone=zone)
     return event_time(number)
 
 

@@ -22,7 +22,8 @@ class Action(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     Args:
         id: Derived from all the rest.
-        sensor_id: The sensor; also the record's key. Empty for planned work, which stands in each partition.
+        sensor_id: The sensor; also the record's key. Empty for planned work of a pattern, which stands in each
+            partition.
         kind: One of `streams.alarms.acting.ActionKind`: ``acknowledge``, ``comment``, ``assign``, ``shelve``,
             ``unshelve``, ``out_of_service``, ``in_service``, ``fault``, ``no_fault``, ``planned_work``, ``withdraw``.
         at: When it was done, by the clock of the computer where it was done.
@@ -31,8 +32,10 @@ class Action(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         quantity: The series; empty: all of the sensor.
         until: When shelving or planned work ends.
         start: When planned work begins.
-        sensors: Pattern of sensor ids: where planned work is done.
+        sensors: Pattern of sensor ids: where planned work is done. Empty where that names its sensor.
         action: The planned work that is withdrawn, by its id.
+        plan: What was planned together with it, at other times or of other sensors, has the same.
+        chosen: By what the registry of devices chose the sensors of a plan, in words; empty: a pattern did.
     """
 
     id: str
@@ -47,6 +50,8 @@ class Action(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     start: float | None = None
     sensors: str = ""
     action: str = ""
+    plan: str = ""
+    chosen: str = ""
 
 
 class AlarmInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -11,12 +11,11 @@ of the registry. Where that says something else later, the rules are *outdated*,
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.device_states import levels_of
+from streams.chosen_devices import sensors_chosen, sensors_with
 from streams.errors import ConfigurationError
 from streams.records.rule_parts import DEVICE_FIELDS, AppliedRule
 from streams.records.types import Device
@@ -52,31 +51,12 @@ def with_sensors(detection: Mapping[str, Any], devices: Iterable[Device], near: 
                     f"detection.series.{pattern}: either sensors or {next(iter(asked))} can say whose series it is "
                     "about, got both"
                 )
-            sensors = sensors_with(asked, known)
-            if not sensors:
-                raise ConfigurationError(f"detection.series.{pattern}: {_none_is(asked, known, near)}")
-            own = {**own, "sensors": sensors}
+            try:
+                own = {**own, "sensors": sensors_chosen(asked, known, near)}
+            except ConfigurationError as error:
+                raise ConfigurationError(f"detection.series.{pattern}: {error}") from None
         found[pattern] = own
     return {**detection, "series": found}
-
-
-def sensors_with(asked: Mapping[str, str], devices: Iterable[Device]) -> tuple[str, ...]:
-    """Return the sensors of which the registry says all that is asked, in order.
-
-    Args:
-        asked: Some of `DEVICE_FIELDS`, each with ``*``, ``?`` and ``[...]``; a place has those below it.
-        devices: The registry.
-
-    >>> hall = [Device("a", 0.0, place="plant / hall 7/line 2"), Device("b", 0.0, place="plant/hall 70")]
-    >>> sensors_with({"place": "plant/hall 7"}, hall), sensors_with({"place": "*/hall 7*"}, hall)
-    (('a',), ('a', 'b'))
-    """
-    tests = [(name, levels_of(text) if name == "place" else (text,)) for name, text in asked.items()]
-    return tuple(
-        sorted(
-            device.sensor_id for device in devices if all(_is_so(device, name, text) for name, text in tests)
-        )
-    )
 
 
 def outdated(rules: Iterable[AppliedRule], devices: Sequence[Device]) -> "list[RuleOutdated]":
@@ -147,18 +127,3 @@ def _asked(own: Any) -> dict[str, str]:
     if not isinstance(own, Mapping):
         return {}
     return {name: text for name in DEVICE_FIELDS if isinstance(text := own.get(name), str) and text}
-
-
-def _is_so(device: Device, name: str, wanted: tuple[str, ...]) -> bool:
-    said = levels_of(device.place) if name == "place" else (getattr(device, name),)
-    return len(said) >= len(wanted) and all(map(fnmatchcase, said, wanted))
-
-
-def _none_is(asked: Mapping[str, str], devices: Sequence[Device], near: NearNames) -> str:
-    """Say that no device is so, and what is near."""
-    for name, text in asked.items():
-        if not sensors_with({name: text}, devices):
-            names = {said for device in devices if (said := getattr(device, name))}
-            return f"no device has {name} {text!r} in the registry.{near(text, names)} (weir devices list)"
-    words = " and ".join(f"{name} {text!r}" for name, text in asked.items())
-    return f"no device has {words} in the registry (weir devices list)"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bridges.process.near_names import did_you_mean
+from streams.chosen_devices import sensors_with
 from streams.detection.detection_plan import DetectionPlan
 from streams.detection.log_rules import PartitionRules
 from streams.errors import ConfigurationError
@@ -15,7 +16,7 @@ from streams.records.rule_parts import AppliedRule
 from streams.records.rule_records import RuleChange
 from streams.records.types import Device
 from streams.rules.rule_changes import in_section, rule_of_series, rules_of_file
-from streams.rules.rule_devices import outdated, renewed, sensors_with, with_sensors
+from streams.rules.rule_devices import outdated, renewed, with_sensors
 from streams.rules.rule_set import limits_alone, reach_of, rules_in
 from streams.windows.policy import WindowPolicy
 from streams.windows.sensor_windows import SensorWindows

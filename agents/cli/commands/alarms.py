@@ -11,7 +11,8 @@ import click
 from agents.cli.acting_options import by_option, json_lines_option, load_settings
 from agents.cli.looking_options import local_stack_option
 from agents.cli.near_group import NearGroup
-from agents.cli.time_option import EventTime
+from agents.cli.planned_work import plan, planned, withdraw_work
+from agents.cli.time_option import Duration
 
 if TYPE_CHECKING:
     from bridges.alarms.alarm_log import AlarmLog
@@ -29,31 +30,16 @@ Examples:
   weir alarms ack 66deff --incident                     and all others of its incident
   weir alarms shelve 66deff --for 2h --why "pump is out"
   weir alarms label 66deff no_fault
+  weir alarms assign 66deff Grace
+  weir alarms out-of-service --sensor boiler-7 --why "probe is broken"
   weir alarms plan 'boiler-*' --from 2030-06-01T06:00 --to 2030-06-01T18:00 --why "new valves"
+  weir alarms planned                                   which work is planned, and what it keeps from being told
   weir alarms follow --json                             changes as they come, for programs
   weir alarms test-notify                               does each target answer?
 """
 _WHY = click.option("--why", default="", help="The reason; it is kept with it.")
-_UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _FOLLOW_SECONDS = 0.5
 _LISTED = 5
-
-
-class Span(click.ParamType):
-    """A length of time: ``30m``, ``2h``, ``1d``."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        text = str(value)
-        try:
-            seconds = float(text[:-1]) * _UNITS[text[-1:]]
-        except (ValueError, KeyError):
-            seconds = -1.0
-        if not 0 < seconds < 10 * 365 * 86_400:
-            self.fail(f"expected a time such as 30m, 2h or 1d, got {text!r}", param, ctx)
-        return seconds
 
 
 @click.group(cls=NearGroup, epilog=_EXAMPLES)
@@ -62,6 +48,10 @@ def alarms() -> None:
 
     An alarm may be named by the beginning of its id.
     """
+
+
+for _command in (plan, planned, withdraw_work):
+    alarms.add_command(_command)
 
 
 def _read(settings: "Settings") -> "AlarmLog":
@@ -315,9 +305,19 @@ def comment(alarm: str, text: str, by: str) -> None:
 
 @alarms.command()
 @local_stack_option
+@click.argument("alarm")
+@click.argument("name")
+@by_option
+def assign(alarm: str, name: str, by: str) -> None:
+    """Say who takes care of an alarm: '' for nobody any more."""
+    _act("assign", alarm=alarm, by=by, why=name)
+
+
+@alarms.command()
+@local_stack_option
 @click.argument("alarm", required=False, default="")
 @click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
-@click.option("--for", "seconds", type=Span(), required=True, help="For so long: 30m, 2h, 1d.")
+@click.option("--for", "seconds", type=Duration(), required=True, help="For so long: 30m, 2h, 1d.")
 @by_option
 @_WHY
 def shelve(alarm: str, sensor: str, seconds: float, by: str, why: str) -> None:
@@ -338,6 +338,29 @@ def unshelve(alarm: str, sensor: str, by: str) -> None:
     _act("unshelve", alarm=alarm, sensor_id=sensor, by=by)
 
 
+@alarms.command("out-of-service")
+@local_stack_option
+@click.argument("alarm", required=False, default="")
+@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@click.option("--why", required=True, help="What is wrong with it.")
+@by_option
+def out_of_service(alarm: str, sensor: str, why: str, by: str) -> None:
+    """Tell nobody until it is back in service: of an alarm (its series and kind), or of a sensor."""
+    _one_of(alarm, sensor)
+    _act("out_of_service", alarm=alarm, sensor_id=sensor, by=by, why=why)
+
+
+@alarms.command("in-service")
+@local_stack_option
+@click.argument("alarm", required=False, default="")
+@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@by_option
+def in_service(alarm: str, sensor: str, by: str) -> None:
+    """End being out of service: what still stands is told."""
+    _one_of(alarm, sensor)
+    _act("in_service", alarm=alarm, sensor_id=sensor, by=by)
+
+
 @alarms.command()
 @local_stack_option
 @click.argument("alarm")
@@ -347,28 +370,6 @@ def unshelve(alarm: str, sensor: str, by: str) -> None:
 def label(alarm: str, kind: str, by: str, why: str) -> None:
     """Say whether an alarm was right: a fault is also a label to tune detection by."""
     _act(kind, alarm=alarm, by=by, why=why)
-
-
-@alarms.command()
-@local_stack_option
-@click.argument("sensors")
-@click.option("--from", "start", type=EventTime(), required=True, help="When the work begins.")
-@click.option("--to", "until", type=EventTime(), required=True, help="When it ends.")
-@click.option("--why", required=True, help="What is done.")
-@by_option
-def plan(sensors: str, start: float, until: float, why: str, by: str) -> None:
-    """Plan work: nobody is told of alarms of these sensors (a pattern) that are raised meanwhile."""
-    _act("planned_work", sensors=sensors, start=start, until=until, by=by, why=why)
-
-
-@alarms.command()
-@local_stack_option
-@click.argument("action")
-@by_option
-@_WHY
-def withdraw(action: str, by: str, why: str) -> None:
-    """Withdraw planned work, by the id of its action: it is off, or over early."""
-    _act("withdraw", action=action, by=by, why=why)
 
 
 @alarms.command("test-notify")

@@ -1,0 +1,272 @@
+"""Work that is planned: of which sensors, at which times, who planned it, and whether it is off.
+
+    pattern or place ──┐
+                       ├──▶ one action for each sensor (or the pattern) and time, all of one plan
+    times, again ──────┘
+
+A plan is written down whole when it is made. Which sensors a place has then, and when it is six o'clock there each
+Sunday, stands in the log: alarms follow from it, whatever becomes of the registry and of daylight saving time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final, NamedTuple
+
+from streams.alarms.acting import ActionKind, action_of
+from streams.errors import InputError, Reason
+from streams.records.alarm_records import Action
+from streams.records.identity import action_id
+
+MOST_TIMES: Final = 500
+MOST_ACTIONS: Final = 20_000
+"""Of a plan: sensors by times. What a pattern names is one."""
+EVERY: Final = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
+
+
+class Times(NamedTuple):
+    """When work is planned.
+
+    Args:
+        start, until: The first time, in seconds since the Unix epoch.
+        every: ``day`` or ``week``, at the same time of day; empty: once.
+        times: How often, the first included.
+        zone: Of the time of day.
+    """
+
+    start: float
+    until: float
+    every: str
+    times: int
+    zone: tzinfo
+
+    def all(self) -> list[tuple[float, float]]:
+        """Return begin and end of each time.
+
+        Raises:
+            InputError: ``bad_value`` if they would overlap, or are too many.
+
+        >>> from zoneinfo import ZoneInfo
+        >>> sunday = Times(1761447600.0, 1761451200.0, "week", 2, ZoneInfo("Europe/Berlin"))
+        >>> [datetime.fromtimestamp(start, sunday.zone).isoformat() for start, _ in sunday.all()]
+        ['2025-10-26T04:00:00+01:00', '2025-11-02T04:00:00+01:00']
+        """
+        if not 1 <= self.times <= MOST_TIMES:
+            raise InputError(Reason.BAD_VALUE, f"times must be from 1 to {MOST_TIMES}, got {self.times}")
+        if not self.every:
+            if self.times > 1:
+                raise InputError(Reason.BAD_VALUE, f"{self.times} times: every must be day or week")
+            return [(self.start, self.until)]
+        if self.every not in EVERY:
+            raise InputError(Reason.BAD_VALUE, f"every must be day or week, got {self.every[:80]!r}")
+        step = EVERY[self.every]
+        if self.until - self.start > step.total_seconds():
+            raise InputError(Reason.BAD_VALUE, f"work of every {self.every} must end before it begins again")
+        return [
+            (self._later(self.start, n * step), self._later(self.until, n * step)) for n in range(self.times)
+        ]
+
+    def _later(self, seconds: float, by: timedelta) -> float:
+        """Return the same time of day so many days later."""
+        local = datetime.fromtimestamp(seconds, self.zone).replace(tzinfo=None, fold=0)
+        return (local + by).replace(tzinfo=self.zone).timestamp() if by else seconds
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPlanned:
+    """Work that is to be planned.
+
+    Args:
+        by, why: Who plans it, and what is done.
+        pattern: Of sensor ids.
+        times: When.
+        sensors: Those that the registry says it is about; ``None``: all that the pattern names.
+        chosen: By what the registry chose them, in words.
+    """
+
+    by: str
+    why: str
+    pattern: str
+    times: Times
+    sensors: Sequence[str] | None = None
+    chosen: str = ""
+
+    def actions(self, at: float) -> list[Action]:
+        """Return what is to be written.
+
+        Args:
+            at: When it is planned, in seconds since the Unix epoch.
+
+        Raises:
+            InputError: ``bad_value`` if it cannot be planned so.
+        """
+        times = self.times.all()
+        whose: list[dict[str, str]] = [{"sensors": self.pattern, "sensor_id": ""}]
+        if self.sensors is not None:
+            whose = [{"sensor_id": each} for each in self.sensors]
+        if len(whose) * len(times) > MOST_ACTIONS:
+            raise InputError(
+                Reason.BAD_VALUE,
+                f"{len(whose):,} sensors at {len(times)} times are more than {MOST_ACTIONS:,}: plan fewer times, or "
+                "parts of them, or what a pattern names",
+            )
+        about = {
+            "by": self.by,
+            "why": self.why,
+            "sensors": self.pattern,
+            "chosen": self.chosen,
+            "times": times,
+        }
+        told = {"by": self.by, "why": self.why, "chosen": self.chosen, "plan": action_id(about, at).hex()}
+        return [
+            action_of(ActionKind.PLANNED_WORK, at=at, start=start, until=until, **told, **each)
+            for start, until in times
+            for each in whose
+        ]
+
+
+@dataclass(slots=True)
+class PlannedWork:
+    """Work that was planned together.
+
+    Args:
+        id: Of all of its actions.
+        first: One of them: who planned it, when and why.
+        actions: All of them that have come, by id.
+        withdrawn: Which of them are off, and who said so.
+    """
+
+    id: str
+    first: Action
+    actions: dict[str, Action] = field(default_factory=dict)
+    withdrawn: dict[str, Action] = field(default_factory=dict)
+
+    @property
+    def times(self) -> list[tuple[float, float]]:
+        """Return begin and end of each time that is not off, in order."""
+        kept = (each for name, each in self.actions.items() if name not in self.withdrawn)
+        return sorted({(each.start or 0.0, each.until or 0.0) for each in kept})
+
+    @property
+    def sensors(self) -> list[str]:
+        """Return the sensors that it names, in order; empty if a pattern does."""
+        return sorted({each.sensor_id for each in self.actions.values() if each.sensor_id})
+
+    @property
+    def whose(self) -> str:
+        """Say whose work it is, in words."""
+        if named := self.sensors:
+            return f"{self.first.chosen or named[0]} ({len(named):,} sensor{'s' if len(named) > 1 else ''})"
+        return self.first.sensors
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether all of its times are over, or off."""
+        return all(until <= now for _, until in self.times)
+
+    def withdrawal(self, *, at: float, by: str, why: str) -> list[Action]:
+        """Return what withdraws all of it that is not over.
+
+        Args:
+            at: When it is withdrawn, in seconds since the Unix epoch.
+            by, why: Who does it, and the reason.
+        """
+        left = [each for each in self.actions.values() if each.id not in self.withdrawn]
+        return [
+            action_of(ActionKind.WITHDRAW, at=at, by=by, why=why, sensor_id=each.sensor_id, action=each.id)
+            for each in left
+            if (each.until or 0.0) > at
+        ]
+
+    def plain(self, now: float, kept: int) -> dict[str, Any]:
+        """Return what is told of it to programs.
+
+        Args:
+            now: Seconds since the Unix epoch.
+            kept: How many alarms it has kept from being told.
+        """
+        times, off = self.times, next(iter(self.withdrawn.values()), None)
+        ahead = next((each for each in times if each[1] > now), None)
+        return {
+            "plan": self.id,
+            "whose": self.whose,
+            "sensors": self.sensors or self.first.sensors,
+            "by": self.first.by,
+            "why": self.first.why,
+            "planned_at": self.first.at,
+            "start": None if ahead is None else ahead[0],
+            "until": None if ahead is None else ahead[1],
+            "is_on": ahead is not None and ahead[0] <= now,
+            "times_left": sum(until > now for _, until in times),
+            "times": times,
+            "withdrawn": None if off is None else {"by": off.by, "why": off.why, "at": off.at},
+            "kept": kept,
+        }
+
+
+class Plans:
+    """All work that is planned, as the log of actions has it, in whatever order its partitions are read."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, PlannedWork] = {}
+        self._plan_of: dict[str, str] = {}
+        self._off: dict[str, Action] = {}
+        self._kept: defaultdict[str, set[str]] = defaultdict(set)
+
+    def take(self, action: Action) -> None:
+        """Take an action; any other than of planned work says nothing here."""
+        if action.kind == ActionKind.WITHDRAW:
+            self._off.setdefault(action.action, action)
+            self._withdraw(action.action)
+        elif action.kind == ActionKind.PLANNED_WORK:
+            name = self._plan_of[action.id] = action.plan or action.id
+            plan = self._plans.setdefault(name, PlannedWork(name, action))
+            plan.actions.setdefault(action.id, action)
+            self._withdraw(action.id)
+
+    def _withdraw(self, action: str) -> None:
+        if action in self._off and (name := self._plan_of.get(action)) is not None:
+            self._plans[name].withdrawn[action] = self._off[action]
+
+    def keep(self, action: str, alarm: str) -> None:
+        """Take it that an action has kept an alarm from being told.
+
+        Args:
+            action, alarm: By their ids.
+        """
+        self._kept[action].add(alarm)
+
+    def kept_by(self, plan: PlannedWork) -> int:
+        """Return how many alarms a plan has kept from being told."""
+        return len(set().union(*(self._kept.get(each, ()) for each in plan.actions)))
+
+    def __iter__(self) -> Iterator[PlannedWork]:
+        """Yield them by their next, or last, time."""
+        return iter(sorted(self._plans.values(), key=lambda each: (each.times or [(0.0, 0.0)])[0]))
+
+    def find(self, beginning: str) -> list[PlannedWork]:
+        """Return the plans whose id, or that of one of whose actions, begins so."""
+        names = {name for action, name in self._plan_of.items() if action.startswith(beginning)}
+        return [plan for name, plan in self._plans.items() if name in names or name.startswith(beginning)]
+
+    def told(self, now: float, *, all_of_them: bool = False) -> list[dict[str, Any]]:
+        """Return what is told of plans to programs: of those that are not over, or of all.
+
+        Args:
+            now: Seconds since the Unix epoch.
+            all_of_them: Those that are over or off, too.
+        """
+        plans = (each for each in self if all_of_them or not each.is_over(now))
+        return [plan.plain(now, self.kept_by(plan)) for plan in plans]
+
+
+def chosen_in_words(asked: Mapping[str, str]) -> str:
+    """Say by what the registry chooses sensors.
+
+    Args:
+        asked: Some of `DEVICE_FIELDS`.
+
+    >>> chosen_in_words({"place": "plant/hall 7", "kind": "DS18B20*"})
+    'place plant/hall 7, kind DS18B20*'
+    """
+    return ", ".join(f"{name} {text}" for name, text in asked.items())
