@@ -2,27 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar, cast
 
+import msgspec
 from aiohttp import web
 from faust.web import Request, Response, View
 
 from agents.web.posting import read_posted
-from agents.web.queries import BadRequest, Json, answer, is_local, read_number
+from agents.web.queries import BadRequest, Json, answer, is_local, read_number, read_word
 from agents.web.readiness import why_not_whole
+from agents.web.shared_look import SharedLook
 from agents.web.tables import owned_rows
 from bridges.alarms.action_writer import partitions_of
 from bridges.alarms.incident_log import IncidentLog
+from bridges.alarms.plan_log import PlanLog, remark_on, work_planned
 from bridges.process.logs import get_logger
 from streams.alarms.acting import action_of
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import NEW, AlarmState
+from streams.alarms.planning import Plans, Times
 from streams.alarms.raising import PARTITION
 from streams.alarms.templates import Labels, as_plain
 from streams.alarms.wording import incident_sentence, incident_title
-from streams.errors import InputError
+from streams.errors import ConfigurationError, InputError, TransientError
+from streams.payloads.event_times import zone_of_day
 from streams.records.alarm_records import Action, Alarm
 from streams.records.catalogue import CATALOGUE
 
@@ -35,6 +40,7 @@ log = get_logger(__name__)
 
 _MOST_SHOWN = 1000
 _LOOK_SECONDS = 2.0
+_PATIENCE_SECONDS = 10.0
 _LISTED = 5
 _ACTIONS = CATALOGUE.of(Action)
 _FIELDS = frozenset(Action.__struct_fields__) - {"id", "at"}
@@ -72,6 +78,79 @@ class IncidentWatch:
         except Exception as error:
             # The page goes on showing what was found last; the next look may succeed.
             log.error("incidents.not_looked_at", error=repr(error))
+
+
+class PlanPosted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Work to be planned, as it is posted; the fields are those of `weir alarms plan`.
+
+    Args:
+        by, why: Who plans it, and what is done.
+        start, until: The first time (seconds since the Unix epoch).
+        sensors: Pattern of sensor ids.
+        place, machine, group, kind: What the registry of devices says of the sensors.
+        every, times, zone: How often, and of which time zone the time of day is.
+    """
+
+    by: str
+    why: str
+    start: float
+    until: float
+    sensors: str = ""
+    place: str = ""
+    machine: str = ""
+    group: str = ""
+    kind: str = ""
+    every: str = ""
+    times: int = 1
+    zone: str = "UTC"
+
+
+class WithdrawalPosted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Planned work to be withdrawn, as it is posted.
+
+    Args:
+        plan: Its id.
+        by, why: Who does it, and the reason.
+    """
+
+    plan: str
+    by: str
+    why: str = ""
+
+
+_Posted = TypeVar("_Posted", PlanPosted, WithdrawalPosted)
+
+
+class PlansUnknown(BadRequest):
+    """Kafka does not say which work is planned."""
+
+    status = 503
+
+
+class PlanWatch:
+    """The work that is planned, read from Kafka while somebody asks: by one thread, however many ask.
+
+    Args:
+        plans: Reads it.
+    """
+
+    def __init__(self, plans: PlanLog) -> None:
+        self._look = SharedLook(plans.read)
+
+    async def found(self) -> Plans:
+        """Return it.
+
+        Raises:
+            PlansUnknown: If it could not be read, or not within ten seconds.
+        """
+        try:
+            return await self._look.found(_PATIENCE_SECONDS)
+        except TimeoutError:
+            raise PlansUnknown(
+                f"Kafka does not say within {_PATIENCE_SECONDS:g} s which work is planned"
+            ) from None
+        except TransientError as error:
+            raise PlansUnknown(str(error)) from None
 
 
 async def list_open(pages: "WorkerPages", view: View, request: Request) -> Response:
@@ -154,12 +233,72 @@ async def act(pages: "WorkerPages", view: View, request: Request) -> Response:
     if strange := sorted(posted.keys() - _FIELDS):
         raise BadRequest(f"no such field: {strange[0]!r}; there are {', '.join(sorted(_FIELDS))}")
     action = _action_of(posted)
-    topic, key = app.name_of(_ACTIONS.topic), _ACTIONS.key(action)
+    await _put(app, [action])
+    return answer(view, {"action": action.id}, status=202)
+
+
+async def list_planned(pages: "WorkerPages", view: View, request: Request) -> Response:
+    """List the work that is planned, as `weir alarms planned` does."""
+    all_of_them = read_word(request.query, "over", ("no", "yes")) == "yes"
+    return answer(view, {"plans": (await pages.plans.found()).told(time.time(), all_of_them=all_of_them)})
+
+
+async def plan_work(pages: "WorkerPages", view: View, request: Request) -> Response:
+    """Plan work; as `weir alarms plan`."""
+    posted = await read_posted(cast("web.Request", request), pages.app.settings)
+    plan = _read_fields(posted, PlanPosted)
+    devices = pages.watch.devices.devices
+    try:
+        times = Times(plan.start, plan.until, plan.every, plan.times, zone_of_day(plan.zone))
+        about = {
+            name: text for name in plan.__struct_fields__ if isinstance(text := getattr(plan, name), str)
+        }
+        work = work_planned(about, plan.sensors, times, devices)
+        actions = work.actions(round(time.time(), 3))
+    except (InputError, ConfigurationError) as error:
+        raise BadRequest(str(error)) from None
+    await _put(pages.app, actions)
+    told = {
+        "plan": actions[0].plan,
+        "sensors": None if work.sensors is None else len(work.sensors),
+        "times": len(times.all()),
+        "remark": remark_on(work, devices),
+    }
+    return answer(view, told, status=202)
+
+
+async def withdraw_planned(pages: "WorkerPages", view: View, request: Request) -> Response:
+    """Withdraw planned work, all that is not over of it; as `weir alarms withdraw`."""
+    posted = await read_posted(cast("web.Request", request), pages.app.settings)
+    asked = _read_fields(posted, WithdrawalPosted)
+    found = (await pages.plans.found()).find(asked.plan)
+    if len(found) != 1:
+        raise BadRequest(f"no planned work with the id {asked.plan[:80]!r}")
+    try:
+        actions = found[0].withdrawal(at=round(time.time(), 3), by=asked.by, why=asked.why)
+    except InputError as error:
+        raise BadRequest(error.detail) from None
+    if not actions:
+        raise BadRequest(f"the work of plan {found[0].id} is over, or off already")
+    await _put(pages.app, actions)
+    return answer(view, {"plan": found[0].id, "actions": len(actions)}, status=202)
+
+
+def _read_fields(posted: Json, kind: type[_Posted]) -> _Posted:
+    try:
+        return msgspec.convert(posted, kind)
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error)) from None
+
+
+async def _put(app: "WorkerApp", actions: Iterable[Action]) -> None:
+    """Write actions to where each has to stand."""
+    topic = app.name_of(_ACTIONS.topic)
     await app.plain_writer.write(
-        ((topic, each), (key, _ACTIONS.encode(action)))
+        ((topic, each), (_ACTIONS.key(action), _ACTIONS.encode(action)))
+        for action in actions
         for each in partitions_of(action, app.settings.kafka.partitions)
     )
-    return answer(view, {"action": action.id}, status=202)
 
 
 def _action_of(posted: Json) -> Action:

@@ -333,6 +333,30 @@ class AlarmsAnswer(TypedDict):
     not_whole: str
 
 
+class PlanAnswer(TypedDict):
+    """Work that was planned together; ``start`` and ``until`` are those of now, or of the next time."""
+
+    plan: str
+    whose: str
+    sensors: list[str] | str
+    by: str
+    why: str
+    planned_at: float
+    start: float | None
+    until: float | None
+    is_on: bool
+    times_left: int
+    times: list[tuple[float, float]]
+    withdrawn: dict[str, Any] | None
+    kept: int
+
+
+class PlannedAnswer(TypedDict):
+    """The work that is planned, what comes first before the others."""
+
+    plans: list[PlanAnswer]
+
+
 class QualityAnswer(TypedDict):
     """Anomalies against labels; what nothing is known of is null."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from faust.web import Request, Response, View
 
 from agents.views import ledger, overview
-from agents.views.alarm_pages import IncidentWatch
+from agents.views.alarm_pages import IncidentWatch, PlanWatch
 from agents.views.letter_pages import RedriveWatch
 from agents.views.live import LiveState
 from agents.views.place_pages import PlaceCounting
@@ -30,6 +30,7 @@ from agents.web.queries import (
 )
 from agents.web.routes import Pages, Route
 from bridges.alarms.incident_log import IncidentLog
+from bridges.alarms.plan_log import PlanLog
 from bridges.dead_letters.redrive_log import RedriveLog
 from bridges.mongo.mongo_history import quality
 
@@ -58,6 +59,7 @@ class WorkerPages(Pages["WorkerApp"]):
         self.watch = watch
         self.state = LiveState(app, watch.recent, watch.bands, watch.devices)
         self.incidents = IncidentWatch(IncidentLog(app.settings, watch.devices.devices.get))
+        self.plans = PlanWatch(PlanLog(app.settings))
         self.rules = RuleWatch(app.settings)
         self.places = PlaceCounting(app, watch.devices)
         self.redrives = RedriveWatch(RedriveLog(app.settings))

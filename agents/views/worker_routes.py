@@ -262,6 +262,28 @@ ROUTES = (
         "machine, or with the token of `WEIR_WEB__ACTION_TOKEN`",
         posts=True,
     ),
+    Route(
+        "/api/planned-work",
+        alarm_pages.list_planned,
+        "the [work that is planned](alarms.md#planned-work): of which sensors, when, by whom, why, and how many alarms "
+        "it has kept from being told. As `weir alarms planned --json`",
+        "?over=",
+        answers=answers.PlannedAnswer,
+    ),
+    Route(
+        "/api/planned-work",
+        alarm_pages.plan_work,
+        "plan work: a JSON object with `by`, `why`, `start`, `until` (seconds since the Unix epoch), and `sensors`, "
+        "`place`, `machine`, `group`, `kind`, `every`, `times`, `zone` as `weir alarms plan` has them. For whom "
+        "`/api/actions` is",
+        posts=True,
+    ),
+    Route(
+        "/api/planned-work/withdraw",
+        alarm_pages.withdraw_planned,
+        "withdraw planned work, all that is not over of it: a JSON object with `plan`, `by` and `why`",
+        posts=True,
+    ),
     *COMMON,
 )
 

@@ -76,6 +76,10 @@ PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "measures": ("a quantity that they measure", _TEXT),
     "minutes": ("how long a value must be beyond its limit", {**_NUMBER, "minimum": 0}),
     "name": ("name of a table", _TEXT),
+    "over": (
+        "`yes`: planned work that is over or off, too",
+        {"type": "string", "enum": ["no", "yes"]},
+    ),
     "peers_of": (
         "who the peers are, as in a rule: a pattern, or `group`; not given: as rules and settings say",
         _TEXT,

@@ -2,6 +2,7 @@
 
 import time
 from threading import Event, Thread
+from typing import Any
 
 from tests.support.plant import HIGH_PRESSURE, Plant
 
@@ -74,6 +75,53 @@ def test_the_first_page_is_not_green_while_an_alarm_stands_and_leads_to_it(plant
     )
     page.click("a[href='/alarms']")
     page.wait_for_selector("#alarms tr")
+
+
+def test_work_is_planned_at_a_place_listed_and_withdrawn(plant: Plant, new_page) -> None:
+    page = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms", refused=True).page
+    page.fill("#by", "Ada")
+    page.fill("#plan-which", "plant/hall 9")
+    tomorrow = time.strftime("%Y-%m-%d", time.localtime(time.time() + 86_400))
+    page.fill("#plan-from", f"{tomorrow}T06:00")
+    page.fill("#plan-to", f"{tomorrow}T08:00")
+    page.select_option("#plan-every", "week")
+    page.fill("#plan-times", "4")
+    page.fill("#plan-why", "new valves")
+    page.click("#plan button")
+    page.wait_for_selector("#plan-wrong:has-text('no device has place')")
+    page.fill("#plan-which", "plant/hall 1")
+    page.click("#plan button")
+    row = "#planned tr:has-text('new valves')"
+    page.wait_for_selector(row)
+    told = page.text_content(row)
+    assert "place plant/hall 1 (2 sensors)" in told
+    assert f"{tomorrow} 08:00:00, and 3 more" in told
+    page.click(f"{row} >> text=Withdraw")
+    page.wait_for_selector(row, state="detached")
+    assert page.text_content("#plan-wrong") == ""
+
+
+def test_what_needs_a_reason_is_not_done_without_one(plant: Plant, new_page) -> None:
+    page = new_page(f"http://127.0.0.1:{plant.worker.port}/alarms").page
+    page.fill("#by", "Ada")
+    row = page.locator("#alarms tr").first
+    row.locator("button", has_text="Comment").click()
+    assert "Say why first" in page.text_content("#wrong")
+    page.fill("#why", "the valve sticks")
+    row.focus()
+    page.keyboard.press("c")
+    page.wait_for_selector("#wrong:empty", state="attached")
+    alarm = row.get_attribute("data-id")
+
+    def newest() -> dict[str, Any]:
+        return next(each for each in plant.get("/api/alarms")["alarms"] if each["id"] == alarm)
+
+    while newest()["why"] != "the valve sticks":
+        time.sleep(0.1)
+    row.focus()
+    page.keyboard.press("t")
+    while newest()["assignee"] != "Ada":
+        time.sleep(0.1)
 
 
 def test_nobody_acts_without_a_name(plant: Plant, new_page) -> None:

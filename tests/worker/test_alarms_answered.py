@@ -16,10 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
+from bridges.devices.device_registry import write_devices
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import Settings, load
 from streams.records.topics import ACTIONS, LABELS
-from streams.records.types import Label, Reading, Tick, encode
+from streams.records.types import Device, Label, Reading, Tick, encode
 from tests.support.documented import command_of, commands_of
 from tests.support.patience import PATIENCE
 from tests.support.receivers import WebReceiver, web_receiver
@@ -54,10 +55,10 @@ class Plant:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.worker.port}{path}", timeout=10) as answer:
             return json.load(answer)
 
-    def post(self, action: dict[str, Any]) -> tuple[int, Any]:
+    def post(self, action: dict[str, Any], path: str = "/api/actions") -> tuple[int, Any]:
         """Act over HTTP."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.worker.port}/api/actions",
+            f"http://127.0.0.1:{self.worker.port}{path}",
             json.dumps(action).encode(),
             {"Content-Type": "application/json"},
         )
@@ -125,6 +126,7 @@ async def test_an_alarm_is_seen_answered_and_over(
         await shelved_until_its_time(plant)
         await said_to_be_right(plant)
         await planned(plant)
+        await planned_at_a_place(plant)
         await of_one_cause(plant)
         assert await asyncio.to_thread(worker.stop) == 0
     finally:
@@ -211,6 +213,53 @@ async def planned(plant: Plant) -> None:
     action = told.split()[2]
     await weir("alarms", "withdraw", action, "--by", "Ada", "--why", "done early")
     await plant.until_states(b1="unacknowledged", b2="unacknowledged", c1="unacknowledged")
+
+
+async def planned_at_a_place(plant: Plant) -> None:
+    """Of whom the registry says so; on the page's API as on the command line, again each week, and off."""
+    now = time.time()
+    here = [Device("d1", 1.0, place="plant/hall 7"), Device("d2", 1.0, place="plant/hall 70")]
+    await asyncio.to_thread(write_devices, plant.settings, here)
+    work = {"place": "plant/hall 7", "by": "Ada", "why": "cleaning", "start": now - 60, "until": now + 7200}
+    work |= {"every": "week", "times": 3, "zone": "Europe/Berlin"}
+
+    async def post(path: str, told: dict[str, Any]) -> tuple[int, Any]:
+        return await asyncio.to_thread(plant.post, told, path)
+
+    for wrong in ({"place": "nowhere"}, {"zone": "Mars"}, {"every": "month"}, {"plan": "x"}, {"times": "3"}):
+        assert (await post("/api/planned-work", work | wrong))[0] == 400, wrong
+    told: dict[str, Any] = {}
+
+    async def planned() -> None:
+        status, answer = await post("/api/planned-work", work)
+        assert status == 202 or "no device has place" in answer["error"], answer
+        told.update(answer if status == 202 else {})
+
+    while not told:  # the worker looks at the registry every few seconds
+        await planned()
+    assert (told["sensors"], told["times"]) == (1, 3)
+    await until(lambda: plant.ask("/api/planned-work")["plans"])
+    await asyncio.sleep(2)
+    plant.read(130.0, "d1", "d2")
+    before = dict.fromkeys(("b1", "b2", "c1"), "unacknowledged")
+    await plant.until_states(d1="suppressed", d2="unacknowledged", **before)
+    await until(lambda: plant.ask("/api/planned-work")["plans"][0]["kept"] == 1)
+    (listed,) = (json.loads(line) for line in (await weir("alarms", "planned", "--json")).splitlines())
+    assert listed == plant.ask("/api/planned-work")["plans"][0]
+    assert (listed["plan"], listed["sensors"], listed["times_left"]) == (told["plan"], ["d1"], 3)
+    assert "place plant/hall 7 (1 sensor), now: " in await weir("alarms", "planned")
+    status, answer = await post("/api/planned-work/withdraw", {"plan": told["plan"], "by": "Ada"})
+    assert (status, answer["actions"]) == (202, 3)
+    await plant.until_states(d1="unacknowledged", d2="unacknowledged", **before)
+    assert "off, withdrawn by Ada: cleaning" in await weir("alarms", "planned", "--all")
+    assert "no work is planned" in await weir("alarms", "planned")
+    again = await post("/api/planned-work/withdraw", {"plan": told["plan"], "by": "Ada"})
+    assert again[0] == 400
+    plant.read(100.0, "d1", "d2")
+    await plant.until_states(d1="returned", d2="returned", **before)
+    for sensor in ("d1", "d2"):
+        await post("/api/actions", {"kind": "acknowledge", "by": "Ada", "sensor_id": sensor})
+    await plant.until_states(**before)
 
 
 async def of_one_cause(plant: Plant) -> None:
