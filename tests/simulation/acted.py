@@ -41,7 +41,7 @@ class Acting:
         )
 
     def act(self, kafka: SimulatedKafka, now: float) -> None:
-        """Do something about an alarm that is there; planned work is for some sensors, and stands everywhere."""
+        """Do something about an alarm that is there; planned work for a pattern of sensors stands everywhere."""
         kind, alarms = self._draw.choice(KINDS), list(alarms_of(kafka))
         at = EPOCH + min(1.0, now / self._feed_seconds) * DAY_SECONDS
         until = at + self._draw.uniform(20.0, 100.0)
@@ -50,14 +50,15 @@ class Acting:
         number, alarm = self._draw.choice(alarms)
         told: dict[str, Any] = {"at": at, "by": "Ada", "why": f"at {now:.3f} s"}
         if kind == ActionKind.PLANNED_WORK:
-            pattern = f"sensor-0[{self._draw.choice(('0-2', '3-5', '6-8'))}]"
-            action = action_of(kind, **told, sensors=pattern, start=at - 30.0, until=until)
+            whose: dict[str, Any] = {"sensors": f"sensor-0[{self._draw.choice(('0-2', '3-5', '6-8'))}]"}
+            if self._draw.random() < 0.5:
+                whose = {"sensor_id": alarm.sensor_id}
+            action = action_of(kind, **told, **whose, start=at - 30.0, until=until)
         elif kind == ActionKind.SHELVE:
             action = action_of(kind, **told, sensor_id=alarm.sensor_id, quantity=alarm.quantity, until=until)
         else:
             action = action_of(kind, **told, sensor_id=alarm.sensor_id, alarm=alarm.id)
-        everywhere = kind == ActionKind.PLANNED_WORK
-        for place in range(readings.PARTITIONS) if everywhere else (number,):
+        for place in (number,) if action.sensor_id else range(readings.PARTITIONS):
             kafka.write(("actions", place), _batch(action))
 
 
