@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -103,8 +105,8 @@ def planned(all_of_them: bool, as_json: bool) -> None:
     """List the work that is planned: of what, from when to when, by whom, and how many alarms it has kept."""
     from streams.signals.wire import iso
 
-    now = time.time()
-    told = _read(load_settings()).plans.told(now, all_of_them=all_of_them)
+    with _plans(load_settings()) as log:
+        told = log.told(all_of_them=all_of_them)
     for each in told:
         if as_json:
             click.echo(json.dumps(each, ensure_ascii=False))
@@ -132,26 +134,20 @@ def planned(all_of_them: bool, as_json: bool) -> None:
 def withdraw_work(plan: str, by: str, why: str) -> None:
     """Withdraw planned work, by the beginning of its id: it is off, or over early; all of its times are."""
     from bridges.alarms.action_writer import write_actions
-    from streams.errors import ConfigurationError, InputError
 
     settings = load_settings()
-    found = _read(settings).find(plan)
-    try:
-        actions = found.withdrawal(at=round(time.time(), 3), by=by, why=why)
-    except InputError as error:
-        raise ConfigurationError(error.detail) from None
-    if not actions:
-        raise ConfigurationError(f"the work of plan {found.id} is over, or off already")
+    with _plans(settings) as log:
+        _, whose, actions = log.withdrawal(plan, by=by, why=why)
     write_actions(settings, actions)
-    click.echo(f"withdraw: {found.whose} is off, in {len(actions):,} actions of the log")
+    click.echo(f"withdraw: {whose} is off, in {len(actions):,} actions of the log")
 
 
-def _read(settings: "Settings") -> "PlanLog":
+@contextmanager
+def _plans(settings: "Settings") -> "Iterator[PlanLog]":
     from bridges.alarms.plan_log import PlanLog
 
     log = PlanLog(settings)
     try:
-        log.read()
+        yield log
     finally:
         log.close()
-    return log

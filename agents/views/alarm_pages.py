@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
@@ -22,7 +23,7 @@ from streams.alarms.acting import action_of
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import NEW, AlarmState
-from streams.alarms.planning import Plans, Times
+from streams.alarms.planning import Times
 from streams.alarms.raising import PARTITION
 from streams.alarms.templates import Labels, as_plain
 from streams.alarms.wording import incident_sentence, incident_title
@@ -128,29 +129,51 @@ class PlansUnknown(BadRequest):
 
 
 class PlanWatch:
-    """The work that is planned, read from Kafka while somebody asks: by one thread, however many ask.
+    """The work that is planned, read from Kafka while somebody asks: by one thread, however many ask for the same.
 
     Args:
         plans: Reads it.
     """
 
     def __init__(self, plans: PlanLog) -> None:
-        self._look = SharedLook(plans.read)
+        self._plans = plans
+        self._looks = {
+            all_of_them: SharedLook(partial(plans.told, all_of_them=all_of_them))
+            for all_of_them in (False, True)
+        }
+        self._withdrawing = asyncio.Lock()
 
-    async def found(self) -> Plans:
-        """Return it.
+    async def told(self, *, all_of_them: bool) -> list[Json]:
+        """Return what is told of it, of what is over, too, if that is asked for.
 
         Raises:
             PlansUnknown: If it could not be read, or not within ten seconds.
         """
         try:
-            return await self._look.found(_PATIENCE_SECONDS)
+            return await self._looks[all_of_them].found(_PATIENCE_SECONDS)
         except TimeoutError:
             raise PlansUnknown(
                 f"Kafka does not say within {_PATIENCE_SECONDS:g} s which work is planned"
             ) from None
         except TransientError as error:
             raise PlansUnknown(str(error)) from None
+
+    async def withdrawal(self, asked: WithdrawalPosted) -> tuple[str, list[Action]]:
+        """Return the id of the plan that is withdrawn, and what is to be written.
+
+        Raises:
+            BadRequest: If there is no such plan, or it is over.
+            PlansUnknown: If it could not be read.
+        """
+        look = partial(self._plans.withdrawal, asked.plan, by=asked.by, why=asked.why)
+        async with self._withdrawing:
+            try:
+                plan, _, actions = await asyncio.to_thread(look)
+            except ConfigurationError as error:
+                raise BadRequest(str(error)) from None
+            except TransientError as error:
+                raise PlansUnknown(str(error)) from None
+        return plan, actions
 
 
 async def list_open(pages: "WorkerPages", view: View, request: Request) -> Response:
@@ -240,14 +263,14 @@ async def act(pages: "WorkerPages", view: View, request: Request) -> Response:
 async def list_planned(pages: "WorkerPages", view: View, request: Request) -> Response:
     """List the work that is planned, as `weir alarms planned` does."""
     all_of_them = read_word(request.query, "over", ("no", "yes")) == "yes"
-    return answer(view, {"plans": (await pages.plans.found()).told(time.time(), all_of_them=all_of_them)})
+    return answer(view, {"plans": await pages.plans.told(all_of_them=all_of_them)})
 
 
 async def plan_work(pages: "WorkerPages", view: View, request: Request) -> Response:
     """Plan work; as `weir alarms plan`."""
     posted = await read_posted(cast("web.Request", request), pages.app.settings)
     plan = _read_fields(posted, PlanPosted)
-    devices = pages.watch.devices.devices
+    devices = dict(pages.watch.devices.devices)  # a thread puts into it what is new
     try:
         times = Times(plan.start, plan.until, plan.every, plan.times, zone_of_day(plan.zone))
         about = {
@@ -271,17 +294,9 @@ async def withdraw_planned(pages: "WorkerPages", view: View, request: Request) -
     """Withdraw planned work, all that is not over of it; as `weir alarms withdraw`."""
     posted = await read_posted(cast("web.Request", request), pages.app.settings)
     asked = _read_fields(posted, WithdrawalPosted)
-    found = (await pages.plans.found()).find(asked.plan)
-    if len(found) != 1:
-        raise BadRequest(f"no planned work with the id {asked.plan[:80]!r}")
-    try:
-        actions = found[0].withdrawal(at=round(time.time(), 3), by=asked.by, why=asked.why)
-    except InputError as error:
-        raise BadRequest(error.detail) from None
-    if not actions:
-        raise BadRequest(f"the work of plan {found[0].id} is over, or off already")
+    plan, actions = await pages.plans.withdrawal(asked)
     await _put(pages.app, actions)
-    return answer(view, {"plan": found[0].id, "actions": len(actions)}, status=202)
+    return answer(view, {"plan": plan, "actions": len(actions)}, status=202)
 
 
 def _read_fields(posted: Json, kind: type[_Posted]) -> _Posted:

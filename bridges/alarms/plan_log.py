@@ -10,7 +10,7 @@ from bridges.kafka.topic_reader import TopicReader
 from bridges.process.near_names import did_you_mean
 from bridges.process.settings import Settings
 from streams.alarms.inhibiting import AlarmState
-from streams.alarms.planning import PlannedWork, Plans, Times, WorkPlanned, chosen_in_words
+from streams.alarms.planning import Plans, Times, WorkPlanned, chosen_in_words
 from streams.chosen_devices import sensors_chosen
 from streams.errors import ConfigurationError, InputError, TransientError
 from streams.records.alarm_records import Action, Alarm
@@ -23,6 +23,7 @@ _ALARMS = CATALOGUE.of(Alarm)
 # As for `AlarmLog`: topics that were just made have no leader for a moment.
 _SETTLE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
+_READ_SECONDS = 30.0
 
 
 class PlanLog:
@@ -33,42 +34,59 @@ class PlanLog:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.plans = Plans()
+        self._plans = Plans()
         self._settings = settings
         self._reader = TopicReader(settings, (_ACTIONS.topic, _ALARMS.topic))
         self._lock = Lock()
 
-    def read(self, seconds: float = 30.0) -> Plans:
-        """Read what is new, and return all plans.
+    def told(self, *, all_of_them: bool = False) -> list[dict[str, Any]]:
+        """Return what is told of plans to programs: of those that are not over now, or of all.
 
         Args:
-            seconds: How long it may take; a next call goes on where this one gave up.
+            all_of_them: Those that are over or off, too.
 
         Raises:
-            TransientError: If Kafka does not answer in time.
+            TransientError: If Kafka does not answer in time; a next call goes on where this one gave up.
         """
         with self._lock:
-            until = time.monotonic() + _SETTLE_SECONDS
-            while not self._reader.read(self._take, seconds):
-                if time.monotonic() >= until:
-                    brokers = self._settings.kafka.brokers
-                    raise TransientError(f"Kafka at {brokers} did not give all planned work in time")
-                time.sleep(_AGAIN_SECONDS)
-            return self.plans
+            self._read()
+            return self._plans.told(time.time(), all_of_them=all_of_them)
 
-    def find(self, beginning: str) -> PlannedWork:
-        """Return the plan whose id, or that of one of its actions, begins so.
+    def withdrawal(self, beginning: str, *, by: str, why: str) -> tuple[str, str, list[Action]]:
+        """Return what withdraws a plan now: its id, whose work it is, and at least one action.
+
+        Args:
+            beginning: Of the plan's id, or of that of one of its actions.
+            by, why: Who withdraws it, and the reason.
 
         Raises:
-            ConfigurationError: If there is none, or more than one.
+            ConfigurationError: If there is no such plan, or more than one, or it is over, or nobody says who does it.
+            TransientError: As for `told`.
         """
-        found = self.plans.find(beginning)
-        if len(found) != 1:
-            what = "no planned work" if not found else f"{len(found)} plans"
-            raise ConfigurationError(
-                f"{what} whose id begins with {beginning!r}: see weir alarms planned --all"
-            )
-        return found[0]
+        with self._lock:
+            self._read()
+            found = self._plans.find(beginning)
+            if len(found) != 1:
+                what = "no planned work" if not found else f"{len(found)} plans"
+                raise ConfigurationError(
+                    f"{what} whose id begins with {beginning[:80]!r}: see weir alarms planned --all"
+                )
+            (plan,) = found
+            try:
+                actions = plan.withdrawal(at=round(time.time(), 3), by=by, why=why)
+            except InputError as error:
+                raise ConfigurationError(error.detail) from None
+            if not actions:
+                raise ConfigurationError(f"the work of plan {plan.id} is over, or off already")
+            return plan.id, plan.whose, actions
+
+    def _read(self) -> None:
+        until = time.monotonic() + _SETTLE_SECONDS
+        while not self._reader.read(self._take, _READ_SECONDS):
+            if time.monotonic() >= until:
+                brokers = self._settings.kafka.brokers
+                raise TransientError(f"Kafka at {brokers} did not give all planned work in time")
+            time.sleep(_AGAIN_SECONDS)
 
     def close(self) -> None:
         """Disconnect; the next look connects again."""
@@ -81,9 +99,9 @@ class PlanLog:
         except InputError:
             return  # nobody acts on it
         if isinstance(record, Action):
-            self.plans.take(record)
+            self._plans.take(record)
         elif isinstance(record, Alarm) and record.state == AlarmState.SUPPRESSED and record.action:
-            self.plans.keep(record.action, record.id)
+            self._plans.keep(record.action, record.id)
 
 
 def work_planned(

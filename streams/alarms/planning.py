@@ -22,6 +22,8 @@ from streams.records.identity import action_id
 MOST_TIMES: Final = 500
 MOST_ACTIONS: Final = 20_000
 """Of a plan: sensors by times. What a pattern names is one."""
+_LATEST: Final = 32_503_680_000.0
+"""The year 3000: dates end in 9999, and a plan goes on for years."""
 EVERY: Final = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
@@ -52,6 +54,12 @@ class Times(NamedTuple):
         >>> [datetime.fromtimestamp(start, sunday.zone).isoformat() for start, _ in sunday.all()]
         ['2025-10-26T04:00:00+01:00', '2025-11-02T04:00:00+01:00']
         """
+        if not 0 <= self.start < self.until <= _LATEST:
+            raise InputError(
+                Reason.BAD_VALUE,
+                "work must end after it begins, from 1970 up to the year 3000, got "
+                f"{self.start!r} to {self.until!r} (seconds since the Unix epoch)",
+            )
         if not 1 <= self.times <= MOST_TIMES:
             raise InputError(Reason.BAD_VALUE, f"times must be from 1 to {MOST_TIMES}, got {self.times}")
         if not self.every:

@@ -74,6 +74,8 @@ def test_work_of_every_day_is_at_the_same_time_of_day_when_clocks_are_changed(
         (Times(T, T + 600, "day", 0, UTC), "times must be from 1 to 500, got 0"),
         (Times(T, T + 600, "day", 501, UTC), "times must be from 1 to 500, got 501"),
         (Times(T + 600, T, "", 1, UTC), "must end after it begins"),
+        (Times(T, 1e15, "day", 2, UTC), "up to the year 3000"),
+        (Times(float("nan"), T, "day", 2, UTC), "must end after it begins"),
     ],
 )
 def test_times_that_are_none_are_refused(times: Times, wrong: str) -> None:
