@@ -32,4 +32,4 @@ def test_the_commands_of_the_page_give_the_output_of_the_page(
             assert lines_like(FINGERPRINTS.sub("…", expected), said, exact=True) == [], said
             assert said.count("\n") == expected.count("\n"), said
             ran += 1
-    assert ran == 6
+    assert ran == 7
