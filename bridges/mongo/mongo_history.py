@@ -14,10 +14,17 @@ from streams.detection.quality import Quality, Series, judge
 from streams.errors import InputError, Reason
 from streams.records.alarm_records import Alarm
 from streams.records.catalogue import CATALOGUE
-from streams.records.documents import band_document_id, date, device_change_of_document, presence_of_document
+from streams.records.documents import (
+    band_document_id,
+    date,
+    device_change_of_document,
+    label_of,
+    presence_of_document,
+)
 from streams.records.identity import event_ms, event_seconds
 from streams.records.types import Aggregate, Anomaly, DeviceChange, HourBand, Insight, Label, Presence
 from streams.signals import DELIVERY_FAULTS
+from streams.standing_labels import standing
 from streams.window_history import Band, StoredWindow
 
 # Plenty for a page, and a bound on what a request can cost.
@@ -249,8 +256,12 @@ async def quality(sink: MongoSink, tolerance_seconds: float) -> Quality:
         wanted = {"metadata": 1, "raised_at": 1, "_id": 0}
         async for each in sink.collection(_ANOMALIES).find({}, wanted).limit(MOST_ANOMALIES):
             raised[_series(each)].append(each["raised_at"].timestamp())
-        async for each in sink.collection(CATALOGUE.of(Label).collection).find().limit(MOST_ANOMALIES):
-            labels[_series(each)].append((each["start"].timestamp(), each["end"].timestamp(), each["kind"]))
+        found = [
+            label_of(each)
+            async for each in sink.collection(CATALOGUE.of(Label).collection).find().limit(MOST_ANOMALIES)
+        ]
+        for label in standing(found):
+            labels[label.sensor_id, label.quantity].append((label.start, label.end, label.kind))
         return judge(raised, labels, tolerance_seconds=tolerance_seconds, not_in_values=DELIVERY_FAULTS)
 
     return await sink.until_answered(ask)

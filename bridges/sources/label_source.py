@@ -17,9 +17,11 @@ from bridges.sources.source import Selection
 from streams.backtest.evaluation import ANY_QUANTITY, unmatched
 from streams.backtest.outcome import Outcome
 from streams.errors import ConfigurationError, InputError
-from streams.payloads.event_times import read_event_time, seconds_of
+from streams.payloads.event_times import read_event_time
 from streams.records.catalogue import CATALOGUE
+from streams.records.documents import label_of
 from streams.records.types import Label, decode_as
+from streams.standing_labels import standing
 
 _COLUMNS = ("sensor_id", "start", "end")
 
@@ -48,7 +50,8 @@ def read_labels(name: str, settings: Settings) -> list[Label]:
     if not labels:
         raise ConfigurationError(f"there are no labels in {name}")
     return sorted(
-        set(labels), key=lambda each: (each.sensor_id, each.quantity, each.start, each.end, each.kind)
+        set(standing(labels)),
+        key=lambda each: (each.sensor_id, each.quantity, each.start, each.end, each.kind),
     )
 
 
@@ -160,16 +163,7 @@ def _from_kafka(settings: Settings) -> list[Label]:
 def _from_mongo(settings: Settings) -> list[Label]:
     from bridges.sources.mongo_source import labels_in_mongo
 
-    return [
-        Label(
-            each["metadata"]["sensor_id"],
-            each["metadata"]["quantity"],
-            seconds_of(each["start"]),
-            seconds_of(each["end"]),
-            each["kind"],
-        )
-        for each in labels_in_mongo(settings)
-    ]
+    return [label_of(each) for each in labels_in_mongo(settings)]
 
 
 def labels_for(

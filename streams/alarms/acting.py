@@ -31,6 +31,8 @@ class ActionKind(StrEnum):
     """It was right: also a label of the series, to tune detection by."""
     NO_FAULT = "no_fault"
     """It was a false alarm."""
+    REVOKE_LABEL = "revoke_label"
+    """What was said of it, fault or no fault, was not right: nothing is said of it any more."""
     PLANNED_WORK = "planned_work"
     """A maintenance window: tell nobody of alarms that are raised meanwhile."""
     WITHDRAW = "withdraw"
@@ -40,7 +42,13 @@ class ActionKind(StrEnum):
 _OF_ANY: Final = frozenset({ActionKind.PLANNED_WORK, ActionKind.WITHDRAW})
 """Of one sensor, or of all that a pattern names."""
 _OF_AN_ALARM: Final = frozenset(
-    {ActionKind.COMMENT, ActionKind.ASSIGN, ActionKind.FAULT, ActionKind.NO_FAULT}
+    {
+        ActionKind.COMMENT,
+        ActionKind.ASSIGN,
+        ActionKind.FAULT,
+        ActionKind.NO_FAULT,
+        ActionKind.REVOKE_LABEL,
+    }
 )
 
 

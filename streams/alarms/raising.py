@@ -29,6 +29,8 @@ from streams.records.types import Anomaly, Label
 
 PARTITION: Final = ""
 """The key of the row of what concerns all sensors of a partition."""
+REVOKED: Final = "revoked"
+"""Label of an alarm of which something was said that is not right."""
 LATE_SECONDS: Final = 86_400.0
 """Planned work is known for so long after its end: readings of its time may still come."""
 
@@ -296,9 +298,15 @@ class _Step:
             self._put(row, life.note(alarm, "commented", action))
         elif action.kind == ActionKind.ASSIGN:
             self._put(row, life.note(alarm, "assigned", action, assignee=action.why))
+        elif action.kind == ActionKind.REVOKE_LABEL and alarm.label not in (
+            ActionKind.FAULT,
+            ActionKind.NO_FAULT,
+        ):
+            self.outcome.refused["nothing_to_revoke"] += 1
         else:
-            self._put(row, life.note(alarm, "labelled", action, label=action.kind))
-            if action.kind == ActionKind.FAULT:
+            said = REVOKED if action.kind == ActionKind.REVOKE_LABEL else action.kind
+            self._put(row, life.note(alarm, "labelled", action, label=said))
+            if ActionKind.FAULT in (said, alarm.label):
                 self.outcome.labels.append(_label(alarm, action))
 
     def _inhibit(self, row: Row[SensorAlarms], action: Action) -> None:
@@ -350,5 +358,19 @@ def _is_done(state: SensorAlarms, latest: float) -> bool:
 
 
 def _label(alarm: Alarm, action: Action) -> Label:
+    """Return what an action says, or no longer says, of a series.
+
+    Args:
+        alarm: As it was before.
+        action: The action.
+    """
     end = action.at if alarm.cleared_at is None else alarm.cleared_at
-    return Label(alarm.sensor_id, alarm.quantity, alarm.raised_at, max(end, alarm.raised_at), "fault")
+    return Label(
+        alarm.sensor_id,
+        alarm.quantity,
+        alarm.raised_at,
+        max(end, alarm.raised_at),
+        "fault",
+        at=action.at if alarm.label else None,
+        revoked=action.kind != ActionKind.FAULT,
+    )

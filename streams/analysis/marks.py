@@ -67,4 +67,5 @@ def mark_of_anomaly(anomaly: Anomaly) -> tuple[str, Mark]:
 def mark_of_label(label: Label) -> tuple[str, Mark]:
     """Make the mark of a label."""
     identity = f"{label.quantity}/{label.kind}/{label.start}"
-    return identity, Mark(label.quantity, label.start, label.end, label.kind)
+    kind = f"{label.kind}, revoked" if label.revoked else label.kind
+    return identity, Mark(label.quantity, label.start, label.end, kind)

@@ -25,7 +25,8 @@ class Action(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         sensor_id: The sensor; also the record's key. Empty for planned work of a pattern, which stands in each
             partition.
         kind: One of `streams.alarms.acting.ActionKind`: ``acknowledge``, ``comment``, ``assign``, ``shelve``,
-            ``unshelve``, ``out_of_service``, ``in_service``, ``fault``, ``no_fault``, ``planned_work``, ``withdraw``.
+            ``unshelve``, ``out_of_service``, ``in_service``, ``fault``, ``no_fault``, ``revoke_label``,
+            ``planned_work``, ``withdraw``.
         at: When it was done, by the clock of the computer where it was done.
         by, why: Who did it, and the reason that was given.
         alarm: The alarm that it is about; empty: all of the sensor, or of its ``quantity``.
@@ -97,7 +98,7 @@ class Alarm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         cleared_at: When the anomaly ended; ``None`` while it is open.
         by, why: Of the person whose action made the change.
         action: The action that keeps it from being told, by its id; ``until``: up to then.
-        label: ``fault`` or ``no_fault``, if somebody said which.
+        label: ``fault`` or ``no_fault``, if somebody said which; ``revoked``: it was not right.
         assignee: Who takes care of it.
         level: How often it has been escalated since it was raised.
         waiting_since: The tick since which it waits to be acknowledged: the first after its raise, or that of its last

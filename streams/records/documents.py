@@ -293,14 +293,35 @@ def label_document(label: Label) -> Document:
     """Make the document of a label for collection ``labels``."""
     start = date(label.start)
     head = (int(label.start) & 0xFFFF_FFFF).to_bytes(4, "big")
-    parts = (label.sensor_id, label.quantity, event_ms(label.start), event_ms(label.end), label.kind)
+    parts: tuple[str | int, ...] = (
+        label.sensor_id, label.quantity, event_ms(label.start), event_ms(label.end), label.kind,
+    )  # fmt: skip
+    said_again: Document = {}
+    if label.at is not None:
+        parts = (*parts, event_ms(label.at), int(label.revoked))
+        said_again = {"at": date(label.at), "revoked": label.revoked}
     return {
         "_id": _derived_id(head, b"weir.label", *parts),
         "metadata": _series(label),
         "start": start,
         "end": date(label.end),
         "kind": label.kind,
+        **said_again,
     }
+
+
+def label_of(document: Mapping[str, Any]) -> Label:
+    """Return the label that a document of collection ``labels`` holds: what `label_document` undoes."""
+    metadata = document["metadata"]
+    return Label(
+        metadata["sensor_id"],
+        metadata["quantity"],
+        _seconds(document["start"]),
+        _seconds(document["end"]),
+        document["kind"],
+        _seconds(document["at"]) if "at" in document else None,
+        document.get("revoked", False),
+    )
 
 
 def insight_document(insight: Insight) -> Document:

@@ -212,13 +212,24 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Ground truth: what was injected into (or is known of) a series between two event times."""
+    """Ground truth: what was injected into (or is known of) a series between two event times.
+
+    Args:
+        sensor_id, quantity: The series.
+        start, end: Event times (seconds since the Unix epoch).
+        kind: What it was.
+        at: When it was said, where something had been said before of what begins then: the newest counts
+            (`streams.standing_labels.standing`). ``None``: it is the first.
+        revoked: It was no such thing after all.
+    """
 
     sensor_id: SensorId
     quantity: Quantity
     start: Time
     end: Time
     kind: str
+    at: Time | None = None
+    revoked: bool = False
 
 
 class Birth(msgspec.Struct, frozen=True, gc=False):

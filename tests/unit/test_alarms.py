@@ -13,8 +13,10 @@ from streams.alarms.raising import SensorAlarms
 from streams.alarms.wording import alarm_sentence
 from streams.errors import ConfigurationError, InputError
 from streams.records.alarm_records import Action, AlarmInput
+from streams.records.documents import label_document, label_of
 from streams.records.rows import Row, decode_row, encode_row
 from streams.records.types import Label, encode
+from streams.standing_labels import standing
 from tests.support.alarm_records import T
 from tests.support.alarm_steps import Log, cleared, done, events, planned, raised, tick
 
@@ -177,7 +179,8 @@ def test_what_people_say_is_with_the_alarm_and_a_fault_is_a_label() -> None:
         ("commented", "valve sticks", "", ""), ("assigned", "Grace", "Grace", ""),
         ("labelled", "", "Grace", "fault"), ("labelled", "", "Grace", "no_fault"),
     ]  # fmt: skip
-    assert log.outcome.labels == [Label("boiler-1", "pressure", T, T + 60, "fault")]
+    said = Label("boiler-1", "pressure", T, T + 60, "fault")
+    assert log.outcome.labels == [said, msgspec.structs.replace(said, at=T + 95, revoked=True)]
     assert log.outcome.refused == {"no_such_alarm": 1}
 
 
@@ -331,3 +334,28 @@ def test_what_a_tick_makes_of_several_sensors_comes_in_one_order_whatever_the_or
     one, other = (log.put(tick(400)) for log in logs)
     assert [each.sensor_id for each in one] == sorted(sensors)
     assert one == other
+
+
+def test_what_people_say_of_an_alarm_can_be_revoked_and_said_again() -> None:
+    log = Log()
+    (alarm,) = log.put(raised(0))
+
+    def say(kind: str, at: float) -> list[Label]:
+        before = len(log.outcome.labels)
+        log.put(done(kind, at, alarm=alarm.id))
+        return log.outcome.labels[before:]
+
+    (first,) = say("fault", 60)
+    assert (first.at, first.revoked, standing([first])) == (None, False, [first])
+    (off,) = say("revoke_label", 120)
+    assert (off.revoked, standing([first, off])) == (True, [])
+    assert log.rows["boiler-1"].state.alarms["pressure", "limit"].label == "revoked"
+    assert say("revoke_label", 150) == []
+    assert log.outcome.refused == {"nothing_to_revoke": 1}
+    (again,) = say("fault", 180)
+    assert standing([again, off, first]) == [again]
+    (none,) = say("no_fault", 240)
+    assert standing([first, off, again, none]) == [], "no fault takes a fault back, too"
+    assert say("fault", 300)[0].at == T + 300
+    assert len({label_document(each)["_id"] for each in log.outcome.labels}) == 5
+    assert [label_of(label_document(each)) for each in log.outcome.labels] == log.outcome.labels

@@ -364,12 +364,12 @@ def in_service(alarm: str, sensor: str, by: str) -> None:
 @alarms.command()
 @local_stack_option
 @click.argument("alarm")
-@click.argument("kind", type=click.Choice(["fault", "no_fault"]))
+@click.argument("kind", type=click.Choice(["fault", "no_fault", "none"]))
 @by_option
 @_WHY
 def label(alarm: str, kind: str, by: str, why: str) -> None:
-    """Say whether an alarm was right: a fault is also a label to tune detection by."""
-    _act(kind, alarm=alarm, by=by, why=why)
+    """Say whether an alarm was right: a fault is also a label to tune detection by; none revokes what was said."""
+    _act("revoke_label" if kind == "none" else kind, alarm=alarm, by=by, why=why)
 
 
 @alarms.command("test-notify")
