@@ -13,7 +13,7 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.record_type import DAY_MS, Catalogue, TopicSpec
 from streams.records.types import Reading
 
-_VISIBLE_SECONDS = 30.0
+_VISIBLE_SECONDS = 120.0
 # Kafka compacts no segment that is still written to, and by default begins another after a gigabyte or a week: an hour
 # of live readings would have to be read back at each start.
 _CHANGELOG_SEGMENT_BYTES = 32 * 1024 * 1024

@@ -170,8 +170,8 @@ class MapsInForce:
         if not payload and problem is None:
             return Decoded("", ignored=[Passed("", _EMPTY)])
         for entry in self.routes.asked_last(topic):
-            if entry.rule.rule.telling and rest is not None:
-                continue  # of a system that is known its map says what is passed over
+            if entry.rule.rule.telling and (rest is not None or _own_form_behind_levels(topic)):
+                continue  # a known system's map says what is passed over; the own form needs a setting, no guess
             try:
                 if entry.rule.lacks(entry.rule.documents(payload, known)):
                     continue
