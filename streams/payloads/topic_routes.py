@@ -4,7 +4,7 @@ What fits a topic by its levels is remembered for each topic. Built-in rules tha
 by what is in them, come last and are the same for all: they stand here once, not in each route.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -67,7 +67,7 @@ class Routes:
         self._prefix = limits.prefix
         self._by_first: dict[str, list[AskedRule]] = {}
         self._by_content: tuple[AskedRule, ...] = ()
-        self._not_by_name: tuple[AskedRule, ...] = ()
+        self._by_name: tuple[AskedRule, ...] = ()
         self._routes: dict[bytes, tuple[Candidate, ...]] = {}
         self.own_form: dict[bytes, Address] = {}
         """Topics that Weir's own form is asked of before all others."""
@@ -85,12 +85,10 @@ class Routes:
         for template in rule.templates:
             entry = AskedRule((origin, template.rank, -number), template, rule)
             if entry.by_content and origin is Origin.BUILT_IN:
-                last = [*self._by_content, entry]
-                # What goes by names alone comes after all that knows its messages.
-                self._by_content = tuple(
-                    sorted(last, key=lambda each: (not each.rule.rule.telling, each.order), reverse=True)
-                )
-                self._not_by_name = tuple(each for each in self._by_content if not each.rule.rule.telling)
+                if rule.rule.telling:
+                    self._by_name = _with(self._by_name, entry)
+                else:
+                    self._by_content = _with(self._by_content, entry)
                 continue
             for first in template.firsts:
                 self._by_first.setdefault(first, []).append(entry)
@@ -111,11 +109,18 @@ class Routes:
             self.own_form[topic] = address
         return found
 
-    def asked_last(self, topic: bytes) -> tuple["AskedRule", ...]:
-        """Return what is asked of any topic that no other rule has read."""
+    def asked_last(self, topic: bytes, *, by_name: bool) -> Iterator["AskedRule"]:
+        """Yield what is asked of any topic that no other rule has read: what goes by names alone comes last.
+
+        Args:
+            topic: The MQTT topic.
+            by_name: Whether that may read it, too. It never does where nothing was measured, nor what a setting reads.
+        """
         if _asks(topic):
-            return ()
-        return self._by_content if _NOT_MEASURED.isdisjoint(topic.split(b"/")) else self._not_by_name
+            return
+        yield from self._by_content
+        if by_name and _NOT_MEASURED.isdisjoint(topic.split(b"/")) and not own_form_behind_levels(topic):
+            yield from self._by_name
 
     def _candidates(self, topic: bytes) -> Iterable[Candidate]:
         try:
@@ -163,6 +168,23 @@ class AskedRule(msgspec.Struct, frozen=True, gc=False):
             return None
         names = match.groupdict()
         return Candidate(self.rule, names, self.rule.sensor_of(names), self.by_content)
+
+
+def own_form_behind_levels(topic: bytes) -> str:
+    """Say what to set for a topic of Weir's own form with levels before it; empty if it is none."""
+    try:
+        parse(topic, "ignored")
+    except InputError:
+        return ""
+    try:
+        parse(topic)
+    except InputError as error:
+        return error.detail
+    return ""
+
+
+def _with(asked: "tuple[AskedRule, ...]", entry: "AskedRule") -> "tuple[AskedRule, ...]":
+    return tuple(sorted((*asked, entry), key=lambda each: each.order, reverse=True))
 
 
 def _asks(topic: bytes) -> bool:
