@@ -7,6 +7,9 @@ from streams.device_states import levels_of
 from streams.errors import ConfigurationError
 from streams.records.types import Device
 
+NearNames = Callable[[str, Collection[str]], str]
+"""Returns a question that names what is near a name that does not exist; empty if nothing is."""
+
 
 def sensors_with(asked: Mapping[str, str], devices: Iterable[Device]) -> tuple[str, ...]:
     """Return the sensors of which the registry says all that is asked, in order.
@@ -27,9 +30,7 @@ def sensors_with(asked: Mapping[str, str], devices: Iterable[Device]) -> tuple[s
     )
 
 
-def sensors_chosen(
-    asked: Mapping[str, str], devices: Collection[Device], near: Callable[[str, Collection[str]], str]
-) -> tuple[str, ...]:
+def sensors_chosen(asked: Mapping[str, str], devices: Collection[Device], near: NearNames) -> tuple[str, ...]:
     """Return the sensors of which the registry says all that is asked, in order; there is one at least.
 
     Args:

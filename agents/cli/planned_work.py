@@ -53,9 +53,9 @@ def plan(
     sensors a place, a machine, a group or a kind has.
     """
     from bridges.alarms.action_writer import write_actions
-    from bridges.alarms.plan_log import remark_on, work_planned
     from bridges.devices.device_registry import devices_on_kafka
-    from streams.alarms.planning import Times
+    from bridges.process.near_names import did_you_mean
+    from streams.alarms.planning import Times, remark_on, work_planned
     from streams.errors import ConfigurationError, InputError
     from streams.payloads.event_times import zone_of_day
     from streams.signals.wire import iso
@@ -71,19 +71,17 @@ def plan(
     settings = load_settings()
     devices = devices_on_kafka(settings)
     try:
-        work = work_planned(
-            about, sensors, Times(begin, end, every or "", times or 1, place_in_time), devices
-        )
+        when = Times(begin, end, every or "", times or 1, place_in_time)
+        work = work_planned(about, sensors, when, devices, did_you_mean)
         actions = work.actions(now)
     except InputError as error:
         raise ConfigurationError(error.detail) from None
     write_actions(settings, actions)
-    if remark := remark_on(work, devices):
+    if remark := remark_on(work, devices, did_you_mean):
         click.echo(remark, err=True)
-    whose = f"{work.chosen} ({len(work.sensors):,} sensors)" if work.sensors is not None else work.pattern
     often = f"{times} times, first " if times else ""
     click.echo(
-        f"planned_work: plan {actions[0].plan} is in the log: {whose}, {often}{iso(begin)} to {iso(end)}"
+        f"planned_work: plan {actions[0].plan} is in the log: {work.whose}, {often}{iso(begin)} to {iso(end)}"
     )
 
 

@@ -17,17 +17,18 @@ from agents.web.shared_look import SharedLook
 from agents.web.tables import owned_rows
 from bridges.alarms.action_writer import partitions_of
 from bridges.alarms.incident_log import IncidentLog
-from bridges.alarms.plan_log import PlanLog, remark_on, work_planned
+from bridges.alarms.plan_log import PlanLog
 from bridges.process.logs import get_logger
+from bridges.process.near_names import did_you_mean
 from streams.alarms.acting import action_of
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.incidents import Incident
 from streams.alarms.inhibiting import NEW, AlarmState
-from streams.alarms.planning import Times
+from streams.alarms.planning import Times, remark_on, work_planned
 from streams.alarms.raising import PARTITION
 from streams.alarms.templates import Labels, as_plain
 from streams.alarms.wording import incident_sentence, incident_title
-from streams.errors import ConfigurationError, InputError, TransientError
+from streams.errors import ConfigurationError, InputError
 from streams.payloads.event_times import zone_of_day
 from streams.records.alarm_records import Action, Alarm
 from streams.records.catalogue import CATALOGUE
@@ -41,7 +42,6 @@ log = get_logger(__name__)
 
 _MOST_SHOWN = 1000
 _LOOK_SECONDS = 2.0
-_PATIENCE_SECONDS = 10.0
 _LISTED = 5
 _ACTIONS = CATALOGUE.of(Action)
 _FIELDS = frozenset(Action.__struct_fields__) - {"id", "at"}
@@ -122,12 +122,6 @@ class WithdrawalPosted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _Posted = TypeVar("_Posted", PlanPosted, WithdrawalPosted)
 
 
-class PlansUnknown(BadRequest):
-    """Kafka does not say which work is planned."""
-
-    status = 503
-
-
 class PlanWatch:
     """The work that is planned, read from Kafka while somebody asks: by one thread, however many ask for the same.
 
@@ -141,38 +135,27 @@ class PlanWatch:
             all_of_them: SharedLook(partial(plans.told, all_of_them=all_of_them))
             for all_of_them in (False, True)
         }
-        self._withdrawing = asyncio.Lock()
 
     async def told(self, *, all_of_them: bool) -> list[Json]:
         """Return what is told of it, of what is over, too, if that is asked for.
 
         Raises:
-            PlansUnknown: If it could not be read, or not within ten seconds.
+            NotKnown: If it could not be read, or not within ten seconds.
         """
-        try:
-            return await self._looks[all_of_them].found(_PATIENCE_SECONDS)
-        except TimeoutError:
-            raise PlansUnknown(
-                f"Kafka does not say within {_PATIENCE_SECONDS:g} s which work is planned"
-            ) from None
-        except TransientError as error:
-            raise PlansUnknown(str(error)) from None
+        return await self._looks[all_of_them].known("which work is planned")
 
     async def withdrawal(self, asked: WithdrawalPosted) -> tuple[str, list[Action]]:
         """Return the id of the plan that is withdrawn, and what is to be written.
 
         Raises:
             BadRequest: If there is no such plan, or it is over.
-            PlansUnknown: If it could not be read.
+            NotKnown: If it could not be read.
         """
         look = partial(self._plans.withdrawal, asked.plan, by=asked.by, why=asked.why)
-        async with self._withdrawing:
-            try:
-                plan, _, actions = await asyncio.to_thread(look)
-            except ConfigurationError as error:
-                raise BadRequest(str(error)) from None
-            except TransientError as error:
-                raise PlansUnknown(str(error)) from None
+        try:
+            plan, _, actions = await SharedLook(look).known("which work is planned")
+        except ConfigurationError as error:
+            raise BadRequest(str(error)) from None
         return plan, actions
 
 
@@ -276,7 +259,7 @@ async def plan_work(pages: "WorkerPages", view: View, request: Request) -> Respo
         about = {
             name: text for name in plan.__struct_fields__ if isinstance(text := getattr(plan, name), str)
         }
-        work = work_planned(about, plan.sensors, times, devices)
+        work = work_planned(about, plan.sensors, times, devices, did_you_mean)
         actions = work.actions(round(time.time(), 3))
     except (InputError, ConfigurationError) as error:
         raise BadRequest(str(error)) from None
@@ -285,7 +268,7 @@ async def plan_work(pages: "WorkerPages", view: View, request: Request) -> Respo
         "plan": actions[0].plan,
         "sensors": None if work.sensors is None else len(work.sensors),
         "times": len(times.all()),
-        "remark": remark_on(work, devices),
+        "remark": remark_on(work, devices, did_you_mean),
     }
     return answer(view, told, status=202)
 

@@ -5,24 +5,15 @@ from typing import TYPE_CHECKING
 
 from faust.web import Request, Response, View
 
-from agents.web.queries import BadRequest, answer
+from agents.web.queries import answer
 from agents.web.shared_look import SharedLook
 from bridges.process.settings import Settings
 from bridges.sources.rule_history import rule_history
-from streams.errors import TransientError
 from streams.records.rule_records import RulesApplied
 from streams.rules.rules_told import rules_told
 
 if TYPE_CHECKING:
     from agents.views.worker_pages import WorkerPages
-
-_PATIENCE_SECONDS = 10.0
-
-
-class RulesUnknown(BadRequest):
-    """Kafka does not say which rules there are."""
-
-    status = 503
 
 
 class RuleWatch:
@@ -39,16 +30,9 @@ class RuleWatch:
         """Return them, in their order.
 
         Raises:
-            RulesUnknown: If they could not be read, or not within ten seconds.
+            NotKnown: If they could not be read, or not within ten seconds.
         """
-        try:
-            return await self._look.found(_PATIENCE_SECONDS)
-        except TimeoutError:
-            raise RulesUnknown(
-                f"Kafka does not say within {_PATIENCE_SECONDS:g} s which rules there are"
-            ) from None
-        except TransientError as error:
-            raise RulesUnknown(str(error)) from None
+        return await self._look.known("which rules there are")
 
 
 async def tell_rules(pages: "WorkerPages", view: View, request: Request) -> Response:

@@ -2,9 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from agents.web.queries import BadRequest
+from streams.errors import TransientError
 
 T = TypeVar("T")
+
+_PATIENCE_SECONDS: Final = 10.0
+
+
+class NotKnown(BadRequest):
+    """Kafka does not say what a page asks for."""
+
+    status = 503
 
 
 class SharedLook(Generic[T]):
@@ -35,6 +46,22 @@ class SharedLook(Generic[T]):
         if not done:
             raise TimeoutError
         return done.pop().result()
+
+    async def known(self, what: str) -> T:
+        """Return what is found on Kafka, within ten seconds.
+
+        Args:
+            what: That it is, for the error: ``which rules there are``.
+
+        Raises:
+            NotKnown: If it could not be found, or not in that time.
+        """
+        try:
+            return await self.found(_PATIENCE_SECONDS)
+        except TimeoutError:
+            raise NotKnown(f"Kafka does not say within {_PATIENCE_SECONDS:g} s {what}") from None
+        except TransientError as error:
+            raise NotKnown(str(error)) from None
 
 
 def _note(looking: "asyncio.Task[T]") -> None:

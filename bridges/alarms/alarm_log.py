@@ -1,25 +1,20 @@
 """The alarms as the topic `alarms` has them: the newest record of an id is the alarm."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bridges.kafka.refusal import expect_door
-from bridges.kafka.topic_reader import TopicReader
+from bridges.kafka.topic_reader import TopicReader, read_settled
 from bridges.process.settings import Settings
 from streams.alarms.alarm_rules import SEVERITIES
 from streams.alarms.inhibiting import AlarmState
 from streams.alarms.life import ESCALATED
 from streams.alarms.routing import change_id
-from streams.errors import ConfigurationError, InputError, TransientError
+from streams.errors import ConfigurationError, InputError
 from streams.records.alarm_records import Alarm, Notification
 from streams.records.catalogue import CATALOGUE
 
 _ALARMS = CATALOGUE.of(Alarm)
 _NOTIFICATIONS = CATALOGUE.of(Notification)
-# Topics that were just made, or whose broker just went, have no leader for a moment: that is no answer yet.
-_SETTLE_SECONDS = 5.0
-_AGAIN_SECONDS = 0.2
 
 
 class AlarmLog:
@@ -45,13 +40,7 @@ class AlarmLog:
         Raises:
             TransientError: If Kafka does not answer in time.
         """
-        until = time.monotonic() + _SETTLE_SECONDS
-        while not self._reader.read(self._take, seconds):
-            if time.monotonic() < until:
-                time.sleep(_AGAIN_SECONDS)
-                continue
-            expect_door(self._settings)
-            raise TransientError(f"Kafka at {self._settings.kafka.brokers} did not give all alarms in time")
+        read_settled(self._settings, self._reader, self._take, seconds, "alarms")
 
     def close(self) -> None:
         """Disconnect."""

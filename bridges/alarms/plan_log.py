@@ -1,28 +1,19 @@
 """The work that is planned, as the topic `actions` has it, and which alarms it has kept from being told."""
 
 import time
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from threading import Lock
 from typing import Any
 
-from bridges.kafka.topic_reader import TopicReader
-from bridges.process.near_names import did_you_mean
+from bridges.kafka.topic_reader import TopicReader, read_settled
 from bridges.process.settings import Settings
 from streams.alarms.inhibiting import AlarmState
-from streams.alarms.planning import Plans, Times, WorkPlanned, chosen_in_words
-from streams.chosen_devices import sensors_chosen
-from streams.errors import ConfigurationError, InputError, TransientError
+from streams.alarms.planning import Plans
+from streams.errors import ConfigurationError, InputError
 from streams.records.alarm_records import Action, Alarm
 from streams.records.catalogue import CATALOGUE
-from streams.records.rule_parts import DEVICE_FIELDS
-from streams.records.types import Device
 
 _ACTIONS = CATALOGUE.of(Action)
 _ALARMS = CATALOGUE.of(Alarm)
-# As for `AlarmLog`: topics that were just made have no leader for a moment.
-_SETTLE_SECONDS = 5.0
-_AGAIN_SECONDS = 0.2
 _READ_SECONDS = 30.0
 
 
@@ -81,12 +72,7 @@ class PlanLog:
             return plan.id, plan.whose, actions
 
     def _read(self) -> None:
-        until = time.monotonic() + _SETTLE_SECONDS
-        while not self._reader.read(self._take, _READ_SECONDS):
-            if time.monotonic() >= until:
-                brokers = self._settings.kafka.brokers
-                raise TransientError(f"Kafka at {brokers} did not give all planned work in time")
-            time.sleep(_AGAIN_SECONDS)
+        read_settled(self._settings, self._reader, self._take, _READ_SECONDS, "planned work")
 
     def close(self) -> None:
         """Disconnect; the next look connects again."""
@@ -102,45 +88,3 @@ class PlanLog:
             self._plans.take(record)
         elif isinstance(record, Alarm) and record.state == AlarmState.SUPPRESSED and record.action:
             self._plans.keep(record.action, record.id)
-
-
-def work_planned(
-    about: Mapping[str, str], pattern: str, times: Times, devices: Mapping[str, Device]
-) -> WorkPlanned:
-    """Return work that is to be planned, of the sensors that the registry says it is about.
-
-    Args:
-        about: ``by`` and ``why``; ``place``, ``machine``, ``group``, ``kind``: what the registry has to say.
-        pattern: Of sensor ids; empty: all of that place.
-        times: When.
-        devices: The registry.
-
-    Raises:
-        ConfigurationError: If that is nobody's.
-    """
-    asked = {name: about[name] for name in DEVICE_FIELDS if about.get(name)}
-    by, why = about.get("by", ""), about.get("why", "")
-    if not asked:
-        if not pattern:
-            raise ConfigurationError(
-                f"name a pattern of sensors (* for all), or {', '.join(DEVICE_FIELDS[:-1])} or {DEVICE_FIELDS[-1]}"
-            )
-        return WorkPlanned(by, why, pattern, times)
-    chosen = sensors_chosen(asked, devices.values(), did_you_mean)
-    sensors = [each for each in chosen if fnmatchcase(each, pattern or "*")]
-    words = chosen_in_words(asked)
-    if not sensors:
-        raise ConfigurationError(f"none of the {len(chosen):,} sensors of {words} is named {pattern!r}")
-    return WorkPlanned(by, why, pattern, times, sensors, words if not pattern else f"{words}, {pattern}")
-
-
-def remark_on(work: WorkPlanned, devices: Mapping[str, Device]) -> str:
-    """Say what is to be known of work: that its pattern names no device of the registry; empty if nothing is.
-
-    Args:
-        work: The work.
-        devices: The registry.
-    """
-    if work.sensors is not None or not devices or any(fnmatchcase(each, work.pattern) for each in devices):
-        return ""
-    return f"no device of the registry is named {work.pattern!r}.{did_you_mean(work.pattern, devices)}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from bridges.kafka.connecting import connect_admin, connect_reader
 from bridges.kafka.kafka_admin import KafkaAdmin
+from bridges.kafka.refusal import expect_door
 from bridges.process.settings import Settings
 from streams.errors import TransientError
 from streams.records.record_type import TopicSpec
@@ -16,6 +17,9 @@ _STEP_SECONDS = 1.0
 POLL_SECONDS = 0.2
 POLL_RECORDS = 5000
 ANSWER_SECONDS = 5.0
+# Topics that were just made, or whose broker just went, have no leader for a moment: that is no answer yet.
+_SETTLE_SECONDS = 5.0
+_AGAIN_SECONDS = 0.2
 
 Place = tuple[str, int]
 Take = Callable[[str, Any], object]
@@ -159,3 +163,25 @@ class TopicReader:
     def _consumer(self) -> Any:
         # An outage is expected, and told by those who ask.
         return connect_reader(self._settings, "weir-reader", quiet=True, auto_offset_reset="earliest")
+
+
+def read_settled(settings: Settings, reader: TopicReader, take: Take, seconds: float, what: str) -> None:
+    """Read what is new of topics, once they have settled.
+
+    Args:
+        settings: Where Kafka is.
+        reader: Of the topics.
+        take: Called with the topic's name in the catalogue and the message.
+        seconds: How long a look may take.
+        what: That is read, for the error: ``alarms``.
+
+    Raises:
+        TransientError: If Kafka does not answer in time; a next call goes on where this one gave up.
+    """
+    until = time.monotonic() + _SETTLE_SECONDS
+    while not reader.read(take, seconds):
+        if time.monotonic() < until:
+            time.sleep(_AGAIN_SECONDS)
+            continue
+        expect_door(settings)
+        raise TransientError(f"Kafka at {settings.kafka.brokers} did not give all {what} in time")

@@ -12,12 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
 from streams.alarms.acting import ActionKind, action_of
-from streams.errors import InputError, Reason
+from streams.chosen_devices import NearNames, sensors_chosen
+from streams.errors import ConfigurationError, InputError, Reason
 from streams.records.alarm_records import Action
 from streams.records.identity import action_id
+from streams.records.rule_parts import DEVICE_FIELDS
+from streams.records.types import Device
 
 MOST_TIMES: Final = 500
 MOST_ACTIONS: Final = 20_000
@@ -100,6 +104,11 @@ class WorkPlanned:
     sensors: Sequence[str] | None = None
     chosen: str = ""
 
+    @property
+    def whose(self) -> str:
+        """Say whose work it is, in words."""
+        return self.pattern if self.sensors is None else _of_sensors(self.chosen, self.sensors)
+
     def actions(self, at: float) -> list[Action]:
         """Return what is to be written.
 
@@ -164,9 +173,8 @@ class PlannedWork:
     @property
     def whose(self) -> str:
         """Say whose work it is, in words."""
-        if named := self.sensors:
-            return f"{self.first.chosen or named[0]} ({len(named):,} sensor{'s' if len(named) > 1 else ''})"
-        return self.first.sensors
+        named = self.sensors
+        return _of_sensors(self.first.chosen, named) if named else self.first.sensors
 
     def is_over(self, now: float) -> bool:
         """Tell whether all of its times are over, or off."""
@@ -249,7 +257,7 @@ class Plans:
         return len(set().union(*(self._kept.get(each, ()) for each in plan.actions)))
 
     def __iter__(self) -> Iterator[PlannedWork]:
-        """Yield them by their next, or last, time."""
+        """Yield them by the first of their times."""
         return iter(sorted(self._plans.values(), key=lambda each: (each.times or [(0.0, 0.0)])[0]))
 
     def find(self, beginning: str) -> list[PlannedWork]:
@@ -268,6 +276,10 @@ class Plans:
         return [plan.plain(now, self.kept_by(plan)) for plan in plans]
 
 
+def _of_sensors(chosen: str, sensors: Sequence[str]) -> str:
+    return f"{chosen or sensors[0]} ({len(sensors):,} sensor{'s' if len(sensors) > 1 else ''})"
+
+
 def chosen_in_words(asked: Mapping[str, str]) -> str:
     """Say by what the registry chooses sensors.
 
@@ -278,3 +290,47 @@ def chosen_in_words(asked: Mapping[str, str]) -> str:
     'place plant/hall 7, kind DS18B20*'
     """
     return ", ".join(f"{name} {text}" for name, text in asked.items())
+
+
+def work_planned(
+    about: Mapping[str, str], pattern: str, times: Times, devices: Mapping[str, Device], near: NearNames
+) -> WorkPlanned:
+    """Return work that is to be planned, of the sensors that the registry says it is about.
+
+    Args:
+        about: ``by`` and ``why``; ``place``, ``machine``, ``group``, ``kind``: what the registry has to say.
+        pattern: Of sensor ids; empty: all of that place.
+        times: When.
+        devices: The registry.
+        near: Finds near names.
+
+    Raises:
+        ConfigurationError: If that is nobody's.
+    """
+    asked = {name: about[name] for name in DEVICE_FIELDS if about.get(name)}
+    by, why = about.get("by", ""), about.get("why", "")
+    if not asked:
+        if not pattern:
+            raise ConfigurationError(
+                f"name a pattern of sensors (* for all), or {', '.join(DEVICE_FIELDS[:-1])} or {DEVICE_FIELDS[-1]}"
+            )
+        return WorkPlanned(by, why, pattern, times)
+    chosen = sensors_chosen(asked, devices.values(), near)
+    sensors = [each for each in chosen if fnmatchcase(each, pattern or "*")]
+    words = chosen_in_words(asked)
+    if not sensors:
+        raise ConfigurationError(f"none of the {len(chosen):,} sensors of {words} is named {pattern!r}")
+    return WorkPlanned(by, why, pattern, times, sensors, words if not pattern else f"{words}, {pattern}")
+
+
+def remark_on(work: WorkPlanned, devices: Mapping[str, Device], near: NearNames) -> str:
+    """Say what is to be known of work: that its pattern names no device of the registry; empty if nothing is.
+
+    Args:
+        work: The work.
+        devices: The registry.
+        near: Finds near names.
+    """
+    if work.sensors is not None or not devices or any(fnmatchcase(each, work.pattern) for each in devices):
+        return ""
+    return f"no device of the registry is named {work.pattern!r}.{near(work.pattern, devices)}"

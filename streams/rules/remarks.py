@@ -3,7 +3,7 @@
 An *error* is a rule that cannot be meant so; a *note* is for who reads it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Final, NamedTuple
@@ -12,6 +12,7 @@ from streams.ahead.crossing_forecast import LEAST_ERRORS
 from streams.alarms.wording import in_digits
 from streams.analysis.findings import duration
 from streams.backtest.intervals import Series
+from streams.chosen_devices import NearNames
 from streams.conditions import first_of
 from streams.detection.limits.limit_rules import LimitRules, in_units
 from streams.records.rule_parts import parted
@@ -21,9 +22,6 @@ from streams.rules.seen import SeriesSeen
 
 ERROR: Final = "error"
 NOTE: Final = "note"
-NearNames = Callable[[str, Collection[str]], str]
-"""Returns a question that names what is near a name that does not exist; empty if nothing is."""
-
 _MOST_NAMES: Final = 20_000
 _MUCH: Final = 0.5
 

@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.chosen_devices import sensors_chosen, sensors_with
+from streams.chosen_devices import NearNames, sensors_chosen, sensors_with
 from streams.errors import ConfigurationError
 from streams.records.rule_parts import DEVICE_FIELDS, AppliedRule
 from streams.records.types import Device
-from streams.rules.remarks import NearNames
 
 
 def asks_for_devices(detection: Mapping[str, Any]) -> bool:

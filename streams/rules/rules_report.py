@@ -10,11 +10,12 @@ import msgspec
 from streams.backtest.difference import Difference, difference
 from streams.backtest.evaluation import ANY_QUANTITY, evaluate_by_labels
 from streams.backtest.intervals import Interval, Series
+from streams.chosen_devices import NearNames
 from streams.detection.detection_plan import DetectionPlan
 from streams.detection.limits.limit_rules import LimitRules
 from streams.records.types import Label
 from streams.rules.limit_trial import FLOOD_SECONDS, SeriesLoad, TrialResults, most_asked_first
-from streams.rules.remarks import ERROR, NearNames, RuleRemark, remarks_of
+from streams.rules.remarks import ERROR, RuleRemark, remarks_of
 from streams.rules.rule_set import LimitRule, RuleReach, reach_of
 from streams.rules.seen import SeenSeries
 

@@ -5,9 +5,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bridges.alarms.plan_log import remark_on, work_planned
+from bridges.process.near_names import did_you_mean
 from streams.alarms.acting import action_of
-from streams.alarms.planning import MOST_ACTIONS, PlannedWork, Plans, Times, WorkPlanned
+from streams.alarms.planning import (
+    MOST_ACTIONS,
+    PlannedWork,
+    Plans,
+    Times,
+    WorkPlanned,
+    remark_on,
+    work_planned,
+)
 from streams.errors import ConfigurationError, InputError
 from streams.payloads.event_times import read_event_time
 from streams.records.alarm_records import Action, AlarmInput
@@ -92,7 +100,7 @@ def test_a_plan_has_so_many_actions_at_most() -> None:
 
 def test_work_at_a_place_is_of_the_sensors_there_and_of_no_other() -> None:
     log = Log()
-    work = work_planned(ABOUT | {"place": "plant/hall 7"}, "", ONCE, DEVICES)
+    work = work_planned(ABOUT | {"place": "plant/hall 7"}, "", ONCE, DEVICES, did_you_mean)
     assert (work.sensors, work.chosen) == (["boiler-1", "boiler-2", "fan-1"], "place plant/hall 7")
     planned(log, work)
     found = log.put(*(raised(60, sensor) for sensor in DEVICES), raised(700, "fan-1", quantity="speed"))
@@ -115,14 +123,14 @@ def test_what_stood_already_when_work_at_a_place_was_planned_is_not_kept() -> No
     log = Log()
     stood = raised(-60, "boiler-1")
     log.put(stood)
-    planned(log, work_planned(ABOUT | {"machine": "press 4"}, "", ONCE, DEVICES))
+    planned(log, work_planned(ABOUT | {"machine": "press 4"}, "", ONCE, DEVICES, did_you_mean))
     assert log.rows["boiler-1"].state.alarms["pressure", "limit"].state == "unacknowledged"
     assert events(log.put(cleared(stood, 30), tick(400))) == [("returned", "returned", "")]
 
 
 def test_work_at_a_place_lasts_through_a_restart_and_is_forgotten_a_day_after_its_end() -> None:
     log = Log()
-    planned(log, work_planned(ABOUT | {"machine": "press 4"}, "", ONCE, DEVICES))
+    planned(log, work_planned(ABOUT | {"machine": "press 4"}, "", ONCE, DEVICES, did_you_mean))
     log.restart(log.offset)
     assert [each.quiet for each in log.put(tick(660), raised(300, "boiler-1"))] == ["suppressed"]
     log.put(tick(660 + 86_400))
@@ -130,7 +138,7 @@ def test_work_at_a_place_lasts_through_a_restart_and_is_forgotten_a_day_after_it
 
 
 def test_a_pattern_beside_a_place_takes_of_its_sensors_those_of_that_name() -> None:
-    work = work_planned(ABOUT | {"place": "plant/hall 7"}, "boiler-*", ONCE, DEVICES)
+    work = work_planned(ABOUT | {"place": "plant/hall 7"}, "boiler-*", ONCE, DEVICES, did_you_mean)
     assert (work.sensors, work.chosen) == (["boiler-1", "boiler-2"], "place plant/hall 7, boiler-*")
 
 
@@ -152,13 +160,13 @@ def test_a_pattern_beside_a_place_takes_of_its_sensors_those_of_that_name() -> N
 )
 def test_work_of_nobody_is_refused(asked: dict[str, str], pattern: str, wrong: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        work_planned(ABOUT | asked, pattern, ONCE, DEVICES)
+        work_planned(ABOUT | asked, pattern, ONCE, DEVICES, did_you_mean)
     assert wrong in str(refused.value)
 
 
 def test_a_pattern_that_names_no_device_of_the_registry_is_remarked_on() -> None:
     def remark(pattern: str, devices: dict[str, Device]) -> str:
-        return remark_on(work_planned(ABOUT, pattern, ONCE, devices), devices)
+        return remark_on(work_planned(ABOUT, pattern, ONCE, devices, did_you_mean), devices, did_you_mean)
 
     assert remark("boilr-1", DEVICES).startswith(
         "no device of the registry is named 'boilr-1'. Did you mean boiler-1"
@@ -169,7 +177,7 @@ def test_a_pattern_that_names_no_device_of_the_registry_is_remarked_on() -> None
 
 def test_plans_are_known_from_the_log_in_whatever_order_partitions_are_read() -> None:
     weekly = Times(T, T + 600, "week", 3, UTC)
-    actions = work_planned(ABOUT | {"place": "plant/hall 7"}, "", weekly, DEVICES).actions(T)
+    actions = work_planned(ABOUT | {"place": "plant/hall 7"}, "", weekly, DEVICES, did_you_mean).actions(T)
     plan = plans_of(actions).find(actions[0].plan)[0]
     off = plan.withdrawal(at=T + 700, by="Bob", why="done")
     assert len(off) == 6, "what is over is not withdrawn"
@@ -205,7 +213,7 @@ def test_an_action_of_before_there_were_plans_is_a_plan_by_itself() -> None:
 
 def test_withdrawn_work_at_a_place_keeps_nothing_any_more() -> None:
     log = Log()
-    actions = planned(log, work_planned(ABOUT | {"machine": "press 4"}, "", ONCE, DEVICES))
+    actions = planned(log, work_planned(ABOUT | {"machine": "press 4"}, "", ONCE, DEVICES, did_you_mean))
     log.put(raised(60, "boiler-1"))
     (off,) = PlannedWork("p", actions[0], {each.id: each for each in actions}).withdrawal(
         at=T + 90, by="Bob", why=""

@@ -15,11 +15,17 @@ function make(name, attributes = {}, ...children) {
   return node;
 }
 // An answer in JSON; if it is none, or tells of an error, an error with the server's words.
-async function get(path) {
-  const response = await fetch(path, { cache: "no-cache" });
+async function answered(response) {
   const answer = await response.json();
   if (!response.ok) throw Object.assign(new Error(answer.error || answer.reason || response.status), { answer, status: response.status });
   return answer;
+}
+const get = async path => answered(await fetch(path, { cache: "no-cache" }));
+// Puts something in force; where a token is asked for, its field is shown.
+async function post(path, told, token) {
+  const headers = { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+  try { return await answered(await fetch(path, { method: "POST", headers, body: JSON.stringify(told) })); }
+  catch (error) { if (error.status === 403) at("token-label").hidden = false; throw error; }
 }
 // What this browser keeps for who uses it; a private window keeps nothing.
 const kept = {

@@ -71,16 +71,16 @@ async function applyLimit() {
   const wanted = { sensor, quantity, severity: said.get("severity"), by: said.get("by").trim(), why: said.get("why").trim(), follows: rulesSeen };
   for (const name of ["low", "high", "deadband", "minutes"]) if (limit.get(name)) wanted[name] = Number(limit.get(name));
   for (const [name, value] of askedBeside(limit)) wanted[name] = value;
-  const headers = { "Content-Type": "application/json", ...(said.get("token") ? { Authorization: `Bearer ${said.get("token")}` } : {}) };
   kept.write("weir.by", wanted.by);
   fill(at("applied"), make("p", { class: "quiet" }, "Applying …"));
   try {
-    const response = await fetch("/api/rules", { method: "POST", headers, body: JSON.stringify(wanted) }), answer = await response.json();
-    if (response.status === 403) at("token-label").hidden = false;
-    if (response.ok) fill(at("applied"), make("p", {}, answer.applied ? `In force from now on, as rule ${answer.applied.fingerprint}: what it raises names it.` : "This is in force already."));
-    else fill(at("applied"), make("p", { class: "bad" }, answer.error));
-    if (response.ok || response.status === 409) { tryLimit(); showDetail().catch(complain); }
-  } catch (error) { fill(at("applied"), make("p", { class: "bad" }, `Not known whether it was applied: ${error.message}`)); }
+    const answer = await post("/api/rules", wanted, said.get("token"));
+    fill(at("applied"), make("p", {}, answer.applied ? `In force from now on, as rule ${answer.applied.fingerprint}: what it raises names it.` : "This is in force already."));
+  } catch (error) {
+    fill(at("applied"), make("p", { class: "bad" }, error.status ? error.message : `Not known whether it was applied: ${error.message}`));
+    if (error.status !== 409) return;
+  }
+  tryLimit(); showDetail().catch(complain);
 }
 
 at("limit").addEventListener("submit", event => { event.preventDefault(); tryLimit(); });
