@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from streams.alarms.incidents import Incident, Incidents, RaiseKey
     from streams.records.alarm_records import Alarm, Notification
     from streams.records.types import Device
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _EXAMPLES = """
 \b
@@ -253,9 +256,17 @@ def _write(settings: "Settings", kind: str, done: list[dict[str, Any]]) -> None:
         click.echo(f"{kind}: action {action.id} is in the log")
 
 
-def _one_of(alarm: str, sensor: str) -> None:
-    if bool(alarm) == bool(sensor):
-        raise click.UsageError("name an alarm, or a sensor with --sensor")
+def _of_alarm_or_sensor(command: F) -> F:
+    """Add an alarm, or ``--sensor`` in its place, one of which must be named."""
+
+    @wraps(command)
+    def of_one(*args: Any, alarm: str, sensor: str, **named: Any) -> Any:
+        if bool(alarm) == bool(sensor):
+            raise click.UsageError("name an alarm, or a sensor with --sensor")
+        return command(*args, alarm=alarm, sensor_id=sensor, **named)
+
+    option = click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+    return click.argument("alarm", required=False, default="")(option(of_one))  # type: ignore[return-value]
 
 
 @alarms.command()
@@ -315,50 +326,41 @@ def assign(alarm: str, name: str, by: str) -> None:
 
 @alarms.command()
 @local_stack_option
-@click.argument("alarm", required=False, default="")
-@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@_of_alarm_or_sensor
 @click.option("--for", "seconds", type=Duration(), required=True, help="For so long: 30m, 2h, 1d.")
 @by_option
 @_WHY
-def shelve(alarm: str, sensor: str, seconds: float, by: str, why: str) -> None:
+def shelve(seconds: float, by: str, why: str, **whose: str) -> None:
     """Tell nobody for a while: of an alarm (its series and kind), or of a sensor."""
-    _one_of(alarm, sensor)
-    until = round(time.time() + seconds, 3)
-    _act("shelve", alarm=alarm, sensor_id=sensor, until=until, by=by, why=why)
+    _act("shelve", until=round(time.time() + seconds, 3), by=by, why=why, **whose)
 
 
 @alarms.command()
 @local_stack_option
-@click.argument("alarm", required=False, default="")
-@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@_of_alarm_or_sensor
 @by_option
-def unshelve(alarm: str, sensor: str, by: str) -> None:
+def unshelve(by: str, **whose: str) -> None:
     """End shelving: what still stands is told."""
-    _one_of(alarm, sensor)
-    _act("unshelve", alarm=alarm, sensor_id=sensor, by=by)
+    _act("unshelve", by=by, **whose)
 
 
 @alarms.command("out-of-service")
 @local_stack_option
-@click.argument("alarm", required=False, default="")
-@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@_of_alarm_or_sensor
 @click.option("--why", required=True, help="What is wrong with it.")
 @by_option
-def out_of_service(alarm: str, sensor: str, why: str, by: str) -> None:
+def out_of_service(why: str, by: str, **whose: str) -> None:
     """Tell nobody until it is back in service: of an alarm (its series and kind), or of a sensor."""
-    _one_of(alarm, sensor)
-    _act("out_of_service", alarm=alarm, sensor_id=sensor, by=by, why=why)
+    _act("out_of_service", by=by, why=why, **whose)
 
 
 @alarms.command("in-service")
 @local_stack_option
-@click.argument("alarm", required=False, default="")
-@click.option("--sensor", default="", help="All of a sensor, instead of one alarm.")
+@_of_alarm_or_sensor
 @by_option
-def in_service(alarm: str, sensor: str, by: str) -> None:
+def in_service(by: str, **whose: str) -> None:
     """End being out of service: what still stands is told."""
-    _one_of(alarm, sensor)
-    _act("in_service", alarm=alarm, sensor_id=sensor, by=by)
+    _act("in_service", by=by, **whose)
 
 
 @alarms.command()
