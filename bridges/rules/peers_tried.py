@@ -19,7 +19,7 @@ from streams.errors import InputError, Reason
 from streams.records.documents import date
 from streams.records.identity import event_ms, event_seconds
 from streams.records.room import LARGEST_LEARNED
-from streams.rules.peer_windows import AmongPeers, GroupHours, PeersTried, PeerTrial
+from streams.rules.peer_windows import AmongPeers, Candidates, GroupHours, PeersTried, PeerTrial
 from streams.window_history import Span, StoredWindow
 from streams.windows.policy import WindowPolicy
 
@@ -56,15 +56,18 @@ async def try_peers(
     comparing = [each for each in compared if each.group]
     if not comparing:
         return None
+    quantity, within = comparing[0].quantity, (since, until)
     days: dict[str, list[StoredDay]] = {}
-    for each in comparing:
-        days |= await _days(sink, each, since, until)
+    for candidates in dict.fromkeys(
+        each.candidates for each in comparing
+    ):  # mostly the same, tried and in force
+        found = await _days(sink, candidates, quantity, within)
+        members = {name for each in comparing for name in each.among(found)}
+        days |= {name: list(map(StoredDay.of, found[name])) for name in sorted(members)}
     hours = _hours(comparing[0].sensor_id, days, policy, since, until)
     tried = PeersTried(hours, [PeerTrial(each, alarms) for each in compared])
-    quantity, within = comparing[0].quantity, (since, until)
-    await _read(
-        sink, tried, quantity, sorted(hours.unsure), within
-    )  # how many windows those have is not known
+    # How many windows those have is not known.
+    await _read(sink, tried, quantity, sorted(hours.unsure), within)
     left = [each for each in hours.starts() if each not in tried.read]
     fits = sum(map(hours.windows_in, left)) <= _room(tried)
     await _read(
@@ -80,16 +83,16 @@ async def try_peers(
 
 
 async def _days(
-    sink: MongoSink, compared: AmongPeers, since: float, until: float
-) -> dict[str, list[StoredDay]]:
-    """Return the days of the members of a group, by sensor."""
-    first, last = (event_ms(each) // DAY_MS * DAY_MS for each in (since, until))
-    prefix, sensors = compared.candidates
+    sink: MongoSink, candidates: Candidates, quantity: str, within: tuple[float, float]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the documents of the days of all that may be members of a group, by sensor."""
+    first, last = (event_ms(each) // DAY_MS * DAY_MS for each in within)
+    prefix, sensors = candidates
     query: dict[str, Any] = {
         "metadata.sensor_id": {"$gte": prefix, "$lt": prefix + "\U0010ffff"}
         if sensors is None
         else {"$in": list(sensors)},
-        "metadata.quantity": compared.quantity,
+        "metadata.quantity": quantity,
         "start": {"$gte": date(event_seconds(first)), "$lte": date(event_seconds(last))},
     }
 
@@ -104,10 +107,9 @@ async def _days(
             f"at most {MOST_DAYS:,} days of series can be looked through for the peers of a series: ask for a shorter "
             f"range, or name peers by a pattern whose ids begin alike, got those that begin with {prefix!r}",
         )
-    found: dict[str, list[StoredDay]] = {}
+    found: dict[str, list[Mapping[str, Any]]] = {}
     for each in documents:
-        if compared.takes(sensor_id := each["metadata"]["sensor_id"]):
-            found.setdefault(sensor_id, []).append(StoredDay.of(each))
+        found.setdefault(each["metadata"]["sensor_id"], []).append(each)
     return found
 
 
@@ -150,9 +152,8 @@ async def _read(
     at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def windows(sensor_id: str, since: float, until: float) -> list[tuple[str, StoredWindow]]:
-        async with (
-            at_once
-        ):  # one series each: asked for several, the embedded store looks at each window there is
+        # One series each: asked for several, the embedded store looks at each window there is.
+        async with at_once:
             found = await sink.until_answered(
                 partial(windows_in, sink, (sensor_id, quantity), date(since), date(until), MOST_WINDOWS)
             )
