@@ -12,6 +12,7 @@ import msgspec
 
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.accepted import Limits
+from streams.payloads.addresses import parse
 from streams.payloads.arrivals import Arrivals
 from streams.payloads.event_times import NEAREST, zone_named
 from streams.payloads.flat import Item, check_elements, decode, decode_at, items_of
@@ -25,7 +26,7 @@ from streams.payloads.maps.fingerprint import fingerprint_of
 from streams.payloads.maps.heard import Heard
 from streams.payloads.maps.model import Map
 from streams.payloads.maps.template import covers, union
-from streams.payloads.topic_routes import Candidate, Origin, Routes, own_form_behind_levels
+from streams.payloads.topic_routes import Candidate, Origin, Routes
 from streams.payloads.unread import UnreadTopics
 from streams.records.types import Birth
 
@@ -169,7 +170,7 @@ class MapsInForce:
         if not payload and problem is None:
             return Decoded("", ignored=[Passed("", _EMPTY)])
         # Of a system that is known its map says what is passed over.
-        for entry in self.routes.asked_last(topic, by_name=rest is None):
+        for entry in self.routes.asked_last(topic, payload, by_name=rest is None):
             try:
                 if entry.rule.lacks(entry.rule.documents(payload, known)):
                     continue
@@ -275,7 +276,7 @@ class MapsInForce:
 
     def _nothing(self, topic: bytes, payload: bytes, ingest_time: float) -> Decoded:
         """Say that nothing reads a message: a dead letter, unless a built-in map only asked for too much."""
-        why = own_form_behind_levels(topic)
+        why = _own_form_behind_levels(topic)
         why = why or f"no map reads such a message on the topic {topic[:80].decode(errors='replace')!r}"
         passed_over = self._unmatched == "ignore" or self._is_only_built_in(topic)
         self.unread.take(topic, payload, ingest_time, dead_letter=not passed_over)
@@ -291,6 +292,19 @@ class MapsInForce:
         ):
             return False
         return any(covers(filter_, text) for filter_ in self._built_in_filters)
+
+
+def _own_form_behind_levels(topic: bytes) -> str:
+    """Say what to set for a topic of Weir's own form with levels before it; empty if it is none."""
+    try:
+        parse(topic, "ignored")
+    except InputError:
+        return ""
+    try:
+        parse(topic)
+    except InputError as error:
+        return error.detail
+    return ""
 
 
 def _with_unborn(outcome: Decoded, aliases: list[int | None]) -> Decoded:

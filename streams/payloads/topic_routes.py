@@ -12,7 +12,7 @@ import msgspec
 
 from streams.errors import InputError
 from streams.payloads.accepted import Limits
-from streams.payloads.addresses import Address, parse
+from streams.payloads.addresses import Address, TopicKind, parse
 from streams.payloads.maps.compiled import CompiledRule
 from streams.payloads.maps.template import Template
 
@@ -109,17 +109,17 @@ class Routes:
             self.own_form[topic] = address
         return found
 
-    def asked_last(self, topic: bytes, *, by_name: bool) -> Iterator["AskedRule"]:
+    def asked_last(self, topic: bytes, payload: bytes, *, by_name: bool) -> Iterator["AskedRule"]:
         """Yield what is asked of any topic that no other rule has read: what goes by names alone comes last.
 
         Args:
-            topic: The MQTT topic.
+            topic, payload: The message.
             by_name: Whether that may read it, too. It never does where nothing was measured, nor what a setting reads.
         """
         if _asks(topic):
             return
         yield from self._by_content
-        if by_name and _NOT_MEASURED.isdisjoint(topic.split(b"/")) and not own_form_behind_levels(topic):
+        if by_name and _NOT_MEASURED.isdisjoint(topic.split(b"/")) and not _is_own_form(topic, payload):
             yield from self._by_name
 
     def _candidates(self, topic: bytes) -> Iterable[Candidate]:
@@ -170,17 +170,13 @@ class AskedRule(msgspec.Struct, frozen=True, gc=False):
         return Candidate(self.rule, names, self.rule.sensor_of(names), self.by_content)
 
 
-def own_form_behind_levels(topic: bytes) -> str:
-    """Say what to set for a topic of Weir's own form with levels before it; empty if it is none."""
+def _is_own_form(topic: bytes, payload: bytes) -> bool:
+    """Whether a message is of Weir's own form but for the levels before: below a quantity stands a bare number."""
     try:
-        parse(topic, "ignored")
+        kind = parse(topic, "ignored").kind
     except InputError:
-        return ""
-    try:
-        parse(topic)
-    except InputError as error:
-        return error.detail
-    return ""
+        return False
+    return kind is not TopicKind.VALUE or not payload.lstrip().startswith((b"{", b"["))
 
 
 def _with(asked: "tuple[AskedRule, ...]", entry: "AskedRule") -> "tuple[AskedRule, ...]":
