@@ -75,9 +75,12 @@ class Times(NamedTuple):
         step = EVERY[self.every]
         if self.until - self.start > step.total_seconds():
             raise InputError(Reason.BAD_VALUE, f"work of every {self.every} must end before it begins again")
-        return [
-            (self._later(self.start, n * step), self._later(self.until, n * step)) for n in range(self.times)
-        ]
+        return [self._again(n * step) for n in range(self.times)]
+
+    def _again(self, by: timedelta) -> tuple[float, float]:
+        """Return begin and end so many days later; where clocks skip all of it, it takes as long as the first time."""
+        begin, end = self._later(self.start, by), self._later(self.until, by)
+        return begin, end if end > begin else begin + self.until - self.start
 
     def _later(self, seconds: float, by: timedelta) -> float:
         """Return the same time of day so many days later."""

@@ -12,6 +12,8 @@ ANSWERS = (
     ("s", "shelved, until"),
     ("u", "acknowledged"),
     ("n", "acknowledged, no fault"),
+    ("r", "acknowledged, label revoked"),
+    ("n", "acknowledged, no fault"),
 )
 """Keys, and the state that then stands there once the worker has it."""
 

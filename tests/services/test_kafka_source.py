@@ -237,3 +237,9 @@ def test_labels_are_read_from_their_topic_and_none_is_an_error(settings) -> None
         producer.produce(settings.topic(LABELS.name), encode(label), b"sensor-001", 0)
     assert producer.flush(30) == 0
     assert read_labels("kafka", settings) == [label]
+    revoked = Label("sensor-001", "temperature", EPOCH, EPOCH + 60, "spike", at=EPOCH + 90, revoked=True)
+    other = Label("sensor-001", "temperature", EPOCH + 600, EPOCH + 660, "spike")
+    for each in (other, revoked):
+        producer.produce(settings.topic(LABELS.name), encode(each), b"sensor-001", 0)
+    assert producer.flush(30) == 0
+    assert read_labels("kafka", settings) == [other]

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pymongo
 import pytest
 from click.testing import CliRunner
@@ -129,3 +130,17 @@ def test_rules_over_mongodb_are_told_as_approximate(settings, tmp_path) -> None:
     )
     assert data["exact"] is False
     assert data["rules"][0]["raises"] == 2 * 42  # one reading of seven is beyond
+
+
+def test_a_label_that_was_revoked_is_read_no_more_and_one_that_was_said_anew_as_it_was_said_last(
+    settings, mongo: str, mongo_database: str
+) -> None:
+    first = Label("s2", "temperature", START + 600, START + 660, "fault")
+    off = msgspec.structs.replace(first, at=START + 700, revoked=True)
+    again = msgspec.structs.replace(first, end=START + 900, at=START + 800)
+    (spike,) = read_labels("mongo", settings)
+    with pymongo.MongoClient[dict[str, object]](mongo) as client:
+        labels = client[mongo_database]["x_labels"]
+        for said, stands in ((first, [first]), (off, []), (again, [again])):
+            labels.insert_one(label_document(said))
+            assert read_labels("mongo", settings) == [spike, *stands]

@@ -74,6 +74,30 @@ def test_work_of_every_day_is_at_the_same_time_of_day_when_clocks_are_changed(
 
 
 @pytest.mark.parametrize(
+    ("zone", "begin", "until", "changed"),
+    [
+        (BERLIN, "2026-03-28T02:30", "2026-03-28T03:00", ("29.03. 03:30", "04:00")),
+        (BERLIN, "2026-03-28T02:00", "2026-03-28T02:30", ("29.03. 03:00", "03:30")),
+        (BERLIN, "2026-03-28T01:30", "2026-03-28T02:30", ("29.03. 01:30", "03:30")),
+        # apache/rocketmq-dashboard#4090
+        (ZoneInfo("America/New_York"), "2026-03-07T02:30", "2026-03-07T04:00", ("08.03. 03:30", "04:00")),
+        (
+            ZoneInfo("America/New_York"),
+            "2026-10-31T01:30-04:00",
+            "2026-10-31T03:00-04:00",
+            ("01.11. 01:30", "03:00"),
+        ),
+    ],
+)
+def test_work_goes_on_through_the_night_in_which_clocks_are_changed(
+    zone: ZoneInfo, begin: str, until: str, changed: tuple[str, str]
+) -> None:
+    times = Times(read_event_time(begin, zone=zone), read_event_time(until, zone=zone), "day", 2, zone).all()
+    assert local(times, zone)[1] == changed
+    assert all(start < end for start, end in times)
+
+
+@pytest.mark.parametrize(
     ("times", "wrong"),
     [
         (Times(T, T + 90_000, "day", 2, UTC), "must end before it begins again"),
