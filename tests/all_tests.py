@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import Lock, Thread
 from types import MappingProxyType
 
+from tests.support.quick_kafka import java_options
+
 ROOT = Path(__file__).parents[1]
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -50,14 +52,13 @@ def _coverage(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "coverage", *arguments]
 
 
-def _run(group: str, codes: dict[str, int], at_work: Path, *, counted: bool) -> None:
+def _run(group: str, codes: dict[str, int], at_work: Path, java: str, *, counted: bool) -> None:
     began = time.monotonic()
     python = _coverage("run", "--parallel-mode") if counted else [sys.executable]
     environment = {**os.environ, AT_WORK: str(at_work)}
     # Hundreds of processes start: where nothing is kept, each compiles all modules again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    # A Kafka of a test lives for minutes: what the second compiler makes of it costs more than it gives.
-    environment.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+    environment.setdefault("JDK_JAVA_OPTIONS", java)
     with subprocess.Popen(
         [*python, "-m", "pytest", "--durations=10", *GROUPS[group]],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -82,13 +83,15 @@ def main() -> int:
         return 2
     if counted:
         subprocess.run(_coverage("erase"), cwd=ROOT, check=True)
+    java = java_options()
     codes: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="weir-tests-") as folder:
         at_work = Path(folder)
         for group in GROUPS:
             (at_work / group).touch()
         threads = [
-            Thread(target=_run, args=(group, codes, at_work), kwargs={"counted": counted}) for group in GROUPS
+            Thread(target=_run, args=(group, codes, at_work, java), kwargs={"counted": counted})
+            for group in GROUPS
         ]
         for thread in threads:
             thread.start()
