@@ -77,7 +77,7 @@ def plan(
     except InputError as error:
         raise ConfigurationError(error.detail) from None
     write_actions(settings, actions)
-    if remark := remark_on(work, devices, did_you_mean):
+    if remark := remark_on(work, now, devices, did_you_mean):
         click.echo(remark, err=True)
     often = f"{times} times, first " if times else ""
     click.echo(

@@ -260,7 +260,8 @@ async def plan_work(pages: "WorkerPages", view: View, request: Request) -> Respo
             name: text for name in plan.__struct_fields__ if isinstance(text := getattr(plan, name), str)
         }
         work = work_planned(about, plan.sensors, times, devices, did_you_mean)
-        actions = work.actions(round(time.time(), 3))
+        now = round(time.time(), 3)
+        actions = work.actions(now)
     except (InputError, ConfigurationError) as error:
         raise BadRequest(str(error)) from None
     await _put(pages.app, actions)
@@ -268,7 +269,7 @@ async def plan_work(pages: "WorkerPages", view: View, request: Request) -> Respo
         "plan": actions[0].plan,
         "sensors": None if work.sensors is None else len(work.sensors),
         "times": len(times.all()),
-        "remark": remark_on(work, devices, did_you_mean),
+        "remark": remark_on(work, now, devices, did_you_mean),
     }
     return answer(view, told, status=202)
 

@@ -326,14 +326,20 @@ def work_planned(
     return WorkPlanned(by, why, pattern, times, sensors, words if not pattern else f"{words}, {pattern}")
 
 
-def remark_on(work: WorkPlanned, devices: Mapping[str, Device], near: NearNames) -> str:
-    """Say what is to be known of work: that its pattern names no device of the registry; empty if nothing is.
+def remark_on(work: WorkPlanned, at: float, devices: Mapping[str, Device], near: NearNames) -> str:
+    """Say what is to be known of work: that it is over, or that its pattern names no device; empty if nothing is.
 
     Args:
         work: The work.
+        at: When it is planned, in seconds since the Unix epoch.
         devices: The registry.
         near: Finds near names.
     """
-    if work.sensors is not None or not devices or any(fnmatchcase(each, work.pattern) for each in devices):
-        return ""
-    return f"no device of the registry is named {work.pattern!r}.{near(work.pattern, devices)}"
+    remarks = []
+    times = work.times.all()
+    if over := sum(until <= at for _, until in times):
+        which = "all of it is" if over == len(times) else f"{over} of its {len(times)} times are"
+        remarks.append(f"{which} over already: of that time only what is read late is kept from being told.")
+    if work.sensors is None and devices and not any(fnmatchcase(each, work.pattern) for each in devices):
+        remarks.append(f"no device of the registry is named {work.pattern!r}.{near(work.pattern, devices)}")
+    return " ".join(remarks)

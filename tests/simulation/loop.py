@@ -15,12 +15,12 @@ tasks that are ready beside each other take turns as drawn: asyncio promises not
 import asyncio
 import heapq
 import random
-from asyncio import events, tasks
+from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 Place = tuple[str, str]
 """A process, and a thread in it."""
@@ -228,9 +228,8 @@ def _make_task(loop: Any, coroutine: Any, context: Context | None = None) -> Sim
 
 def tasks_here() -> "set[asyncio.Task[Any]]":
     """Return the tasks of the place that asks: what `asyncio.all_tasks` says in a thread of its own."""
-    place = PLACE.get()
-    everywhere = tasks.all_tasks(events.get_running_loop())
-    return {task for task in everywhere if getattr(task, "place", None) == place}
+    place, loop = PLACE.get(), cast(SimulatedLoop, events.get_running_loop())
+    return {task for task in loop.tasks if task.place == place and not task.done()}
 
 
 def in_servers() -> Context:

@@ -190,13 +190,26 @@ def test_work_of_nobody_is_refused(asked: dict[str, str], pattern: str, wrong: s
 
 def test_a_pattern_that_names_no_device_of_the_registry_is_remarked_on() -> None:
     def remark(pattern: str, devices: dict[str, Device]) -> str:
-        return remark_on(work_planned(ABOUT, pattern, ONCE, devices, did_you_mean), devices, did_you_mean)
+        return remark_on(work_planned(ABOUT, pattern, ONCE, devices, did_you_mean), T, devices, did_you_mean)
 
     assert remark("boilr-1", DEVICES).startswith(
         "no device of the registry is named 'boilr-1'. Did you mean boiler-1"
     )
     assert not remark("boiler-*", DEVICES)
     assert not remark("boilr-*", {}), "where nobody keeps a registry it says nothing"
+
+
+@pytest.mark.parametrize(
+    ("ago", "said"),
+    [(0.0, ""), (601.0, "1 of its 3 times are over"), (20 * 86400.0, "all of it is over already")],
+)
+def test_work_that_is_over_when_it_is_planned_is_remarked_on(ago: float, said: str) -> None:
+    weekly = Times(T, T + 600, "week", 3, UTC)
+    remark = remark_on(
+        work_planned(ABOUT, "boiler-*", weekly, DEVICES, did_you_mean), T + ago, DEVICES, did_you_mean
+    )
+    assert remark.startswith(said)
+    assert bool(remark) == bool(said)
 
 
 def test_plans_are_known_from_the_log_in_whatever_order_partitions_are_read() -> None:
