@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.chromium import environment, executable
+from tests.support.patience import PATIENCE
 from tests.support.plant import Plant
 from tests.support.watched_page import WatchedPage
 
@@ -44,7 +45,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=executable(), args=ARGUMENTS, env=environment(), timeout=60_000
+            executable_path=executable(), args=ARGUMENTS, env=environment(), timeout=1000 * PATIENCE
         )
         yield browser
         browser.close()

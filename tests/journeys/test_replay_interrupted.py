@@ -71,7 +71,7 @@ def test_ctrl_c_ends_every_process_and_leaves_no_file(
             assert time.monotonic() < deadline, "it has not begun to work"
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=PATIENCE)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

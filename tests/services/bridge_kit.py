@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridges.stack.child_process import Program, free_port
-from tests.support.patience import PATIENCE
+from tests.support.patience import LOOK_SECONDS, PATIENCE
 
 DEADLINE_SECONDS = PATIENCE
 
@@ -25,7 +25,7 @@ def until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE_SEC
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.02)
+        time.sleep(LOOK_SECONDS)
     raise AssertionError(f"after {timeout} s: not {what}")
 
 

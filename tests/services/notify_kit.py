@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from bridges.kafka.clients import ensure_topics
 from bridges.notify.notify_service import Notifier
 from bridges.process.settings import Settings
-from tests.support.patience import PATIENCE
+from tests.support.patience import LOOK_SECONDS, PATIENCE
 from tests.support.receivers import WebReceiver
 
 QUICK = {"wait_seconds": 0.2, "group_seconds": 0.2, "timeout_seconds": 1.0, "incidents": False}
@@ -65,7 +65,7 @@ def until(told: Callable[[], object], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not told():
         assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
+        time.sleep(LOOK_SECONDS)
 
 
 def balance(notifier: Notifier, name: str) -> dict[str, Any]:

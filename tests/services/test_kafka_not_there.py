@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridges.stack.child_process import free_port
+from tests.support.patience import PATIENCE
 from tests.support.worker_process import environment
 
 COMMANDS = (
@@ -29,7 +30,7 @@ def test_a_command_that_finds_no_kafka_says_so_in_one_line(command: tuple[str, .
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 1, done.stderr

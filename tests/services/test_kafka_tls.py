@@ -20,6 +20,7 @@ from streams.errors import ConfigurationError, TransientError
 from streams.records.types import decode_reading
 from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
 from tests.support.certificates import Certificates, make_certificates
+from tests.support.patience import PATIENCE
 from tests.support.secure_kafka import PASSWORD, USER, SecureKafka
 from tests.support.worker_process import WorkerProcess, environment
 
@@ -163,7 +164,7 @@ def test_a_command_with_a_wrong_password_ends_with_one_sentence(
     }
     done = subprocess.run(
         [sys.executable, "-m", "agents", command],
-        env=environment(wrong), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env=environment(wrong), cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stdout + done.stderr
     assert "look at WEIR_KAFKA__USERNAME" in done.stderr
@@ -216,7 +217,7 @@ def test_readings_go_through_bridge_and_worker_and_are_replayed(
     worker = WorkerProcess({**variables, "WEIR_WORKER__SINKS": "false"}, tmp_path, "one")
     worker.start()
     try:
-        until(lambda: taken(worker) == READINGS, "all readings taken by the worker", 120)
+        until(lambda: taken(worker) == READINGS, "all readings taken by the worker")
         assert worker.stop() == 0, worker.tail()
     finally:
         worker.kill()

@@ -141,9 +141,9 @@ def test_ten_thousand_alarms_at_once_are_few_messages_and_each_is_accounted_for(
         ]
         with running(settings) as notifier:
             write_alarms(settings, alarms)
-            until(lambda: balance(notifier, "ops")["told"] == 9000, 180)
-            until(lambda: balance(notifier, "chat")["told"] == 10_000, 180)
-            until(lambda: balance(notifier, "people")["read"] == 10_000, 180)
+            until(lambda: balance(notifier, "ops")["told"] == 9000)
+            until(lambda: balance(notifier, "chat")["told"] == 10_000)
+            until(lambda: balance(notifier, "people")["read"] == 10_000)
             until(lambda: balance(notifier, "people")["under_way"] == 0)
             told = balance(notifier, "people")["told"]
             assert balance(notifier, "people")["passed_over"] == {"incident": 10_000 - told}
@@ -255,12 +255,12 @@ def test_a_notifier_that_is_killed_again_and_again_tells_each_alarm_and_none_tha
             written += new
             write_alarms(settings, new)
             before = len(hook.received)
-            until(lambda: len(hook.received) > before, 60)  # noqa: B023
+            until(lambda: len(hook.received) > before)  # noqa: B023
             process.send_signal(signal.SIGKILL)  # after a message has left, before or after its commit
             process.wait(10)
             process = start()
         wanted = {change_id(each) for each in written}
-        until(lambda: set(hook.alarms()) >= wanted, 90)
+        until(lambda: set(hook.alarms()) >= wanted)
     finally:
         process.terminate()
         process.wait(20)

@@ -41,6 +41,7 @@ from streams.records.types import (
     encode,
 )
 from tests.support.documented import command_of, commands_of
+from tests.support.patience import PATIENCE
 
 # Lately: Kafka deletes by the timestamps of records, and `readings` are kept for 30 days.
 AT = float(int(time.time()) - 86_400)
@@ -243,7 +244,7 @@ def test_the_commands_of_the_page_list_show_and_redrive(settings: Settings, tmp_
         )  # fmt: skip
         text = text.replace("3f2a9c", own_id)
         done = subprocess.run(text, shell=True, env=environment, cwd=tmp_path, capture_output=True, text=True,
-                              timeout=120, check=False)  # fmt: skip
+                              timeout=PATIENCE, check=False)  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -25,7 +25,7 @@ from bridges.simulator.simulator import Simulation, StateFile, read_state
 from bridges.stack.mqtt_server import MqttServer
 from streams.errors import ConfigurationError
 from streams.signals import merged
-from tests.support.patience import PATIENCE
+from tests.support.patience import LOOK_SECONDS, PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = PATIENCE
@@ -35,7 +35,7 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = DEADLI
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.02)
+        time.sleep(LOOK_SECONDS)
 
 
 class Subscriber:
@@ -176,7 +176,7 @@ def test_a_simulator_that_is_killed_goes_on_and_neither_loses_nor_miscounts(
         finally:
             process.kill()
             process.wait()
-    subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=PATIENCE)
     expected = {(message.topic, bytes(message.payload)) for message in merged(plan.sources())}
     eventually(lambda: set(reader.received) >= expected, "every message arrives at least once")
     assert set(reader.received) == expected
@@ -276,7 +276,7 @@ def test_readings_too_far_ahead_of_the_clock_are_told_when_they_begin_and_counte
 ) -> None:
     options = ["--sensors", "1", "--rate", "0.01", "--for", "4h", "--speed", "max", "--start"]
     process = run_simulate([*options, str(int(time.time()))], mqtt, tmp_path)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     assert "readings.ahead_of_clock" in output
     assert re.search(r"10[78] were more than 3,600 s ahead of this machine's clock", output)

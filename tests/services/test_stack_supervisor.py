@@ -226,7 +226,7 @@ class Up:
     def end(self, number: signal.Signals) -> int:
         """Send a signal, read the rest, and return the exit code."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=PATIENCE)
         self.lines.append(rest)
         return self.process.returncode
 

@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEREDOC = re.compile(r"<<'(\w+)'")
@@ -108,7 +110,7 @@ def run_commands(page: str, folder: Path) -> None:
     for command in commands_of(page):
         done = subprocess.run(
             ["bash", "-c", command.text],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         said = done.stdout + done.stderr
         assert done.returncode == 0, f"{command.text}\n{said}"

@@ -367,7 +367,7 @@ class Shell:
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         return done.stdout

@@ -22,6 +22,7 @@ from streams.records.types import decode_reading, encode
 from streams.windows.aggregation import AggregationOutcome
 from streams.windows.aggregation import aggregate as aggregate_purely
 from tests.support.memory_kafka import LaneConsumer, MemoryLog, MemoryWriters, StockConsumer, transport
+from tests.support.patience import PATIENCE
 from tests.support.readings_log import bad_day
 
 PARTITIONS = 2
@@ -57,7 +58,7 @@ async def test_a_worker_that_dies_before_its_offsets_are_committed_repeats_nothi
     successor.finalize()
     await successor.start()
     try:
-        await _until(lambda: _committed(log, "readings"), 30)
+        await _until(lambda: _committed(log, "readings"), PATIENCE)
     finally:
         await successor.stop()
     assert any(_results(log)[DEAD_LETTERS.name])
@@ -178,7 +179,7 @@ async def _storm(
     app.producer.buffer.max_messages = 20_000
     await app.start()
     try:
-        await _until(lambda: _ready(app), 20)
+        await _until(lambda: _ready(app), PATIENCE)
         calm = asyncio.Event()
         feeding = asyncio.ensure_future(_feed(log, {"readings", also}, records, calm))
         for _ in range(REBALANCES):
@@ -188,7 +189,7 @@ async def _storm(
             await app.consumer._thread.rebalance()
             if log.random.random() < 0.3:
                 await app.consumer._thread.rebalance()
-            await _until(lambda: _ready(app), 20)
+            await _until(lambda: _ready(app), PATIENCE)
         calm.set()
         await feeding
         await _until(

@@ -39,7 +39,7 @@ def test_a_process_whose_port_is_taken_names_port_and_setting_and_ends(
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 2, done.stderr
@@ -56,7 +56,7 @@ def test_kafka_away_at_the_start_is_one_sentence(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 1, done.stderr
