@@ -131,6 +131,8 @@ ONE_OF_A_KIND = {
     "envoy": "its gateway",
     "nibe": "its heat pump",
     "jeedom": "its server; quantities have the number of the command",
+    "reef-pi": "its aquarium; quantities have the names that people gave",
+    "opensprinkler": "its controller; stations and sensors have names",
     "sofar2mqtt": "its inverter",
     "growatt": "its inverter",
     "c8y": "Cumulocity's device: which it is, the client id says, to its own server alone; child devices have names",

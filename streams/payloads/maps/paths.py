@@ -17,7 +17,7 @@ A path leads to values; the same text is a pattern where it says which fields so
 import re
 from collections.abc import Iterator
 from fnmatch import translate
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -46,6 +46,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
         any: ``field``, ``element`` or ``deep``.
         pattern: Form of a field's name.
         capture: Name under which the field's name is kept (any field).
+        choices: What ``{a,b}`` names, in its order.
     """
 
     key: str | None = None
@@ -53,6 +54,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     any: str = ""
     pattern: re.Pattern[str] | None = None
     capture: str = ""
+    choices: tuple[str, ...] = ()
 
     def takes(self, name: str) -> bool:
         """Whether the step can go to the field of that name."""
@@ -120,7 +122,8 @@ def _step(found: re.Match[str], text: str) -> Step:
     if (braces := found["braces"]) is not None:
         if "," in braces:
             choices = [part.strip() for part in braces.split(",")]
-            return Step(pattern=re.compile("|".join(translate(choice) for choice in choices)))
+            pattern = re.compile("|".join(translate(choice) for choice in choices))
+            return Step(pattern=pattern, choices=tuple(choices))
         if not _CAPTURE.fullmatch(braces):
             raise ConfigurationError(f"path {text[:120]!r}: {{{braces[:40]}}} is neither a name nor a choice")
         return Step(any="field", capture=braces)
@@ -215,7 +218,9 @@ def find(path: Path, value: Any) -> Iterator[Reached]:
 
 
 def reach(document: Any, place: Reached, path: Path) -> Any:
-    """Return what stands at a path, seen from a part of a document; at several places in the order of their ways.
+    """Return what stands at a path, seen from a part of a document; at several places in the order of its choices.
+
+    What those leave open is in the order of the ways, whatever the order of the document.
 
     Args:
         document: The document.
@@ -231,11 +236,16 @@ def reach(document: Any, place: Reached, path: Path) -> Any:
         value = around(document, place.way, path.up)
     if path.plain:
         return get(path, value)
-    return [each.value for each in sorted(find(path, value), key=_by_way)]
+    return [each.value for each in sorted(find(path, value), key=partial(_place_in_order, path.steps))]
 
 
-def _by_way(place: Reached) -> tuple[str, ...]:
-    return place.way
+def _place_in_order(steps: tuple[Step, ...], place: Reached) -> tuple[list[int], tuple[str, ...]]:
+    """Say where a place stands among others: by its choices, from the last step on, then by its way."""
+    chosen = [
+        step.choices.index(name) if name in step.choices else len(step.choices)
+        for step, name in zip(reversed(steps), reversed(place.way), strict=False)
+    ]
+    return chosen, place.way
 
 
 def _follow(steps: tuple[Step, ...], place: Reached) -> Iterator[Reached]:
