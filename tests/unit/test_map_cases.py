@@ -152,6 +152,30 @@ def test_no_built_in_map_makes_one_sensor_of_all_devices_that_share_a_topic() ->
     assert nameless == ONE_OF_A_KIND.keys()
 
 
+LEVELS_THAT_SAY_NOTHING = {
+    "devices/{device}/messages/events/#": "properties of the message, which each has others of",
+    "devices/{device}/modules/{module}/messages/events/#": "likewise",
+    "gv2mqtt/+/{sensor}/state": "a kind of device; ids are of all kinds",
+    "monitor/{node}/{device}/#": "what is done there; only the device's own topic is read",
+    "opcua/json/data/{publisher}/#": "a group of writers; a message without a writer's name has none",
+    "telegraf/{host}/{plugin}/#": "tags, which the message has, too",
+    "v1/devices/{sensor}/telemetry/+": "how the message is packed",
+}
+"""Levels that are no part of an id although they may be others for each message, and why that loses nothing."""
+
+
+def test_no_built_in_map_makes_one_sensor_of_what_stands_on_topics_of_their_own() -> None:
+    passed_over = {
+        topic
+        for rule, _ in MapsInForce([], built_in()).rules
+        if rule.rule.what == "readings" and not rule.rule.quantity
+        for topic in ([rule.rule.topic] if isinstance(rule.rule.topic, str) else rule.rule.topic)
+        if {"#", "+"} & set(topic.split("/")[1:])  # the first is whose base topic it is
+        if not any(piece.path for piece in rule._sensors[-1].pieces)
+    }
+    assert passed_over == LEVELS_THAT_SAY_NOTHING.keys()
+
+
 @pytest.mark.parametrize("topic", ["v1/devices/me/telemetry", "v1/devices/me/telemetry/gzip", "v2/t"])
 def test_devices_on_a_topic_that_names_nobody_are_one_sensor_unless_a_map_of_ones_own_names_or_refuses_them(
     topic: str,
