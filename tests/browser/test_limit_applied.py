@@ -65,6 +65,39 @@ def test_a_limit_is_tried_over_last_month_and_applied_and_the_next_alarm_names_i
     assert opened.flaws() == []
 
 
+HELD = """() => { const real = fetch; window.asked = []; window.most = 0; let now = 0;
+    const opened = new Promise(done => { window.letGo = done; });
+    window.fetch = async (path, options) => {
+        if (!String(path).includes("/api/rules/try")) return real(path, options);
+        window.asked.push(Number(new URLSearchParams(path.split("?")[1]).get("high")));
+        window.most = Math.max(window.most, ++now);
+        await opened;
+        try { return await real(path, options); } finally { now--; } }; }"""
+"""Answers on trials come when they are let go: what was asked for, and how many were under way at once."""
+
+
+def test_a_slider_that_is_faster_than_the_answers_asks_for_the_last_place_after_the_first(
+    plant: Plant, new_page
+) -> None:
+    address = f"http://127.0.0.1:{plant.worker.port}/?sensor=hall-3&quantity=temperature&range=1d"
+    page = new_page(address).page
+    page.wait_for_selector("[data-of=high]:enabled")
+    page.evaluate(HELD)
+    slider = page.locator("[data-of=high]")
+    slider.focus()
+    slider.press("ArrowLeft")
+    page.wait_for_function("() => window.asked.length")
+    for _ in range(3):
+        slider.press("ArrowLeft")
+        page.wait_for_timeout(400)  # longer than the pause after which the page asks
+    last = float(page.locator("#limit [name=high]").input_value())
+    page.evaluate("() => window.letGo()")
+    page.wait_for_selector("#apply:visible")
+    asked = page.evaluate("() => window.asked")
+    assert page.evaluate("() => window.most") == 1
+    assert (len(asked), asked[-1]) == (2, last)
+
+
 def test_who_has_not_seen_the_rules_in_force_does_not_change_them(plant: Plant, new_page) -> None:
     address = f"http://127.0.0.1:{plant.worker.port}/?sensor=hall-3&quantity=temperature&range=1d"
     page = new_page(address, refused=True).page

@@ -2,7 +2,7 @@
 // A part of the worker's home page, whose functions and elements it uses.
 "use strict";
 
-let trialOf = null, typed = false, ranOver = false, trialTimer = 0, trialNumber = 0, rulesSeen = "";
+let trialOf = null, typed = false, ranOver = false, trialTimer = 0, trialNumber = 0, rulesSeen = "", isTrying = false, isAskedAgain = false;
 const sliders = [...at("limit").querySelectorAll("[data-of]")], numberOf = slider => at("limit").elements[slider.dataset.of];
 const limitWords = { low: "low", high: "high", deadband: "back within by", delay_seconds: "for seconds", rise: "rise an hour", fall: "fall an hour", silent_after: "silent after seconds", silent_gaps: "silent after usual gaps", above_peers: "over its peers", below_peers: "under its peers", peers_of: "peers of", ahead_above: "expected over", ahead_below: "expected under", ahead: "within seconds ahead", ahead_share: "share that comes true", count: "times", within: "within seconds", when: "while" };
 const limitText = limits => Object.entries(limitWords).filter(([name]) => name in limits).map(([name, word]) => `${word} ${typeof limits[name] === "string" ? limits[name] : short(limits[name])}`).join(", ");
@@ -37,7 +37,14 @@ function showInForce({ sensor, quantity }, limits, peersBy) {
   for (const [field, value] of [[low, limits?.low], [high, limits?.high], [deadband, limits?.deadband], [minutes, limits?.delay_seconds / 60], [count, limits?.count], [within_minutes, limits?.within / 60], [forecast_above, limits?.ahead_above], [forecast_below, limits?.ahead_below], [forecast_hours, limits?.ahead / 3600], [above_peers, limits?.above_peers], [below_peers, limits?.below_peers]]) field.value = value || value === 0 ? value : "";
   sliders.forEach(placeSlider); useSliders();
 }
+// One at a time, and then what was asked for last: a slider asks many times, and answers that nobody waits for would
+// keep the last one waiting.
 async function tryLimit() {
+  if (isTrying) { isAskedAgain = true; return; }
+  isTrying = true;
+  try { do { isAskedAgain = false; await tryOnce(); } while (isAskedAgain); } finally { isTrying = false; }
+}
+async function tryOnce() {
   const asked = new FormData(at("limit")), mine = ++trialNumber, { sensor, quantity } = chosen;
   if (!sliders.some(slider => asked.get(slider.dataset.of))) { fill(at("tried"), make("div", { class: "empty" }, "Give a low or a high limit, of values, of what is expected, or of how far it may be from its peers.")); return; }
   const query = new URLSearchParams({ sensor, quantity, points: 300, from: (Date.now() / 1000 - asked.get("days") * 86400).toFixed(3) });
@@ -46,7 +53,7 @@ async function tryLimit() {
   let shown, works = false;
   try { const found = await get(`/api/rules/try?${query}`); shown = trialShown(found); rulesSeen = found.rules; works = true; } catch (error) { shown = [make("div", { class: "bad" }, error.message)]; }
   if (mine !== trialNumber) return;
-  fill(at("tried"), shown); at("apply").hidden = !works;
+  fill(at("tried"), shown); at("apply").hidden = !works || isAskedAgain;  // nothing is applied that is not tried yet
 }
 // How often, while what and where to: given empty they are taken away, so they are always said.
 function askedBeside(form) {
