@@ -56,7 +56,7 @@ def test_the_tutorial_from_a_clone_to_an_anomaly_works_as_it_stands_there(town: 
             town.run(publish)
         simulator = command_of(PAGE, ".venv/bin/weir simulator")
         said = town.run(simulator.text, seconds=1200)
-        assert lines_like(simulator.output, said) == [], said
+        assert lines_like(simulator.output, said, exact=True) == [], said
         assert simulator.output, "the page shows how it ends"
         assert "future_time" not in town.get("/api/overview"), "nothing of it is refused"
         up.until(
