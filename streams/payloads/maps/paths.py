@@ -31,7 +31,7 @@ _TOKEN = re.compile(
     r"""\s*(?: "(?P<quoted>[^"]*)" | \[(?P<index>-?\d{1,6}|\*)\] | \{(?P<braces>[^{}]*)\} | (?P<name>[^.\[\]{}"]+) )""",
     re.VERBOSE,
 )
-_CHOICES = re.compile(r"\{([^{}*? \[\]]+)\}")
+_WILD = frozenset("*?[")
 NO_NAMES: dict[str, str] = {}
 _CAPTURE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _ELEMENT = re.compile(r"\[-?\d+\]")
@@ -146,8 +146,9 @@ def first_names(path: Path) -> frozenset[str]:
     first = path.steps[0] if path.steps else Step()
     if first.key is not None:
         return frozenset((first.key,))
-    choices = _CHOICES.match(path.text) if first.pattern is not None and not path.root else None
-    return frozenset(choices[1].split(",")) if choices else frozenset()
+    here = not path.root and not path.up
+    named = here and not any(_WILD.intersection(choice) for choice in first.choices)
+    return frozenset(first.choices if named else ())
 
 
 MISSING: Any = object()
