@@ -17,7 +17,7 @@ from agents.views.rule_answers import (
     why_of_peers,
     with_peers,
 )
-from agents.views.store_asking import asked_store
+from agents.views.store_asking import LONG_PATIENCE_SECONDS, asked_store
 from agents.web.posting import read_posted
 from agents.web.queries import BadRequest, Json, answer, read_number
 from bridges.mongo.history_reading import AskedRange, read_history
@@ -56,11 +56,6 @@ _FIELDS: Final = {
     *_VALUES, "sensor", "quantity", "deadband", "minutes", "count", "within_minutes", "when", "forecast_hours",
     "peers_of", "severity", "by", "why", "follows",
 }  # fmt: skip
-
-
-_TRIAL_SECONDS: Final = 60.0
-"""How long somebody waits for a month of a rule: on a machine that is busy with other things it takes ten times as
-long as on one that is not, and no answer is worse than one that comes late."""
 
 
 class Overtaken(BadRequest):
@@ -149,7 +144,7 @@ async def try_rule(pages: "WorkerPages", view: View, request: Request) -> Respon
     app, asked = pages.app, AskedHistory.of(request.query)
     size = app.settings.windows.policy().size_ms / 1000
     step = step_for(asked.until - asked.since, asked.points, size)
-    slow = f"no answer within {_TRIAL_SECONDS:g} s: ask for a shorter range"
+    slow = f"no answer within {LONG_PATIENCE_SECONDS:g} s: ask for a shorter range"
     try:
         check_windows(app.settings.windows.policy())
         rule, before = _with_what_stays(app, asked, request.query), rules_before(app)
@@ -160,7 +155,7 @@ async def try_rule(pages: "WorkerPages", view: View, request: Request) -> Respon
         )
         trial = _Tried(asked, tried, in_section(before, given), size, beside)
         exact = trial.of_readings(app)
-        async with asked_store(app, _TRIAL_SECONDS, slow) as mongo, pages.histories:
+        async with asked_store(app, LONG_PATIENCE_SECONDS, slow) as mongo, pages.histories:
             peers = await peers_tried(app, mongo, asked, (beside, trial.in_force))
             if peers is not None and not _judges_values(exact):
                 found, each = await _points_alone(app, mongo, trial, step), None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS: Final = 10.0
 """How long somebody waits for a page that MongoDB has to read a lot for."""
+LONG_PATIENCE_SECONDS: Final = 60.0
+"""How long somebody waits who tries a rule over a month: a busy machine takes ten times as long as another."""
 SHORT_PATIENCE_SECONDS: Final = 5.0
 """How long it may take where a page shows it beside other things."""
 
