@@ -31,7 +31,8 @@ from streams.payloads.accepted import Limits
 from streams.payloads.flat import decode
 from streams.records.identity import reading_id
 from streams.records.types import Reading, encode
-from tests.services.bridge_kit import BridgeProcess, until
+from tests.services.bridge_kit import BridgeProcess
+from tests.support.patience import until
 
 SENSORS = 1000
 PARTITIONS = 4

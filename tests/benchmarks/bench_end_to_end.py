@@ -32,7 +32,8 @@ from streams.records.catalogue import CATALOGUE
 from streams.records.identity import reading_id
 from streams.records.types import Reading, decode_as
 from tests.benchmarks.alarm_hops import hops, made_at, shares
-from tests.services.bridge_kit import BridgeProcess, Publisher, until
+from tests.services.bridge_kit import BridgeProcess, Publisher
+from tests.support.patience import until
 from tests.support.worker_process import WorkerProcess
 
 RATE = int(os.environ.get("WEIR_BENCH_RATE", "5000"))

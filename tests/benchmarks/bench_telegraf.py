@@ -21,8 +21,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from bridges.stack.child_process import ROOT, Program, free_port
 from tests.benchmarks.bench_bridge import PARTITIONS, SENSORS, cpu_seconds, publish
-from tests.services.bridge_kit import BridgeProcess, until
+from tests.services.bridge_kit import BridgeProcess
 from tests.support import telegraf
+from tests.support.patience import until
 
 MESSAGES = int(os.environ.get("WEIR_BENCH_MESSAGES", "100000"))
 ROUNDS = int(os.environ.get("WEIR_BENCH_ROUNDS", "3"))

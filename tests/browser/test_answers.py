@@ -13,7 +13,7 @@ from agents.analysis import analysis_pages
 from agents.views import worker_routes
 from agents.web.openapi import describe_pages
 from agents.web.routes import Route
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.plant import Plant
 
 PARTS = {

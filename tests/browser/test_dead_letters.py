@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.pictures import take_picture
 from tests.support.plant import Plant
 

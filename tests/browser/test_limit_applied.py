@@ -1,6 +1,6 @@
 """A limit is tried over last month by a slider, put in force with who and why, and the next alarm names it."""
 
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.plant import HOT, HOT_DAYS, Plant
 
 LIMIT = 90.0

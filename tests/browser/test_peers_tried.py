@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from tests.browser.test_limit_applied import put_in_force, slide
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.plant import STEP_SECONDS
 from tests.support.plant_of_rooms import ODD, OFF_DAYS, OFF_STEPS, PlantOfRooms
 from tests.support.worker_process import environment

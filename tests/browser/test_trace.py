@@ -2,7 +2,7 @@
 
 import time
 
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.plant import Plant
 
 HOPS = """() => [...document.querySelectorAll('#found li.hop')].map(each => [each.dataset.hop, each.dataset.state])"""

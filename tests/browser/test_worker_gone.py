@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.plant import Plant
 
 QUIET_BYTES_A_SECOND = 5000

@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from bridges.stack.child_process import Program, free_port
 from bridges.stack.mqtt_server import find_mosquitto, mqtt_answers
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 
 DOCKER = Path(__file__).parents[2] / "docker"
 CONFIGURATION = """\

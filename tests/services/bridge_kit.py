@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -14,19 +14,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridges.stack.child_process import Program, free_port
-from tests.support.patience import LOOK_SECONDS, PATIENCE
+from tests.support.patience import PATIENCE, until
 
 DEADLINE_SECONDS = PATIENCE
-
-
-def until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE_SECONDS) -> Any:
-    """Poll until the condition gives something true, and return it."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(LOOK_SECONDS)
-    raise AssertionError(f"after {timeout} s: not {what}")
 
 
 class BridgeProcess(Program):

@@ -1,7 +1,7 @@
 """A notifier beside real servers: its settings, its life, its ledger, and what brokers keep."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any
@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from bridges.kafka.clients import ensure_topics
 from bridges.notify.notify_service import Notifier
 from bridges.process.settings import Settings
-from tests.support.patience import LOOK_SECONDS, PATIENCE
+from tests.support.patience import until
 from tests.support.receivers import WebReceiver
 
 QUICK = {"wait_seconds": 0.2, "group_seconds": 0.2, "timeout_seconds": 1.0, "incidents": False}
@@ -59,13 +59,6 @@ def running(settings: Settings) -> Iterator[Notifier]:
         notifier.stopped.set()
         thread.join(20)
         assert not thread.is_alive()
-
-
-def until(told: Callable[[], object], seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not told():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(LOOK_SECONDS)
 
 
 def balance(notifier: Notifier, name: str) -> dict[str, Any]:

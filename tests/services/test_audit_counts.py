@@ -10,7 +10,7 @@ from bridges.audit import audit as audit_module
 from bridges.audit.audit import Audit
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from streams.errors import Reason
 from streams.records.identity import dead_letter_id, reading_id
 from streams.records.types import DeadLetter, Label, Reading, Tick, decode_as, decode_reading
-from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
+from tests.services.bridge_kit import BridgeProcess, Publisher, records_when
+from tests.support.patience import until
 
 EVENT = 1_725_890_469.0
 StartBridge = Callable[..., BridgeProcess]

@@ -11,7 +11,8 @@ from bridges.bridge.bridge import Bridge
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import Settings, load
 from streams.records.types import Tick, decode_reading
-from tests.services.bridge_kit import Publisher, records_when, until
+from tests.services.bridge_kit import Publisher, records_when
+from tests.support.patience import until
 
 
 class Host:

@@ -17,7 +17,8 @@ from bridges.stack.kafka_server import KafkaServer
 from bridges.stack.mqtt_server import MqttServer
 from streams.errors import Reason
 from streams.records.types import DeadLetter, Reading, Tick, decode_as, decode_reading
-from tests.services.bridge_kit import DEADLINE_SECONDS, BridgeProcess, Publisher, records_when, until
+from tests.services.bridge_kit import DEADLINE_SECONDS, BridgeProcess, Publisher, records_when
+from tests.support.patience import until
 
 EVENT = 1_725_890_469.0
 StartBridge = Callable[..., BridgeProcess]

@@ -11,7 +11,8 @@ from bridges.doctor.survival import OutageBounds, outages
 from bridges.process.settings import MqttSettings, Settings
 from bridges.stack.parts import bridge_warning
 from streams.records.types import Reading, decode_reading
-from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
+from tests.services.bridge_kit import BridgeProcess, Publisher, records_when
+from tests.support.patience import until
 from tests.support.qos_0_broker import Qos0Broker
 
 

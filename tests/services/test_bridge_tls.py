@@ -9,8 +9,9 @@ from contextlib import suppress
 
 import pytest
 
-from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
+from tests.services.bridge_kit import BridgeProcess, Publisher, records_when
 from tests.support.certificates import Certificates, make_certificates
+from tests.support.patience import until
 
 StartBridge = Callable[..., BridgeProcess]
 

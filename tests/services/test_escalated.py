@@ -12,8 +12,9 @@ from bridges.alarms.incident_log import IncidentLog
 from streams.alarms.routing import change_id
 from streams.records.alarm_records import Alarm, Notification
 from streams.records.identity import alarm_id
-from tests.services.notify_kit import balance, retained, running, settings_of, until, webhook
+from tests.services.notify_kit import balance, retained, running, settings_of, webhook
 from tests.support.alarm_records import T, alarm, returned, write_alarms
+from tests.support.patience import until
 from tests.support.receivers import web_receiver
 from tests.support.topic_records import records_of
 

@@ -18,9 +18,9 @@ from bridges.sources.source import Selection
 from bridges.stack.child_process import free_port
 from streams.errors import ConfigurationError, TransientError
 from streams.records.types import decode_reading
-from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
+from tests.services.bridge_kit import BridgeProcess, Publisher, records_when
 from tests.support.certificates import Certificates, make_certificates
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, until
 from tests.support.secure_kafka import PASSWORD, USER, SecureKafka
 from tests.support.worker_process import WorkerProcess, environment
 

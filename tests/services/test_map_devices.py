@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from agents.cli import main
 from streams.payloads.formats.sparkplug import payload_class
 from streams.records.types import Announcement, DeadLetter, Presence, Reading, decode_as, decode_reading
-from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
+from tests.services.bridge_kit import BridgeProcess, Publisher, records_when
+from tests.support.patience import until
 
 StartBridge = Callable[..., BridgeProcess]
 T = 1_790_000_000

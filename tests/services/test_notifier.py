@@ -23,10 +23,10 @@ from tests.services.notify_kit import (
     retained,
     running,
     settings_of,
-    until,
     webhook,
 )
 from tests.support.alarm_records import T, alarm, returned, write_alarms
+from tests.support.patience import until
 from tests.support.receivers import Behaviour, WebReceiver, mail_receiver, web_receiver
 from tests.support.topic_records import records_of
 from tests.support.worker_process import environment

@@ -10,7 +10,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from bridges.stack.mqtt_server import MqttServer
 from streams.records.types import DeadLetter, Presence, decode_as
-from tests.services.bridge_kit import BridgeProcess, Publisher, records_when, until
+from tests.services.bridge_kit import BridgeProcess, Publisher, records_when
+from tests.support.patience import until
 
 StartBridge = Callable[..., BridgeProcess]
 

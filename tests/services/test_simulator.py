@@ -25,17 +25,9 @@ from bridges.simulator.simulator import Simulation, StateFile, read_state
 from bridges.stack.mqtt_server import MqttServer
 from streams.errors import ConfigurationError
 from streams.signals import merged
-from tests.support.patience import LOOK_SECONDS, PATIENCE
+from tests.support.patience import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = PATIENCE
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(LOOK_SECONDS)
 
 
 class Subscriber:
@@ -117,7 +109,7 @@ def test_a_simulation_publishes_its_scenario_and_each_sensor_in_order(
     expected = [(message.topic, bytes(message.payload)) for message in merged(plan.sources())]
     reader = subscriber(plan)
     assert simulation(plan, mqtt).run()
-    eventually(lambda: len(reader.received) >= len(expected), "all messages arrive")
+    until(lambda: len(reader.received) >= len(expected), "all messages arrive")
     for topic in topics_of(plan):
         arrived = [payload for where, payload in reader.received if where == topic]
         assert arrived == [payload for where, payload in expected if where == topic]
@@ -172,13 +164,13 @@ def test_a_simulator_that_is_killed_goes_on_and_neither_loses_nor_miscounts(
         process = subprocess.Popen(command, env=environment, cwd=tmp_path)
         try:
             enough = part * 600 * 4
-            eventually(lambda: len(reader.received) > enough, f"{enough} messages arrive")  # noqa: B023
+            until(lambda: len(reader.received) > enough, f"{enough} messages arrive")  # noqa: B023
         finally:
             process.kill()
             process.wait()
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=PATIENCE)
     expected = {(message.topic, bytes(message.payload)) for message in merged(plan.sources())}
-    eventually(lambda: set(reader.received) >= expected, "every message arrives at least once")
+    until(lambda: set(reader.received) >= expected, "every message arrives at least once")
     assert set(reader.received) == expected
     counts = (read_state(state) or {})["counts"]
     counted = plan.totals()
@@ -203,17 +195,17 @@ def test_a_broker_that_forgets_what_it_acknowledged_gets_it_again(stack_dir: Pat
     thread = Thread(target=run.run)
     thread.start()
     try:
-        eventually(lambda: len(reader.received) > 1500, "a quarter of the messages arrive")
+        until(lambda: len(reader.received) > 1500, "a quarter of the messages arrive")
         # The reader stands still: what the broker acknowledges now is in its memory only.
         reader.reads.clear()
-        eventually(lambda: run.position.counts.total() > 4000, "the broker acknowledges more")
+        until(lambda: run.position.counts.total() > 4000, "the broker acknowledges more")
         broker.kill()
         reader.reads.set()
         broker.start()
         thread.join(60)
         assert run.finished
         expected = {(message.topic, bytes(message.payload)) for message in merged(plan.sources())}
-        eventually(lambda: set(reader.received) >= expected, "every message arrives at least once")
+        until(lambda: set(reader.received) >= expected, "every message arrives at least once")
     finally:
         run.stop()
         thread.join(10)
@@ -228,7 +220,7 @@ def test_payloads_that_reach_the_broker_are_what_the_bridge_reads(
     plan = Scenario(sensors=1, rate=1.0, start=1_650_000_000.0, seconds=3.0, seed=108)
     reader = subscriber(plan)
     assert simulation(plan, mqtt).run()
-    eventually(lambda: len(reader.received) == 3, "three readings")
+    until(lambda: len(reader.received) == 3, "three readings")
     first = json.loads(reader.received[0][1])
     assert set(first) == {"sensor_id", "temperature", "battery", "collected_at"}
 
@@ -258,7 +250,7 @@ def test_the_command_of_the_tutorial_runs_word_for_word_and_is_never_ahead_of_th
     reader = subscriber(Scenario(sensors=20, start=0.0, seconds=1.0))
     process = run_simulate(shlex.split(found[1]), mqtt, tmp_path)
     try:
-        eventually(lambda: len(reader.received) > 5_000, "readings arrive")
+        until(lambda: len(reader.received) > 5_000, "readings arrive")
         first = min(event_times(reader))
         assert datetime.now(UTC) - first > timedelta(hours=1.9), "two hours that end at the present"
         process.send_signal(signal.SIGINT)

@@ -14,7 +14,8 @@ from bridges.notify.notify_service import Notifier
 from bridges.process.settings import Settings
 from streams.records.alarm_records import Notification
 from streams.records.catalogue import CATALOGUE
-from tests.services.notify_kit import settings_of, until
+from tests.services.notify_kit import settings_of
+from tests.support.patience import until
 
 TARGET = "ops"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bridges.devices.device_registry import write_devices
 from streams.records.types import Device
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.plant import HIGH_PRESSURE, Plant
 
 KNOWN = 100_000

@@ -24,7 +24,8 @@ from bridges.devices.device_registry import write_devices
 from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
 from streams.records.types import Device
-from tests.services.bridge_kit import BridgeProcess, Publisher, until
+from tests.services.bridge_kit import BridgeProcess, Publisher
+from tests.support.patience import until
 from tests.support.stored import prepare_database
 from tests.support.worker_process import AnalysisProcess, WorkerProcess
 

@@ -5,7 +5,7 @@ import math
 import time
 from pathlib import Path
 
-from tests.services.bridge_kit import until
+from tests.support.patience import until
 from tests.support.plant import DAY, STEP_SECONDS, Plant
 
 ROOMS = [f"room-{number}" for number in range(1, 7)]
