@@ -183,6 +183,45 @@ def test_a_worker_that_still_prepares_ends_at_once_when_told_to(
             worker.kill()
 
 
+LATE_THREAD = """
+import asyncio, os, signal, sys
+from agents.cli import main
+from agents.lane.faust.thread import CommittedConsumerThread
+
+serve = CommittedConsumerThread._serve
+
+async def serve_late(thread):
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not thread.consumer.should_stop:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.5)
+    await serve(thread)
+
+CommittedConsumerThread._serve = serve_late
+sys.argv = ["weir", "worker"]
+main()
+"""
+"""A worker that is told to stop when its consumer's thread is there and has not begun; it begins after all others
+have stopped."""
+
+
+def test_a_worker_that_is_told_to_stop_before_its_consumers_thread_begins_ends_cleanly(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = {
+        "WEIR_KAFKA__BROKERS": kafka,
+        "WEIR_KAFKA__NAMESPACE": topic_prefix,
+        "WEIR_WORKER__SINKS": "false",
+        "WEIR_WEB__PORT": str(free_port()),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", LATE_THREAD],
+        env=environment(settings), cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stop.given_up" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.8, 1.5])
 def test_a_worker_that_is_not_ready_yet_ends_cleanly_when_told_to(
     kafka: str, topic_prefix: str, tmp_path: Path, seconds: float

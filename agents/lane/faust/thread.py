@@ -65,9 +65,15 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the consumer, with a buffer of our own, and a leader's care for what it assigns.
 
+        Not if the worker was told to stop while this thread began: mode has passed it over then, and nobody would
+        stop it any more.
+
         Raises:
             ConfigurationError: If aiokafka has not taken over what was set.
         """
+        if self._batch_consumer.should_stop:
+            self._stopped.set()
+            return
         await super().on_start()
         consumer, buffer = self._ensure_consumer(), AsRead(self._batch_consumer.batched_topics)
         consumer._fetcher._records = buffer
