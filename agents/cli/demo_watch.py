@@ -161,6 +161,7 @@ class DemoLedger:
             if counted and self.ending is Ending.BALANCES:
                 counted = audit.count_exactly()
                 self._balance(audit)
+            self._tell_anomalies(supervisor, audit)
             if counted and self.ending is Ending.BALANCES:
                 supervisor.tell("everything that was sent has arrived, and all counts balance")
                 return
@@ -169,7 +170,6 @@ class DemoLedger:
             if (still := now - moved_at) > self.patience(counted):
                 supervisor.tell(f"nothing has moved for {still:.0f} s: giving up")
                 return
-            self._tell_anomalies(supervisor, audit)
             if now - told_at >= TELL_SECONDS:
                 told_at = now
                 supervisor.tell(now_seen if still < TELL_SECONDS else self.reason(counted, still) or now_seen)

@@ -2,7 +2,10 @@
 
 import io
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -10,7 +13,11 @@ from rich.console import Console
 from agents.cli.commands.demo import summarise
 from agents.cli.demo_ending import EXIT_CODES, Ending, ending, sentence_of
 from agents.cli.demo_watch import STALLED_SECONDS, STORE_SECONDS, DemoLedger
+from bridges.audit.audit import Audit
 from bridges.audit.balance import Entry
+from bridges.simulator.recordings import WATERFLOW
+from bridges.stack.supervisor import State, Supervisor
+from streams.records.types import Anomaly, encode
 from streams.signals import Totals
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +68,48 @@ def test_a_store_that_stands_still_is_waited_for_with_the_reason_and_anything_el
     assert "have not answered for 130 s" in behind.reason(counted=False, still=130)
     lost = ledger([KAFKA_SHORT, STORE_BEHIND], complete=True)
     assert (lost.patience(counted=True), lost.reason(counted=True, still=130)) == (STALLED_SECONDS, "")
+
+
+class _Supervisor:
+    """The simulator has finished; keeps what is told."""
+
+    def __init__(self) -> None:
+        self.all = [SimpleNamespace(part=SimpleNamespace(name="simulator"), state=State.DONE)]
+        self.told: list[str] = []
+
+    def wait(self, _: float) -> bool:
+        return False
+
+    def tell(self, line: str) -> None:
+        self.told.append(line)
+
+
+class _Audit:
+    """All has come in one look, an anomaly of the recorded sensor with it."""
+
+    stored: Mapping[str, int] = MappingProxyType({})
+
+    def __init__(self) -> None:
+        anomaly = Anomaly(
+            "a1", WATERFLOW, "flow", "raised", 1651068000.0, 1651068000.0, 1.0, 9.5, None, 60.0, None,
+            direction="below", cause="limit", seen=93,
+        )  # fmt: skip
+        self.published = SimpleNamespace(of=lambda _: {(0, 7): encode(anomaly)})
+
+    def catch_up(self, _: float) -> bool:
+        return True
+
+    def count_exactly(self) -> bool:
+        return True
+
+
+def test_what_comes_with_the_look_that_balances_is_told_before_the_end() -> None:
+    supervisor = _Supervisor()
+    found = ledger([ALL_IN_KAFKA, STORE_FULL], complete=True)
+    found._look(cast(Supervisor, supervisor), cast(Audit, _Audit()))
+    raised, end = supervisor.told
+    assert raised.startswith(f"anomaly raised: {WATERFLOW}/flow at 2022-04-27T14:00Z")
+    assert end == "everything that was sent has arrived, and all counts balance"
 
 
 def summary(found: DemoLedger) -> str:
