@@ -25,7 +25,7 @@ from bridges.kafka.clients import ensure_topics
 from bridges.process.settings import KafkaSettings, MongoSettings, Settings
 from streams.records.types import Device
 from tests.services.bridge_kit import BridgeProcess, Publisher
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 from tests.support.stored import prepare_database
 from tests.support.worker_process import AnalysisProcess, WorkerProcess
 
@@ -221,7 +221,7 @@ class Plant:
         """Ask a page of the worker, or of another process: empty while it does not answer."""
         try:
             with urllib.request.urlopen(
-                f"http://127.0.0.1:{port or self.worker.port}{path}", timeout=10
+                f"http://127.0.0.1:{port or self.worker.port}{path}", timeout=PATIENCE
             ) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
