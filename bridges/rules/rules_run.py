@@ -1,5 +1,6 @@
 """Run limits over a source, in several processes if wanted: the same outcome for any number of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -8,6 +9,7 @@ from bridges.sources.kafka_source import KafkaSource
 from bridges.sources.source import Source, check_found
 from streams.alarms.alarm_rules import AlarmRules
 from streams.backtest.configuration import Configuration
+from streams.backtest.intervals import Series
 from streams.backtest.outcome import Outcome
 from streams.backtest.peer_runs import GatheringRun, InputsBySource
 from streams.detection.detection_plan import DetectionPlan
@@ -52,7 +54,8 @@ class RulesRun:
         check_found(source, outcome.read.sensors)
         for name, plan in self.peer_plans().items():
             results: TrialResults = getattr(outcome, name)
-            add_beside_peers(results, plan, outcome.inputs[name], self.alarms, outcome.seen.by_series)
+            gathered = outcome.inputs[name], outcome.supplements[name]
+            add_beside_peers(results, plan, *gathered, self.alarms, outcome.seen.by_series)
         return outcome
 
     def peer_plans(self) -> dict[str, PeerPlan]:
@@ -79,6 +82,7 @@ class RulesOutcome:
         seen: What was read.
         before, after: What came of the limits in force, and of those with the rules.
         inputs: What is compared with peers, before and after, by partition.
+        supplements: How many there were to windows of each series, before and after.
         read: The sensors, and what could not be read, as a backtest tells them.
     """
 
@@ -86,6 +90,7 @@ class RulesOutcome:
     before: TrialResults = field(default_factory=TrialResults)
     after: TrialResults = field(default_factory=TrialResults)
     inputs: dict[str, InputsBySource] = field(default_factory=dict)
+    supplements: dict[str, Counter[Series]] = field(default_factory=dict)
     read: Outcome = field(default_factory=Outcome)
 
     def merge(self, other: "RulesOutcome") -> None:
@@ -96,6 +101,7 @@ class RulesOutcome:
         self.read.merge(other.read)
         for name, inputs in other.inputs.items():
             self.inputs.setdefault(name, {}).update(inputs)
+            self.supplements.setdefault(name, Counter()).update(other.supplements[name])
 
 
 def limits_only(configuration: Configuration) -> Configuration:
@@ -136,7 +142,7 @@ def _run_rules(run: RulesRun, partitions: Sequence[int], progress: Done) -> Rule
     outcome.before, outcome.after = (trial.results(outcome.seen.by_series) for trial in trials)
     for name, windows in peers.items():
         windows.close()
-        outcome.inputs[name] = windows.inputs
+        outcome.inputs[name], outcome.supplements[name] = windows.inputs, windows.supplements
     outcome.read.sensors = sensors_seen(outcome.seen.by_series)
     return outcome
 

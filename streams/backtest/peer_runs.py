@@ -8,10 +8,12 @@ What a window of a group holds follows from each partition alone (`streams.peers
 to what the worker came to in its own.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import chain
 
+from streams.backtest.intervals import Series
 from streams.backtest.net import Doubts
 from streams.backtest.runs import Emit, WindowRun
 from streams.peers.comparing import PeerOutcome, Rows, compare_peers
@@ -33,6 +35,7 @@ class GatheringRun(WindowRun):
 
     Attributes:
         inputs: By partition, in the order of its log.
+        supplements: How many there were to windows of each series: no peer is compared with them.
     """
 
     def __init__(
@@ -46,10 +49,14 @@ class GatheringRun(WindowRun):
         super().__init__(policy, emit, doubts, name)
         self._plan = plan
         self.inputs: InputsBySource = {}
+        self.supplements: Counter[Series] = Counter()
 
     def _take(self, partition: int, outcome: AggregationOutcome) -> None:
         super()._take(partition, outcome)
         self.inputs.setdefault(partition, []).extend(inputs_of_windows(self._plan, outcome, partition))
+        self.supplements.update(
+            (each.sensor_id, each.quantity) for each in outcome.aggregates if each.supplement is not None
+        )
 
     def homes(self) -> dict[str, int]:
         """Return the partition of each sensor that is compared."""

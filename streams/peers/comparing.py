@@ -7,6 +7,7 @@ and not compared. So a silent member holds nobody up, and a source that is read 
 Fewer than four members, in a window, are not compared: of three nobody could tell which one is off.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -50,8 +51,8 @@ class PeerOutcome:
         anomalies: Changes in the life of anomalies, in order.
         changed: Rows that changed, by key.
         compared: Values that were judged by their peers.
-        few: Values in windows with too few members.
-        late: Values that came when their window had been compared.
+        few_of: Values in windows with too few members, by series.
+        late_of: Values that came when their window had been compared, by series.
         left_out: Values for which there is no room, or that cannot be compared (beyond 1e30).
         repeated: Values that were there already (a rebuilt log has them again).
         skipped: Inputs that the rows contained already (read again after a crash).
@@ -61,12 +62,22 @@ class PeerOutcome:
     anomalies: list[Anomaly] = field(default_factory=list)
     changed: dict[str, Row[PeerState]] = field(default_factory=dict)
     compared: int = 0
-    few: int = 0
-    late: int = 0
+    few_of: Counter[tuple[str, str]] = field(default_factory=Counter)
+    late_of: Counter[tuple[str, str]] = field(default_factory=Counter)
     left_out: int = 0
     repeated: int = 0
     skipped: int = 0
     let_go: int = 0
+
+    @property
+    def few(self) -> int:
+        """Values in windows with too few members."""
+        return self.few_of.total()
+
+    @property
+    def late(self) -> int:
+        """Values that came when their window had been compared."""
+        return self.late_of.total()
 
     @property
     def became(self) -> dict[str, int]:
@@ -132,7 +143,7 @@ class _Comparing:
         start_ms, end_ms = event_ms(record.start), event_ms(record.end)
         self._mark(record.group, row, end_ms)
         if start_ms <= group.closed_ms or self._is_late(record):
-            outcome.late += 1
+            outcome.late_of[record.sensor_id, record.quantity] += 1
             group.late[own] = group.late.get(own, 0) + 1
         elif group.held >= 2 * MOST_HELD:
             outcome.left_out += 1
@@ -206,10 +217,10 @@ class _Comparing:
 
     def _limit(self, group: LimitGroup, end_ms: int, values: dict[str, float]) -> None:
         """Judge the members of a group by their limits."""
-        judged = group.judged(end_ms, values)
-        group.few += not judged
-        self.outcome.compared += judged
-        self.outcome.few += len(values) - judged
+        members = group.members(end_ms, values)
+        group.few += not members
+        self.outcome.compared += len(members)
+        self.outcome.few_of.update((each, group.quantity) for each in values.keys() - members)
         for sensor_id, change in group.judge(end_ms, values):
             self.outcome.anomalies.append(to_anomaly(sensor_id, group.quantity, change))
 
@@ -218,7 +229,7 @@ class _Comparing:
         member, fit = relation.member, relation.fit
         if len(values) <= len(relation.others):  # one of them is missing
             relation.few += 1
-            self.outcome.few += len(values)
+            self.outcome.few_of.update((relation.member.sensor_id, each) for each in values)
             return
         others = [values[each] for each in relation.others]
         value, expected = values[member.quantity], fit.expected(others)
@@ -234,7 +245,7 @@ class _Comparing:
         """Compare a window of a group: judge each member by the others, and learn where it usually is."""
         if len(values) <= LEAST_OTHERS:
             group.few += 1
-            self.outcome.few += len(values)
+            self.outcome.few_of.update((each, group.quantity) for each in values)
             return
         members = [
             (member, values[each])
@@ -249,7 +260,7 @@ class _Comparing:
             own = member_key(member.sensor_id, member.quantity)
             self._mark(own, self.rows[own], end_ms)
             if reference is None:
-                self.outcome.few += 1
+                self.outcome.few_of[member.sensor_id, member.quantity] += 1
                 continue
             self.outcome.anomalies += self._judge(member, end_ms / 1000, value, reference)
 
@@ -280,7 +291,7 @@ class _Comparing:
         if not member.model.open:
             member.offset.learn(residual, event_ms(time) // _HOUR_MS % HOURS)
         if not reference.judges:
-            self.outcome.few += 1
+            self.outcome.few_of[member.sensor_id, member.quantity] += 1
             return
         self.outcome.compared += 1
         member.others = reference.others

@@ -81,14 +81,14 @@ class LimitGroup(PeerGroup):
                 found += [(sensor_id, change) for change in changes]
         return found
 
-    def judged(self, end_ms: int, values: Mapping[str, float]) -> int:
-        """Return how many members of a window are compared; none if they are too few.
+    def members(self, end_ms: int, values: Mapping[str, float]) -> list[str]:
+        """Return which members of a window are compared: none if they are too few.
 
         Args:
             end_ms, values: As for `judge`.
         """
-        members = sum(self._limits_at(sensor_id, end_ms).takes_part for sensor_id in values)
-        return members if members > LEAST_OTHERS else 0
+        members = [each for each in values if self._limits_at(each, end_ms).takes_part]
+        return members if len(members) > LEAST_OTHERS else []
 
     def _limits_at(self, sensor_id: str, end_ms: int) -> PeerLimits:
         known = (limits for begin_ms, limits in reversed(self.asked[sensor_id]) if begin_ms <= end_ms)

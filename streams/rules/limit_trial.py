@@ -144,6 +144,8 @@ class TrialResults:
         told_at: How often somebody would have been told, by `FLOOD_SECONDS` of event time.
         listening: Ticks that say since when the bridge had heard everything: without them no silence can be told.
         unjudged: Values beyond a limit of which is not known whether its condition held, by series.
+        late_for_peers: Windows, and supplements to some, that came when their peers had been compared, by series.
+        few_peers: Windows with too few others to compare them, by series.
     """
 
     loads: dict[Series, SeriesLoad] = field(default_factory=dict)
@@ -152,6 +154,8 @@ class TrialResults:
     told_at: Counter[int] = field(default_factory=Counter)
     listening: int = 0
     unjudged: Counter[Series] = field(default_factory=Counter)
+    late_for_peers: Counter[Series] = field(default_factory=Counter)
+    few_peers: Counter[Series] = field(default_factory=Counter)
 
     def merge(self, other: "TrialResults") -> None:
         """Add what came of other sensors."""

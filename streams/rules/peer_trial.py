@@ -4,6 +4,7 @@ windows of all partitions ──▶ compare_gathered ──▶ anomalies ──�
                                                    └──▶ with the stretches of other limits, the time in any of them
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
@@ -23,6 +24,7 @@ def add_beside_peers(
     results: TrialResults,
     plan: PeerPlan,
     inputs: InputsBySource,
+    supplements: Counter[Series],
     alarms: AlarmRules,
     seen: Mapping[Series, SeriesSeen],
 ) -> None:
@@ -32,11 +34,13 @@ def add_beside_peers(
         results: Of all other limits.
         plan: Who is compared, and by which limits.
         inputs: By partition.
+        supplements: To windows of each series.
         alarms: What the settings say of alarms.
         seen: What was read of each series.
     """
     found = compare_gathered(plan, inputs)
     ticks = sorted({each.tick_at for some in inputs.values() for each in some if each.tick_at is not None})
+    results.late_for_peers, results.few_peers = found.late_of + supplements, found.few_of
     add_found(results, found.anomalies, ticks, alarms, lambda series: _last_of(series, seen))
 
 

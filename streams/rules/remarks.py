@@ -15,8 +15,9 @@ from streams.backtest.intervals import Series
 from streams.chosen_devices import NearNames
 from streams.conditions import first_of
 from streams.detection.limits.limit_rules import LimitRules, in_units
+from streams.peers.references import LEAST_OTHERS
 from streams.records.rule_parts import parted
-from streams.rules.limit_trial import SeriesLoad
+from streams.rules.limit_trial import SeriesLoad, TrialResults
 from streams.rules.rule_set import OTHERS, LimitRule, RuleReach
 from streams.rules.seen import SeriesSeen
 
@@ -46,11 +47,9 @@ def remarks_of(
     rule: LimitRule,
     reach: RuleReach,
     seen: Mapping[Series, SeriesSeen],
-    loads: Mapping[Series, SeriesLoad],
+    came: TrialResults,
     near: NearNames,
     *,
-    unjudged: Mapping[Series, int],
-    listening: bool = True,
     exempts: bool = False,
 ) -> Iterator[RuleRemark]:
     """Say what is to be known of a rule.
@@ -59,12 +58,11 @@ def remarks_of(
         rule: The rule.
         reach: The series that it takes.
         seen: All series that were read.
-        loads: What the limits of each asked of people.
+        came: What came of all limits together.
         near: Finds near names.
-        unjudged: Values beyond a limit of each of which is not known whether its condition held.
         exempts: Whether it takes series that a rule after it would take.
-        listening: Whether what was read says when somebody listened: otherwise no silence can be told.
     """
+    listening = came.listening > 0  # otherwise no silence can be told
     if rule.limits is None and exempts:
         yield RuleRemark(
             rule.name, NOTE, "exempts", "it sets no limit: rules after it do not count for its series"
@@ -95,15 +93,35 @@ def remarks_of(
         yield RuleRemark(rule.name, NOTE, "forecast_learns", text)
     if rule.limits.when is not None:
         yield from _of_condition(rule.name, rule.limits, reach.series, seen, near)
-        if count := sum(unjudged.get(each, 0) for each in reach.series):
+        if count := sum(came.unjudged[each] for each in reach.series):
             text = (
                 f"{count:,} values were beyond, but whether {rule.limits.when} held was not known, from at most "
                 f"{in_units(rule.limits.when_seconds)} before: they were not judged; what is sent on change asks for a "
                 "longer when_seconds"
             )
             yield RuleRemark(rule.name, NOTE, "unjudged", text)
+    if rule.limits.of_peers:
+        yield from _not_compared(rule.name, reach.series, came)
     if listening or rule.limits.of_readings or rule.limits.of_peers:
-        yield from _of_what_it_did(rule.name, rule.limits, reach.series, seen, loads)
+        yield from _of_what_it_did(rule.name, rule.limits, reach.series, seen, came.loads)
+
+
+def _not_compared(name: str, series: Sequence[Series], came: TrialResults) -> Iterator[RuleRemark]:
+    """Say how many windows its peers did not judge, and why."""
+    late, few = (sum(each[one] for one in series) for each in (came.late_for_peers, came.few_peers))
+    why = [
+        *(
+            [f"{late:,} came when their peers had been compared (late, or kept and sent later)"]
+            if late
+            else []
+        ),
+        *([f"{few:,} had too few others, of {LEAST_OTHERS} at least"] if few else []),
+    ]
+    if why:
+        text = (
+            f"{late + few:,} of its windows were not compared with peers, or not with all of their readings: "
+        )
+        yield RuleRemark(name, NOTE, "not_compared", text + "; ".join(why))
 
 
 def _of_condition(

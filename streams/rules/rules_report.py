@@ -76,10 +76,8 @@ class RulesReport:
                 rule,
                 self.reach[rule.name],
                 self.seen.by_series,
-                self.after.loads,
+                self.after,
                 self.near,
-                unjudged=self.after.unjudged,
-                listening=self.after.listening > 0,
                 exempts=any(rule.name in reach.taken for reach in self.reach.values()),
             )
         ]

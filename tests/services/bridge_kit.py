@@ -31,6 +31,10 @@ class BridgeProcess(Program):
             {**environment, "WEIR_BRIDGE__METRICS_PORT": str(self.port), "WEIR_LOG_FORMAT": "json"},
         )
 
+    def know(self, variable: str, value: str) -> None:
+        """Set a variable, before it starts."""
+        self._environment[variable] = value
+
     def get(self, page: str) -> dict[str, Any]:
         """Ask a page; an empty answer while nobody listens."""
         try:

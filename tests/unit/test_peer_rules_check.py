@@ -14,7 +14,7 @@ from streams.backtest.runs import LogRecord
 from streams.detection.detection_plan import DetectionPlan
 from streams.peers.peer_plan import PeerPlan
 from streams.records.types import Logged, Reading, Tick, encode
-from streams.rules.limit_trial import LimitTrial
+from streams.rules.limit_trial import LimitTrial, TrialResults
 from streams.rules.peer_trial import add_beside_peers
 from streams.rules.seen import SeenSeries
 from streams.windows.policy import WindowPolicy
@@ -67,6 +67,47 @@ def test_who_leaves_the_others_is_found_and_what_all_do_is_not(rooms: Path, proc
     )
     never = found(rooms, '[detection.series."room-*/t"]\nabove_peers = 9\n')
     assert [each["kind"] for each in never["remarks"]] == ["never"]
+
+
+def test_what_too_few_others_could_not_judge_is_said(rooms: Path) -> None:
+    data = found(rooms, '[detection.series."room-[0-2]/t"]\nabove_peers = 2\n')
+    not_compared, never = data["remarks"]
+    assert (not_compared["kind"], never["kind"]) == ("not_compared", "never")
+    assert not_compared["text"] == (
+        f"{3 * MINUTES:,} of its windows were not compared with peers, or not with all of their readings: "
+        f"{3 * MINUTES:,} had too few others, of 3 at least"
+    )
+
+
+@pytest.mark.parametrize("is_on_line", [False, True], ids=["away", "there again"])
+def test_what_came_when_its_peers_had_been_compared_is_said(is_on_line: bool) -> None:
+    """A room sends what it kept of ten minutes while the bridge ticks: the worker compares the others without it.
+
+    Once with nothing else of it, and once behind newer readings, when its windows have closed.
+    """
+    plan = DetectionPlan({"detector": "none", "series": {"room-*/t": {"above_peers": 2}}})
+    policy = WindowPolicy.of(size=60, grace=0)
+    peers = PeerPlan(plan, policy, 1)
+    readings = [
+        Reading(f"room-{room}", START + 60.0 * minute, {"t": 20.0})
+        for minute in range(20)
+        for room in range(ROOMS)
+    ]
+    late = START + 600.0
+    kept = [each for each in readings if each.sensor_id == "room-5" and each.collected_at < late]
+    away = [] if is_on_line else [each for each in readings if each.sensor_id == "room-5"]
+    others = [each for each in readings if each not in kept and each not in away]
+    ticks = [Tick(START + 1200 + peers.wait + after) for after in (60, 600)]
+    logged: list[Logged] = [*others, ticks[0], *kept, ticks[1]]
+    log: list[LogRecord] = [(offset, round(START * 1000), each) for offset, each in enumerate(logged)]
+    seen, windows = SeenSeries(), GatheringRun(policy, peers)
+    windows.apply(0, log)
+    windows.close()
+    seen.apply(log)
+    results = TrialResults()
+    add_beside_peers(results, peers, windows.inputs, windows.supplements, AlarmRules(), seen.by_series)
+    assert results.late_for_peers == {("room-5", "t"): 10}
+    assert results.few_peers.total() == 0
 
 
 def test_time_in_alarm_of_two_limits_of_a_series_counts_once(rooms: Path) -> None:
@@ -125,7 +166,7 @@ def test_a_limit_of_peers_takes_nothing_from_the_time_of_a_sensor_that_is_silent
     results = trial.results(seen.by_series)
     alone = results.loads["room-1", "t"].seconds
     assert alone == 5000.0
-    add_beside_peers(results, peers, windows.inputs, alarms, seen.by_series)
+    add_beside_peers(results, peers, windows.inputs, windows.supplements, alarms, seen.by_series)
     load = results.loads["room-1", "t"]
     assert (load.raised, load.still_open) == (2, True)
     assert load.seconds >= alone
