@@ -18,12 +18,12 @@ from streams.payloads.event_times import NEAREST, zone_named
 from streams.payloads.flat import Item, check_elements, decode, decode_at, items_of
 from streams.payloads.formats.own import Decoders
 from streams.payloads.formats.readers import KnownDocuments
+from streams.payloads.heard import Heard
 from streams.payloads.known_presence import KnownPresence
 from streams.payloads.maps.births import Births
 from streams.payloads.maps.compiled import Came, CompiledRule
 from streams.payloads.maps.decoded import Decoded, Passed, Refused
 from streams.payloads.maps.fingerprint import fingerprint_of
-from streams.payloads.maps.heard import Heard
 from streams.payloads.maps.model import Map
 from streams.payloads.maps.template import covers, union
 from streams.payloads.topic_routes import Candidate, Origin, Routes

@@ -137,13 +137,14 @@ def test_maps_raise_nothing_but_an_input_error_whatever_comes(
 toml_values = st.sampled_from([
     '"x/{sensor}"', '"{a+}/{b+}"', '"#/x"', '""', "1", "true", "[]", '["a", "b"]', '"{.a.b}"', '"{$.**.x.**}"', '"a["',
     '"{"', '"metrics[*]"', '"nothing"', "{ a = { scale = 2 } }", "{ a = { scale = 'x' } }",
-    '[{ path = "t", unit = "ms" }]',
+    '[{ path = "t", unit = "ms" }]', '[{ names = "a", rows = "b[*]", key = "t" }]', '[{ columns = "", rows = "b" }]',
     '"Europe/Berlin"', '"Nowhere/Else"', '"' + "a" * 200 + '"', '"bytes"',
     '[{ name = "a", type = "u8", at = 0, bits = [4, 9] }]',
 ])  # fmt: skip
 names = st.sampled_from([
     "topic", "what", "format", "when", "sensor", "quantity", "each", "values", "value", "time", "zone", "ignore",
     "fields", "series", "bytes", "retained", "subscribe", "unknown", "embedded", "csv", "words", "once_within",
+    "tables",
 ])  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from streams.payloads.maps.embedded import unpack, unpack_bytes
 from streams.payloads.maps.gathering import Gatherer, Notes
 from streams.payloads.maps.merging import Merged
 from streams.payloads.maps.model import Rule, texts
+from streams.payloads.maps.named_rows import TableReader
 from streams.payloads.maps.names import says_what
 from streams.payloads.maps.numbered import NumberedNames
 from streams.payloads.maps.paths import (
@@ -121,6 +122,7 @@ class CompiledRule:
         self._quantities = [compile_name(text, names, "quantity") for text in texts(rule.quantity)]
         self._numbered = NumberedNames(rule, names, many) if rule.named_in else None
         self._embedded = [compile_path(text) for text in rule.embedded]
+        self._tables = [TableReader(table) for table in rule.tables]
         self._spreads = [Spread(series) for series in rule.series]
         self._sequence = compile_path(rule.sequence) if rule.sequence else None
         self._gateway = compile_name(rule.gateway, names, "gateway", many) if rule.gateway else None
@@ -283,6 +285,8 @@ class CompiledRule:
         return msgspec.structs.replace(outcome, readings=kept, ignored=[*outcome.ignored, Passed("", why)])
 
     def _document(self, document: Any, came: Came, notes: Notes, merged: Merged) -> None:
+        for table in self._tables:
+            document = table.read(document, notes)
         for each in self._each:
             if not each.steps:
                 self._part(document, Reached(document, (), NO_NAMES), came, notes, merged)

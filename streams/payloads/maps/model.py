@@ -101,6 +101,27 @@ class Series(_Part, frozen=True):
     first: bool = True
 
 
+class Table(_Part, frozen=True):
+    """Rows or columns of values, whose names stand beside them: each row is read as an object.
+
+    Args:
+        at: Path of the object that holds the table; not set: the payload.
+        names: Path of the names within it: an array of texts, or several texts.
+        rows: Path of the rows within it: arrays of values, or an array of such.
+        columns: In place of both, path of an object whose fields are arrays of one length, a column each; what is no
+            array there is the same in all rows.
+        key: Name under which a row that is the value of a field has the field's name.
+        without: Names of which it may have none; otherwise it stays as it is.
+    """
+
+    at: str = ""
+    names: str = ""
+    rows: str = ""
+    columns: str | None = None
+    key: str = ""
+    without: list[str] = []
+
+
 class Csv(_Part, frozen=True):
     """How separated values are read: lines of them, or pairs of a name and a value.
 
@@ -149,6 +170,8 @@ class Rule(_Part, frozen=True):
             ``refuse`` refuses them by name.
         texts: Texts that are no numbers: ``ignore`` or ``refuse``.
         embedded: Paths of texts that are JSON themselves.
+        tables: Values whose names stand beside them. ``each`` and what follows it see objects in place of the rows,
+            ``when``, ``without`` and ``only`` the payload as it came.
         bytes_at: Path of a text that holds the bytes which ``bytes`` describes; not set: the payload itself.
         bytes_as: How that text is written.
         bytes_of: Number of the company whose manufacturer data ``bytes`` describes, where the bytes are a Bluetooth
@@ -201,6 +224,7 @@ class Rule(_Part, frozen=True):
     keep_others: Others = "all"
     texts: Literal["ignore", "refuse"] = "ignore"
     embedded: list[str] = []
+    tables: list[Table] = []
     flatten: bool = True
     fields: dict[str, Field] = {}
     series: list[Series] = []

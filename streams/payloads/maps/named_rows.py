@@ -1,0 +1,154 @@
+"""Tables in a message: values in rows or columns, with their names beside them, become objects.
+
+    {"columns": ["time", "t"], "data": [[1795149960, 21.5], [1795149970, 21.6]]}
+    tables = [{ names = "columns", rows = "data" }]         data[*] is {"time": 1795149960, "t": 21.5}, ...
+
+    {"hourly": {"time": ["2026-11-20T04:00Z", "2026-11-20T05:00Z"], "t": [4.5, 4.1]}}
+    tables = [{ columns = "hourly" }]                       hourly[*] is {"time": "2026-11-20T04:00Z", "t": 4.5}, ...
+
+A row that does not have a value for each name is refused, and an empty object.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from streams.errors import ConfigurationError, InputError, Reason, shown
+from streams.payloads.maps.gathering import Notes
+from streams.payloads.maps.model import Table
+from streams.payloads.maps.paths import MAX_PARTS, Reached, compile_path, find
+
+_MAX_COLUMNS: Final = 512
+Way = tuple[str, ...]
+
+
+class TableReader:
+    """One of a rule's ``tables``, compiled.
+
+    Args:
+        table: As the map has it.
+
+    Raises:
+        ConfigurationError: If it says neither where names and rows are nor where columns are, or both.
+
+    >>> reader = TableReader(Table(names="names", rows="at.*", key="time"))
+    >>> reader.read({"names": ["t"], "at": {"04:46": [21.5]}}, Notes(wanted=False))["at"]["04:46"]
+    {'time': '04:46', 't': 21.5}
+    """
+
+    def __init__(self, table: Table) -> None:
+        by_row = bool(table.names and table.rows)
+        if by_row == (table.columns is not None) or bool(table.names) != bool(table.rows):
+            raise ConfigurationError("tables: each must have names and rows, or columns")
+        self._at = compile_path(table.at)
+        self._names = compile_path(table.names)
+        self._values = compile_path(table.rows if by_row else table.columns or "")
+        self._by_row = by_row
+        self._key = table.key
+        self._without = frozenset(table.without)
+
+    def read(self, document: Any, notes: Notes) -> Any:
+        """Return a document with objects in place of the rows; the one that was given stays as it is.
+
+        Args:
+            document: The document.
+            notes: Collects the rows that are refused.
+        """
+        own: set[int] = set()
+        for holder in find(self._at, document):
+            if (objects_of := self._reading(holder, notes)) is None:
+                continue
+            for place in find(self._values, holder.value):
+                way = (*holder.way, *place.way)
+                if (read := objects_of(place.value, way)) is not None:
+                    document = _put(document, way, read, own)
+        return document
+
+    def _reading(self, holder: Reached, notes: Notes) -> Callable[[Any, Way], Any] | None:
+        """Return what makes objects of the values of one table; `None` if it has no names."""
+        if not self._by_row:
+            return partial(self._of_columns, notes)
+        try:
+            names = self._names_in(holder.value)
+        except InputError as error:
+            notes.refuse(holder.way, error)
+            return lambda _values, _way: {}
+        return None if names is None else partial(self._of_rows, notes, names)
+
+    def _names_in(self, holder: Any) -> Sequence[str] | None:
+        """Return the names of a table; `None` if there are none."""
+        found = [each.value for each in find(self._names, holder)]
+        if len(found) == 1 and type(found[0]) is list:
+            found = found[0]
+        if not found:
+            return None
+        if len(found) > _MAX_COLUMNS:
+            raise InputError(
+                Reason.TOO_LARGE, f"a row must have at most {_MAX_COLUMNS} names, got {len(found)}"
+            )
+        if not all(type(each) is str for each in found):
+            raise InputError(Reason.WRONG_SHAPE, f"names of a row must be texts, got {shown(found)}")
+        if len(set(found)) < len(found):
+            raise InputError(
+                Reason.BAD_QUANTITY, f"no two values of a row may have one name, got {shown(found)}"
+            )
+        return found if self._without.isdisjoint(found) else None
+
+    def _of_rows(self, notes: Notes, names: Sequence[str], rows: Any, way: Way) -> Any:
+        """Return an object in place of a row, or a list of them in place of several; `None` if there is no row."""
+        if type(rows) is not list:
+            return None
+        if rows and all(type(row) is list for row in rows):
+            if len(rows) > MAX_PARTS:
+                notes.refuse(
+                    way, InputError(Reason.TOO_LARGE, f"must be at most {MAX_PARTS} rows, got {len(rows)}")
+                )
+                return []
+            return [_object(names, row, (*way, f"[{number}]"), notes) for number, row in enumerate(rows)]
+        read = _object(names, rows, way, notes)
+        return {self._key: way[-1], **read} if self._key and way and read else read
+
+    def _of_columns(self, notes: Notes, table: Any, way: Way) -> list[dict[str, Any]] | None:
+        """Return the rows of an object of columns; `None` if it is none."""
+        if type(table) is not dict or not self._without.isdisjoint(table):
+            return None
+        columns = {name: each for name, each in table.items() if type(each) is list}
+        lengths = sorted({len(each) for each in columns.values()})
+        if not columns:
+            return None
+        if len(lengths) > 1 or lengths[0] > MAX_PARTS:
+            detail = f"columns must be of one length, at most {MAX_PARTS}, got {', '.join(map(str, lengths))}"
+            notes.refuse(way, InputError(Reason.WRONG_SHAPE, detail))
+            return []
+        return list(_rows(table, columns, lengths[0]))
+
+
+def _object(names: Sequence[str], row: Sequence[Any], way: Way, notes: Notes) -> dict[str, Any]:
+    if len(row) == len(names):
+        return dict(zip(names, row, strict=True))
+    detail = f"a row must have as many values as there are names, {len(names)}, got {len(row)}"
+    notes.refuse(way, InputError(Reason.WRONG_SHAPE, detail))
+    return {}
+
+
+def _rows(table: dict[str, Any], columns: dict[str, list[Any]], count: int) -> Iterator[dict[str, Any]]:
+    same = {name: value for name, value in table.items() if name not in columns}
+    for number in range(count):
+        yield {**same, **{name: values[number] for name, values in columns.items()}}
+
+
+def _put(document: Any, way: Way, value: Any, own: set[int]) -> Any:
+    """Return a document with another value at the end of a way, in copies of all that holds it.
+
+    Args:
+        document, way, value: The document, and what stands where.
+        own: Which objects and arrays are copies already; added to.
+    """
+    if not way:
+        return value
+    if id(document) not in own:
+        document = document.copy()
+        own.add(id(document))
+    place = way[0] if type(document) is dict else int(way[0][1:-1])
+    document[place] = _put(document[place], way[1:], value, own)
+    return document
