@@ -109,14 +109,11 @@ def remarks_of(
 def _not_compared(name: str, series: Sequence[Series], came: TrialResults) -> Iterator[RuleRemark]:
     """Say how many windows its peers did not judge, and why."""
     late, few = (sum(each[one] for one in series) for each in (came.late_for_peers, came.few_peers))
-    why = [
-        *(
-            [f"{late:,} came when their peers had been compared (late, or kept and sent later)"]
-            if late
-            else []
-        ),
-        *([f"{few:,} had too few others, of {LEAST_OTHERS} at least"] if few else []),
-    ]
+    reasons = (
+        (late, "came when their peers had been compared (late, or kept and sent later)"),
+        (few, f"had too few others, of {LEAST_OTHERS} at least"),
+    )
+    why = [f"{number:,} {reason}" for number, reason in reasons if number]
     if why:
         text = (
             f"{late + few:,} of its windows were not compared with peers, or not with all of their readings: "
