@@ -64,6 +64,20 @@ def test_kafka_away_at_the_start_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def without_sinks(brokers: str, namespace: str) -> dict[str, str]:
+    """Return the settings of a worker that needs nothing but Kafka.
+
+    Args:
+        brokers: ``host:port``.
+        namespace: What its topics begin with.
+    """
+    return {
+        "WEIR_KAFKA__BROKERS": brokers,
+        "WEIR_KAFKA__NAMESPACE": namespace,
+        "WEIR_WORKER__SINKS": "false",
+    }
+
+
 class FaustProcess(WorkerProcess):
     """``faust -A agents.app:app worker --web-port``, as any Faust worker is started."""
 
@@ -88,11 +102,7 @@ class FaustProcess(WorkerProcess):
 async def test_workers_that_faust_starts_on_ports_of_their_own_share_the_partitions(
     kafka: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    settings = {
-        "WEIR_KAFKA__BROKERS": kafka,
-        "WEIR_KAFKA__NAMESPACE": topic_prefix,
-        "WEIR_WORKER__SINKS": "false",
-    }
+    settings = without_sinks(kafka, topic_prefix)
     workers = [FaustProcess(settings, tmp_path, name) for name in ("one", "two")]
     try:
         for worker in workers:
@@ -140,11 +150,7 @@ async def test_a_second_signal_ends_a_worker_at_once(
 ) -> None:
     kafka = KafkaServer(stack_dir, say=print)
     kafka.start()
-    settings = {
-        "WEIR_KAFKA__BROKERS": kafka.address,
-        "WEIR_KAFKA__NAMESPACE": topic_prefix,
-        "WEIR_WORKER__SINKS": "false",
-    }
+    settings = without_sinks(kafka.address, topic_prefix)
     worker = WorkerProcess(settings, tmp_path, "one")
     try:
         worker.start()
@@ -208,12 +214,7 @@ have stopped."""
 def test_a_worker_that_is_told_to_stop_before_its_consumers_thread_begins_ends_cleanly(
     kafka: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    settings = {
-        "WEIR_KAFKA__BROKERS": kafka,
-        "WEIR_KAFKA__NAMESPACE": topic_prefix,
-        "WEIR_WORKER__SINKS": "false",
-        "WEIR_WEB__PORT": str(free_port()),
-    }
+    settings = without_sinks(kafka, topic_prefix) | {"WEIR_WEB__PORT": str(free_port())}
     done = subprocess.run(
         [sys.executable, "-c", LATE_THREAD],
         env=environment(settings), cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False,
@@ -226,11 +227,7 @@ def test_a_worker_that_is_told_to_stop_before_its_consumers_thread_begins_ends_c
 def test_a_worker_that_is_not_ready_yet_ends_cleanly_when_told_to(
     kafka: str, topic_prefix: str, tmp_path: Path, seconds: float
 ) -> None:
-    settings = {
-        "WEIR_KAFKA__BROKERS": kafka,
-        "WEIR_KAFKA__NAMESPACE": topic_prefix,
-        "WEIR_WORKER__SINKS": "false",
-    }
+    settings = without_sinks(kafka, topic_prefix)
     worker = WorkerProcess(settings, tmp_path, "one")
     try:
         worker.start()
