@@ -106,7 +106,7 @@ class Table(_Part, frozen=True):
 
     Args:
         at: Path of the object that holds the table; not set: the payload.
-        names: Path of the names within it: an array of texts, or several texts.
+        names: Path of the names within it: an array of texts, or several texts; not set: the rows are objects already.
         rows: Path of the rows within it: arrays of values, or an array of such.
         columns: In place of both, path of an object whose fields are arrays of one length, a column each; what is no
             array there is the same in all rows.

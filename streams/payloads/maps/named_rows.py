@@ -6,6 +6,9 @@
     {"hourly": {"time": ["2026-11-20T04:00Z", "2026-11-20T05:00Z"], "t": [4.5, 4.1]}}
     tables = [{ columns = "hourly" }]                       hourly[*] is {"time": "2026-11-20T04:00Z", "t": 4.5}, ...
 
+    {"1795149960": {"t": 21.5}}
+    tables = [{ rows = "*", key = "time" }]                 * is {"time": "1795149960", "t": 21.5}
+
 A row that does not have a value for each name is refused, and an empty object.
 """
 
@@ -16,7 +19,7 @@ from typing import Any, Final
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.maps.gathering import Notes
 from streams.payloads.maps.model import Table
-from streams.payloads.maps.paths import MAX_PARTS, Reached, compile_path, find
+from streams.payloads.maps.paths import MAX_PARTS, Path, Reached, compile_path, find
 
 _MAX_COLUMNS: Final = 512
 Way = tuple[str, ...]
@@ -29,7 +32,7 @@ class TableReader:
         table: As the map has it.
 
     Raises:
-        ConfigurationError: If it says neither where names and rows are nor where columns are, or both.
+        ConfigurationError: If it does not say where names and rows are, rows and a key, or columns.
 
     >>> reader = TableReader(Table(names="names", rows="at.*", key="time"))
     >>> reader.read({"names": ["t"], "at": {"04:46": [21.5]}}, Notes(wanted=False))["at"]["04:46"]
@@ -37,11 +40,11 @@ class TableReader:
     """
 
     def __init__(self, table: Table) -> None:
-        by_row = bool(table.names and table.rows)
-        if by_row == (table.columns is not None) or bool(table.names) != bool(table.rows):
-            raise ConfigurationError("tables: each must have names and rows, or columns")
+        by_row = bool(table.rows and (table.names or table.key))
+        if by_row == (table.columns is not None) or bool(table.rows or table.names) != by_row:
+            raise ConfigurationError("tables: each must have names and rows, rows and a key, or columns")
         self._at = compile_path(table.at)
-        self._names = compile_path(table.names)
+        self._names = compile_path(table.names) if table.names else None
         self._values = compile_path(table.rows if by_row else table.columns or "")
         self._by_row = by_row
         self._key = table.key
@@ -68,16 +71,18 @@ class TableReader:
         """Return what makes objects of the values of one table; `None` if it has no names."""
         if not self._by_row:
             return partial(self._of_columns, notes)
+        if self._names is None:
+            return self._of_object
         try:
-            names = self._names_in(holder.value)
+            names = self._names_in(self._names, holder.value)
         except InputError as error:
             notes.refuse(holder.way, error)
             return lambda _values, _way: {}
         return None if names is None else partial(self._of_rows, notes, names)
 
-    def _names_in(self, holder: Any) -> Sequence[str] | None:
+    def _names_in(self, path: Path, holder: Any) -> Sequence[str] | None:
         """Return the names of a table; `None` if there are none."""
-        found = [each.value for each in find(self._names, holder)]
+        found = [each.value for each in find(path, holder)]
         if len(found) == 1 and type(found[0]) is list:
             found = found[0]
         if not found:
@@ -107,6 +112,10 @@ class TableReader:
             return [_object(names, row, (*way, f"[{number}]"), notes) for number, row in enumerate(rows)]
         read = _object(names, rows, way, notes)
         return {self._key: way[-1], **read} if self._key and way and read else read
+
+    def _of_object(self, row: Any, way: Way) -> dict[str, Any] | None:
+        """Return a row that is an object, with the name that it had; `None` if it is none."""
+        return {self._key: way[-1], **row} if type(row) is dict and way else None
 
     def _of_columns(self, notes: Notes, table: Any, way: Way) -> list[dict[str, Any]] | None:
         """Return the rows of an object of columns; `None` if it is none."""
