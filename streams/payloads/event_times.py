@@ -6,7 +6,8 @@
 The magnitude tells the unit: 1e11 is the year 5138 in seconds and 1973 in milliseconds.
 """
 
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from math import inf
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -173,6 +174,26 @@ def local_seconds(moment: datetime, zone: Zone, ingest_time: float) -> float | N
     if abs(offset) > _FURTHEST_OFFSET or abs(seconds - ingest_time) > _NEAREST_SECONDS:
         return None
     return seconds
+
+
+def zone_of(moments: Iterable[datetime], ingest_time: float) -> tzinfo | None:
+    """Return the zone of the local times of one message: the newest of them says which, as ``nearest`` does.
+
+    Args:
+        moments: Times without an offset, as they were written.
+        ingest_time: When the message came (seconds since the Unix epoch).
+
+    Returns:
+        ``None`` if no offset brings the newest within five minutes of its arrival.
+
+    >>> zone_of([datetime(2024, 9, 9, 15, 46), datetime(2024, 9, 9, 16, 1)], 1725890470.0)
+    datetime.timezone(datetime.timedelta(seconds=7200))
+    """
+    newest = max(moments, default=None)
+    seconds = None if newest is None else local_seconds(newest, NEAREST, ingest_time)
+    if newest is None or seconds is None:
+        return None
+    return timezone(timedelta(seconds=round(newest.replace(tzinfo=UTC).timestamp() - seconds)))
 
 
 def _in_zone(moment: datetime, zone: tzinfo, arrival: float) -> float:

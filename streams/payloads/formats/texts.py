@@ -39,7 +39,7 @@ def read_csv(payload: bytes, columns: list[str], separator: str) -> list[Any]:
 
     Args:
         payload: The bytes.
-        columns: Names of the columns; none: the first line has them.
+        columns: Names of the columns; none: the first line has them; ``*`` alone: numbers from 1.
         separator: What stands between two values.
 
     Raises:
@@ -47,6 +47,8 @@ def read_csv(payload: bytes, columns: list[str], separator: str) -> list[Any]:
 
     >>> read_csv(b"t;h\\n21.5;40", [], ";")
     [{'t': '21.5', 'h': '40'}]
+    >>> read_csv(b"206.8,216.5", ["*"], ",")
+    [{'1': '206.8', '2': '216.5'}]
     """
     lines = utf8(payload).splitlines()
     if len(lines) > _MAX_LINES:
@@ -55,6 +57,8 @@ def read_csv(payload: bytes, columns: list[str], separator: str) -> list[Any]:
         rows = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row]
     except csv.Error as error:
         raise InputError(Reason.WRONG_SHAPE, f"payload must be separated values ({error})") from None
+    if columns == ["*"]:
+        return [{str(number): value.strip() for number, value in enumerate(row, 1)} for row in rows]
     names = columns or [name.strip() for name in (rows.pop(0) if rows else [])]
     if not rows:
         raise InputError(Reason.MISSING_VALUE, f"payload must have a line of values, got {shown(payload)}")

@@ -1,17 +1,32 @@
-"""The event time of a part of a message: the first time it has, or none (then it is its arrival)."""
+"""The event time of a part of a message: the first time it has, or none (then it is its arrival).
+
+Local times of which no zone is known have one zone in all parts of a message, which the newest of them tells:
+
+    arrival 04:46:30    05:15 ──▶ 04:15    05:30 ──▶ 04:30    05:45 ──▶ 04:45
+"""
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from streams.errors import InputError, Reason, shown
 from streams.payloads.accepted import Limits
-from streams.payloads.event_times import Zone, believed, event_time, in_unit, local_seconds, spelt, zone_named
+from streams.payloads.event_times import (
+    NEAREST,
+    Zone,
+    believed,
+    event_time,
+    in_unit,
+    local_seconds,
+    spelt,
+    zone_named,
+)
 from streams.payloads.maps.model import Rule, TimeField, Unit
 from streams.payloads.maps.paths import MISSING, Path, compile_path
 
 Follow = Callable[[Path], Any]
+ZoneOfAll = Callable[[], tzinfo | None]
 _USUAL = len("2024-09-09T14:01")
 # As rtl_433 writes it where it was not told of a clock: @0.123456s since it began.
 _SINCE_BEGIN = re.compile(r"@\d{1,9}(?:\.\d+)?s", re.ASCII)
@@ -41,13 +56,16 @@ class Clock:
     def _zone(name: str, default: Zone) -> Zone:
         return zone_named(name) if name else default
 
-    def read(self, follow: Follow, ingest_time: float, limits: Limits) -> tuple[float | None, str, bool]:
+    def read(
+        self, follow: Follow, ingest_time: float, limits: Limits, zone_of_all: ZoneOfAll | None = None
+    ) -> tuple[float | None, str, bool]:
         """Return the event time, or ``None`` and why there is none; and whether it was reckoned from the arrival.
 
         Args:
             follow: Leads to what stands at a path.
             ingest_time: When the message came (seconds since the Unix epoch).
             limits: What times are believed.
+            zone_of_all: Returns the zone of local times in all parts of the message; not set: there is one part.
 
         Raises:
             InputError: ``bad_time`` if there is something that is no time; ``future_time``.
@@ -55,15 +73,17 @@ class Clock:
         first: InputError | None = None
         why = ""
         for path, field, zone in self._fields:
-            value = follow(path)
-            if not path.plain:
-                value = next((each for each in value if each is not None), MISSING)
-            if value is MISSING or value is None or value == "":
+            if (value := _found(path, follow)) is None:
                 continue
             try:
                 if field.then:
                     value = _joined(value, follow(self._then[field.then]))
-                seconds = _seconds(value, field, zone, ingest_time)
+                moment = _moment(value, field, ingest_time)
+                seconds = (
+                    _of_moment(moment, zone, ingest_time, zone_of_all)
+                    if isinstance(moment, datetime)
+                    else moment
+                )
             except InputError as error:
                 first = first or error
                 continue
@@ -78,8 +98,40 @@ class Clock:
             raise first
         return None, why, False
 
+    def local_time(self, follow: Follow) -> datetime | None:
+        """Return the first time of a part that has no offset and no zone, as it was written."""
+        for path, field, zone in self._fields:
+            if (value := _found(path, follow)) is None:
+                continue
+            try:
+                if field.then:
+                    value = _joined(value, follow(self._then[field.then]))
+                moment = _moment(value, field, 0.0)
+            except InputError:
+                continue
+            if isinstance(moment, datetime) and moment.tzinfo is None and zone == NEAREST:
+                return moment
+        return None
 
-def _seconds(value: Any, field: TimeField, zone: Zone, ingest_time: float) -> float | None:
+
+def _found(path: Path, follow: Follow) -> Any:
+    value = follow(path)
+    if not path.plain:
+        value = next((each for each in value if each is not None), MISSING)
+    return None if value is MISSING or value == "" else value
+
+
+def _of_moment(
+    moment: datetime, zone: Zone, ingest_time: float, zone_of_all: ZoneOfAll | None
+) -> float | None:
+    if moment.tzinfo is None and zone == NEAREST and zone_of_all is not None:
+        known = zone_of_all()
+        return None if known is None else local_seconds(moment, known, ingest_time)
+    return local_seconds(moment, zone, ingest_time)
+
+
+def _moment(value: Any, field: TimeField, ingest_time: float) -> datetime | float | None:
+    """Return seconds since the epoch, or a time as it was written; ``None`` for one since a receiver began."""
     if field.age:
         return ingest_time - _age(value, field.unit)
     kind = type(value)
@@ -87,15 +139,15 @@ def _seconds(value: Any, field: TimeField, zone: Zone, ingest_time: float) -> fl
         if _SINCE_BEGIN.fullmatch(value):
             return None
         if field.format:
-            return local_seconds(_formatted(value, field.format), zone, ingest_time)
+            return _formatted(value, field.format)
         if len(value) >= _USUAL and value[4] == "-":
             try:
-                return local_seconds(datetime.fromisoformat(value), zone, ingest_time)
+                return datetime.fromisoformat(value)
             except ValueError:
                 pass  # another spelling
         number = _number(value)
         if number is None:
-            return local_seconds(spelt(value), zone, ingest_time)
+            return spelt(value)
         value = number
     elif kind is not float and kind is not int:
         raise InputError(Reason.BAD_TIME, f"time must be a text or a number, got {shown(value)}")

@@ -6,8 +6,9 @@
 What is wrong with one field is noted with its path, and the others go on; what is wrong with a whole part, too.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import tzinfo
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,11 +17,11 @@ import msgspec
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.accepted import Limits
 from streams.payloads.arrivals import Arrivals
-from streams.payloads.event_times import Zone
+from streams.payloads.event_times import Zone, zone_of
 from streams.payloads.formats.own import Reader
 from streams.payloads.formats.readers import KnownDocuments, layout_of, read_once, reader_of
 from streams.payloads.maps.births import Births
-from streams.payloads.maps.clocks import Clock
+from streams.payloads.maps.clocks import Clock, ZoneOfAll
 from streams.payloads.maps.decoded import Decoded, Passed, PresenceWord, Refused
 from streams.payloads.maps.embedded import unpack, unpack_bytes
 from streams.payloads.maps.gathering import Gatherer, Notes
@@ -49,6 +50,8 @@ from streams.payloads.maps.words import State, presence_of, word_of
 
 # Of a row: as many as a reading may have quantities, and some that are none.
 _MOST_COLUMNS = 1024
+Part = tuple[Any, Reached]
+"""A document, and the place in it of which a reading is made."""
 
 
 class Came(msgspec.Struct, frozen=True, gc=False):
@@ -123,6 +126,7 @@ class CompiledRule:
         self._numbered = NumberedNames(rule, names, many) if rule.named_in else None
         self._embedded = [compile_path(text) for text in rule.embedded]
         self._tables = [TableReader(table) for table in rule.tables]
+        self._is_one_part = not self._tables and not any(each.steps for each in self._each)
         self._spreads = [Spread(series) for series in rule.series]
         self._sequence = compile_path(rule.sequence) if rule.sequence else None
         self._gateway = compile_name(rule.gateway, names, "gateway", many) if rule.gateway else None
@@ -262,11 +266,16 @@ class CompiledRule:
     def _readings(self, documents: list[Any], came: Came) -> Decoded:
         notes = Notes(wanted=came.explain)
         merged = Merged(came.arrivals, came.ingest_time)
-        for document in documents:
-            if isinstance(document, InputError):
-                notes.refuse((), document)
-            else:
-                self._document(document, came, notes, merged)
+        if len(documents) == 1 and self._is_one_part and not isinstance(documents[0], InputError):
+            self._part(documents[0], Reached(documents[0], (), NO_NAMES), came, notes, merged)
+            return self._outcome(documents, came, notes, merged)
+        parts = [part for document in documents for part in self._parts(document, notes)]
+        zone_of_all = cache(partial(self._zone_of, parts, came)) if len(parts) > 1 else None
+        for document, place in parts:
+            self._part(document, place, came, notes, merged, zone_of_all)
+        return self._outcome(documents, came, notes, merged)
+
+    def _outcome(self, documents: list[Any], came: Came, notes: Notes, merged: Merged) -> Decoded:
         found = merged.readings()
         presence = self._presence(documents, came).presence if self.rule.state else []
         outcome = Decoded(self.map_name, found, presence, notes.ignored, notes.refused)
@@ -284,17 +293,32 @@ class CompiledRule:
             return msgspec.structs.replace(outcome, readings=kept, refused=refused)
         return msgspec.structs.replace(outcome, readings=kept, ignored=[*outcome.ignored, Passed("", why)])
 
-    def _document(self, document: Any, came: Came, notes: Notes, merged: Merged) -> None:
+    def _parts(self, document: Any, notes: Notes) -> Iterator[Part]:
+        """Yield the parts of a document of which each is a reading, with the document as its tables make it."""
+        if isinstance(document, InputError):
+            notes.refuse((), document)
+            return
         for table in self._tables:
             document = table.read(document, notes)
         for each in self._each:
-            if not each.steps:
-                self._part(document, Reached(document, (), NO_NAMES), came, notes, merged)
-                continue
-            for place in find(each, document):
-                self._part(document, place, came, notes, merged)
+            places = find(each, document) if each.steps else [Reached(document, (), NO_NAMES)]
+            for place in places:
+                yield document, place
 
-    def _part(self, document: Any, place: Reached, came: Came, notes: Notes, merged: Merged) -> None:
+    def _zone_of(self, parts: Sequence[Part], came: Came) -> tzinfo | None:
+        """Return the zone of the local times in a message."""
+        moments = (self._clock.local_time(partial(reach, document, place)) for document, place in parts)
+        return zone_of((each for each in moments if each is not None), came.ingest_time)
+
+    def _part(
+        self,
+        document: Any,
+        place: Reached,
+        came: Came,
+        notes: Notes,
+        merged: Merged,
+        zone_of_all: ZoneOfAll | None = None,
+    ) -> None:
         """Make a reading of one part of a document."""
         names = {**came.names, **place.names} if place.names else came.names
         follow = partial(reach, document, place)
@@ -305,7 +329,7 @@ class CompiledRule:
             if not values and not spread:
                 return
             sensor = came.sensor or self._sensor(names, follow)
-            time, why, reckoned = self._clock.read(follow, came.ingest_time, came.limits)
+            time, why, reckoned = self._clock.read(follow, came.ingest_time, came.limits, zone_of_all)
             if why and came.explain:
                 notes.ignored.append(Passed(shown_way(place.way), f"arrival instead of its time: {why}"))
             sequence = self._number_of(follow)

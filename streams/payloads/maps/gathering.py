@@ -7,6 +7,7 @@
 A device sends the same fields again and again; the patterns of a map are looked at once for each of them.
 """
 
+import re
 from collections.abc import Iterable
 from math import inf
 from typing import Any
@@ -24,6 +25,7 @@ _MAX_QUANTITIES = 512
 # Paths whose decision is kept, of one rule: about 300 bytes each. What comes beyond is decided each time.
 _MAX_KNOWN = 4096
 _EXACT = 2**53
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", re.ASCII)
 _PLAIN = Field()
 _COUNTER = (
     "fields.{pattern!r}: counter must be left out: a rate needs the reading before, and a map knows of none. Say it "
@@ -240,6 +242,11 @@ class Gatherer:
                     action.way, f"an array of {len(value)} values: name it in the map's series or each"
                 )
                 return
+            if not self._fields and any(map(_is_time, value)):
+                notes.passed(
+                    action.way, "a row with a time of its own: what stands where in it is said by nothing"
+                )
+                return
             value = {f"[{number}]": item for number, item in enumerate(value)}
         self.take(value, action.node, into, notes)
 
@@ -277,6 +284,10 @@ class Gatherer:
         if name and self._others == "all":
             return _Action(way, name, _PLAIN, True, "")
         return _Action(way, name, _PLAIN, False, "not named in the map" if self._others == "ignore" else "")
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is str and _TIME.match(value) is not None
 
 
 def _scaled(value: float, field: Field) -> float:

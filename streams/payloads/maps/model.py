@@ -111,6 +111,8 @@ class Table(_Part, frozen=True):
         columns: In place of both, path of an object whose fields are arrays of one length, a column each; what is no
             array there is the same in all rows.
         key: Name under which a row that is the value of a field has the field's name.
+        name, value: Fields of rows that are objects: what names a value, and the value; the first of each that a row
+            has. In place of all of them the row has the value under that name.
         without: Names of which it may have none; otherwise it stays as it is.
     """
 
@@ -119,6 +121,8 @@ class Table(_Part, frozen=True):
     rows: str = ""
     columns: str | None = None
     key: str = ""
+    name: str | list[str] = ""
+    value: str | list[str] = ""
     without: list[str] = []
 
 
@@ -126,7 +130,7 @@ class Csv(_Part, frozen=True):
     """How separated values are read: lines of them, or pairs of a name and a value.
 
     Args:
-        columns: Names of the columns; not set: the first line has them.
+        columns: Names of the columns; not set: the first line has them; ``*`` alone: they are numbered from 1.
         separator: One character.
         decimal: ``,`` where numbers have a decimal comma.
     """

@@ -9,6 +9,10 @@
     {"1795149960": {"t": 21.5}}
     tables = [{ rows = "*", key = "time" }]                 * is {"time": "1795149960", "t": 21.5}
 
+    {"data": [{"label": "t", "value": 21.5, "date": "2026-11-20T04:42:00Z"}]}
+    tables = [{ rows = "data[*]", name = "label", value = "value" }]
+                                                            data[0] is {"t": 21.5, "date": "2026-11-20T04:42:00Z"}
+
 A row that does not have a value for each name is refused, and an empty object.
 """
 
@@ -18,7 +22,7 @@ from typing import Any, Final
 
 from streams.errors import ConfigurationError, InputError, Reason, shown
 from streams.payloads.maps.gathering import Notes
-from streams.payloads.maps.model import Table
+from streams.payloads.maps.model import Table, texts
 from streams.payloads.maps.paths import MAX_PARTS, Path, Reached, compile_path, find
 
 _MAX_COLUMNS: Final = 512
@@ -40,14 +44,18 @@ class TableReader:
     """
 
     def __init__(self, table: Table) -> None:
-        by_row = bool(table.rows and (table.names or table.key))
-        if by_row == (table.columns is not None) or bool(table.rows or table.names) != by_row:
-            raise ConfigurationError("tables: each must have names and rows, rows and a key, or columns")
+        by_row = bool(table.rows and (table.names or table.key or (table.name and table.value)))
+        if by_row == (table.columns is not None) or bool(table.rows or table.names or table.name) != by_row:
+            raise ConfigurationError(
+                "tables: each must have names and rows, rows and a key, rows with a name and a value, or columns"
+            )
         self._at = compile_path(table.at)
         self._names = compile_path(table.names) if table.names else None
         self._values = compile_path(table.rows if by_row else table.columns or "")
         self._by_row = by_row
         self._key = table.key
+        self._name, self._value = (tuple(filter(None, texts(each))) for each in (table.name, table.value))
+        self._told = frozenset((*self._name, *self._value))
         self._without = frozenset(table.without)
 
     def read(self, document: Any, notes: Notes) -> Any:
@@ -71,6 +79,8 @@ class TableReader:
         """Return what makes objects of the values of one table; `None` if it has no names."""
         if not self._by_row:
             return partial(self._of_columns, notes)
+        if self._name:
+            return self._of_named
         if self._names is None:
             return self._of_object
         try:
@@ -116,6 +126,17 @@ class TableReader:
     def _of_object(self, row: Any, way: Way) -> dict[str, Any] | None:
         """Return a row that is an object, with the name that it had; `None` if it is none."""
         return {self._key: way[-1], **row} if type(row) is dict and way else None
+
+    def _of_named(self, row: Any, _way: Way) -> dict[str, Any] | None:
+        """Return a row with its value under the name that it gives; `None` if it gives none."""
+        if type(row) is not dict or not self._without.isdisjoint(row):
+            return None
+        name = next((each for each in self._name if each in row), None)
+        value = next((each for each in self._value if each in row), None)
+        if name is None or value is None or type(row[name]) not in (str, int):
+            return None
+        others = {key: each for key, each in row.items() if key not in self._told}
+        return {str(row[name]): row[value], **others}
 
     def _of_columns(self, notes: Notes, table: Any, way: Way) -> list[dict[str, Any]] | None:
         """Return the rows of an object of columns; `None` if it is none."""
