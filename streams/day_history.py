@@ -5,9 +5,12 @@
     day        [ 00:00 … 24:00                ]     the same document
 
 An hour is always computed anew from all windows that begin in it, never added to. So it counts each of them once,
-whatever comes twice or late, and may be computed any number of times. Which hours have to be computed says ``dirty``
-in the document: noted when windows are stored, before their offsets are committed; until then a query takes the
-windows themselves. Days and hours are those of UTC.
+whatever comes twice or late, and may be computed any number of times, also while it runs. Which hours have to be
+computed says ``dirty`` in the document: noted when windows are stored, before their offsets are committed; until then
+a query takes the windows themselves. Days and hours are those of UTC.
+
+    hour   [ computed until 13:40   ][ windows from 13:40 on ]    since["13"] >= until: a query takes both
+           [ windows                                         ]    since["13"] <  until: something came late
 
 With its hours stands the band that was usual of them, from collection `bands`: likewise, and no hour is there for a
 band alone. Once windows have been deleted an hour is replaced only by one that is made of as many windows at least.
@@ -19,21 +22,36 @@ from enum import IntEnum
 from functools import reduce
 from math import lcm
 from struct import Struct
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
-from streams.records.identity import event_ms
+from streams.records.documents import date
+from streams.records.identity import event_ms, event_seconds
 from streams.records.versions import Document
 from streams.window_history import Band, Span, merge_spans
 
+Hours = NDArray[np.void]
+"""Hours of a day as columns: ``hour``, what a `Span` has, its band (``low`` to ``high``) if it is ``known``."""
+Stretch = tuple[int, int]
+"""Start and end in milliseconds."""
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 _HOUR: Final = Struct("<BBqddddqdd")
 """Of an hour in a document: which of the day, 1 if its band is known, readings, mean, variance, least and greatest
 value, windows, lower and upper bound of the band; little-endian. All hours of a day are one value: what a store takes
 to send a document goes by its values."""
+_COLUMNS: Final = np.dtype(
+    [
+        ("hour", "u1"), ("known", "u1"), ("count", "<i8"), ("mean", "<f8"), ("variance", "<f8"), ("min", "<f8"),
+        ("max", "<f8"), ("windows", "<i8"), ("low", "<f8"), ("high", "<f8"),
+    ]
+)  # fmt: skip
+"""The same, as columns."""
 _OF_BEFORE: Final = Struct("<qddddq")
 """Of an hour as documents held it when each was a value of its own: from readings to windows, ..."""
 _OF_BEFORE_WITH_BAND: Final = Struct("<qddddqdd")
@@ -102,32 +120,46 @@ class StoredDay(NamedTuple):
 
     Args:
         start_ms: Its beginning.
-        hours: By hour of the day; empty where they were not asked for, or are deleted.
+        packed: Its hours, as the document has them; empty where they were not asked for, or are deleted.
         day: Of all of it; none before the first hour is computed.
         dirty: Hours that have to be computed, each with the mark that says so.
         holds: One of `Holds`.
         rolls: How many times it has been computed.
+        since: Of hours that have to be computed, the earliest start, in milliseconds, of a window that has been stored
+            since they were; not of those that were marked before this was noted.
+        until: What was computed has no window that begins then or later; ``None`` where that is not known.
     """
 
     start_ms: int
-    hours: dict[int, Span]
+    packed: Any
     day: Span | None
     dirty: dict[int, Any]
     holds: str
     rolls: int
+    since: Mapping[int, int] = MappingProxyType({})
+    until: int | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "StoredDay":
         """Read a document; hours that cannot be read are not there."""
-        day = document.get("day")
+        day, rolls = document.get("day"), document.get("rolls", 0)
+        until = document.get("until", {})
         return cls(
             event_ms(document["start"].timestamp()),
-            unpacked(document.get("hours", b"")),
+            document.get("hours", b""),
             None if day is None else _day_of(day),
             {int(hour): mark for hour, mark in document.get("dirty", {}).items()},
             document.get("holds", Holds.WINDOWS),
-            document.get("rolls", 0),
+            rolls,
+            {int(hour): event_ms(start.timestamp()) for hour, start in document.get("since", {}).items()},
+            # Computed once more by a version that does not note it: then it is not known.
+            event_ms(until["start"].timestamp()) if until.get("rolls") == rolls else None,
         )
+
+    @property
+    def hours(self) -> dict[int, Span]:
+        """Return its hours, each by its number."""
+        return unpacked(self.packed)
 
     @property
     def is_whole(self) -> bool:
@@ -154,8 +186,28 @@ class StoredDay(NamedTuple):
                 yield start_ms + hour * HOUR_MS, span
 
     def open_hours(self) -> list[int]:
-        """List the starts, in milliseconds, of the hours for which a query takes the windows themselves."""
+        """List the starts, in milliseconds, of the hours of which windows have come since they were computed."""
         return [self.start_ms + hour * HOUR_MS for hour in sorted(self.dirty)] if self.is_whole else []
+
+    def _grown(self, hour: int) -> bool:
+        """Tell whether all windows that have come since an hour was computed begin behind what it was made of."""
+        return self.until is not None and self.since.get(hour, -1) >= self.until
+
+    def taken(self) -> tuple[Hours, list[Stretch]]:
+        """Return the hours that a query takes, and the stretches of time of which it takes the windows themselves."""
+        hours = _columns(self.packed)
+        if not (self.dirty and self.is_whole):
+            return hours, []
+        anew = [hour for hour in self.dirty if not self._grown(hour)]
+        begin = self.start_ms
+        stretches = [
+            (
+                begin + hour * HOUR_MS if hour in anew else self.since[hour],
+                begin + (hour + 1) * HOUR_MS,
+            )
+            for hour in sorted(self.dirty)
+        ]
+        return hours[~np.isin(hours["hour"], anew)], stretches
 
 
 def packed(hours: Mapping[int, Span]) -> bytes:
@@ -185,6 +237,12 @@ def unpacked(data: Any) -> dict[int, Span]:
             data
         )
     }
+
+
+def _columns(data: Any) -> Hours:
+    """Return the hours of a day as columns."""
+    whole = isinstance(data, bytes) and not len(data) % _HOUR.size
+    return np.frombuffer(data if whole else packed(unpacked(data)), dtype=_COLUMNS)
 
 
 def _of_before(data: Any) -> Span | None:
@@ -221,7 +279,11 @@ class Computed(NamedTuple):
 
 
 def computed(
-    stored: StoredDay, hours: Iterable[int], found: Mapping[int, Span], bands: Mapping[int, Band]
+    stored: StoredDay,
+    hours: Iterable[int],
+    found: Mapping[int, Span],
+    bands: Mapping[int, Band],
+    until: int | None = None,
 ) -> Computed:
     """Compute hours of a day from their windows.
 
@@ -230,25 +292,32 @@ def computed(
         hours: Those that are to be computed.
         found: What their windows say together, by hour of the day; none where there are no windows.
         bands: What was usual of them, by hour of the day.
+        until: What was found has no window that begins then or later (milliseconds); ``None`` where it has none.
     """
     fields: Document = {"rolls": stored.rolls + 1}
     gone: list[str] = []
-    after, kept, done = dict(stored.hours), 0, 0
+    hours_before = stored.hours
+    after, kept, done = dict(hours_before), 0, 0
+    before = stored.until
+    if before is None and hours_before:
+        before = stored.start_ms + (max(hours_before) + 1) * HOUR_MS
+    if ends := [each for each in (before, until) if each is not None]:
+        fields["until"] = {"start": date(event_seconds(max(ends))), "rolls": stored.rolls + 1}
     for hour in hours:
-        gone.append(f"dirty.{hour}")
-        span, before = found.get(hour), stored.hours.get(hour)
-        if not (stored.has_hours and _may_replace(stored, before, span)):
+        gone += [f"dirty.{hour}", f"since.{hour}"]
+        span, known = found.get(hour), hours_before.get(hour)
+        if not (stored.has_hours and _may_replace(stored, known, span)):
             kept += 1
-            if before is None or hour not in bands:
+            if known is None or hour not in bands:
                 continue
-            span = before  # only what was usual is new
+            span = known  # only what was usual is new
         else:
             done += 1
         if span is None:
             after.pop(hour, None)
         else:
-            known = before.band if before is not None and not stored.is_whole else None
-            after[hour] = replace(span, band=bands.get(hour, known))
+            band = known.band if known is not None and not stored.is_whole else None
+            after[hour] = replace(span, band=bands.get(hour, band))
     if after:
         fields["hours"] = packed(after)
         day = msgspec.structs.asdict(reduce(merge_spans, (after[hour] for hour in sorted(after))))

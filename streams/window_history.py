@@ -13,6 +13,8 @@ from math import ceil, sqrt
 from typing import Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from streams.errors import ConfigurationError
 from streams.moments import merge_moments
@@ -168,6 +170,35 @@ def lies_beside(window: StoredWindow) -> bool:
     return bool(window.count) and not window.start_ms % (window.end_ms - window.start_ms)
 
 
+def _together(
+    starts_ms: NDArray[np.int64], spans: NDArray[np.void], step_ms: int
+) -> Iterator[tuple[int, Span]]:
+    """Put the spans of each point together, in order of their starts; as `merge_spans` does, but for rounding."""
+    places = starts_ms // step_ms
+    begins = np.flatnonzero(np.diff(places, prepend=-1))
+    sizes = np.diff(begins, append=len(places))
+    counts, means = spans["count"], spans["mean"]
+    with np.errstate(all="ignore"):
+        count = np.add.reduceat(counts, begins)
+        first = means[begins]
+        mean = first + np.add.reduceat(counts * (means - np.repeat(first, sizes)), begins) / count
+        apart = means - np.repeat(mean, sizes)
+        squares = np.add.reduceat(spans["variance"] * (counts - 1) + counts * apart * apart, begins)
+        variance = np.minimum(squares / np.maximum(count - 1, 1), _LARGEST)
+    known = spans["known"] != 0
+    columns = (
+        count, mean, variance, np.minimum.reduceat(spans["min"], begins), np.maximum.reduceat(spans["max"], begins),
+        np.add.reduceat(spans["windows"], begins), np.logical_or.reduceat(known, begins),
+        np.minimum.reduceat(np.where(known, spans["low"], np.inf), begins),
+        np.maximum.reduceat(np.where(known, spans["high"], -np.inf), begins),
+    )  # fmt: skip
+    for start_ms, size, average, spread, least, greatest, windows, is_known, low, high in zip(
+        starts_ms[begins].tolist(), *(each.tolist() for each in columns), strict=True
+    ):
+        band = (low, high) if is_known else None
+        yield start_ms, Span(size, average, spread, least, greatest, windows, band)
+
+
 class WindowHistory:
     """Gathers windows, or spans of time that were made of windows, into points.
 
@@ -205,6 +236,17 @@ class WindowHistory:
                 points[place] = _Point(span)
             else:
                 known.add(span)
+
+    def add_columns(self, starts_ms: NDArray[np.int64], spans: NDArray[np.void]) -> None:
+        """Add many spans, likewise.
+
+        Args:
+            starts_ms: Their starts in milliseconds.
+            spans: What is known of each: ``count``, ``mean``, ``variance``, ``min``, ``max`` and ``windows``; where
+                ``known`` is set, the band from ``low`` to ``high``, too.
+        """
+        order = np.argsort(starts_ms, kind="stable")
+        self.add_spans(_together(starts_ms[order], spans[order], self._step_ms))
 
     def add_band(self, start_ms: int, end_ms: int, band: Band) -> None:
         """Add what was usual to the points that touch a stretch of time, and hold readings.

@@ -1,7 +1,7 @@
 """Read the history of a series in few points: from the coarsest tier that gives them, whatever is being computed.
 
     range, points ──▶ tier ─┬─▶ windows of `aggregates`
-                            └─▶ hours, or days, of `history` ── and the windows of hours that are marked
+                            └─▶ hours, or days, of `history` ── and the windows that have come since
 
 So an answer has all windows that are stored, also those of an hour that is not over, or for which something came late.
 Where finer tiers have been deleted for their age the next coarser one answers for all of the range.
@@ -13,23 +13,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from bridges.mongo.history_marks import HISTORY
 from bridges.mongo.mongo_history import MOST_WINDOWS, SeriesHour, about, bands_of, windows_in
 from bridges.mongo.mongo_sink import MongoSink
-from streams.day_history import DAY_MS, HOUR_MS, StoredDay, Tier, tier_for, unit_of
+from streams.day_history import DAY_MS, HOUR_MS, StoredDay, Stretch, Tier, tier_for, unit_of
 from streams.detection.quality import Series
 from streams.records.documents import date
 from streams.records.identity import event_ms, event_seconds
 from streams.window_history import WindowHistory, step_for
 
-_DAY: Final = {"start": 1, "dirty": 1, "holds": 1, "_id": 0}
+_DAY: Final = {"start": 1, "dirty": 1, "since": 1, "until": 1, "rolls": 1, "holds": 1, "_id": 0}
 _FIELDS: Final = {Tier.WINDOWS: _DAY, Tier.HOURS: None, Tier.DAYS: {**_DAY, "day": 1}}
 """Nearly all of a document are its hours: choosing them costs the embedded store more than sending the rest."""
 
 _AT_ONCE: Final = 4  # so that the server reads while an answer is decoded
-
-Stretch = tuple[int, int]
-"""Start and end in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -142,28 +141,34 @@ async def _add_hours(
     sink: MongoSink, asked: AskedRange, found: FoundHistory, days: Iterable[StoredDay], within: Stretch
 ) -> None:
     since, until = within
-    marked: list[int] = []
+    starts, hours = [np.empty(0, np.int64)], []
+    stretches: list[Stretch] = []
     for day in days:
-        known = day.known_hours()
+        known, opened = day.taken()
+        begins = day.start_ms + known["hour"] * np.int64(HOUR_MS)
         if not since <= day.start_ms <= until - DAY_MS:
-            known = ((at, span) for at, span in known if since <= at < until)
-        found.history.add_spans(known)
-        marked += [at for at in day.open_hours() if since <= at < until]
-    await _add_windows(sink, asked, found, _together(sorted(marked)))
+            inside = (begins >= since) & (begins < until)
+            begins, known = begins[inside], known[inside]
+        starts.append(begins)
+        hours.append(known)
+        stretches += [each for each in opened if since <= each[0] // HOUR_MS * HOUR_MS < until]
+    if hours:
+        found.history.add_columns(np.concatenate(starts), np.concatenate(hours))
+    await _add_windows(sink, asked, found, _together(sorted(stretches)))
 
 
-def _together(hours: Sequence[int]) -> list[Stretch]:
-    """Join hours that follow each other.
+def _together(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Join stretches that follow each other.
 
-    >>> _together([0, 3_600_000, 10_800_000])
+    >>> _together([(0, 3_600_000), (3_600_000, 7_200_000), (10_800_000, 14_400_000)])
     [(0, 7200000), (10800000, 14400000)]
     """
     joined: list[Stretch] = []
-    for hour in hours:
-        if joined and joined[-1][1] == hour:
-            joined[-1] = joined[-1][0], hour + HOUR_MS
+    for begin, end in stretches:
+        if joined and joined[-1][1] == begin:
+            joined[-1] = joined[-1][0], end
         else:
-            joined.append((hour, hour + HOUR_MS))
+            joined.append((begin, end))
     return joined
 
 

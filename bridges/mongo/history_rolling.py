@@ -12,6 +12,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
+
 from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay, ripe_at
 from bridges.mongo.mongo_history import BANDS, WINDOWS, SeriesHour, about, bands_of, windows_in
 from bridges.mongo.mongo_sink import MongoSink
@@ -23,7 +25,7 @@ from streams.errors import InputError
 from streams.records.documents import date
 from streams.records.identity import event_seconds
 from streams.records.versions import Document
-from streams.window_history import Band, Span, WindowHistory
+from streams.window_history import Band, Span, StoredWindow, WindowHistory
 
 log = get_logger(__name__)
 
@@ -88,11 +90,11 @@ class HistoryRoller:
     async def _compute(self, document: Document, now: datetime) -> None:
         stored, place = StoredDay.of(document), SeriesDay.of(document)
         start = document["start"]
-        ripe = [hour for hour in stored.dirty if ripe_at(document["_id"], start, hour) <= now]
-        waiting = [ripe_at(document["_id"], start, hour) for hour in stored.dirty if hour not in ripe]
-        self._marks.forget(place, ripe)
-        found, bands = await self._found(place, stored.start_ms, ripe) if ripe else ({}, {})
-        result = computed(stored, ripe, found, bands)
+        turn = [hour for hour in stored.dirty if _has_turn(document["_id"], start, hour, now)]
+        waiting = [ripe_at(document["_id"], start, hour) for hour in stored.dirty if hour not in turn]
+        self._marks.forget(place, turn)
+        found, bands, until = await self._found(place, stored.start_ms, turn) if turn else ({}, {}, None)
+        result = computed(stored, turn, found, bands, until)
         fields: Document = {"holds": stored.holds, **result.fields, "rolled": now}
         gone = dict.fromkeys(result.gone, "")
         if waiting:
@@ -112,24 +114,29 @@ class HistoryRoller:
 
     async def _found(
         self, place: SeriesDay, start_ms: int, hours: list[int]
-    ) -> tuple[dict[int, Span], dict[int, Band]]:
-        """Put the windows of hours together, and find their bands; windows between hours, too: one question."""
+    ) -> tuple[dict[int, Span], dict[int, Band], int | None]:
+        """Put the windows of hours together, and find their bands, and behind the start of which window they end.
+
+        Windows between hours, too: one question.
+        """
         since, until = (
             date(event_seconds(start_ms + hour * HOUR_MS)) for hour in (min(hours), max(hours) + 1)
         )
 
         starts = [(place[:2], start_ms + hour * HOUR_MS) for hour in hours]
 
-        async def ask() -> tuple[WindowHistory, dict[SeriesHour, Band]]:
-            history = WindowHistory(HOUR_MS / 1000)
-            for window in await windows_in(self._mongo, place[:2], since, until):
-                history.add(window)
-            return history, await bands_of(self._mongo, starts)
+        async def ask() -> tuple[list[StoredWindow], dict[SeriesHour, Band]]:
+            windows = await windows_in(self._mongo, place[:2], since, until)
+            return windows, await bands_of(self._mongo, starts)
 
-        history, bands = await self._mongo.until_answered(ask)
+        windows, bands = await self._mongo.until_answered(ask)
+        history = WindowHistory(HOUR_MS / 1000)
+        for window in windows:
+            history.add(window)
         return (
             {(at - start_ms) // HOUR_MS: span for at, span in history.spans()},
             {(at - start_ms) // HOUR_MS: band for (_, at), band in bands.items()},
+            max((window.start_ms + 1 for window in windows), default=None),
         )
 
     async def _delete_windows(self, document: Document) -> bool:
@@ -164,3 +171,8 @@ class HistoryRoller:
         collection = self._mongo.collection(HISTORY)
         result = await self._mongo.until_answered(lambda: collection.update_one(wanted, change))
         return bool(result.matched_count)
+
+
+def _has_turn(identity: ObjectId, day: datetime, hour: int, now: datetime) -> bool:
+    """Tell whether an hour is computed now: it runs, or it is over and its windows are likely to be there."""
+    return now < day + timedelta(hours=hour + 1) or ripe_at(identity, day, hour) <= now

@@ -54,7 +54,7 @@ def documents(room: int) -> tuple[list[Document], list[Document]]:
                 told = (60, value, 0.5, value, value, value, value)
                 windows.append(aggregate_document(Aggregate(identity, name, "t", start, start + 60, *told)))
         place = SeriesDay(name, "t", day + 719_163 + BEGIN // DAY)
-        fields = computed(StoredDay(0, {}, None, {}, Holds.WINDOWS, 0), range(24), spans, {}).fields
+        fields = computed(StoredDay(0, b"", None, {}, Holds.WINDOWS, 0), range(24), spans, {}).fields
         about = {"sensor_id": name, "quantity": "t"}
         same = {"partition": 0, "holds": Holds.WINDOWS, "dirty": {}}
         days.append({"_id": place.id, "metadata": about, "start": place.start, **same, **fields})

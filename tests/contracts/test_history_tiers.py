@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from itertools import pairwise
+from random import Random
 from statistics import mean, stdev, variance
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from bridges.mongo import history_beginning
 from bridges.mongo.history_beginning import mark_what_is_there
-from bridges.mongo.history_marks import HISTORY, HistoryMarks
+from bridges.mongo.history_marks import HISTORY, HistoryMarks, SeriesDay
 from bridges.mongo.history_reading import AskedRange, FoundHistory, read_history
 from bridges.mongo.history_rolling import HistoryRoller
 from bridges.mongo.mongo_client import connect
@@ -18,7 +19,7 @@ from bridges.mongo.mongo_history import WINDOWS
 from bridges.mongo.mongo_sink import MongoSink
 from bridges.mongo.schema import HISTORY_INDEXES
 from bridges.process.settings import MongoSettings
-from streams.day_history import Tier
+from streams.day_history import StoredDay, Tier, computed
 from streams.records.documents import aggregate_document, date
 from streams.records.identity import aggregate_id
 from streams.records.types import Aggregate
@@ -32,11 +33,11 @@ Values = dict[float, list[float]]
 
 
 def document(
-    start: float, values: list[float], supplement: int | None = None, sensor: str = "boiler"
+    start: float, values: list[float], supplement: int | None = None, sensor: str = "boiler", size: int = 600
 ) -> Document:
     return aggregate_document(
         Aggregate(
-            aggregate_id(sensor, "pressure", start, start + 600).hex(), sensor, "pressure", start, start + 600,
+            aggregate_id(sensor, "pressure", start, start + size).hex(), sensor, "pressure", start, start + size,
             len(values), mean(values), variance(values) if len(values) > 1 else 0.0, min(values), max(values),
             values[0], values[-1], first_at=start, last_at=start + 59, supplement=supplement,
         )
@@ -184,21 +185,94 @@ async def test_the_next_owner_of_a_partition_marks_what_the_one_before_it_had_ma
     holds_all(await store.points(1, 2, Tier.HOURS), windows, HOUR)
 
 
-async def test_an_hour_is_computed_when_it_is_over_and_until_then_its_windows_answer(store: Store) -> None:
+async def marked(store: Store, start: float) -> Document:
+    [day] = [each async for each in store.sink.collection(HISTORY).find({"start": date(start)})]
+    return day.get("dirty", {})
+
+
+async def test_an_hour_is_computed_while_it_runs_but_not_between_its_end_and_when_its_windows_are_there(
+    store: Store,
+) -> None:
     windows = drawn(DAY, 30)
     store.now = date(DAY + 28.6 * HOUR)
-    await store.store(document(*each) for each in windows.items())
-    await store.roll()
-    [dirty] = [
-        each["dirty"] async for each in store.sink.collection(HISTORY).find({"start": date(DAY + 24 * HOUR)})
-    ]
-    assert "5" in dirty
-    assert "3" not in dirty
+    *all_but_last, last = windows.items()
+    await store.store(document(*each) for each in all_but_last)
+    await store.roll()  # at 05:36 of the second day
+    assert await marked(store, DAY + 24 * HOUR) == {}
+    holds_all(await store.points(30, 31, Tier.HOURS), all_but_last, HOUR)
+    await store.store([document(*last)])
+    found = await store.read(30, 31)
+    assert found.read == [(round(last[0] * 1000), round((DAY + 30 * HOUR) * 1000))], "that one window alone"
+    holds_all(list(found.history.points()), windows.items(), HOUR)
+    await store.roller.roll([PARTITION], date(DAY + 30 * HOUR + 30))
+    assert list(await marked(store, DAY + 24 * HOUR)) == ["5"]
     holds_all(await store.points(30, 31, Tier.HOURS), windows.items(), HOUR)
     holds_all(await store.points(30, 3, Tier.DAYS), windows.items(), 24 * HOUR)
     store.now += timedelta(hours=2)
     assert await store.roll() == 1
     assert await store.roll() == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_comes_in_whatever_order_is_in_an_hour_that_runs_once(store: Store, seed: int) -> None:
+    drawn_by = Random(seed)
+    stored: list[tuple[float, list[float]]] = []
+    store.now = date(DAY)
+    to_come = [(DAY + 60 * minute, [minute + 0.5, -minute]) for minute in range(180)]
+    partial = 0
+    while to_come:
+        match drawn_by.choice(
+            ["next", "next", "next", "left out", "again", "supplement", "roll", "owner", "older"]
+        ):
+            case "next":
+                some = [to_come.pop(0) for _ in range(min(len(to_come), drawn_by.randint(1, 5)))]
+                stored += some
+                await store.store(document(*each, size=60) for each in some)
+                store.now = max(store.now, date(some[-1][0] + 61))
+            case "left out":
+                stored.append(late := to_come.pop(drawn_by.randrange(min(12, len(to_come)))))
+                await store.store([document(*late, size=60)])
+            case "again" if stored:
+                start, values = drawn_by.choice(stored)
+                if [each[0] for each in stored].count(start) == 1:
+                    await store.store([document(start, values, size=60)])
+            case "supplement" if stored:
+                start, _ = drawn_by.choice(stored)
+                if [each[0] for each in stored].count(start) == 1:
+                    stored.append((start, [drawn_by.random()]))
+                    await store.store([document(start, stored[-1][1], 9, size=60)])
+            case "roll":
+                store.now += timedelta(minutes=drawn_by.choice([0, 1, 21]))
+                await store.roller.roll([PARTITION], store.now)
+            case "owner":
+                store.generation += 1
+            case "older" if stored and seed % 2:  # a worker of before: it notes neither `since` nor `until`
+                await computed_as_before(store)
+        found = await store.read(3, 4)
+        partial += any(begin % 3_600_000 for begin, _ in found.read)
+        holds_all(list(found.history.points()), stored, HOUR)
+    assert partial > 3 or seed % 2, (
+        "answers of which hours were taken as they had been computed, and windows behind"
+    )
+    store.now += timedelta(hours=5)
+    await store.roller.roll([PARTITION], store.now)
+    await store.sink.collection(WINDOWS).delete_many({})
+    holds_all(await store.points(3, 4, Tier.HOURS), stored, HOUR)
+
+
+async def computed_as_before(store: Store) -> None:
+    """Compute all marked hours as a version did that knows of nothing but marks."""
+    history = store.sink.collection(HISTORY)
+    async for day in history.find({}):
+        if not (hours := [int(hour) for hour in day.get("dirty", {})]):
+            continue
+        stored, place = StoredDay.of(day), SeriesDay.of(day)
+        store.marks.forget(place, hours)
+        spans, bands, _ = await store.roller._found(place, stored.start_ms, hours)
+        made = computed(stored, hours, spans, bands)
+        fields = {name: value for name, value in made.fields.items() if name != "until"}
+        gone = [name for name in (*made.gone, "due") if not name.startswith("since")]
+        await history.update_one({"_id": day["_id"]}, {"$set": fields, "$unset": dict.fromkeys(gone, "")})
 
 
 async def test_windows_leave_when_they_are_old_and_computed_and_hours_after_them(store: Store) -> None:

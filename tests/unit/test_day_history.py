@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from struct import pack
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ from streams.day_history import (
     unpacked,
 )
 from streams.records.documents import history_id
-from streams.window_history import Span, merge_spans, step_for
+from streams.window_history import Span, WindowHistory, merge_spans, step_for
 
 DAY = datetime(2024, 9, 9, tzinfo=UTC)
 spans = st.builds(
@@ -46,14 +47,14 @@ spans = st.builds(
 class Kept:
     """A document, changed as MongoDB changes one."""
 
-    fields: dict[str, Any] = field(default_factory=lambda: {"start": DAY, "dirty": {}})
+    fields: dict[str, Any] = field(default_factory=lambda: {"start": DAY, "dirty": {}, "since": {}})
 
     def change(self, made: Computed) -> None:
         for name, value in made.fields.items():
             self.fields[name] = value
         for name in made.gone:
             place, _, hour = name.partition(".")
-            (self.fields[place] if hour else self.fields).pop(hour or name, None)
+            (self.fields.get(place, {}) if hour else self.fields).pop(hour or name, None)
 
     @property
     def day(self) -> StoredDay:
@@ -100,6 +101,47 @@ def test_hours_that_were_a_value_each_are_read_and_become_one_when_one_of_them_i
     bands = {} if more.band is None else {5: more.band}
     kept.change(computed(kept.day, [5], {5: more}, bands))
     assert kept.fields["hours"] == packed({**before, 5: more})
+
+
+@given(hours=st.dictionaries(st.integers(0, 23), spans), step=st.sampled_from([1, 2, 3, 24]))
+def test_hours_put_together_as_columns_are_those_put_together_one_by_one(
+    hours: Mapping[int, Span], step: int
+) -> None:
+    day = StoredDay.of({"start": DAY, "hours": packed(hours)})
+    known, stretches = day.taken()
+    assert stretches == []
+    at_once, one_by_one = WindowHistory(step * 3600.0), WindowHistory(step * 3600.0)
+    at_once.add_columns(day.start_ms + known["hour"] * np.int64(HOUR_MS), known)
+    one_by_one.add_spans(sorted(day.known_hours()))
+    found, wanted = list(at_once.spans()), list(one_by_one.spans())
+    assert [at for at, _ in found] == [at for at, _ in wanted]
+    for (_, one), (_, other) in zip(found, wanted, strict=True):
+        assert (one.count, one.min, one.max, one.windows, one.band) == (
+            other.count, other.min, other.max, other.windows, other.band,
+        )  # fmt: skip
+        scale = max(abs(other.min), abs(other.max), abs(other.mean), 1.0)
+        assert one.mean == pytest.approx(other.mean, rel=1e-9, abs=1e-9 * scale)
+        assert one.variance == pytest.approx(other.variance, rel=1e-6, abs=1e-9 * scale**2)
+
+
+def test_of_an_hour_that_has_grown_only_what_came_since_is_taken_from_windows() -> None:
+    begin = round(DAY.timestamp() * 1000)
+    span = Span(1, 2.0, 0.0, 2.0, 2.0)
+    at = {minutes: DAY + timedelta(hours=4, minutes=minutes) for minutes in (10, 20, 30)}
+    fields = {"start": DAY, "hours": packed({3: span, 4: span}), "dirty": {"4": 1}, "rolls": 7}
+    computed_to = {"start": at[20], "rolls": 7}
+    for since, until, taken, from_minute in (
+        (at[20], computed_to, [3, 4], 20),
+        (at[30], computed_to, [3, 4], 30),
+        (at[10], computed_to, [3], 0),
+        (at[30], {**computed_to, "rolls": 6}, [3], 0),
+        (at[30], {}, [3], 0),
+        (None, computed_to, [3], 0),
+    ):
+        marked = {"since": {} if since is None else {"4": since}, "until": until}
+        hours, stretches = StoredDay.of({**fields, **marked}).taken()
+        assert hours["hour"].tolist() == taken
+        assert stretches == [(begin + 4 * HOUR_MS + from_minute * 60_000, begin + 5 * HOUR_MS)]
 
 
 def test_what_is_marked_is_taken_from_windows_while_there_are_any() -> None:
