@@ -27,7 +27,11 @@ NEAREST = "nearest"
 # What a message takes to come. Further away the offset would be a guess: 15 minutes lie between two of them.
 _NEAREST_SECONDS = 300.0
 _QUARTER = 900.0
-_FURTHEST_OFFSET = 14 * 3600.0
+_OFFSETS = frozenset({
+    -48, -44, -40, -38, -36, -32, -28, -24, -20, -16, -14, -12, -10, -8, -4, 0, 4, 8, 12, 14, 16, 18, 20, 22, 23, 24,
+    26, 28, 32, 35, 36, 38, 40, 42, 44, 48, 51, 52, 55, 56,
+})  # fmt: skip
+"""Those that are in use, in quarters of an hour (the IANA time zone database, 2025b)."""
 
 Zone = tzinfo | str
 
@@ -169,31 +173,34 @@ def local_seconds(moment: datetime, zone: Zone, ingest_time: float) -> float | N
     if isinstance(zone, tzinfo):
         return _in_zone(moment, zone, ingest_time)
     as_utc = moment.replace(tzinfo=UTC).timestamp()
-    offset = round((as_utc - ingest_time) / _QUARTER) * _QUARTER
-    seconds = as_utc - offset
-    if abs(offset) > _FURTHEST_OFFSET or abs(seconds - ingest_time) > _NEAREST_SECONDS:
-        return None
-    return seconds
+    quarters = round((as_utc - ingest_time) / _QUARTER)
+    seconds = as_utc - quarters * _QUARTER
+    return seconds if quarters in _OFFSETS and abs(seconds - ingest_time) <= _NEAREST_SECONDS else None
 
 
-def zone_of(moments: Iterable[datetime], ingest_time: float) -> tzinfo | None:
-    """Return the zone of the local times of one message: the newest of them says which, as ``nearest`` does.
+def zone_of(moments: Iterable[datetime], ingest_time: float) -> tuple[tzinfo, bool] | None:
+    """Return the zone of the local times of one message, and whether it was reckoned from the arrival.
+
+    The newest of them says which, as ``nearest`` does. If no offset brings it within five minutes of its arrival, it is
+    taken to have been measured then, and the others as long before it as they say.
 
     Args:
         moments: Times without an offset, as they were written.
         ingest_time: When the message came (seconds since the Unix epoch).
 
     Returns:
-        ``None`` if no offset brings the newest within five minutes of its arrival.
+        ``None`` if there is no such time.
 
     >>> zone_of([datetime(2024, 9, 9, 15, 46), datetime(2024, 9, 9, 16, 1)], 1725890470.0)
-    datetime.timezone(datetime.timedelta(seconds=7200))
+    (datetime.timezone(datetime.timedelta(seconds=7200)), False)
     """
     newest = max(moments, default=None)
-    seconds = None if newest is None else local_seconds(newest, NEAREST, ingest_time)
-    if newest is None or seconds is None:
+    if newest is None:
         return None
-    return timezone(timedelta(seconds=round(newest.replace(tzinfo=UTC).timestamp() - seconds)))
+    seconds = local_seconds(newest, NEAREST, ingest_time)
+    as_utc = newest.replace(tzinfo=UTC).timestamp()
+    offset = timedelta(seconds=as_utc - (ingest_time if seconds is None else seconds))
+    return (timezone(offset), seconds is None) if abs(offset) < timedelta(days=1) else None
 
 
 def _in_zone(moment: datetime, zone: tzinfo, arrival: float) -> float:

@@ -156,6 +156,7 @@ LEVELS_THAT_SAY_NOTHING = {
     "devices/{device}/messages/events/#": "properties of the message, which each has others of",
     "devices/{device}/modules/{module}/messages/events/#": "likewise",
     "gv2mqtt/+/{sensor}/state": "a kind of device; ids are of all kinds",
+    "homeassistant/+/sbfspot_{serial}": "a plant; inverters' serial numbers are of all plants",
     "monitor/{node}/{device}/#": "what is done there; only the device's own topic is read",
     "opcua/json/data/{publisher}/#": "a group of writers; a message without a writer's name has none",
     "telegraf/{host}/{plugin}/#": "tags, which the message has, too",

@@ -17,6 +17,7 @@ from bridges.maps.map_files import built_in
 from bridges.maps.trying import Sample, try_message
 from streams.errors import ConfigurationError, InputError
 from streams.payloads.formats.binary import BytesField, Layout, read_cbor, read_msgpack
+from streams.payloads.formats.graphite import read_graphite
 from streams.payloads.formats.influx import read_influx
 from streams.payloads.formats.json import read_json
 from streams.payloads.formats.measures import read_smartrest, read_ultralight
@@ -43,6 +44,7 @@ FORMATS = {
     "ultralight": read_ultralight,
     "smartrest": read_smartrest,
     "cayenne-lpp": read_cayenne_lpp,
+    "graphite": read_graphite,
     "tagged": TaggedLayout(
         [
             BytesField(name="a", type="i16", at=0, tag="0167"),

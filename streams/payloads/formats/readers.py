@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from streams.errors import ConfigurationError, InputError, shown
 from streams.payloads.formats.binary import BytesField, Layout, read_cbor, read_msgpack
+from streams.payloads.formats.graphite import read_graphite
 from streams.payloads.formats.influx import read_influx
 from streams.payloads.formats.json import read_json_lines
 from streams.payloads.formats.measures import read_smartrest, read_ultralight
@@ -17,7 +18,7 @@ from streams.payloads.formats.texts import read_auto, read_csv, read_pairs, read
 _READERS: Mapping[str, Reader] = {
     "auto": read_auto, "json": read_json_lines, "value": read_value, "influx": read_influx, "senml": read_senml,
     "cbor": read_cbor, "msgpack": read_msgpack, "sparkplug": read_sparkplug, "ultralight": read_ultralight,
-    "smartrest": read_smartrest, "cayenne-lpp": read_cayenne_lpp,
+    "smartrest": read_smartrest, "cayenne-lpp": read_cayenne_lpp, "graphite": read_graphite,
 }  # fmt: skip
 
 FORMATS = (*_READERS, "bytes", "csv", "pairs")

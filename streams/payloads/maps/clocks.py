@@ -26,7 +26,7 @@ from streams.payloads.maps.model import Rule, TimeField, Unit
 from streams.payloads.maps.paths import MISSING, Path, compile_path
 
 Follow = Callable[[Path], Any]
-ZoneOfAll = Callable[[], tzinfo | None]
+ZoneOfAll = Callable[[], tuple[tzinfo, bool] | None]
 _USUAL = len("2024-09-09T14:01")
 # As rtl_433 writes it where it was not told of a clock: @0.123456s since it began.
 _SINCE_BEGIN = re.compile(r"@\d{1,9}(?:\.\d+)?s", re.ASCII)
@@ -65,7 +65,8 @@ class Clock:
             follow: Leads to what stands at a path.
             ingest_time: When the message came (seconds since the Unix epoch).
             limits: What times are believed.
-            zone_of_all: Returns the zone of local times in all parts of the message; not set: there is one part.
+            zone_of_all: Returns the zone of local times in all parts of the message, and whether it was reckoned from
+                the arrival; not set: there is one part.
 
         Raises:
             InputError: ``bad_time`` if there is something that is no time; ``future_time``.
@@ -78,12 +79,13 @@ class Clock:
             try:
                 if field.then:
                     value = _joined(value, follow(self._then[field.then]))
-                moment = _moment(value, field, ingest_time)
-                seconds = (
-                    _of_moment(moment, zone, ingest_time, zone_of_all)
-                    if isinstance(moment, datetime)
-                    else moment
-                )
+                moment, reckoned = _moment(value, field, ingest_time), field.age
+                if isinstance(moment, datetime):
+                    if moment.tzinfo is None and zone == NEAREST and zone_of_all is not None:
+                        zone, reckoned = zone_of_all() or (zone, False)
+                    seconds = local_seconds(moment, zone, ingest_time)
+                else:
+                    seconds = moment
             except InputError as error:
                 first = first or error
                 continue
@@ -93,7 +95,7 @@ class Clock:
                 why = f"{path.text}: a clock that was never set, {shown(value)}"
             else:
                 latest = ingest_time + limits.max_future_seconds
-                return believed(seconds, value, limits.min_collected_at, latest), "", field.age
+                return believed(seconds, value, limits.min_collected_at, latest), "", reckoned
         if first is not None and not why:
             raise first
         return None, why, False
@@ -121,19 +123,12 @@ def _found(path: Path, follow: Follow) -> Any:
     return None if value is MISSING or value == "" else value
 
 
-def _of_moment(
-    moment: datetime, zone: Zone, ingest_time: float, zone_of_all: ZoneOfAll | None
-) -> float | None:
-    if moment.tzinfo is None and zone == NEAREST and zone_of_all is not None:
-        known = zone_of_all()
-        return None if known is None else local_seconds(moment, known, ingest_time)
-    return local_seconds(moment, zone, ingest_time)
-
-
 def _moment(value: Any, field: TimeField, ingest_time: float) -> datetime | float | None:
     """Return seconds since the epoch, or a time as it was written; ``None`` for one since a receiver began."""
     if field.age:
         return ingest_time - _age(value, field.unit)
+    if field.format and type(value) is int:
+        value = str(value)
     kind = type(value)
     if kind is str:
         if _SINCE_BEGIN.fullmatch(value):

@@ -305,7 +305,7 @@ class CompiledRule:
             for place in places:
                 yield document, place
 
-    def _zone_of(self, parts: Sequence[Part], came: Came) -> tzinfo | None:
+    def _zone_of(self, parts: Sequence[Part], came: Came) -> tuple[tzinfo, bool] | None:
         """Return the zone of the local times in a message."""
         moments = (self._clock.local_time(partial(reach, document, place)) for document, place in parts)
         return zone_of((each for each in moments if each is not None), came.ingest_time)
@@ -359,6 +359,8 @@ class CompiledRule:
         gatherer = self._gatherer
         if self._quantities:
             value = follow(self._value)
+            if not self._value.plain:
+                value = value[0] if value else MISSING  # the first of its choices
             if value is MISSING:
                 if not place.names or type(place.value) in (dict, list):
                     return

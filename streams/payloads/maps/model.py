@@ -46,7 +46,7 @@ class TimeField(_Part, frozen=True):
         path: Where, seen from the element; ``$.`` begins at the root of the payload.
         unit: Of a number since the Unix epoch; ``auto`` takes it from the magnitude.
         format: Of a text, in the words of `datetime.strptime`; not set: RFC 3339 and what resembles it.
-        zone: Of a local time without an offset: an IANA name, or ``nearest``: the offset (in quarters of an hour)
+        zone: Of a local time without an offset: an IANA name, or ``nearest``: the offset (of those in use)
             that puts it nearest to its arrival, and only if it is then within five minutes of it.
         then: Path of the time of day, where ``path`` leads to the day alone; ``format`` is of both, a space between.
         age: Whether a number says how long before its arrival it was measured; ``unit`` is seconds if it is not set.
