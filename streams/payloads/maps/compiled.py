@@ -46,7 +46,7 @@ from streams.payloads.maps.paths import (
 from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
 from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
-from streams.payloads.maps.words import State, presence_of, word_of
+from streams.payloads.maps.words import State, is_bad, presence_of, word_of
 
 # Of a row: as many as a reading may have quantities, and some that are none.
 _MOST_COLUMNS = 1024
@@ -129,6 +129,7 @@ class CompiledRule:
         self._is_one_part = not self._tables and not any(each.steps for each in self._each)
         self._spreads = [Spread(series) for series in rule.series]
         self._sequence = compile_path(rule.sequence) if rule.sequence else None
+        self._quality = [compile_path(text) for text in texts(rule.quality)]
         self._gateway = compile_name(rule.gateway, names, "gateway", many) if rule.gateway else None
         self._session = compile_path(rule.session) if rule.session else None
         self._words = {word.lower(): value for word, value in rule.words.items()}
@@ -323,6 +324,10 @@ class CompiledRule:
         names = {**came.names, **place.names} if place.names else came.names
         follow = partial(reach, document, place)
         try:
+            for path in self._quality:
+                if is_bad(quality := follow(path)):
+                    notes.passed(place.way, f"not measured: its quality is {shown(quality)}")
+                    return
             values: dict[str, float] = {}
             self._gather(place, names, follow, values, notes, came)
             spread = [each for each in self._spreads if each.is_in(follow)] if self._spreads else ()

@@ -188,6 +188,8 @@ class Rule(_Part, frozen=True):
         bytes: Description of a payload of raw bytes.
         csv: Description of separated values.
         retained: What becomes of a message that the broker had kept, if it has no time of its own.
+        quality: Paths of what says how good a value is: of ``false``, a text that begins with ``bad``, or a code of OPC
+            UA that is bad nothing was measured.
         sequence: Path of the device's own counter.
         decimal: As in `Field`, for all.
         state: What a message says of its device's presence, whatever it holds.
@@ -239,6 +241,7 @@ class Rule(_Part, frozen=True):
     tags: Literal["", "with_length"] = ""
     csv: Csv = Csv()
     retained: Literal["read", "ignore", "refuse"] = "read"
+    quality: Texts = []
     sequence: str = ""
     decimal: Literal[".", ","] = "."
     words: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Words for a device's being there or not."""
+"""Words for a device's being there or not, and for values that are none."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -40,6 +40,7 @@ _FIELDS = (
 
 State = Literal["online", "offline"]
 _LONGEST = 64
+_BAD_CODE = 1 << 31
 
 
 def word_of(document: Any, path: Path) -> str | None:
@@ -77,3 +78,16 @@ def presence_of(word: str | None, words: Mapping[str, float]) -> State | None:
     if word in _ONLINE or word.endswith("/online"):
         return "online"
     return "offline" if word in _OFFLINE else None
+
+
+def is_bad(quality: Any) -> bool:
+    """Tell whether a value is none, by what a system says of its quality.
+
+    Sources: OPC UA, part 4, 7.39 (the first of 32 bits of a status code is set); Kepware's IoT Gateway (false).
+
+    >>> [is_bad(each) for each in (True, "Good", 192, 0, False, "Bad_NotConnected", 0x80310000, -2147483136, None)]
+    [False, False, False, False, True, True, True, True, False]
+    """
+    if type(quality) is str:
+        return quality.strip()[:3].lower() == "bad"
+    return quality is False or (type(quality) is int and (quality < 0 or quality >= _BAD_CODE))
