@@ -50,6 +50,20 @@ def values_of(maps: MapsInForce, topic: str, *metrics: dict[str, Any]) -> dict[s
     return reading.values
 
 
+def test_what_is_bad_or_stale_was_not_measured() -> None:
+    def of(name: str, quality: int | None) -> dict[str, Any]:
+        keys, values = ["engUnit"], [{"type": 12, "string_value": "bar"}]
+        if quality is not None:
+            keys, values = [*keys, "Quality"], [*values, {"type": 3, "int_value": quality}]
+        told = {"keys": keys, "values": values}
+        return {"name": name, "datatype": 10, "double_value": 2.5, "properties": told}
+
+    qualities = {"good": 192, "untold": None, "bad": 0, "stale": 500, "code": 0x80000200}
+    metrics = [of(name, quality) for name, quality in qualities.items()]
+    found = values_of(MapsInForce([], built_in()), "spBv1.0/mill/DDATA/line/saw", *metrics)
+    assert found == {"good": 2.5, "untold": 2.5}
+
+
 SIGNED = [
     ({"datatype": 1, "int_value": 244}, {"int_value": 244}),
     ({"datatype": 2, "int_value": 65_524}, {"int_value": 0xFFFFFFF4}),

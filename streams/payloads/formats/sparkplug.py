@@ -53,6 +53,11 @@ _MAX_CELLS = 10_000
 _DEEPEST = 16
 _UNIT = "engUnit"
 """The property that says in what unit a metric is, by the convention of what edge nodes are made with."""
+_QUALITY = "Quality"
+_NOT_GOOD = (0, 500)
+"""Bad and stale, as the specification's values of that property say (6.4.15)."""
+_BAD_CODE = 1 << 31
+"""What begins the codes of OPC UA that are bad, which Ignition's edge nodes send there."""
 SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}
 """Data types whose numbers are signed but stand in an unsigned field: bits of each."""
 ARRAYS = {22: "b", 23: "h", 24: "i", 25: "q", 26: "B", 27: "H", 28: "I", 29: "Q", 30: "f", 31: "d"}
@@ -124,12 +129,24 @@ def read_sparkplug(payload: bytes) -> list[Any]:
     metrics = message.metrics
     if len(metrics) > _MAX_METRICS:
         raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_METRICS} metrics")
+    if _QUALITY.encode() in payload:
+        _clear_what_is_not_good(metrics)
     found: dict[str, Any] = {"metrics": metrics}
     if timestamp := message.timestamp:
         found["timestamp"] = timestamp
     if (seq := message.seq) or message.HasField("seq"):
         found["seq"] = seq
     return [found]
+
+
+def _clear_what_is_not_good(metrics: Iterable[Any]) -> None:
+    """Make null what is bad or stale: its value was not measured now."""
+    for metric in metrics:
+        for key, each in zip(metric.properties.keys, metric.properties.values, strict=False):
+            if key == _QUALITY and (field := each.WhichOneof("value")) in ("int_value", "long_value"):
+                quality = getattr(each, field)
+                if (quality in _NOT_GOOD or quality >= _BAD_CODE) and (value := metric.WhichOneof("value")):
+                    metric.ClearField(value)
 
 
 def by_name(
