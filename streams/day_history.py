@@ -292,17 +292,19 @@ def computed(
         hours: Those that are to be computed.
         found: What their windows say together, by hour of the day; none where there are no windows.
         bands: What was usual of them, by hour of the day.
-        until: What was found has no window that begins then or later (milliseconds); ``None`` where it has none.
+        until: What was found has no window that begins then or later (milliseconds); ``None`` where that is not noted.
     """
     fields: Document = {"rolls": stored.rolls + 1}
     gone: list[str] = []
     hours_before = stored.hours
     after, kept, done = dict(hours_before), 0, 0
-    before = stored.until
-    if before is None and hours_before:
-        before = stored.start_ms + (max(hours_before) + 1) * HOUR_MS
-    if ends := [each for each in (before, until) if each is not None]:
-        fields["until"] = {"start": date(event_seconds(max(ends))), "rolls": stored.rolls + 1}
+    if until is None:
+        gone.append("until")
+    else:
+        # What no worker has noted has hours of which nothing begins behind their end.
+        last = stored.start_ms + (max(hours_before, default=-1) + 1) * HOUR_MS
+        before = last if stored.until is None else stored.until
+        fields["until"] = {"start": date(event_seconds(max(before, until))), "rolls": stored.rolls + 1}
     for hour in hours:
         gone += [f"dirty.{hour}", f"since.{hour}"]
         span, known = found.get(hour), hours_before.get(hour)

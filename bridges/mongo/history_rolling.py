@@ -94,7 +94,10 @@ class HistoryRoller:
         waiting = [ripe_at(document["_id"], start, hour) for hour in stored.dirty if hour not in turn]
         self._marks.forget(place, turn)
         found, bands, until = await self._found(place, stored.start_ms, turn) if turn else ({}, {}, None)
-        result = computed(stored, turn, found, bands, until)
+        runs = now < start + timedelta(
+            milliseconds=DAY_MS
+        )  # of a day that is over nobody asks what it has grown by
+        result = computed(stored, turn, found, bands, until if runs else None)
         fields: Document = {"holds": stored.holds, **result.fields, "rolled": now}
         gone = dict.fromkeys(result.gone, "")
         if waiting:

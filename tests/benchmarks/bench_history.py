@@ -85,7 +85,9 @@ def _days(sensor: str, days: int) -> Iterator[Document]:
         stored = StoredDay(0, b"", None, {}, Holds.WINDOWS, 0)
         spans = {hour: Span(3600, 20.1 + hour / 10, 0.5, 19.0, 23.0, 60) for hour in hours}
         bands = {hour: (18.0 + hour / 10, 24.0) for hour in hours}
-        fields = computed(stored, hours, spans, bands, event_ms(COMPUTED_TO)).fields
+        fields = computed(
+            stored, hours, spans, bands, event_ms(COMPUTED_TO) if number == newest else None
+        ).fields
         runs = str(last.hour)
         marked = (
             {"dirty": {runs: ObjectId()}, "since": {runs: date(COMPUTED_TO)}}
