@@ -191,7 +191,8 @@ class StoredDay(NamedTuple):
 
     def _grown(self, hour: int) -> bool:
         """Tell whether all windows that have come since an hour was computed begin behind what it was made of."""
-        return self.until is not None and self.since.get(hour, -1) >= self.until
+        since = self.since.get(hour)
+        return self.until is not None and since is not None and since >= self.until
 
     def taken(self) -> tuple[Hours, list[Stretch]]:
         """Return the hours that a query takes, and the stretches of time of which it takes the windows themselves."""

@@ -174,14 +174,19 @@ def _together(
     starts_ms: NDArray[np.int64], spans: NDArray[np.void], step_ms: int
 ) -> Iterator[tuple[int, Span]]:
     """Put the spans of each point together, in order of their starts; as `merge_spans` does, but for rounding."""
+    if not len(starts_ms):
+        return
     places = starts_ms // step_ms
-    begins = np.flatnonzero(np.diff(places, prepend=-1))
+    begins = np.flatnonzero(np.diff(places, prepend=places[0] - 1))
     sizes = np.diff(begins, append=len(places))
     counts, means = spans["count"], spans["mean"]
     with np.errstate(all="ignore"):
         count = np.add.reduceat(counts, begins)
         first = means[begins]
         mean = first + np.add.reduceat(counts * (means - np.repeat(first, sizes)), begins) / count
+        # Beyond 1e300 the sum overflows before the mean does.
+        shares = np.add.reduceat(means * (counts / np.repeat(count, sizes)), begins)
+        mean = np.where(np.isfinite(mean), mean, shares)
         apart = means - np.repeat(mean, sizes)
         squares = np.add.reduceat(spans["variance"] * (counts - 1) + counts * apart * apart, begins)
         variance = np.minimum(squares / np.maximum(count - 1, 1), _LARGEST)

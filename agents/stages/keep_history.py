@@ -66,7 +66,7 @@ class HistoryKeeping:
         sweeps = time.monotonic() - self._swept > SWEEP_SECONDS
         while partitions := self._owned():
             began = time.monotonic()
-            done = await self._roller.roll(partitions, datetime.now(UTC))
+            done = await self._roller.roll(self._owned, datetime.now(UTC))
             if sweeps:
                 self._swept = began
                 sweeps = await self._roller.sweep(partitions, datetime.now(UTC)) > 0

@@ -8,7 +8,7 @@ computed stays marked, and is computed again. Windows of a day are deleted only 
 so late that nothing has come for the day for `WEIR_MONGO__KEEP_WINDOWS_DAYS`: what was backfilled stays as long.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,16 +49,19 @@ class HistoryRoller:
         self._keep_windows = settings.keep_windows_days
         self._keep_hours = settings.keep_hours_days
 
-    async def roll(self, partitions: Collection[int], now: datetime) -> int:
+    async def roll(self, owned: Callable[[], Collection[int]], now: datetime) -> int:
         """Compute days that are due; returns how many there were, `AT_ONCE` at most.
 
         Args:
-            partitions: Of `aggregates`, those that are owned.
+            owned: Tells the partitions of `aggregates` that are owned now.
             now: The time.
         """
-        wanted = {"due": {"$lte": now}, "partition": {"$in": sorted(partitions)}}
-        days = await self._some(wanted)
+        days = await self._some({"due": {"$lte": now}, "partition": {"$in": sorted(owned())}})
+        # What was read after another worker had marked it is that worker's, which alone knows what it has marked.
+        still = frozenset(owned())
         for document in days:
+            if document["partition"] not in still:
+                continue
             try:
                 await self._compute(document, now)
             except (ArithmeticError, LookupError, TypeError, ValueError, InputError) as error:
@@ -120,16 +123,20 @@ class HistoryRoller:
     ) -> tuple[dict[int, Span], dict[int, Band], int | None]:
         """Put the windows of hours together, and find their bands, and behind the start of which window they end.
 
-        Windows between hours, too: one question.
+        One question for hours that follow each other.
         """
-        since, until = (
-            date(event_seconds(start_ms + hour * HOUR_MS)) for hour in (min(hours), max(hours) + 1)
-        )
-
         starts = [(place[:2], start_ms + hour * HOUR_MS) for hour in hours]
+        stretches = [
+            [date(event_seconds(start_ms + hour * HOUR_MS)) for hour in (first, last + 1)]
+            for first, last in _runs(sorted(hours))
+        ]
 
         async def ask() -> tuple[list[StoredWindow], dict[SeriesHour, Band]]:
-            windows = await windows_in(self._mongo, place[:2], since, until)
+            windows = [
+                window
+                for since, until in stretches
+                for window in await windows_in(self._mongo, place[:2], since, until)
+            ]
             return windows, await bands_of(self._mongo, starts)
 
         windows, bands = await self._mongo.until_answered(ask)
@@ -179,3 +186,18 @@ class HistoryRoller:
 def _has_turn(identity: ObjectId, day: datetime, hour: int, now: datetime) -> bool:
     """Tell whether an hour is computed now: it runs, or it is over and its windows are likely to be there."""
     return now < day + timedelta(hours=hour + 1) or ripe_at(identity, day, hour) <= now
+
+
+def _runs(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of hours that follow each other.
+
+    >>> list(_runs([0, 1, 2, 23]))
+    [(0, 2), (23, 23)]
+    """
+    first = last = hours[0]
+    for hour in hours[1:]:
+        if hour > last + 1:
+            yield first, last
+            first = hour
+        last = hour
+    yield first, last

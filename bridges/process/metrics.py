@@ -121,7 +121,7 @@ SINK_RELEASED = _counter(
 )
 HISTORY_HOURS = _counter(
     "weir_history_hours_total",
-    "Hours of a series computed from its windows; kept: not computed, since some of these were deleted for their age.",
+    "Hours of a series computed from its windows, those that run three times; kept: some of these had been deleted.",
     "outcome",
 )
 HISTORY_WINDOWS_DELETED = _counter(

@@ -1,6 +1,6 @@
 """Hours and days hold each window once, whatever comes late or twice or in between; what is old leaves last."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
@@ -52,6 +52,10 @@ def drawn(start: float, hours: float) -> Values:
     }
 
 
+def owner_of(*partitions: int) -> Callable[[], set[int]]:
+    return lambda: set(partitions)
+
+
 class Store:
     """A database with the history of one worker.
 
@@ -76,7 +80,7 @@ class Store:
     async def roll(self) -> int:
         """Compute what is due an hour later; returns how many days were."""
         self.now += timedelta(hours=1)
-        return await self.roller.roll([PARTITION], self.now)
+        return await self.roller.roll(owner_of(PARTITION), self.now)
 
     async def read(self, hours: float, points: int, since: float = DAY) -> FoundHistory:
         """Ask for the history from the first day on."""
@@ -176,8 +180,8 @@ async def test_the_next_owner_of_a_partition_marks_what_the_one_before_it_had_ma
     await store.store([document(*windows[0])])
     other = HistoryRoller(store.sink, HistoryMarks(store.sink), MongoSettings())
     store.now += timedelta(hours=1)
-    assert await other.roll([PARTITION + 1], store.now) == 0
-    assert await other.roll([PARTITION], store.now) == 1
+    assert await other.roll(owner_of(PARTITION + 1), store.now) == 0
+    assert await other.roll(owner_of(PARTITION), store.now) == 1
     store.generation += 1
     await store.store(document(*each) for each in windows[1:])
     assert await store.roll() == 1
@@ -204,7 +208,7 @@ async def test_an_hour_is_computed_while_it_runs_but_not_between_its_end_and_whe
     found = await store.read(30, 31)
     assert found.read == [(round(last[0] * 1000), round((DAY + 30 * HOUR) * 1000))], "that one window alone"
     holds_all(list(found.history.points()), windows.items(), HOUR)
-    await store.roller.roll([PARTITION], date(DAY + 30 * HOUR + 30))
+    await store.roller.roll(owner_of(PARTITION), date(DAY + 30 * HOUR + 30))
     assert list(await marked(store, DAY + 24 * HOUR)) == ["5"]
     holds_all(await store.points(30, 31, Tier.HOURS), windows.items(), HOUR)
     holds_all(await store.points(30, 3, Tier.DAYS), windows.items(), 24 * HOUR)
@@ -243,7 +247,7 @@ async def test_whatever_comes_in_whatever_order_is_in_an_hour_that_runs_once(sto
                     await store.store([document(start, stored[-1][1], 9, size=60)])
             case "roll":
                 store.now += timedelta(minutes=drawn_by.choice([0, 1, 21]))
-                await store.roller.roll([PARTITION], store.now)
+                await store.roller.roll(owner_of(PARTITION), store.now)
             case "owner":
                 store.generation += 1
             case "older" if stored and seed % 2:  # a worker of before: it notes neither `since` nor `until`
@@ -255,7 +259,7 @@ async def test_whatever_comes_in_whatever_order_is_in_an_hour_that_runs_once(sto
         "answers of which hours were taken as they had been computed, and windows behind"
     )
     store.now += timedelta(hours=5)
-    await store.roller.roll([PARTITION], store.now)
+    await store.roller.roll(owner_of(PARTITION), store.now)
     await store.sink.collection(WINDOWS).delete_many({})
     holds_all(await store.points(3, 4, Tier.HOURS), stored, HOUR)
 
@@ -354,6 +358,18 @@ def failing_after(call: Any, times: int) -> Any:
         return await call(*about)
 
     return careful
+
+
+async def test_who_loses_a_partition_while_it_reads_computes_nothing_of_it(store: Store) -> None:
+    windows = list(drawn(DAY, 1).items())
+    await store.store([document(*windows[0])])
+    store.now += timedelta(hours=1)
+    left = [{PARTITION}, set[int]()]
+    assert await store.roller.roll(lambda: left.pop(0), store.now) == 1
+    await store.store([document(*windows[1])])  # the next owner's memory says that the hour is marked
+    assert "0" in await marked(store, DAY)
+    assert await store.roll() == 1
+    holds_all(await store.points(1, 2, Tier.HOURS), windows[:2], HOUR)
 
 
 async def test_a_mark_that_fails_is_made_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,20 @@ def test_hours_put_together_as_columns_are_those_put_together_one_by_one(
         assert one.variance == pytest.approx(other.variance, rel=1e-6, abs=1e-9 * scale**2)
 
 
+def test_what_is_huge_and_what_was_before_1970_is_put_together_too() -> None:
+    huge = [Span(3600, 1e303, 0.0, 1e303, 1e303), Span(3600, 2e305, 0.0, 2e305, 2e305)]
+    known, _ = StoredDay.of({"start": DAY, "hours": packed(dict(enumerate(huge)))}).taken()
+    history = WindowHistory(7200.0)
+    history.add_columns(np.array([0, HOUR_MS]), known)
+    [(_, found)] = history.spans()
+    assert found.mean == pytest.approx(1.005e305)
+    assert found.count == 7200
+    early = WindowHistory(3600.0)
+    early.add_columns(np.array([HOUR_MS, -HOUR_MS, 0]), np.concatenate([known, known[:1]]))
+    assert [at for at, _ in early.spans()] == [-HOUR_MS, 0, HOUR_MS]
+    early.add_columns(np.empty(0, np.int64), known[:0])
+
+
 def test_of_an_hour_that_has_grown_only_what_came_since_is_taken_from_windows() -> None:
     begin = round(DAY.timestamp() * 1000)
     span = Span(1, 2.0, 0.0, 2.0, 2.0)
