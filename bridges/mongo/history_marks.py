@@ -133,17 +133,11 @@ class HistoryMarks:
             found: The partition, and the hours, of each day.
             now: The time.
         """
-        await self._write(
-            [
-                _mark(
-                    place,
-                    partition,
-                    {hour: place.start + timedelta(hours=hour) for hour in sorted(hours)},
-                    now,
-                )
-                for place, (partition, hours) in found.items()
-            ]
-        )
+        whole = {
+            place: (partition, {hour: place.start + timedelta(hours=hour) for hour in hours})
+            for place, (partition, hours) in found.items()
+        }
+        await self._write([_mark(place, *each, now) for place, each in whole.items()])
 
     def forget(self, place: SeriesDay, hours: Collection[int]) -> None:
         """Forget that hours have been marked: the next window of each marks it again."""

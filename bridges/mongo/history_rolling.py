@@ -97,10 +97,8 @@ class HistoryRoller:
         waiting = [ripe_at(document["_id"], start, hour) for hour in stored.dirty if hour not in turn]
         self._marks.forget(place, turn)
         found, bands, until = await self._found(place, stored.start_ms, turn) if turn else ({}, {}, None)
-        runs = now < start + timedelta(
-            milliseconds=DAY_MS
-        )  # of a day that is over nobody asks what it has grown by
-        result = computed(stored, turn, found, bands, until if runs else None)
+        is_over = start + timedelta(milliseconds=DAY_MS) <= now  # then nobody asks what it has grown by
+        result = computed(stored, turn, found, bands, None if is_over else until)
         fields: Document = {"holds": stored.holds, **result.fields, "rolled": now}
         gone = dict.fromkeys(result.gone, "")
         if waiting:

@@ -27,6 +27,7 @@ NEAREST = "nearest"
 # What a message takes to come. Further away the offset would be a guess: 15 minutes lie between two of them.
 _NEAREST_SECONDS = 300.0
 _QUARTER = 900.0
+_OLDEST_SECONDS = 86_400.0
 _OFFSETS = frozenset({
     -48, -44, -40, -38, -36, -32, -28, -24, -20, -16, -14, -12, -10, -8, -4, 0, 4, 8, 12, 14, 16, 18, 20, 22, 23, 24,
     26, 28, 32, 35, 36, 38, 40, 42, 44, 48, 51, 52, 55, 56,
@@ -189,7 +190,7 @@ def zone_of(moments: Iterable[datetime], ingest_time: float) -> tuple[tzinfo, bo
         ingest_time: When the message came (seconds since the Unix epoch).
 
     Returns:
-        ``None`` if there is no such time.
+        ``None`` if there is no such time, or it is further ahead than any zone is (a forecast), or a day old.
 
     >>> zone_of([datetime(2024, 9, 9, 15, 46), datetime(2024, 9, 9, 16, 1)], 1725890470.0)
     (datetime.timezone(datetime.timedelta(seconds=7200)), False)
@@ -198,9 +199,10 @@ def zone_of(moments: Iterable[datetime], ingest_time: float) -> tuple[tzinfo, bo
     if newest is None:
         return None
     seconds = local_seconds(newest, NEAREST, ingest_time)
-    as_utc = newest.replace(tzinfo=UTC).timestamp()
-    offset = timedelta(seconds=as_utc - (ingest_time if seconds is None else seconds))
-    return (timezone(offset), seconds is None) if abs(offset) < timedelta(days=1) else None
+    ahead = newest.replace(tzinfo=UTC).timestamp() - (ingest_time if seconds is None else seconds)
+    if not -_OLDEST_SECONDS < ahead <= max(_OFFSETS) * _QUARTER:
+        return None
+    return timezone(timedelta(seconds=ahead)), seconds is None
 
 
 def _in_zone(moment: datetime, zone: tzinfo, arrival: float) -> float:

@@ -239,7 +239,7 @@ class MapsInForce:
         if rule.only_reads and payload:
             documents = rule.documents(payload, known)
             return rule.read(documents, came) if rule.fits(documents) else None
-        if rule.rule.what in ("nothing", "refuse") and not rule.rule.when:
+        if rule.rule.what in ("nothing", "refuse") and not rule.rule.when and rule.rule.shape == "any":
             return rule.read([], came)
         if not payload and rule.rule.what == "presence":
             return rule.withdrawn(came)
@@ -253,7 +253,9 @@ class MapsInForce:
         if rule.rule.format == "sparkplug":
             documents, birth, unborn = self._name_metrics(documents[0], came)
         outcome = rule.read(documents, came)
-        if (rule.rule.unmeasured == "next" and not outcome.readings) or not rule.tells(outcome):
+        if rule.rule.unmeasured == "next" and not (outcome.readings or outcome.of_bad_quality):
+            return None
+        if not rule.tells(outcome):
             return None
         if birth is not None:
             outcome = msgspec.structs.replace(outcome, births=[birth])

@@ -3,7 +3,7 @@
     2026-11-20T04:46:00Z  2026-11-20t04:46:00z  2026-11-20 04:46:00 UTC  2026-11-20T05:46:00 +0100
     2016-12-31T23:59:60Z  (a leap second: the second that follows)     2026-11-19T24:00:00Z  (the next day)
     2026/11/20 04:46:00   20.11.2026 05:46:00   Fri, 20 Nov 2026 04:46:00 GMT   2026-11-20T04:46:00Z[UTC]
-    Fri Nov 20 2026 05:46:00 GMT+0100 (CET)
+    Fri Nov 20 2026 05:46:00 GMT+0100 (CET)                   20261120044600
 
 A day and a month that could be exchanged (``11/10/2026``) are not read, nor is a local time with the name of its zone
 (``… CET``, ``…[Europe/Berlin]``): only an offset says which of two hours is meant, and names are not unique.
@@ -18,6 +18,7 @@ _LONGEST = 64
 _SHORTEST = len("2024-09-09T14:01")
 _WITH_TIME = re.compile(r"[\d-]{8,10}[T ]\d\d")
 _YEAR_FIRST = re.compile(r"(\d{4})[/.](\d\d?)[/.](\d\d?)[ T]")
+_DIGITS = re.compile(r"(20\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})[ T]\s*")
 _OFFSET = re.compile(r"\s+([+-]\d\d:?(?:\d\d)?)$")
 _UTC = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
@@ -50,7 +51,9 @@ def read_spelling(text: str) -> datetime:
         return _rfc_2822(text.strip())
     plain, bracket, named = plain.partition("[")
     plain = _OFFSET.sub(r"\1", _UTC.sub("Z", plain))
-    if found := _YEAR_FIRST.match(plain):
+    if found := _DIGITS.fullmatch(plain):
+        plain = "{}-{}-{} {}:{}:{}".format(*found.groups())
+    elif found := _YEAR_FIRST.match(plain):
         plain = f"{found[1]}-{found[2]:0>2}-{found[3]:0>2} {plain[found.end() :]}"
     elif found := _DAY_FIRST.match(plain):
         plain = f"{found[3]}-{found[2]:0>2}-{found[1]:0>2} {plain[found.end() :]}"

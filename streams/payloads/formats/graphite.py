@@ -4,12 +4,14 @@ gw7.hall.weather.temperature;site=roof -4.5 1795149970        path, tags, value,
 metric=weather field=temperature host=gw7  -4.5 1795149970    tags, tags that do not name it, value, seconds
 """
 
+import re
 from typing import Any
 
 from streams.errors import InputError, Reason, shown
 from streams.payloads.formats.json import utf8
 
 _MAX_LINES = 10_000
+_TIME = re.compile(r"-?\d{1,20}(?:\.\d{0,9})?", re.ASCII)
 
 
 def read_graphite(payload: bytes) -> list[Any]:
@@ -43,7 +45,7 @@ def read_graphite(payload: bytes) -> list[Any]:
 
 
 def _line(parts: list[str]) -> dict[str, Any]:
-    if len(parts) < 3 or not parts[-1].lstrip("-").isdigit():
+    if len(parts) < 3 or not _TIME.fullmatch(parts[-1]):
         raise InputError(
             Reason.BAD_FORMAT, f"a metric must have a name, a value and a time, got {shown(' '.join(parts))}"
         )

@@ -142,11 +142,18 @@ def read_sparkplug(payload: bytes) -> list[Any]:
 def _clear_what_is_not_good(metrics: Iterable[Any]) -> None:
     """Make null what is bad or stale: its value was not measured now."""
     for metric in metrics:
+        value = metric.WhichOneof("value")
+        if value == "template_value":
+            _clear_what_is_not_good(metric.template_value.metrics)
         for key, each in zip(metric.properties.keys, metric.properties.values, strict=False):
             if key == _QUALITY and (field := each.WhichOneof("value")) in ("int_value", "long_value"):
                 quality = getattr(each, field)
-                if (quality in _NOT_GOOD or quality >= _BAD_CODE) and (value := metric.WhichOneof("value")):
-                    metric.ClearField(value)
+                if quality in _NOT_GOOD or quality >= _BAD_CODE:
+                    metric.is_null = True
+                    if (
+                        value is not None and value != "template_value"
+                    ):  # that says of what type its members are
+                        metric.ClearField(value)
 
 
 def by_name(

@@ -57,7 +57,7 @@ def read_csv(payload: bytes, columns: list[str], separator: str) -> list[Any]:
         rows = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row]
     except csv.Error as error:
         raise InputError(Reason.WRONG_SHAPE, f"payload must be separated values ({error})") from None
-    if columns == ["*"]:
+    if columns == ["*"] and rows:
         return [{str(number): value.strip() for number, value in enumerate(row, 1)} for row in rows]
     names = columns or [name.strip() for name in (rows.pop(0) if rows else [])]
     if not rows:

@@ -6,11 +6,12 @@
 What is wrong with one field is noted with its path, and the others go on; what is wrong with a whole part, too.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -52,6 +53,24 @@ from streams.payloads.maps.words import State, is_bad, presence_of, word_of
 _MOST_COLUMNS = 1024
 Part = tuple[Any, Reached]
 """A document, and the place in it of which a reading is made."""
+
+
+class Measured(NamedTuple):
+    """What one part of a message measured, before its time is read.
+
+    Args:
+        way: Where the part stands.
+        follow: Leads to what stands at a path.
+        sensor: Its sensor's id.
+        values: By quantity.
+        spread: The arrays of values in it, a fixed time apart.
+    """
+
+    way: tuple[str, ...]
+    follow: Callable[[Path], Any]
+    sensor: str
+    values: dict[str, float]
+    spread: Sequence[Spread]
 
 
 class Came(msgspec.Struct, frozen=True, gc=False):
@@ -268,18 +287,31 @@ class CompiledRule:
         notes = Notes(wanted=came.explain)
         merged = Merged(came.arrivals, came.ingest_time)
         if len(documents) == 1 and self._is_one_part and not isinstance(documents[0], InputError):
-            self._part(documents[0], Reached(documents[0], (), NO_NAMES), came, notes, merged)
+            document = documents[0]
+            if (only := self._measured(document, Reached(document, (), NO_NAMES), came, notes)) is not None:
+                self._add(only, came, notes, merged, None)
             return self._outcome(documents, came, notes, merged)
         parts = [part for document in documents for part in self._parts(document, notes)]
-        zone_of_all = cache(partial(self._zone_of, parts, came)) if len(parts) > 1 else None
-        for document, place in parts:
-            self._part(document, place, came, notes, merged, zone_of_all)
+        measured = [
+            each for part in parts if (each := self._measured(*part, came, notes)) is not None
+        ]  # whose times are not read yet: local ones of a sensor have one zone
+        of_sensor: defaultdict[str, list[Measured]] = defaultdict(list)
+        for each in measured:
+            of_sensor[each.sensor].append(each)
+        zones = {
+            sensor: cache(partial(self._zone_of, some, came)) if len(some) > 1 else None
+            for sensor, some in of_sensor.items()
+        }
+        for each in measured:
+            self._add(each, came, notes, merged, zones[each.sensor])
         return self._outcome(documents, came, notes, merged)
 
     def _outcome(self, documents: list[Any], came: Came, notes: Notes, merged: Merged) -> Decoded:
         found = merged.readings()
         presence = self._presence(documents, came).presence if self.rule.state else []
-        outcome = Decoded(self.map_name, found, presence, notes.ignored, notes.refused)
+        outcome = Decoded(
+            self.map_name, found, presence, notes.ignored, notes.refused, of_bad_quality=notes.of_bad_quality
+        )
         if merged.without_time and came.retained and self.rule.retained != "read":
             return self._retained(outcome)
         if not found and not notes.refused and not came.explain:
@@ -306,44 +338,46 @@ class CompiledRule:
             for place in places:
                 yield document, place
 
-    def _zone_of(self, parts: Sequence[Part], came: Came) -> tuple[tzinfo, bool] | None:
-        """Return the zone of the local times in a message."""
-        moments = (self._clock.local_time(partial(reach, document, place)) for document, place in parts)
+    def _zone_of(self, measured: Sequence[Measured], came: Came) -> tuple[tzinfo, bool] | None:
+        """Return the zone of the local times of one sensor in a message."""
+        moments = (self._clock.local_time(each.follow) for each in measured)
         return zone_of((each for each in moments if each is not None), came.ingest_time)
 
-    def _part(
-        self,
-        document: Any,
-        place: Reached,
-        came: Came,
-        notes: Notes,
-        merged: Merged,
-        zone_of_all: ZoneOfAll | None = None,
-    ) -> None:
-        """Make a reading of one part of a document."""
+    def _measured(self, document: Any, place: Reached, came: Came, notes: Notes) -> Measured | None:
+        """Return what one part of a document measured, and of which sensor; `None` if that is nothing."""
         names = {**came.names, **place.names} if place.names else came.names
         follow = partial(reach, document, place)
         try:
             for path in self._quality:
                 if is_bad(quality := follow(path)):
-                    notes.passed(place.way, f"not measured: its quality is {shown(quality)}")
-                    return
+                    notes.bad(place.way, quality)
+                    return None
             values: dict[str, float] = {}
             self._gather(place, names, follow, values, notes, came)
             spread = [each for each in self._spreads if each.is_in(follow)] if self._spreads else ()
             if not values and not spread:
-                return
-            sensor = came.sensor or self._sensor(names, follow)
+                return None
+            return Measured(place.way, follow, came.sensor or self._sensor(names, follow), values, spread)
+        except InputError as error:
+            notes.refuse(place.way, error)
+            return None
+
+    def _add(
+        self, measured: Measured, came: Came, notes: Notes, merged: Merged, zone_of_all: ZoneOfAll | None
+    ) -> None:
+        """Make a reading, or several, of what one part measured."""
+        way, follow, sensor, values, spread = measured
+        try:
             time, why, reckoned = self._clock.read(follow, came.ingest_time, came.limits, zone_of_all)
             if why and came.explain:
-                notes.ignored.append(Passed(shown_way(place.way), f"arrival instead of its time: {why}"))
+                notes.ignored.append(Passed(shown_way(way), f"arrival instead of its time: {why}"))
             sequence = self._number_of(follow)
             if values:
                 merged.add(sensor, time, values, sequence, arrival=reckoned)
             for one in spread:
-                one.add_to(merged, sensor, time, follow, notes, place.way, arrival=reckoned)
+                one.add_to(merged, sensor, time, follow, notes, way, arrival=reckoned)
         except InputError as error:
-            notes.refuse(place.way, error)
+            notes.refuse(way, error)
 
     def _sensor(self, names: Mapping[str, str], follow: Callable[[Path], Any]) -> str:
         for template in self._sensors:
@@ -367,7 +401,10 @@ class CompiledRule:
             if not self._value.plain:
                 value = value[0] if value else MISSING  # the first of its choices
             if value is MISSING:
-                if not place.names or type(place.value) in (dict, list):
+                if not place.names:
+                    return
+                if type(place.value) in (dict, list) or not (self._value.plain or _is_named(place)):
+                    notes.passed(place.way, f"there is no {self._value.text} in it")
                     return
                 value = place.value  # what stands under its name without more is the number itself
             for template in self._quantities:
@@ -436,6 +473,11 @@ class CompiledRule:
         if came.sensor is None:
             return Decoded(self.map_name, ignored=[Passed("", "empty: it clears a retained message")])
         return Decoded(self.map_name, presence=[PresenceWord(came.sensor, "withdrawn", came.ingest_time)])
+
+
+def _is_named(place: Reached) -> bool:
+    """Whether a part stands under a name, and is no element of an array."""
+    return bool(place.way) and not place.way[-1].startswith("[")
 
 
 def _shape(document: Any) -> str:

@@ -70,6 +70,7 @@ class Decoded(msgspec.Struct, gc=False):
     Args:
         map: Name of the map that read it; empty when there is none.
         births: Names that it gave to aliases.
+        of_bad_quality: How many values it says to be none.
     """
 
     map: str
@@ -78,3 +79,4 @@ class Decoded(msgspec.Struct, gc=False):
     ignored: list[Passed] = []
     refused: list[Refused] = []
     births: list[Birth] = []
+    of_bad_quality: int = 0

@@ -37,10 +37,11 @@ _COUNTER = (
 class Notes:
     """What was passed over and refused in one message; the first only if somebody wants to know."""
 
-    __slots__ = ("ignored", "refused", "wanted")
+    __slots__ = ("ignored", "of_bad_quality", "refused", "wanted")
 
     def __init__(self, *, wanted: bool) -> None:
         self.wanted = wanted
+        self.of_bad_quality = 0
         self.ignored: list[Passed] = []
         self.refused: list[Refused] = []
 
@@ -48,6 +49,11 @@ class Notes:
         """Note a field that is no measurement."""
         if self.wanted:
             self.ignored.append(Passed(shown_way(way), reason))
+
+    def bad(self, way: tuple[str, ...], quality: Any) -> None:
+        """Note a value that is none, as its quality says."""
+        self.of_bad_quality += 1
+        self.passed(way, f"not measured: its quality is {shown(quality)}")
 
     def refuse(self, way: tuple[str, ...], error: InputError) -> None:
         """Note a field that cannot be read."""

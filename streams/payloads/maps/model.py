@@ -113,6 +113,7 @@ class Table(_Part, frozen=True):
         key: Name under which a row that is the value of a field has the field's name.
         name, value: Fields of rows that are objects: what names a value, and the value; the first of each that a row
             has. In place of all of them the row has the value under that name.
+        apart: Fields that tell values of one name apart: the first of them that a row has is put behind the name.
         without: Names of which it may have none; otherwise it stays as it is.
     """
 
@@ -123,6 +124,7 @@ class Table(_Part, frozen=True):
     key: str = ""
     name: str | list[str] = ""
     value: str | list[str] = ""
+    apart: list[str] = []
     without: list[str] = []
 
 

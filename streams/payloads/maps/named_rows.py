@@ -44,8 +44,11 @@ class TableReader:
     """
 
     def __init__(self, table: Table) -> None:
-        by_row = bool(table.rows and (table.names or table.key or (table.name and table.value)))
-        if by_row == (table.columns is not None) or bool(table.rows or table.names or table.name) != by_row:
+        self._name, self._value, self._apart = (
+            tuple(filter(None, texts(each))) for each in (table.name, table.value, table.apart)
+        )
+        by_row = bool(table.rows and (table.names or table.key or (self._name and self._value)))
+        if by_row == (table.columns is not None) or bool(table.rows or table.names or self._name) != by_row:
             raise ConfigurationError(
                 "tables: each must have names and rows, rows and a key, rows with a name and a value, or columns"
             )
@@ -54,8 +57,7 @@ class TableReader:
         self._values = compile_path(table.rows if by_row else table.columns or "")
         self._by_row = by_row
         self._key = table.key
-        self._name, self._value = (tuple(filter(None, texts(each))) for each in (table.name, table.value))
-        self._told = frozenset((*self._name, *self._value))
+        self._told = frozenset((*self._name, *self._value, *self._apart))
         self._without = frozenset(table.without)
 
     def read(self, document: Any, notes: Notes) -> Any:
@@ -135,8 +137,11 @@ class TableReader:
         value = next((each for each in self._value if each in row), None)
         if name is None or value is None or type(row[name]) not in (str, int):
             return None
+        apart = next(
+            (row[each] for each in self._apart if each != name and type(row.get(each)) in (str, int)), ""
+        )
         others = {key: each for key, each in row.items() if key not in self._told}
-        return {str(row[name]): row[value], **others}
+        return {**others, "_".join(map(str, filter(None, (row[name], apart)))): row[value]}
 
     def _of_columns(self, notes: Notes, table: Any, way: Way) -> list[dict[str, Any]] | None:
         """Return the rows of an object of columns; `None` if it is none."""

@@ -33,12 +33,16 @@ ABSENT = frozenset({
 """Words for *not measured*, in lower case."""
 
 _NUMBER = re.compile(
-    r"([+-]?(?:\d{1,30}(?:[.,]\d{0,30})?|[.,]\d{1,30})(?:[eE][+-]?\d{1,3})?)(?![eE]\Z)(\s*[^\d\s.,:;/+*?!<=>|&@~^_#-][^\d\s.,:;]{0,11}[23²³]?)?",
+    r"([+-]?(?:\d{1,30}(?:[.,]\d{0,30})?|[.,]\d{1,30})(?:[eE][+-]?\d{1,3})?)(?![eE]\Z)(\s*[^\d\s.,:;/+*?!<=>|&@~^_-][^\d\s.,:;]{0,11}[23²³]?)?",
     re.ASCII,
 )
 _ZERO_FIRST = re.compile(r"[+-]?0\d", re.ASCII)
 # 0xAB, 55AA; candela and decibel are units, and so are A, C and F.
 _HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9A-Fa-f]+|\d+(?!(?:cd|db|DB)\Z)(?:[A-F]{2,}|[a-f]{2,})", re.ASCII)
+# 20261120044610: who writes a number of seconds or a count of this size does not write it as a text.
+_COMPACT_TIME = re.compile(
+    r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d", re.ASCII
+)
 _WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?", re.ASCII)
 _EXACT = 2**53
 _LONGEST_TEXT = 64
@@ -133,6 +137,8 @@ def _of_text(text: str, words: Any, decimal: str) -> Read:
             raise InputError(Reason.NOT_FINITE, f"must be a finite number, got {shown(text)}")
         return TEXT
     digits = found[1]
+    if _COMPACT_TIME.fullmatch(digits):
+        return TEXT
     if _ZERO_FIRST.match(digits) and not set(".,") & set(digits):
         return TEXT  # 0071 is a serial number or a code
     if "," in digits:

@@ -90,4 +90,4 @@ def is_bad(quality: Any) -> bool:
     """
     if type(quality) is str:
         return quality.strip()[:3].lower() == "bad"
-    return quality is False or (type(quality) is int and (quality < 0 or quality >= _BAD_CODE))
+    return quality is False or (type(quality) is int and (quality <= -_BAD_CODE // 4 or quality >= _BAD_CODE))
