@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -55,22 +55,9 @@ Part = tuple[Any, Reached]
 """A document, and the place in it of which a reading is made."""
 
 
-class Measured(NamedTuple):
-    """What one part of a message measured, before its time is read.
-
-    Args:
-        way: Where the part stands.
-        follow: Leads to what stands at a path.
-        sensor: Its sensor's id.
-        values: By quantity.
-        spread: The arrays of values in it, a fixed time apart.
-    """
-
-    way: tuple[str, ...]
-    follow: Callable[[Path], Any]
-    sensor: str
-    values: dict[str, float]
-    spread: Sequence[Spread]
+Measured = tuple[tuple[str, ...], Callable[[Path], Any], str, dict[str, float], Sequence[Spread]]
+"""What one part of a message measured, before its time is read: where it stands, what leads to what stands at a path,
+the sensor's id, its values by quantity, and the arrays of values in it, a fixed time apart."""
 
 
 class Came(msgspec.Struct, frozen=True, gc=False):
@@ -286,25 +273,30 @@ class CompiledRule:
     def _readings(self, documents: list[Any], came: Came) -> Decoded:
         notes = Notes(wanted=came.explain)
         merged = Merged(came.arrivals, came.ingest_time)
-        if len(documents) == 1 and self._is_one_part and not isinstance(documents[0], InputError):
-            document = documents[0]
-            if (only := self._measured(document, Reached(document, (), NO_NAMES), came, notes)) is not None:
-                self._add(only, came, notes, merged, None)
-            return self._outcome(documents, came, notes, merged)
-        parts = [part for document in documents for part in self._parts(document, notes)]
-        measured = [
-            each for part in parts if (each := self._measured(*part, came, notes)) is not None
-        ]  # whose times are not read yet: local ones of a sensor have one zone
+        if len(documents) == 1 and self._is_one_part and not isinstance(document := documents[0], InputError):
+            only = self._measured(document, Reached(document, (), NO_NAMES), came, notes)
+        else:
+            parts = [part for each in documents for part in self._parts(each, notes)]
+            if len(parts) > 1:
+                self._add_all(parts, came, notes, merged)
+                return self._outcome(documents, came, notes, merged)
+            only = self._measured(*parts[0], came, notes) if parts else None
+        if only is not None:
+            self._add(only, came, notes, merged, None)
+        return self._outcome(documents, came, notes, merged)
+
+    def _add_all(self, parts: Sequence[Part], came: Came, notes: Notes, merged: Merged) -> None:
+        """Make readings of several parts: what was measured first, since local times of one sensor have one zone."""
+        measured = [each for part in parts if (each := self._measured(*part, came, notes)) is not None]
         of_sensor: defaultdict[str, list[Measured]] = defaultdict(list)
         for each in measured:
-            of_sensor[each.sensor].append(each)
+            of_sensor[each[2]].append(each)
         zones = {
             sensor: cache(partial(self._zone_of, some, came)) if len(some) > 1 else None
             for sensor, some in of_sensor.items()
         }
         for each in measured:
-            self._add(each, came, notes, merged, zones[each.sensor])
-        return self._outcome(documents, came, notes, merged)
+            self._add(each, came, notes, merged, zones[each[2]])
 
     def _outcome(self, documents: list[Any], came: Came, notes: Notes, merged: Merged) -> Decoded:
         found = merged.readings()
@@ -340,7 +332,7 @@ class CompiledRule:
 
     def _zone_of(self, measured: Sequence[Measured], came: Came) -> tuple[tzinfo, bool] | None:
         """Return the zone of the local times of one sensor in a message."""
-        moments = (self._clock.local_time(each.follow) for each in measured)
+        moments = (self._clock.local_time(follow) for _, follow, *_ in measured)
         return zone_of((each for each in moments if each is not None), came.ingest_time)
 
     def _measured(self, document: Any, place: Reached, came: Came, notes: Notes) -> Measured | None:
@@ -357,7 +349,7 @@ class CompiledRule:
             spread = [each for each in self._spreads if each.is_in(follow)] if self._spreads else ()
             if not values and not spread:
                 return None
-            return Measured(place.way, follow, came.sensor or self._sensor(names, follow), values, spread)
+            return place.way, follow, came.sensor or self._sensor(names, follow), values, spread
         except InputError as error:
             notes.refuse(place.way, error)
             return None
