@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from streams.errors import InputError, Reason, shown
-from streams.payloads.formats.json import utf8
+from streams.payloads.formats.json import each_alone, utf8
 
 _MAX_LINES = 10_000
 _TIME = re.compile(r"-?\d{1,20}(?:\.\d{0,9})?", re.ASCII)
@@ -32,19 +32,11 @@ def read_graphite(payload: bytes) -> list[Any]:
     lines = [line for line in utf8(payload).strip("\0").splitlines() if line.strip()]
     if len(lines) > _MAX_LINES:
         raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_LINES} lines, got {len(lines)}")
-    found: list[Any] = []
-    wrong: list[InputError] = []
-    for line in lines:
-        try:
-            found.append(_line(line.split()))
-        except InputError as error:
-            wrong.append(error)
-    if not found:
-        raise wrong[0] if wrong else InputError(Reason.MISSING_VALUE, "payload must have a line")
-    return [*found, *wrong]
+    return each_alone(lines, _line)
 
 
-def _line(parts: list[str]) -> dict[str, Any]:
+def _line(line: str) -> dict[str, Any]:
+    parts = line.split()
     if len(parts) < 3 or not _TIME.fullmatch(parts[-1]):
         raise InputError(
             Reason.BAD_FORMAT, f"a metric must have a name, a value and a time, got {shown(' '.join(parts))}"

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from streams.errors import InputError, Reason, shown
-from streams.payloads.formats.json import utf8, written_number
+from streams.payloads.formats.json import each_alone, utf8, written_number
 
 _MAX_LINES = 10_000
 _FLAGS = {"t": True, "true": True, "f": False, "false": False}
@@ -38,17 +38,8 @@ def read_influx(payload: bytes) -> list[Any]:
     lines = utf8(payload).splitlines()
     if len(lines) > _MAX_LINES:
         raise InputError(Reason.TOO_LARGE, f"payload must have at most {_MAX_LINES} lines, got {len(lines)}")
-    found: list[Any] = []
-    wrong: list[InputError] = []
-    for line in lines:
-        if line.strip() and not line.lstrip().startswith("#"):
-            try:
-                found.append(_line(line.strip()))
-            except InputError as error:
-                wrong.append(error)
-    if not found:
-        raise wrong[0] if wrong else InputError(Reason.MISSING_VALUE, "payload must have a line")
-    return [*found, *wrong]
+    stripped = (line.strip() for line in lines)
+    return each_alone((line for line in stripped if line and not line.startswith("#")), _line)
 
 
 def _line(line: str) -> dict[str, Any]:

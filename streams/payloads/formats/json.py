@@ -8,7 +8,7 @@ fraction of zeros (9007199254740993.0): a float would round it without a word.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
@@ -186,3 +186,21 @@ def utf8(payload: bytes) -> str:
 
 def _too_deep(payload: bytes) -> InputError:
     return InputError(Reason.TOO_DEEP, f"JSON is nested too deeply, got {shown(payload)}")
+
+
+def each_alone(pieces: Iterable[str], read: Callable[[str], Any]) -> list[Any]:
+    """Read pieces of a payload, each judged alone: behind what can be read stands an `InputError` for each other.
+
+    Raises:
+        InputError: That of the first if none can be read; ``missing_value`` if there is none.
+    """
+    found: list[Any] = []
+    wrong: list[InputError] = []
+    for piece in pieces:
+        try:
+            found.append(read(piece))
+        except InputError as error:
+            wrong.append(error)
+    if not found:
+        raise wrong[0] if wrong else InputError(Reason.MISSING_VALUE, "payload must have a line")
+    return [*found, *wrong]

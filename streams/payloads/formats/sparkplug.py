@@ -145,15 +145,18 @@ def _clear_what_is_not_good(metrics: Iterable[Any]) -> None:
         value = metric.WhichOneof("value")
         if value == "template_value":
             _clear_what_is_not_good(metric.template_value.metrics)
-        for key, each in zip(metric.properties.keys, metric.properties.values, strict=False):
-            if key == _QUALITY and (field := each.WhichOneof("value")) in ("int_value", "long_value"):
-                quality = getattr(each, field)
-                if quality in _NOT_GOOD or quality >= _BAD_CODE:
-                    metric.is_null = True
-                    if (
-                        value is not None and value != "template_value"
-                    ):  # that says of what type its members are
-                        metric.ClearField(value)
+        if any(map(_is_not_good, metric.properties.keys, metric.properties.values)):
+            metric.is_null = True
+            if value not in (None, "template_value"):  # a template says of what type its members are
+                metric.ClearField(value)
+
+
+def _is_not_good(key: str, told: Any) -> bool:
+    """Tell whether a property says that its metric is bad or stale."""
+    if key != _QUALITY or (field := told.WhichOneof("value")) not in ("int_value", "long_value"):
+        return False
+    quality = getattr(told, field)
+    return quality in _NOT_GOOD or quality >= _BAD_CODE
 
 
 def by_name(

@@ -74,11 +74,9 @@ class Clock:
         first: InputError | None = None
         why = ""
         for path, field, zone in self._fields:
-            if (value := _found(path, follow)) is None:
-                continue
             try:
-                if field.then:
-                    value = _joined(value, follow(self._then[field.then]))
+                if (value := self._said(path, field, follow)) is None:
+                    continue
                 moment, reckoned = _moment(value, field, ingest_time), field.age
                 if isinstance(moment, datetime):
                     if moment.tzinfo is None and zone == NEAREST and zone_of_all is not None:
@@ -100,27 +98,26 @@ class Clock:
             raise first
         return None, why, False
 
+    def _said(self, path: Path, field: TimeField, follow: Follow) -> Any:
+        """Return what a part says of its time at one path, day and time of day together; ``None`` if nothing."""
+        value = follow(path)
+        if not path.plain:
+            value = next((each for each in value if each is not None), MISSING)
+        if value is MISSING or value is None or value == "":
+            return None
+        return _joined(value, follow(self._then[field.then])) if field.then else value
+
     def local_time(self, follow: Follow) -> datetime | None:
         """Return the first time of a part that has no offset and no zone, as it was written."""
         for path, field, zone in self._fields:
-            if (value := _found(path, follow)) is None:
-                continue
             try:
-                if field.then:
-                    value = _joined(value, follow(self._then[field.then]))
-                moment = _moment(value, field, 0.0)
+                value = self._said(path, field, follow)
+                moment = None if value is None else _moment(value, field, 0.0)
             except InputError:
                 continue
             if isinstance(moment, datetime) and moment.tzinfo is None and zone == NEAREST:
                 return moment
         return None
-
-
-def _found(path: Path, follow: Follow) -> Any:
-    value = follow(path)
-    if not path.plain:
-        value = next((each for each in value if each is not None), MISSING)
-    return None if value is MISSING or value == "" else value
 
 
 def _moment(value: Any, field: TimeField, ingest_time: float) -> datetime | float | None:
