@@ -6,7 +6,8 @@
     peers       workers do not answer                                 bad
     qos         the MQTT broker keeps nothing for us      warning  readings can be lost, uncounted
     unprocessable  records in which a stage or a sink failed          warning  nothing is lost, the code has a fault
-    refused     messages became dead letters                          warning  nothing is lost, somebody should look
+    refused     messages became dead letters: many of all within the last hour, or of one topic
+                                                                      warning  nothing is lost, somebody should look
     lag         records are not worked through yet                    warning
     anomalies   anomalies are open                                    warning
     alarms      alarms stand; bad if a critical one is unacknowledged warning
@@ -23,9 +24,10 @@ All is well only if the list is empty: what cannot be asked is not taken for wel
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 REFUSED_SHARE = 0.01
-"""Share of what the bridge has received that may be refused without a word: a device that is being set up."""
+"""Share of what has come, of all or on a topic, that may be refused without a word: a device that is being set up."""
 
 LAG_RECORDS = 10_000
 """Records behind that are normal: about two fetches (``WEIR_WORKER__FETCH_RECORDS``, 5,000)."""
@@ -53,6 +55,9 @@ REMEDIES = {
     "unknown": "start what does not answer, or correct the setting that says where it is",
 }
 """What to do about a condition, by its name."""
+
+SINCE_START = "since the bridge started"
+WITHIN_THE_HOUR = "within the last hour"
 
 NAMED = 3
 """So many devices are named in a condition."""
@@ -97,8 +102,11 @@ class Observed:
         not_ready: Worker -> why it does not do all of its work.
         store_away: Why MongoDB takes nothing; empty if it does, or is not used.
         silent_workers: Addresses of workers that do not answer.
-        received: Items that the bridge has received since it started; ``None``: it cannot be asked.
+        received: Items that the bridge has received lately; ``None``: it cannot be asked.
         refused: Reason -> how many of them became dead letters.
+        lately: Since when these count, in words.
+        refused_topics: How many topics are refused, and
+        worst_topics: some of them, the worst first, as the bridge's ledger has them.
         unprocessable: Records that were set aside since a stage or a sink failed in them.
         at_qos_0: Topic filters for which the MQTT broker grants only QoS 0.
         bridge_silent: Why the bridge cannot be asked; empty if it answers.
@@ -125,6 +133,9 @@ class Observed:
     silent_workers: tuple[str, ...] = ()
     received: int | None = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    lately: str = WITHIN_THE_HOUR
+    refused_topics: int = 0
+    worst_topics: Sequence[Mapping[str, Any]] = ()
     unprocessable: int = 0
     at_qos_0: tuple[str, ...] = ()
     bridge_silent: str = ""
@@ -308,14 +319,17 @@ def only_qos_0(filters: Sequence[str]) -> str:
 
 
 def _refused(seen: Observed) -> Iterator[Condition]:
-    """Tell of refused messages once they are more than a trifle, with the reasons, most frequent first."""
+    """Tell of refused messages once they are more than a trifle, by reason, and of topics that are refused."""
     refused = sum(seen.refused.values())
-    if not seen.received or refused <= REFUSED_SHARE * seen.received:
-        return
-    reasons = sorted(seen.refused.items(), key=lambda each: (-each[1], each[0]))
-    told = ", ".join(f"{count:,} {reason}" for reason, count in reasons if count)
-    yield Condition(
-        "refused",
-        Severity.WARNING,
-        f"{100 * refused / seen.received:.0f} % of what came since the bridge started is refused: {told}",
-    )
+    if seen.received and refused > REFUSED_SHARE * seen.received:
+        reasons = sorted(seen.refused.items(), key=lambda each: (-each[1], each[0]))
+        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons if count)
+        share = f"{100 * refused / seen.received:.0f} % of what came {seen.lately} is refused"
+        yield Condition("refused", Severity.WARNING, f"{share}: {told}")
+    if seen.refused_topics:
+        told = ", ".join(
+            f"{each['topic']} ({each['refused']:,} of {each['received']:,}, {each['reason']})"
+            for each in seen.worst_topics[:NAMED]
+        )
+        noun = "1 topic" if seen.refused_topics == 1 else f"{seen.refused_topics:,} topics"
+        yield Condition("refused", Severity.WARNING, f"messages of {noun} are refused: {told}")

@@ -47,8 +47,8 @@ class LettersAnswer(TypedDict):
     """Dead letters, the newest first, and how many of each reason and topic there are.
 
     ``letters``: how many are meant, of which ``rows`` has the first; ``whole``: they are all that MongoDB has, and not
-    only those of the newest that were looked at; ``refused``: the bridge's counts, since its start and of the last
-    hour; ``attempts_known``: all was read of what was sent through again.
+    only those of the newest that were looked at; ``refused``: the bridge's counts, since its start, of the last
+    hour and by topic; ``attempts_known``: all was read of what was sent through again.
     """
 
     rows: list[LetterRow]

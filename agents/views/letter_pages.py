@@ -141,16 +141,21 @@ def groups_of(heads: Iterable[LetterHead]) -> list[Json]:
 
 
 def refused_part(bridge: Json) -> Json:
-    """Return what the bridge counts as refused: since its start, and within the last hour; or why it is not known.
+    """Return what the bridge counts as refused: since its start, within the last hour, by topic; or why nothing is.
 
     Args:
-        bridge: The bridge's ledger, or why there is none; one of an older release has no last hour.
+        bridge: The bridge's ledger, or why there is none; one of an older release has no last hour, and no topics.
     """
     if not bridge["reachable"]:
         return {"reachable": False, "reason": bridge["reason"]}
     items = bridge.get("items", {})
     start = {"received": items.get("received", 0), "dead_letters": items.get("dead_letters", {})}
-    return {"reachable": True, "since_start": start, "last_hour": bridge.get("last_hour")}
+    return {
+        "reachable": True,
+        "since_start": start,
+        "last_hour": bridge.get("last_hour"),
+        "topics": bridge.get("refused_topics"),
+    }
 
 
 def words_of(reason: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from agents.web import readiness as health
 from agents.web.peers import ask_all, own_url
 from agents.web.queries import Json
 from agents.web.tables import count_sensors
-from streams.conditions import NAMED, Observed, what_is_wrong
+from streams.conditions import NAMED, SINCE_START, WITHIN_THE_HOUR, Observed, what_is_wrong
 from streams.device_states import DeviceState
 from streams.records.claims import Loss
 from streams.records.types import Anomaly
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 ANOMALIES = 25
+_ALMOST_AN_HOUR = 3540.0
 
 
 async def worker_overview(app: "WorkerApp", watch: Watch) -> Json:
@@ -86,6 +87,8 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         bridge: The bridge's ledger, or why there is none.
     """
     items = bridge.get("items", {})
+    counted = bridge.get("last_hour") or items  # an older bridge has no last hour
+    topics = bridge.get("refused_topics", {})
     unbalanced = {name for part in parts for name in part["loss"]["unbalanced"]}
     if bridge["reachable"] and not bridge.get("balanced", True):
         unbalanced.add("bridge")
@@ -102,8 +105,11 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         },
         store_away=away[0] if away else "",
         silent_workers=tuple(missing),
-        received=items.get("received"),
-        refused=items.get("dead_letters", {}),
+        received=counted.get("received"),
+        refused=counted.get("dead_letters", {}),
+        lately=SINCE_START if counted is items or counted["seconds"] < _ALMOST_AN_HOUR else WITHIN_THE_HOUR,
+        refused_topics=topics.get("count", 0),
+        worst_topics=topics.get("worst", ()),
         unprocessable=sum(part.get("totals", {}).get("unprocessable", 0) for part in parts),
         at_qos_0=tuple(bridge.get("at_qos_0", ())),
         bridge_silent="" if bridge["reachable"] else bridge["reason"],

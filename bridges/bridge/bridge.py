@@ -23,6 +23,7 @@ from bridges.bridge.bridge_counts import BESIDE, Ledger
 from bridges.bridge.flight import Flight
 from bridges.bridge.last_hour import LastHour
 from bridges.bridge.obstacles import obstacle
+from bridges.bridge.refused_topics import RefusedTopics
 from bridges.bridge.steady_clock import SteadyClock
 from bridges.bridge.ticker import Ticker
 from bridges.kafka.producer import Headers, KafkaProducer, Outgoing
@@ -111,6 +112,7 @@ class Bridge:
         self._published = Ledger()
         self._published_at = 0.0
         self._last_hour = LastHour(time.monotonic())
+        self._refused_topics = RefusedTopics()
         self._snapshot: dict[str, Any] = self._counted()
         self._unread: list[UnreadKind] = []
         self._not_ready = "starting"
@@ -250,6 +252,7 @@ class Bridge:
             if message.flags & 9:
                 ledger.redelivered += message.redelivered
                 ledger.retained += message.retained
+            reason = None
             for item in items:
                 if arrival := type(item) is Found:
                     item = item.reading
@@ -275,9 +278,12 @@ class Bridge:
                     )
                 elif isinstance(item, Refusal):
                     self._set_aside(flight, item, time_ms)
+                    reason = item.reason
                 elif (beside := self._beside.get(type(item))) is not None:
                     where, kind, settled = beside
                     send(Outgoing(where, kind.key(item), encode(item), time_ms, None, settled, flight))
+            if not message.copy:
+                self._refused_topics.take(topic, reason, now)
 
     def _limits_in_doubt(self) -> Limits:
         """Return what is accepted: if the host's clock is right after all, readings by it are none of the future."""
@@ -377,6 +383,7 @@ class Bridge:
         self._snapshot = self._counted()
         self._published = self._ledger.publish(self._published)
         metrics.BRIDGE_CLOCK_DOUBT.set(self._clock.doubt)
+        metrics.BRIDGE_REFUSED_TOPICS.set(self._snapshot["refused_topics"]["count"])
         metrics.MQTT_CONNECTED.set(self._session.connected)
         waiting = time.monotonic() - self._flights[0].received_at if self._flights else 0.0
         self._not_ready = (
@@ -384,10 +391,10 @@ class Bridge:
         )
 
     def _counted(self) -> dict[str, Any]:
-        """Return the counts since the start, with those of the last hour."""
+        """Return the counts since the start, with those of the last hour and of topics that are refused."""
         told = self._ledger.as_json((len(self._flights), self._items_open))
         hour = self._last_hour.counted(time.monotonic(), self._ledger.items, self._ledger.dead_letters)
-        return {**told, "last_hour": hour}
+        return {**told, "last_hour": hour, "refused_topics": self._refused_topics.as_json()}
 
     def _finish(self) -> None:
         """Wait for what is under way, acknowledge it, and leave the broker with the session kept."""

@@ -42,6 +42,7 @@ _DEPTH = 4
 _LOOKED_AT = 50
 _FIRST, _LAST = 946_684_800.0, 4_102_444_800.0  # 2000 to 2100
 _SHORTEST_TIME = len("2024-09-09T14:01")
+_NAMING = re.compile(r"(?:^|[_-])id$|(?:^|[a-z0-9_-])I[dD]$|^(?:seq|sequence|mid|mac)$")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -57,7 +58,7 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         columns: Names of the columns, where the parts are rows; with the number of each.
         time: Way to the event time.
         time_in_part: Whether it stands in the part.
-        times: Ways to what are times, too, and no quantities.
+        others: Ways to what are no quantities: further times, numbers that name something.
         sensor: Way from the root to what names the device.
         sensor_in_part: Whether it stands in the part.
         inline: Objects that only hold the quantities: their names say nothing of these.
@@ -71,7 +72,7 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
     columns: tuple[tuple[int, str], ...] = ()
     time: Way = ()
     time_in_part: bool = False
-    times: tuple[Way, ...] = ()
+    others: tuple[Way, ...] = ()
     sensor: Way = ()
     sensor_in_part: bool = False
     inline: tuple[str, ...] = ()
@@ -105,11 +106,18 @@ def shape_of(documents: Sequence[Any]) -> Shape:
         parts = list(first.values())
         times = _times(parts[0])
         return Shape(
-            parts=(), keyed=True, time=times[0] if times else (), time_in_part=True, times=tuple(times[1:])
+            parts=(),
+            keyed=True,
+            time=times[0] if times else (),
+            time_in_part=True,
+            others=_others(parts[0], times),
         )
     times = _times(first)
     return Shape(
-        time=times[0] if times else (), times=tuple(times[1:]), sensor=_id(documents), inline=_inline(first)
+        time=times[0] if times else (),
+        others=_others(first, times),
+        sensor=_id(documents),
+        inline=_inline(first),
     )
 
 
@@ -138,7 +146,7 @@ def _with_parts(documents: Sequence[Any], way: Way, elements: Sequence[Any], in_
         value=value,
         time=times[0] if times else (),
         time_in_part=in_part,
-        times=tuple(inside[1:]),
+        others=() if name else _others(objects[0], inside),
         sensor=own or (() if in_array else _id(documents)),
         sensor_in_part=bool(own),
     )
@@ -188,6 +196,12 @@ def _times(table: Any) -> list[Way]:
             rank = _TIMES.index(name) if name in _TIMES else len(_TIMES)
             found.append((len(way), rank, len(found), way))
     return [way for _, _, _, way in sorted(found)]
+
+
+def _others(table: dict[str, Any], times: Sequence[Way]) -> tuple[Way, ...]:
+    """Return ways to what are no quantities: times but the first, and numbers that name something."""
+    numbers = [way for way, value in _fields(table) if _NAMING.search(way[-1]) and type(value) in (int, str)]
+    return (*times[1:], *numbers)
 
 
 def _id(documents: Sequence[Any]) -> Way:

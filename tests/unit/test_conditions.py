@@ -43,7 +43,7 @@ from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
         (
             Observed(received=1000, refused={"bad_time": 100, "future_time": 600}),
             "refused", Severity.WARNING,
-            "70 % of what came since the bridge started is refused: 600 future_time, 100 bad_time",
+            "70 % of what came within the last hour is refused: 600 future_time, 100 bad_time",
         ),
         (
             Observed(lag=53_000, lag_grows=-1000.0), "lag", Severity.WARNING,

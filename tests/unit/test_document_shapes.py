@@ -41,6 +41,10 @@ CASES: dict[str, tuple[Heard, Expected]] = {
         [("plant/7/tel", {"ts": T, "received_at": T + 1, "bootTime": "2026-11-01T00:00:00Z", "t": 21.5})],
         [("7", T, {"t": 21.5})],
     ),
+    "numbers that name something are no quantities": (
+        [("mqtt/pump", {"id": 383853, "substrate_id": 7, "batchId": 12, "ph": 2.9, "date_time": T})],
+        [("pump", T, {"ph": 2.9})],
+    ),
     "the payload names the device": (
         [
             ("fleet/up", {"device": "d1", "timestamp": T * 1000, "temp": 21.5}),

@@ -20,6 +20,10 @@ from streams.payloads.document_shapes import Shape, at, is_time, shape_of
 from streams.payloads.formats.texts import read_auto
 
 _FIRST_LEVELS = 1
+_OF_ALL = frozenset(
+    {"mqtt", "sensor", "sensors", "data", "device", "devices", "iot", "home", "telemetry", "meters", "v1"}
+)
+"""Levels that say of no device which it is."""
 _MAX_KEYS = 12
 _LOOKED_AT = 50
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -68,9 +72,9 @@ def propose(messages: Iterable[Unread], first: int = 1) -> list[TopicGroup]:
 
 def _group(number: int, messages: list[Unread]) -> TopicGroup:
     topics = [message.topic for message in messages]
-    template, sensor, quantity = _template(topics)
     texts = [found for each in messages[:_LOOKED_AT] if (found := _document(each.payload)) is not None]
     document = texts[0] if texts else None
+    template, sensor, quantity = _template(topics, isinstance(document, list | dict))
     lines = [f'name = "proposed-{number}"', "", "[[rule]]"]
     if isinstance(document, list | dict):
         # The last level that differs is the sensor where the payload names its own quantities.
@@ -88,12 +92,14 @@ def _group(number: int, messages: list[Unread]) -> TopicGroup:
     return TopicGroup(template, messages, "\n".join(lines) + "\n")
 
 
-def _template(topics: list[str]) -> tuple[str, str, str]:
+def _template(topics: list[str], of_objects: bool) -> tuple[str, str, str]:
     """Return a template, a template of the sensor's id, and the level that names a quantity (or nothing)."""
     columns = list(zip(*(topic.split("/") for topic in topics), strict=True))
     varying = [number for number, column in enumerate(columns) if len(set(column)) > 1]
     if not varying and len(columns) > 1:
-        varying = [len(columns) - 2]  # one topic only: the level before the last is most often the device
+        # One topic only: the level before the last is most often the device, where it is no word for all of them.
+        of_all = of_objects and columns[-2][0].lower() in _OF_ALL
+        varying = [len(columns) - (1 if of_all else 2)]
     names = {number: f"level{number + 1}" for number in varying}
     last = varying[-1] if varying else -1
     quantity = names[last] if last == len(columns) - 1 else ""
@@ -139,8 +145,8 @@ def _lines(shape: Shape, sensor: str) -> list[str]:
         lines.append(f"time = {_toml([('$.' if from_root else '') + _path(shape.time)])}")
     if shape.inline:
         lines.append(f"inline = {_toml(list(shape.inline))}")
-    if shape.times:
-        lines.append(f"ignore = {_toml([_path(way) for way in shape.times])}")
+    if shape.others:
+        lines.append(f"ignore = {_toml([_path(way) for way in shape.others])}")
     if shape.columns:
         lines += ["", "[rule.fields]"]
         lines += [f"{_toml(f'[{number}]')} = {{ name = {_toml(name)} }}" for number, name in shape.columns]
