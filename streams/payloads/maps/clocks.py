@@ -31,6 +31,10 @@ _USUAL = len("2024-09-09T14:01")
 # As rtl_433 writes it where it was not told of a clock: @0.123456s since it began.
 _SINCE_BEGIN = re.compile(r"@\d{1,9}(?:\.\d+)?s", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_PARTS_OF_TIMES = (
+    ("timeInSeconds", "offsetInNanos"), ("seconds", "nanos"), ("_seconds", "_nanoseconds"), ("sec", "nanosec"),
+    ("secs", "nsecs"), ("epochSecond", "nano"),
+)  # fmt: skip
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 
 
@@ -127,6 +131,9 @@ def _moment(value: Any, field: TimeField, ingest_time: float) -> datetime | floa
     if field.format and type(value) is int:
         value = str(value)
     kind = type(value)
+    if kind is dict:
+        value = _of_parts(value)
+        kind = type(value)
     if kind is str:
         if _SINCE_BEGIN.fullmatch(value):
             return None
@@ -144,6 +151,22 @@ def _moment(value: Any, field: TimeField, ingest_time: float) -> datetime | floa
     elif kind is not float and kind is not int:
         raise InputError(Reason.BAD_TIME, f"time must be a text or a number, got {shown(value)}")
     return event_time(value) if field.unit == "auto" else in_unit(value, field.unit)
+
+
+def _of_parts(parts: dict[str, Any]) -> Any:
+    """Return the time that an object holds, or what it wraps.
+
+    Sources: AWS IoT SiteWise (TimeInNanos), Protocol Buffers' Timestamp in JSON, ROS (Time), Firestore, MongoDB's
+    Extended JSON (``$date``).
+
+    >>> _of_parts({"timeInSeconds": 1795149970, "offsetInNanos": 250_000_000})
+    1795149970.25
+    """
+    for seconds, nanoseconds in _PARTS_OF_TIMES:
+        whole, part = parts.get(seconds), parts.get(nanoseconds, 0)
+        if type(whole) is int and type(part) is int:
+            return whole + part / 1e9
+    return parts.get("$date", parts)
 
 
 def _joined(day: Any, time: Any) -> str:

@@ -41,6 +41,7 @@ _FIELDS = (
 State = Literal["online", "offline"]
 _LONGEST = 64
 _BAD_CODE = 1 << 31
+_LONGEST_CODE = len("-2147483648")
 
 
 def word_of(document: Any, path: Path) -> str | None:
@@ -89,5 +90,11 @@ def is_bad(quality: Any) -> bool:
     [False, False, False, False, True, True, True, True, False]
     """
     if type(quality) is str:
-        return quality.strip()[:3].lower() == "bad"
-    return quality is False or (type(quality) is int and (quality <= -_BAD_CODE // 4 or quality >= _BAD_CODE))
+        word = quality.strip()
+        if not word.lstrip("-").isdecimal() or len(word) > _LONGEST_CODE:
+            return word[:3].lower() == "bad"
+        quality = int(word)
+    # All bits set is -1; other small numbers below zero are decibels.
+    return quality is False or (
+        type(quality) is int and (quality == -1 or quality <= -_BAD_CODE // 4 or quality >= _BAD_CODE)
+    )
