@@ -33,7 +33,8 @@ class _Counted:
     @property
     def is_told(self) -> bool:
         """Whether so much is refused that somebody should look."""
-        return self.in_row >= _TOLD_FROM or self.refused >= max(_TOLD_FROM, REFUSED_SHARE * self.received)
+        is_share = self.refused >= _TOLD_FROM and self.refused > REFUSED_SHARE * self.received
+        return self.in_row >= _TOLD_FROM or is_share
 
     def as_json(self, topic: bytes) -> dict[str, Any]:
         return {
