@@ -3,7 +3,7 @@
 One sensor of a thousand that sends a message a minute is a thousandth of what comes. Its share of everything says
 nothing even if all of it is refused, so messages of a topic are counted from the first that is refused on:
 
-    refused ──▶ counted ──▶ told: three in a row, or three that are more than a hundredth of the topic's
+    refused ──▶ counted ──▶ told: three in a row, or ten that are more than a hundredth of the topic's
                    └──────▶ forgotten: a message is read, and none was refused for an hour
 """
 
@@ -16,7 +16,9 @@ FORGOTTEN_SECONDS: Final = 3600.0
 MOST_TOPICS: Final = 1000
 """So many are counted at once, those of which something was refused last: it bounds the memory."""
 SHOWN: Final = 50
-_TOLD_FROM: Final = 3
+_TOLD_IN_ROW: Final = 3
+_TOLD_APART: Final = 10
+"""Fewer, among others that are read, are chance: a line that is disturbed now and then."""
 
 
 class _Counted:
@@ -33,8 +35,8 @@ class _Counted:
     @property
     def is_told(self) -> bool:
         """Whether so much is refused that somebody should look."""
-        is_share = self.refused >= _TOLD_FROM and self.refused > REFUSED_SHARE * self.received
-        return self.in_row >= _TOLD_FROM or is_share
+        is_share = self.refused >= _TOLD_APART and self.refused > REFUSED_SHARE * self.received
+        return self.in_row >= _TOLD_IN_ROW or is_share
 
     def as_json(self, topic: bytes) -> dict[str, Any]:
         return {

@@ -79,7 +79,8 @@ BRIDGE_DEAD_LETTERS = _counter(
     "weir_bridge_items_refused_total", "Items set aside as dead letters, confirmed by Kafka.", "reason"
 )
 BRIDGE_REFUSED_TOPICS = _gauge(
-    "weir_bridge_refused_topics", "Topics of which messages are refused: three in a row, or more than 1 %."
+    "weir_bridge_refused_topics",
+    "Topics of which messages are refused: three in a row, or ten that are more than 1 %.",
 )
 BRIDGE_RETRIES = _counter("weir_bridge_produce_retries_total", "Records handed to Kafka once more.")
 BRIDGE_IN_FLIGHT = _gauge("weir_bridge_in_flight_messages", "MQTT messages not acknowledged yet.")
