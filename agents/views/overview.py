@@ -87,7 +87,9 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         bridge: The bridge's ledger, or why there is none.
     """
     items = bridge.get("items", {})
-    counted = bridge.get("last_hour") or items  # an older bridge has no last hour
+    hour = bridge.get("last_hour")  # an older bridge has none
+    counted = hour or items
+    is_whole_hour = hour is not None and hour["seconds"] >= _ALMOST_AN_HOUR
     topics = bridge.get("refused_topics", {})
     unbalanced = {name for part in parts for name in part["loss"]["unbalanced"]}
     if bridge["reachable"] and not bridge.get("balanced", True):
@@ -107,7 +109,7 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         silent_workers=tuple(missing),
         received=counted.get("received"),
         refused=counted.get("dead_letters", {}),
-        lately=SINCE_START if counted is items or counted["seconds"] < _ALMOST_AN_HOUR else WITHIN_THE_HOUR,
+        lately=WITHIN_THE_HOUR if is_whole_hour else SINCE_START,
         refused_topics=topics.get("count", 0),
         worst_topics=topics.get("worst", ()),
         unprocessable=sum(part.get("totals", {}).get("unprocessable", 0) for part in parts),
