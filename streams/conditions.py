@@ -8,6 +8,7 @@
     unprocessable  records in which a stage or a sink failed          warning  nothing is lost, the code has a fault
     refused     messages became dead letters: many of all within the last hour, or of one topic
                                                                       warning  nothing is lost, somebody should look
+    unasked     what could be readings comes on topics that nobody asks for  warning  it is nowhere
     lag         records are not worked through yet                    warning
     anomalies   anomalies are open                                    warning
     alarms      alarms stand; bad if a critical one is unacknowledged warning
@@ -40,6 +41,8 @@ REMEDIES = {
     "qos": "allow the bridge QoS 1 at the broker, or use one that offers it",
     "unprocessable": "look at them with `weir dead-letters list --reason unprocessable`, and report the fault",
     "refused": "the reasons are explained in docs/reference/payloads.md; the messages are in the dead letters",
+    "unasked": "`weir map suggest --listen 60s` says what they would be; WEIR_MQTT__NOT_WANTED names those of which "
+    "nothing is wanted",
     "lag": "wait, or start more workers: docs/howto/scale.md",
     "anomalies": "look at the page: they are about what is measured, not about Weir",
     "alarms": "look at them with `weir alarms list`, and answer them",
@@ -107,6 +110,8 @@ class Observed:
         lately: Since when these count, in words.
         refused_topics: How many topics are refused, and
         worst_topics: some of them, the worst first, as the bridge's ledger has them.
+        unasked: How many topics of what could be readings nobody asks for, and
+        unasked_of: some of them.
         unprocessable: Records that were set aside since a stage or a sink failed in them.
         at_qos_0: Topic filters for which the MQTT broker grants only QoS 0.
         bridge_silent: Why the bridge cannot be asked; empty if it answers.
@@ -136,6 +141,8 @@ class Observed:
     lately: str = WITHIN_THE_HOUR
     refused_topics: int = 0
     worst_topics: Sequence[Mapping[str, Any]] = ()
+    unasked: int = 0
+    unasked_of: Sequence[str] = ()
     unprocessable: int = 0
     at_qos_0: tuple[str, ...] = ()
     bridge_silent: str = ""
@@ -187,6 +194,8 @@ def _found(seen: Observed) -> Iterator[Condition]:
     if seen.at_qos_0:
         yield Condition("qos", Severity.WARNING, only_qos_0(seen.at_qos_0))
     yield from _refused(seen)
+    if seen.unasked:
+        yield Condition("unasked", Severity.WARNING, not_asked_for(seen.unasked, seen.unasked_of))
     if seen.lag is not None and seen.lag > LAG_RECORDS:
         yield Condition("lag", Severity.WARNING, behind(seen.lag, seen.lag_grows, seen.pace))
     if seen.open_anomalies:
@@ -218,6 +227,17 @@ def _found(seen: Observed) -> Iterator[Condition]:
         yield Condition("unknown", Severity.UNKNOWN, text)
     if seen.lag is None:
         yield Condition("unknown", Severity.UNKNOWN, "how far behind the workers are is not known")
+
+
+def not_asked_for(count: int, some: Sequence[str]) -> str:
+    """Say how many topics of what could be readings nobody asks for, and name the first.
+
+    >>> not_asked_for(2, ["plc/oven-1/state"])
+    '2 topics could be readings, and nobody asks for them: plc/oven-1/state …'
+    """
+    noun, them = ("topic", "it") if count == 1 else ("topics", "them")
+    rest = " …" if count > min(len(some), NAMED) else ""
+    return f"{count:,} {noun} could be readings, and nobody asks for {them}: {', '.join(some[:NAMED])}{rest}"
 
 
 def not_heard_of(count: int, some: Sequence[str]) -> str:

@@ -91,6 +91,7 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
     counted = hour or items
     is_whole_hour = hour is not None and hour["seconds"] >= _ALMOST_AN_HOUR
     topics = bridge.get("refused_topics", {})
+    unasked = bridge.get("unasked_topics", {})
     unbalanced = {name for part in parts for name in part["loss"]["unbalanced"]}
     if bridge["reachable"] and not bridge.get("balanced", True):
         unbalanced.add("bridge")
@@ -112,6 +113,8 @@ def observed(parts: list[Json], missing: list[str], bridge: Json) -> Observed:
         lately=WITHIN_THE_HOUR if is_whole_hour else SINCE_START,
         refused_topics=topics.get("count", 0),
         worst_topics=topics.get("worst", ()),
+        unasked=unasked.get("topics", 0),
+        unasked_of=[each["example"] for each in unasked.get("kinds", ())],
         unprocessable=sum(part.get("totals", {}).get("unprocessable", 0) for part in parts),
         at_qos_0=tuple(bridge.get("at_qos_0", ())),
         bridge_silent="" if bridge["reachable"] else bridge["reason"],

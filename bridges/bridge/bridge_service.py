@@ -14,6 +14,7 @@ from bridges.devices.device_presence import presence_on_kafka
 from bridges.kafka.clients import ensure_topics
 from bridges.kafka.known_births import births_on_kafka
 from bridges.maps.map_files import limits_of
+from bridges.maps.unasked_topics import UnaskedTopics
 from bridges.maps.unread_topics import UnreadPage
 from bridges.process.backoff import Backoff
 from bridges.process.logs import get_logger
@@ -69,8 +70,10 @@ def serve(settings: Settings) -> None:
         def why_not_ready() -> str:
             return f"waiting for {waiting_for}" if waiting_for else bridge.why_not_ready()
 
+        unasked = UnaskedTopics(settings)
+
         def ledger() -> dict[str, Any]:
-            return bridge.ledger()
+            return {**bridge.ledger(), "unasked_topics": unasked.as_json()}
 
         learner: DeviceLearner | None = None
         unread = UnreadPage(bridge.unread, limits_of(settings))
@@ -79,7 +82,7 @@ def serve(settings: Settings) -> None:
             settings.bridge.metrics_port,
             why_not_ready=why_not_ready,
             ledger=ledger,
-            more={"/api/unread": unread},
+            more={"/api/unread": lambda: {**unread(), "unasked": unasked.as_json()}},
             allowed_hosts=settings.web.allowed_hosts,
         )
         try:
@@ -97,9 +100,11 @@ def serve(settings: Settings) -> None:
                 if settings.bridge.learn_devices:
                     learner = DeviceLearner(settings)
                     learner.start()
+                unasked.start()
                 if not stop.asked:
                     bridge.run()
         finally:
+            unasked.stop()
             if learner is not None:
                 learner.stop()
             server.close()

@@ -53,6 +53,7 @@ def listen(
     *,
     into: Listened | None = None,
     until: threading.Event | None = None,
+    kept: bool = True,
 ) -> Listened:
     """Subscribe to everything for a while.
 
@@ -62,6 +63,7 @@ def listen(
         filters: Topic filters.
         into: Takes the messages, in a thread of its own; ``None``: they are kept.
         until: Ends it sooner.
+        kept: Whether messages that the broker has kept are wanted, too.
 
     Raises:
         TransientError: If the broker cannot be reached or refuses.
@@ -69,6 +71,7 @@ def listen(
     """
     import paho.mqtt.client as paho
     from paho.mqtt.enums import CallbackAPIVersion
+    from paho.mqtt.subscribeoptions import SubscribeOptions
 
     five = mqtt.protocol == "5"
     options: dict[str, Any] = {} if five else {"clean_session": True}
@@ -89,7 +92,11 @@ def listen(
             problem[0] = str(reason)
             answered.set()
         else:
-            client.subscribe([(filter_, 0) for filter_ in filters])
+            handling = (
+                SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if kept else SubscribeOptions.RETAIN_DO_NOT_SEND
+            )
+            how: Any = SubscribeOptions(qos=0, retainHandling=handling) if five else 0
+            client.subscribe([(filter_, how) for filter_ in filters])
 
     def subscribed(_client: Any, _data: Any, _mid: int, codes: Any, _properties: Any) -> None:
         if all(code.is_failure for code in codes):
@@ -97,7 +104,8 @@ def listen(
         answered.set()
 
     def received(_client: Any, _data: Any, message: Any) -> None:
-        found.take(Sample(message.topic, bytes(message.payload), time.time(), bool(message.retain)))
+        if kept or not message.retain:
+            found.take(Sample(message.topic, bytes(message.payload), time.time(), bool(message.retain)))
 
     client.on_connect, client.on_subscribe, client.on_message = connected, subscribed, received
     client.connect_timeout = _CONNECT_SECONDS

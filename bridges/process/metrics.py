@@ -82,6 +82,9 @@ BRIDGE_REFUSED_TOPICS = _gauge(
     "weir_bridge_refused_topics",
     "Topics of which messages are refused: three in a row, or ten that are more than 1 %.",
 )
+BRIDGE_UNASKED_TOPICS = _gauge(
+    "weir_bridge_unasked_topics", "Topics of what could be readings, and that the bridge does not ask for."
+)
 BRIDGE_RETRIES = _counter("weir_bridge_produce_retries_total", "Records handed to Kafka once more.")
 BRIDGE_IN_FLIGHT = _gauge("weir_bridge_in_flight_messages", "MQTT messages not acknowledged yet.")
 BRIDGE_PAUSES = _counter("weir_bridge_pauses_total", "Times that reading stopped because Kafka was behind.")

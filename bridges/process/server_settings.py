@@ -87,6 +87,10 @@ class MqttSettings(Section):
     """What levels before ``sensors/`` or ``labels/`` mean. ``refused``: such a message is a dead letter.
     ``identity``: they begin the sensor's id (``plant/7/sensors/t1`` is ``plant:7:t1``), and names may not hold a
     colon. ``ignored``: nothing, so ``plant/7/sensors/t1`` and ``plant/8/sensors/t1`` are one sensor."""
+    not_wanted: Annotated[tuple[str, ...], CommaSeparated] = ()
+    """Topic filters of which nothing is wanted. With ``maps`` among its topics the bridge looks around, for half a
+    minute of every ten, and tells of topics that could be readings and are not asked for, but not of these; ``#``: it
+    does not look around."""
     session_expiry_seconds: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 7 * 24 * 3600
     """How long the broker keeps the session of a bridge that is away (MQTT 5)."""
     keepalive_seconds: Count = 30

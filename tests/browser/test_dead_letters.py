@@ -53,6 +53,37 @@ def test_what_is_refused_is_told_by_reason_with_its_share_and_what_to_do(plant: 
     assert opened.flaws() == []
 
 
+def test_what_nobody_asks_for_is_told_with_the_map_that_would_read_it(plant: Plant, new_page) -> None:
+    opened = new_page(address(plant, "/"))
+    page = opened.page
+    proposed = 'name = "proposed-1"\n\n[[rule]]\ntopic = "plc/{sensor}/<state>"\n'
+    kind = {
+        "map": "",
+        "template": "plc/{sensor}/<state>",
+        "example": "plc/oven-1/<state>",
+        "topics": 2,
+        "sensors": 2,
+    }
+    read = {
+        "map": "shelly",
+        "template": "",
+        "example": "hall/status",
+        "topics": 1,
+        "sensors": 1,
+        "proposed": "",
+    }
+    told = {"looked_at": 1.0, "problem": "", "topics": 3, "kinds": [{**kind, "proposed": proposed}, read]}
+    page.route("**/api/unread", lambda route: route.fulfill(json={"kinds": [], "unasked": told}))
+    page.goto(address(plant, "/dead-letters"))
+    page.click("#unasked summary:has-text('plc/oven-1/<state> 2 topics, 2 sensors: a map is proposed')")
+    assert page.text_content("#unasked details[open] pre") == proposed
+    page.click("#unasked summary:has-text('the map shelly reads it')")
+    assert "WEIR_MQTT__TOPICS=sensors/#,labels/#,maps,hall/status" in page.text_content("#unasked")
+    assert opened.flaws() == []
+    told |= {"problem": "not authorized", "topics": 0, "kinds": []}
+    page.wait_for_selector("#unasked:has-text('could not look around on the broker (not authorized)')")
+
+
 def test_letters_are_chosen_by_reason_and_topic_and_the_address_and_the_command_say_it(
     plant: Plant, new_page, refused: str
 ) -> None:

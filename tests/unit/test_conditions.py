@@ -87,6 +87,12 @@ from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
             Severity.WARNING,
             "1 rule takes other sensors than the registry of devices says: */t @ hall 7 (2 more)",
         ),
+        (
+            Observed(unasked=5, unasked_of=("plc/a/state", "plc/b/state", "dust/c", "dust/d")),
+            "unasked",
+            Severity.WARNING,
+            "5 topics could be readings, and nobody asks for them: plc/a/state, plc/b/state, dust/c …",
+        ),
         (Observed(disconnected=1), "disconnected", Severity.WARNING, "1 device is disconnected"),
         (
             Observed(bridge_silent="refused", received=None),
