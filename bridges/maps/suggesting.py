@@ -34,11 +34,19 @@ class Read:
 
 @dataclass
 class Proposal:
-    """A map for topics that nothing reads, and what it would make of them."""
+    """A map for topics that nothing reads, and what it would make of them.
+
+    Args:
+        group: The topics, and the map.
+        readable: How many of its messages would be readings.
+        sensors: Of how many sensors.
+        example: The topic of one that would.
+    """
 
     group: TopicGroup
-    readable: int
-    sensors: int
+    readable: int = 0
+    sensors: int = 0
+    example: str = ""
 
 
 @dataclass
@@ -122,13 +130,15 @@ def tried_proposal(
         with_map: Makes maps in force with one of this text.
     """
     if not group.map_text:
-        return Proposal(group, 0, 0)
+        return Proposal(group)
     try:
         parse_map(group.map_text)
         maps = with_map(group.map_text)
     except ConfigurationError:
-        return Proposal(group, 0, 0)
-    outcomes = [try_message(maps, samples[message.topic, message.payload]) for message in group.messages]
-    readings = [outcome for outcome in outcomes if outcome.readings]
-    sensors = {each.reading.sensor_id for outcome in readings for each in outcome.readings}
-    return Proposal(group, len(readings), len(sensors))
+        return Proposal(group)
+    readable, sensors = [], set()
+    for message in group.messages:
+        if found := try_message(maps, samples[message.topic, message.payload]).readings:
+            readable.append(message.topic)
+            sensors |= {each.reading.sensor_id for each in found}
+    return Proposal(group, len(readable), len(sensors), readable[0] if readable else "")

@@ -48,6 +48,12 @@ _COMMANDS = frozenset({"set", "get", "cmd", "cmnd", "command", "commands"})
 """Last levels of topics on which a device is told something; of Tasmota's it is the first one."""
 
 
+_PRESENCE = frozenset(
+    {b"online", b"offline", b"connected", b"disconnected", b"available", b"unavailable", b"lost"}
+)
+"""Last wills and their like say whether somebody is there, and measure nothing."""
+
+
 class UnaskedTopics:
     """What comes to the broker, could be readings, and is not asked for.
 
@@ -152,7 +158,7 @@ class _Unasked(Listened):
             pass
         elif is_command(topic) or any(covers(filter_, topic) for filter_ in self._asked):
             self._passed_over.add(topic)
-        elif sample.payload and len(sample.payload) <= MOST_BYTES:
+        elif 0 < len(sample.payload) <= MOST_BYTES and sample.payload.strip().lower() not in _PRESENCE:
             self.newest[topic] = sample
         if self._messages >= MOST_MESSAGES or len(self.newest) >= MOST_TOPICS:
             self.enough.set()
@@ -201,7 +207,7 @@ def kinds_of(found: Suggestion) -> list[dict[str, Any]]:
     ]  # fmt: skip
     kinds += [
         {
-            "map": "", "template": each.group.template, "example": each.group.messages[0].topic,
+            "map": "", "template": each.group.template, "example": each.example,
             "topics": each.readable, "sensors": each.sensors, "proposed": each.group.map_text,
         }
         for each in found.proposals

@@ -71,6 +71,7 @@ def test_what_could_be_readings_is_told_with_the_map_that_reads_it_or_would(
         (f"{name}/oven-1/state", '{"degrees": 212.5}'),
         (f"{name}/oven-2/state", '{"degrees": 31.0}'),
         (f"{name}/words/state", "good morning"),
+        (f"{name}/oven-1/lwt", "Online"),
         (f"{name}/oven-1/set", '{"degrees": 100}'),
         (f"cmnd/{name}/POWER", "ON"),
         (f"tele/{name}/SENSOR", '{"AM2301": {"Temperature": 21.5}}'),
