@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from paho.mqtt.matcher import MQTTMatcher
+
 from bridges.maps.listening import Listened, listen
 from bridges.maps.map_files import limits_of, maps_in_force
 from bridges.maps.suggesting import Suggestion, suggest
@@ -29,7 +31,6 @@ from streams.errors import ConfigurationError, TransientError
 from streams.payloads import announced
 from streams.payloads.in_force import MapsInForce
 from streams.payloads.maps.model import parse_map
-from streams.payloads.maps.template import covers
 
 log = get_logger(__name__)
 
@@ -146,7 +147,9 @@ class _Unasked(Listened):
         super().__init__()
         self.newest: dict[str, Sample] = {}
         self.enough = threading.Event()
-        self._asked = asked
+        self._asked = MQTTMatcher()  # type: ignore[no-untyped-call]
+        for filter_ in asked:
+            self._asked[filter_] = filter_
         self._passed_over: set[str] = set()
         self._messages = 0
 
@@ -156,7 +159,7 @@ class _Unasked(Listened):
         topic = sample.topic
         if topic in self._passed_over:
             pass
-        elif is_command(topic) or any(covers(filter_, topic) for filter_ in self._asked):
+        elif is_command(topic) or any(self._asked.iter_match(topic)):  # type: ignore[no-untyped-call]
             self._passed_over.add(topic)
         elif 0 < len(sample.payload) <= MOST_BYTES and sample.payload.strip().lower() not in _PRESENCE:
             self.newest[topic] = sample
