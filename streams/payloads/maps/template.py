@@ -161,20 +161,27 @@ def meet(filter_: str, other: str) -> bool:
 
 
 def union(filters: list[str]) -> list[str]:
-    """Leave out filters that another covers: a broker may send a message once for each filter that fits."""
-    found: list[str] = []
-    by_first: dict[str, list[list[str]]] = {}
-    for filter_ in dict.fromkeys(filters):
-        levels = filter_.split("/")
-        by_first.setdefault(levels[0], []).append(levels)
-    any_first = [*by_first.get("#", ()), *by_first.get("+", ())]
-    for first, some in by_first.items():
-        others = any_first if first in ("#", "+") else [*any_first, *some]
-        found += [
-            "/".join(each)
-            for each in some
-            if not any(_covers(other, each) for other in others if other is not each)
+    """Leave out filters that another covers: a broker may send a message once for each filter that fits.
+
+    >>> union(["tele/+/STATE", "tele/#", "stat/+/STATE", "+/+/STATE"])
+    ['tele/#', '+/+/STATE']
+    """
+    split = [filter_.split("/") for filter_ in dict.fromkeys(filters)]
+    # Only a filter that ends with # covers one of another length; its first level is the same, or a wildcard.
+    alike: dict[tuple[str, int], list[list[str]]] = {}
+    for levels in split:
+        alike.setdefault((levels[0], 0 if levels[-1] == "#" else len(levels)), []).append(levels)
+    found = []
+    for levels in split:
+        firsts = {levels[0], "+", "#"} if levels[0] != "#" else {"#"}
+        others = [
+            other
+            for first in firsts
+            for length in (0, len(levels))
+            for other in alike.get((first, length), ())
         ]
+        if not any(_covers(other, levels) for other in others if other is not levels):
+            found.append("/".join(levels))
     return found
 
 
