@@ -36,15 +36,15 @@ from streams.payloads.maps.paths import (
     NO_NAMES,
     Path,
     Reached,
-    above_picked,
     compile_path,
     find,
     first_names,
     get,
     reach,
+    seen_from,
     shown_way,
 )
-from streams.payloads.maps.sensors import NameTemplate, compile_name, named_sensor, plain_name
+from streams.payloads.maps.sensors import compile_name, named_sensor, plain_name
 from streams.payloads.maps.spread import Spread
 from streams.payloads.maps.template import Template, compile_template
 from streams.payloads.maps.words import State, is_bad, presence_of, word_of
@@ -139,7 +139,8 @@ class CompiledRule:
         self._gateway = compile_name(rule.gateway, names, "gateway", many) if rule.gateway else None
         self._session = compile_path(rule.session) if rule.session else None
         self._words = {word.lower(): value for word, value in rule.words.items()}
-        self._gatherer = Gatherer(rule, self._not_values())
+        named_by = [path for template in (*self._sensors, *self._quantities) for path in template.paths]
+        self._gatherer = Gatherer(rule, self._not_values(), seen_from(self._values, named_by))
         self._bytes_at = compile_path(rule.bytes_at)
         self._changes_documents = bool(self._embedded or rule.bytes_at)
         self._layout = layout_of(rule.bytes, has_lengths=rule.tags == "with_length")
@@ -171,24 +172,12 @@ class CompiledRule:
         return of_topics | {step.capture for path in self._each for step in path.steps if step.capture}
 
     def _not_values(self) -> list[str]:
-        """Return patterns, seen from where the values are, of what is an id, a time or read in another way."""
-        templates: list[NameTemplate] = [*self._sensors, *self._quantities]
-        paths = [*self._clock.paths, *(path for template in templates for path in template.paths)]
+        """Return patterns, seen from where the values are, of what is a time or read in another way."""
+        paths = [*self._clock.paths]
         paths += [self._sequence] if self._sequence is not None else []
         paths += [path for spread in self._spreads for path in spread.paths]
         paths += [path for path in self._each if path.steps and "" in texts(self.rule.each)]
-        found = []
-        for values in self._values:
-            before = values.text.removeprefix("$").removeprefix(".")
-            for path in paths:
-                text = path.text.removeprefix("$").removeprefix(".")
-                if path.up or not path.steps:
-                    continue
-                if not before:
-                    found.append(above_picked(text))
-                elif text.startswith(f"{before}."):
-                    found.append(text.removeprefix(f"{before}."))
-        return found
+        return seen_from(self._values, paths)
 
     def documents(self, payload: bytes, known: KnownDocuments) -> list[Any]:
         """Read the bytes, and the texts in them that are JSON or bytes themselves.

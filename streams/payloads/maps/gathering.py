@@ -27,6 +27,7 @@ _MAX_KNOWN = 4096
 _EXACT = 2**53
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", re.ASCII)
 _PLAIN = Field()
+_NO_QUANTITY = "no quantity: an id, a time or what the map ignores"
 _COUNTER = (
     "fields.{pattern!r}: counter must be left out: a rate needs the reading before, and a map knows of none. Say it "
     'of the series, in the settings of the worker: [detection.series."SENSOR/QUANTITY"] counter = true '
@@ -63,7 +64,7 @@ class Notes:
 class _Action:
     """What is done with the field at one path."""
 
-    __slots__ = ("field", "is_name", "name", "node", "scaled", "take", "way", "why", "words")
+    __slots__ = ("field", "is_id", "is_name", "name", "node", "scaled", "take", "way", "why", "words")
 
     def __init__(self, way: tuple[str, ...], name: str, field: Field, take: bool, why: str) -> None:
         self.way = way
@@ -72,6 +73,7 @@ class _Action:
         self.take = take
         self.why = why
         self.words: Any = field.words or WORDS
+        self.is_id = False
         self.is_name = field is _PLAIN and names_something(way[-1])
         self.scaled = field.scale != 1.0 or field.offset != 0.0
         self.node: Node | None = None
@@ -94,18 +96,20 @@ class Gatherer:
     Args:
         rule: The rule.
         not_values: Patterns of what is an id or a time and therefore no quantity.
+        ids: Patterns of what names a sensor or a quantity. An object of nothing but numbers is no name: it is read.
 
     Raises:
         ConfigurationError: If a pattern is none, or a field is to be a counter.
     """
 
-    def __init__(self, rule: Rule, not_values: Iterable[str] = ()) -> None:
+    def __init__(self, rule: Rule, not_values: Iterable[str] = (), ids: Iterable[str] = ()) -> None:
         for pattern, field in rule.fields.items():
             if field.counter:
                 raise ConfigurationError(_COUNTER.format(pattern=pattern[:80]))
         self._fields = [(compile_path(pattern), field) for pattern, field in rule.fields.items()]
         self._ignored = [compile_path(pattern) for pattern in rule.ignore]
         self._not_values = [compile_path(pattern) for pattern in not_values]
+        self._ids = [compile_path(pattern) for pattern in ids]
         self._inline = frozenset(rule.inline)
         self._others = rule.keep_others
         self._texts_refused = rule.texts == "refuse"
@@ -231,7 +235,7 @@ class Gatherer:
         return self._decimal if action.field.decimal == "." else action.field.decimal
 
     def _inside(self, value: Any, action: _Action, into: dict[str, float], notes: Notes) -> None:
-        if action.why and not self._fields:
+        if action.why and not self._fields and not (action.is_id and _is_measured(value)):
             notes.passed(action.way, action.why)
             return
         if not self._flatten and not self._fields:
@@ -286,10 +290,23 @@ class Gatherer:
                 return _Action(way, field.name or name, field, True, "")
         not_taken = self._ignored if given else (*self._ignored, *self._not_values)
         if any(_within(pattern, way) for pattern in not_taken):
-            return _Action(way, name, _PLAIN, False, "no quantity: an id, a time or what the map ignores")
+            return _Action(way, name, _PLAIN, False, _NO_QUANTITY)
+        if not given and any(matches(pattern, way) for pattern in self._ids):
+            action = _Action(way, name, _PLAIN, False, _NO_QUANTITY)
+            action.is_id = True
+            return action
         if name and self._others == "all":
             return _Action(way, name, _PLAIN, True, "")
         return _Action(way, name, _PLAIN, False, "not named in the map" if self._others == "ignore" else "")
+
+
+def _is_measured(value: Any) -> bool:
+    """Whether it is an object of nothing but numbers: that names nothing, whatever its field is called."""
+    return (
+        type(value) is dict
+        and bool(value)
+        and all(type(each) in (int, float, bool) or _is_measured(each) for each in value.values())
+    )
 
 
 def _is_time(value: Any) -> bool:

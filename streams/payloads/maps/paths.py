@@ -15,7 +15,7 @@ A path leads to values; the same text is a pattern where it says which fields so
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from functools import lru_cache, partial
 from itertools import islice
@@ -28,7 +28,8 @@ from streams.errors import ConfigurationError
 MAX_PARTS = 10_000
 MAX_DEPTH = 32
 _TOKEN = re.compile(
-    r"""\s*(?: "(?P<quoted>[^"]*)" | \[(?P<index>-?\d{1,6}|\*)\] | \{(?P<braces>[^{}]*)\} | (?P<name>[^.\[\]{}"]+) )""",
+    r"""\s*(?: "(?P<quoted>[^"]*)" | \[(?P<index>-?\d{1,6}|\*)\] | (?P<but>!)?\{(?P<braces>[^{}]*)\}
+             | (?P<name>[^.\[\]{}"]+) )""",
     re.VERBOSE,
 )
 _WILD = frozenset("*?[")
@@ -122,8 +123,10 @@ def _step(found: re.Match[str], text: str) -> Step:
     if (braces := found["braces"]) is not None:
         if "," in braces:
             choices = [part.strip() for part in braces.split(",")]
-            pattern = re.compile("|".join(translate(choice) for choice in choices))
-            return Step(pattern=pattern, choices=tuple(choices))
+            named = "|".join(translate(choice) for choice in choices)
+            if found["but"]:
+                return Step(pattern=re.compile(f"(?!{named}).*", re.DOTALL))
+            return Step(pattern=re.compile(named), choices=tuple(choices))
         if not _CAPTURE.fullmatch(braces):
             raise ConfigurationError(f"path {text[:120]!r}: {{{braces[:40]}}} is neither a name nor a choice")
         return Step(any="field", capture=braces)
@@ -331,7 +334,29 @@ def shown_way(way: tuple[str, ...]) -> str:
     return text[:200]
 
 
-def above_picked(text: str) -> str:
+def seen_from(places: Iterable[Path], paths: Iterable[Path]) -> list[str]:
+    """Return paths as they are seen from each of some places; those that do not lead into it are left out.
+
+    >>> seen_from([compile_path("data")], [compile_path("$.data.id"), compile_path("ts")])
+    ['id']
+    """
+    paths = [path for path in paths if path.steps and not path.up]
+    found = []
+    for place in places:
+        before = _from_root(place)
+        for text in map(_from_root, paths):
+            if not before:
+                found.append(_above_picked(text))
+            elif text.startswith(f"{before}."):
+                found.append(text.removeprefix(f"{before}."))
+    return found
+
+
+def _from_root(path: Path) -> str:
+    return path.text.removeprefix("$").removeprefix(".")
+
+
+def _above_picked(text: str) -> str:
     """Return a path without what picks elements at its end: the array as a whole is no quantity, but a row may be."""
     while text.endswith("]") and not _ELEMENT.fullmatch(text):
         text = text[: text.rindex("[")].removesuffix(".")
