@@ -27,8 +27,8 @@ REFUSAL_WORDS: Final[Mapping[Reason, RefusalWords]] = {
         "the text is not JSON", "let the device send JSON, or write a map that reads what it sends"
     ),
     Reason.BAD_FORMAT: RefusalWords(
-        "the bytes are not of the format that the map names",
-        "correct the map's format, or let the device send that format",
+        "the bytes are not of the format that the map names, or nobody has decoded them",
+        "correct the map's format, let the device send that format, or choose a decoder in its LoRaWAN network server",
     ),
     Reason.TOO_LARGE: RefusalWords(
         "the payload or the topic is too large; only the beginning is kept",

@@ -210,7 +210,7 @@ class Rule(_Part, frozen=True):
 
     topic: Texts
     what: Literal["readings", "presence", "names", "nothing", "refuse"] = "readings"
-    reason: Literal["unknown_topic", "bad_sensor_id"] = "unknown_topic"
+    reason: Literal["unknown_topic", "bad_sensor_id", "bad_format"] = "unknown_topic"
     why: Annotated[str, msgspec.Meta(max_length=500)] = "the map refuses this topic"
     format: str = "auto"
     when: list[str] = []
