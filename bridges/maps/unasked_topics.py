@@ -5,7 +5,7 @@
     cmnd/lamp/POWER   ON                    a command      ──▶ passed over
 
 A device on such a topic is connected, sends, and is nowhere. A thread beside the bridge looks for half a minute of
-every ten, so that "all well" is said of all that comes, and not of what is asked for.
+every ten, at first more often, so that "all well" is said of all that comes, and not of what is asked for.
 
 Delivery: none. QoS 0, a session of its own that ends with each look; what is found is told, and goes nowhere.
 
@@ -36,7 +36,9 @@ log = get_logger(__name__)
 
 FIRST_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 30.0
+FIRST_APART_SECONDS: Final = 30.0
 APART_SECONDS: Final = 600.0
+"""Between two looks, doubled from the first on up to this: while a system is set up devices are connected."""
 FORGOTTEN_SECONDS: Final = 86_400.0
 MOST_MESSAGES: Final = 10_000
 MOST_TOPICS: Final = 1000
@@ -91,15 +93,15 @@ class UnaskedTopics:
         return self._told
 
     def _run(self) -> None:
-        seconds = FIRST_SECONDS
+        seconds, apart = FIRST_SECONDS, FIRST_APART_SECONDS
         while not self._stop.is_set():
             try:
                 self.look(seconds)
             except (TransientError, ConfigurationError) as error:
                 self._told = {**self._told, "problem": str(error)}
-                log.warning("topics.not_looked_for", error=str(error), retry_in_seconds=APART_SECONDS)
-            seconds = LOOK_SECONDS
-            self._stop.wait(APART_SECONDS)
+                log.warning("topics.not_looked_for", error=str(error), retry_in_seconds=apart)
+            self._stop.wait(apart)
+            seconds, apart = LOOK_SECONDS, min(2 * apart, APART_SECONDS)
 
     def look(self, seconds: float) -> None:
         """Look once; what was found before is told, too, for a day.
