@@ -1,6 +1,7 @@
 """All is well only if nothing is wrong and everything is known; what is wrong is told worst first."""
 
 import json
+import re
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.resources import files
 from threading import Thread
@@ -13,9 +14,9 @@ from agents.views.watching.recent import Backlog
 from bridges.doctor.diagnosis import Grade
 from bridges.doctor.running_check import examine_running
 from bridges.process.settings import Settings, WebSettings
-from bridges.stack.child_process import free_port
+from bridges.stack.child_process import ROOT, free_port
 from bridges.stack.parts import worker_warning
-from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
+from streams.conditions import LAG_RECORDS, REMEDIES, Observed, Severity, what_is_wrong
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,13 @@ from streams.conditions import LAG_RECORDS, Observed, Severity, what_is_wrong
 def test_each_condition_is_told_by_itself(seen: Observed, name: str, severity: Severity, text: str) -> None:
     (found,) = what_is_wrong(seen)
     assert (found.name, found.severity, found.text) == (name, severity, text)
+
+
+def test_the_reference_says_of_each_condition_when_it_stands() -> None:
+    page = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+    table = page.partition("| `name` | `severity` | when |")[2].partition("\n\n")[0]
+    # Those of model analysis and the notifier are told by `weir status` alone.
+    assert set(REMEDIES) - {"findings", "not_told"} == set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
 
 
 def test_a_few_refused_messages_and_the_lag_of_a_live_stream_are_well() -> None:
