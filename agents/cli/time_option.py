@@ -1,15 +1,12 @@
 """Times of events on the command line."""
 
-import re
 import time
 
 import click
 
 from streams.errors import InputError
-from streams.payloads.event_times import read_event_time
+from streams.payloads.event_times import UNIT_SECONDS, read_when
 
-_AGO = re.compile(r"-(\d{1,6})([mhdw])", re.ASCII)
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST_SECONDS = 10 * 365 * 86_400
 
 
@@ -20,10 +17,8 @@ class EventTime(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds since the Unix epoch."""
-        if ago := _AGO.fullmatch(str(value).strip()):
-            return round(time.time() - int(ago[1]) * _SECONDS[ago[2]], 3)
         try:
-            return read_event_time(str(value), dates=True)
+            return read_when(str(value), time.time())
         except InputError as error:
             self.fail(error.detail, param, ctx)
 
@@ -37,7 +32,7 @@ class Duration(click.ParamType):
         """Return seconds."""
         text = str(value)
         try:
-            seconds = float(text[:-1]) * _SECONDS[text[-1:]]
+            seconds = float(text[:-1]) * UNIT_SECONDS[text[-1:]]
         except (ValueError, KeyError):
             seconds = -1.0
         if not 0 < seconds < _LONGEST_SECONDS:

@@ -1,5 +1,6 @@
 """Read a request's parameters, and answer in JSON."""
 
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from faust.web import Response, View
 
 from agents.web.peers import LOCAL
 from streams.errors import InputError
-from streams.payloads.event_times import read_event_time
+from streams.payloads.event_times import read_when
 from streams.records.documents import date
 
 Json = dict[str, Any]
@@ -110,19 +111,22 @@ def read_time(query: Mapping[str, str], name: str) -> float | None:
 
     Args:
         query: The request's parameters.
-        name: Which one: ISO 8601 (a date alone is its midnight in UTC), or a number since the epoch.
+        name: Which one: ISO 8601 (a date alone is its midnight in UTC), a number since the epoch, or so long ago:
+            ``-30d``, ``-6h``.
 
     Raises:
         BadRequest: If it is none, or lies outside the years 1 to 9999: neither MongoDB nor Kafka can be asked for it.
 
     >>> read_time({"from": "2024-09-09"}, "from"), read_time({}, "from")
     (1725840000.0, None)
+    >>> 3599 < time.time() - (read_time({"from": "-1h"}, "from") or 0) < 3610
+    True
     """
     text = query.get(name, "")
     if not text:
         return None
     try:
-        found = read_event_time(text.strip(), dates=True)
+        found = read_when(text, time.time())
         date(found)
     except InputError as error:
         raise BadRequest(f"{name}: {error.detail}") from None

@@ -6,6 +6,7 @@
 The magnitude tells the unit: 1e11 is the year 5138 in seconds and 1973 in milliseconds.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from math import inf
@@ -20,6 +21,8 @@ Time = str | int | float
 _FIRST_MS, _FIRST_US, _FIRST_NS = 1e11, 1e14, 1e17
 _SHORTEST_TIME = len("2024-09-09T14:01")
 _DATE = len("2024-09-09")
+_AGO = re.compile(r"-(\d{1,6})([mhdw])", re.ASCII)
+UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
 
 NEAREST = "nearest"
@@ -139,6 +142,24 @@ def read_event_time(text: str, *, dates: bool = False, zone: tzinfo = UTC) -> fl
     except ValueError:
         return event_time(f"{text}T00:00" if dates and len(text) == _DATE else text, zone=zone)
     return event_time(number)
+
+
+def read_when(text: str, now: float) -> float:
+    """Read a time as people ask for it: as `read_event_time` does, a date alone too, or so long ago: ``-30d``, ``-6h``.
+
+    Args:
+        text: What they wrote; of minutes, hours, days or weeks ago.
+        now: Seconds since the Unix epoch.
+
+    Raises:
+        InputError: ``bad_time`` if it is no time.
+
+    >>> read_when("-6h", 1725890469.5), read_when("2024-09-09", 0.0)
+    (1725868869.5, 1725840000.0)
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        return round(now - int(ago[1]) * UNIT_SECONDS[ago[2]], 3)
+    return read_event_time(text.strip(), dates=True)
 
 
 def seconds_of(moment: datetime) -> float:
