@@ -1,6 +1,7 @@
 """The views' own reckoning: what is remembered, how pages are asked for, how workers' shares are put together."""
 
 import json
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -155,6 +156,17 @@ def test_a_limit_out_of_range_is_refused_with_what_came(text: str) -> None:
 
 def test_a_number_that_is_not_given_is_the_default() -> None:
     assert queries.read_number({}, "tolerance", 300.0, least=0, greatest=1e9) == 300.0
+
+
+def test_a_time_is_one_or_so_long_ago() -> None:
+    assert queries.read_time({"from": "2024-09-09"}, "from") == 1725840000.0
+    assert queries.read_time({}, "from") is None
+    before = time.time()
+    found = queries.read_time({"from": "-6h"}, "from")
+    assert found is not None and before - 0.002 <= found + 6 * 3600 <= time.time() + 0.002
+    for text in ("-6y", "-h", "--6h", "-9999999m"):
+        with pytest.raises(BadRequest, match="from: time must be"):
+            queries.read_time({"from": text}, "from")
 
 
 def test_what_is_no_number_in_json_is_null() -> None:
