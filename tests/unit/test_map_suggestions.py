@@ -67,6 +67,31 @@ def test_bare_values_are_quantities_of_the_level_before() -> None:
     assert (proposal.readable, proposal.sensors) == (3, 2)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("T=21.43,H=45.2,B=87", "T=20.1,H=44.0,B=80"),
+        ("2026-09-21 14:14:00;21.5;1013.2;OK", "2026-09-21 14:14:00;11.5;1003.2;OK"),
+        ('{"ts": 1790000000, "hall": 21.5}', '{"ts": 1790000000, "hall": 11.5}'),
+    ],
+)
+def test_where_a_message_names_what_it_holds_the_last_level_is_the_sensor(one: str, other: str) -> None:
+    [proposal] = suggested(("logger/A7", one), ("logger/A8", other)).proposals
+    assert (proposal.readable, proposal.sensors) == (2, 2)
+    read = MapsInForce([parse_map(proposal.group.map_text)]).read(b"logger/A9", one.encode(), NOW)
+    assert read is not None
+    assert [each.reading.sensor_id for each in read.readings] == ["A9"]
+
+
+def test_bare_values_below_one_level_are_quantities_of_one_sensor() -> None:
+    [proposal] = suggested(("barn/alpha", "4.5"), ("barn/beta", "80")).proposals
+    read = MapsInForce([parse_map(proposal.group.map_text)]).read(b"barn/alpha", b"4.5", NOW)
+    assert read is not None
+    assert [(each.reading.sensor_id, each.reading.values) for each in read.readings] == [
+        ("barn", {"alpha": 4.5})
+    ]
+
+
 def test_arrays_of_objects_are_several_readings() -> None:
     [proposal] = suggested(("gw/1/log", '[{"ts": 1790000000, "v": 1}, {"ts": 1790000001, "v": 2}]')).proposals
     assert proposal.readable == 1

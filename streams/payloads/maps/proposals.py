@@ -76,19 +76,23 @@ def _group(number: int, messages: list[Unread]) -> TopicGroup:
     document = texts[0] if texts else None
     template, sensor, quantity = _template(topics, isinstance(document, list | dict))
     lines = [f'name = "proposed-{number}"', "", "[[rule]]"]
+    # The last level that differs is the sensor where the payload names its own quantities.
+    joint = ":" if sensor and quantity else ""
+    by_topic = f"{sensor}{joint}{{{quantity}}}" if quantity else sensor
     if isinstance(document, list | dict):
-        # The last level that differs is the sensor where the payload names its own quantities.
-        joint = ":" if sensor and quantity else ""
-        by_topic = f"{sensor}{joint}{{{quantity}}}" if quantity else sensor
         shape = shape_of(texts)
         own = _sensor_of(shape, texts, topics)
         if own:
             template = _without_names(template, set(topics), {str(at(each, shape.sensor)) for each in texts})
         lines += [f"topic = {_toml(template)}", *_lines(shape, own or by_topic or _plain(template))]
         return TopicGroup(template, messages, "\n".join(lines) + "\n")
-    lines += [f"topic = {_toml(template)}", f"sensor = {_toml(sensor or _plain(template))}"]
-    separated = _separated(document) if isinstance(document, str) else []
-    lines += separated or [f"quantity = {_toml(f'{{{quantity}}}' if quantity else _last(template))}"]
+    lines.append(f"topic = {_toml(template)}")
+    if separated := _separated(document) if isinstance(document, str) else []:
+        lines += [f"sensor = {_toml(by_topic or _plain(template))}", *separated]
+    else:
+        above = template.rpartition("/")[0] if quantity else template
+        lines.append(f"sensor = {_toml(sensor or _plain(above))}")
+        lines.append(f"quantity = {_toml(f'{{{quantity}}}' if quantity else _last(template))}")
     return TopicGroup(template, messages, "\n".join(lines) + "\n")
 
 
