@@ -43,6 +43,7 @@ _LOOKED_AT = 50
 _FIRST, _LAST = 946_684_800.0, 4_102_444_800.0  # 2000 to 2100
 _SHORTEST_TIME = len("2024-09-09T14:01")
 _NAMING = re.compile(r"(?:^|[_-])id$|(?:^|[a-z0-9_-])I[dD]$|^(?:seq|sequence|mid|mac)$")
+_LENGTH_OF_UUID = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -138,7 +139,7 @@ def _with_parts(documents: Sequence[Any], way: Way, elements: Sequence[Any], in_
     around = [] if in_array else _times(documents[0])
     times = [each for each in (*inside, *around) if each]
     in_part = bool(inside)
-    own = () if name and _normal(name) in _IDS else _id(objects)
+    own = () if name and _normal(name) in _IDS else _id(objects, in_list=True)
     return Shape(
         parts=way,
         in_array=in_array,
@@ -204,8 +205,13 @@ def _others(table: dict[str, Any], times: Sequence[Way]) -> tuple[Way, ...]:
     return (*times[1:], *numbers)
 
 
-def _id(documents: Sequence[Any]) -> Way:
-    """Return the way to what names the device; a number that each message has of its own does not."""
+def _id(documents: Sequence[Any], *, in_list: bool = False) -> Way:
+    """Return the way to what names the device; what each message or record has of its own does not.
+
+    Args:
+        documents: Some of them.
+        in_list: Whether they are elements of lists: an id that is a short text is no message's there.
+    """
     found: list[tuple[int, int, Way]] = []
     first = documents[0]
     for way, value in _fields(first) if type(first) is dict else ():
@@ -213,7 +219,8 @@ def _id(documents: Sequence[Any]) -> Way:
             continue
         names = (_normal(way[-1]), *([_normal(way[-2] + way[-1])] if len(way) > 1 else []))
         ranks = [_IDS.index(name) for name in names if name in _IDS]
-        if ranks and not (set(names) & _OF_MESSAGES and not _comes_again(documents, way)):
+        is_name = in_list and type(value) is str and not value.isdigit() and len(value) < _LENGTH_OF_UUID
+        if ranks and (is_name or not set(names) & _OF_MESSAGES or _comes_again(documents, way)):
             found.append((min(ranks), len(way), way))
     return min(found)[2] if found else ()
 

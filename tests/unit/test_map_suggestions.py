@@ -83,6 +83,23 @@ def test_where_a_message_names_what_it_holds_the_last_level_is_the_sensor(one: s
     assert [each.reading.sensor_id for each in read.readings] == ["A9"]
 
 
+def test_elements_of_a_list_with_ids_are_a_sensor_each_but_not_each_record() -> None:
+    [proposal] = suggested(("site/A/meters", '[{"id": "M1", "kw": 5.5}, {"id": "M2", "kw": 6.5}]')).proposals
+    assert proposal.sensors == 2
+    uuid = "4f3c9a52-0d4e-4a7b-9d53-1f0c1b1e2a9"
+    for one, other in (("71", "72"), (f"{uuid}0", f"{uuid}1")):
+        rows = [
+            {"id": number, "at": 1790000000 + place, "kw": 5.5} for place, number in enumerate((one, other))
+        ]
+        [proposal] = suggested(("site/A/meters", json.dumps(rows))).proposals
+        assert (proposal.readable, proposal.sensors) == (1, 1)
+
+
+def test_topics_that_differ_in_their_first_level_are_one_map() -> None:
+    [proposal] = suggested(("tank1/alpha", "12,5"), ("tank2/alpha", "13,5")).proposals
+    assert (proposal.readable, proposal.sensors) == (2, 2)
+
+
 def test_bare_values_below_one_level_are_quantities_of_one_sensor() -> None:
     [proposal] = suggested(("barn/alpha", "4.5"), ("barn/beta", "80")).proposals
     read = MapsInForce([parse_map(proposal.group.map_text)]).read(b"barn/alpha", b"4.5", NOW)

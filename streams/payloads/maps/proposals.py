@@ -66,8 +66,14 @@ def propose(messages: Iterable[Unread], first: int = 1) -> list[TopicGroup]:
     for message in messages:
         levels = message.topic.split("/")
         found[len(levels), *levels[:_FIRST_LEVELS], _signature(message.payload)].append(message)
-    groups = [_group(number, same) for number, same in enumerate(found.values(), first)]
-    return sorted(groups, key=lambda group: (-len(group.messages), group.template))
+    groups: dict[str, TopicGroup] = {}
+    for number, same in enumerate(found.values(), first):
+        group = _group(number, same)
+        rule = group.map_text.partition("\n")[2]
+        if (alike := groups.get(rule)) is not None:  # of topics that differ in their first level
+            group = TopicGroup(alike.template, [*alike.messages, *group.messages], alike.map_text)
+        groups[rule] = group
+    return sorted(groups.values(), key=lambda group: (-len(group.messages), group.template))
 
 
 def _group(number: int, messages: list[Unread]) -> TopicGroup:
