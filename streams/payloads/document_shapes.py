@@ -44,6 +44,21 @@ _FIRST, _LAST = 946_684_800.0, 4_102_444_800.0  # 2000 to 2100
 _SHORTEST_TIME = len("2024-09-09T14:01")
 _NAMING = re.compile(r"(?:^|[_-])id$|(?:^|[a-z0-9_-])I[dD]$|^(?:seq|sequence|mid|mac)$")
 _LENGTH_OF_UUID = 32
+_LABEL = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[A-Za-z0-9_:-]{1,32}", re.ASCII)
+_OF_MAKES = (
+    "version",
+    "firmware",
+    "fw",
+    "hw",
+    "sw",
+    "model",
+    "type",
+    "ssid",
+    "ip",
+    "units",
+    "payload",
+    "data",
+)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -117,7 +132,7 @@ def shape_of(documents: Sequence[Any]) -> Shape:
     return Shape(
         time=times[0] if times else (),
         others=_others(first, times),
-        sensor=_id(documents),
+        sensor=_id(documents) or _label(documents),
         inline=_inline(first),
     )
 
@@ -223,6 +238,25 @@ def _id(documents: Sequence[Any], *, in_list: bool = False) -> Way:
         if ranks and (is_name or not set(names) & _OF_MESSAGES or _comes_again(documents, way)):
             found.append((min(ranks), len(way), way))
     return min(found)[2] if found else ()
+
+
+def _label(documents: Sequence[Any]) -> Way:
+    """Return the way to a text that tells machines apart, whatever it is called: with a digit, and the same ones again.
+
+    >>> _label([{"mc": "P1", "run": "on"}, {"mc": "P2", "run": "off"}, {"mc": "P1", "run": "on"}])
+    ('mc',)
+    """
+    for way, _ in _fields(documents[0]):
+        texts = [at(document, way) for document in documents]
+        if (
+            all(type(text) is str and _LABEL.fullmatch(text) and not is_time(text) for text in texts)
+            and len(set(texts)) > 1
+            and _comes_again(documents, way)
+            and all(_PLAIN.fullmatch(key) for key in way)
+            and not _normal(way[-1]).endswith(_OF_MAKES)
+        ):
+            return way
+    return ()
 
 
 def _comes_again(documents: Sequence[Any], way: Way) -> bool:

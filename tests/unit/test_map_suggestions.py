@@ -95,6 +95,19 @@ def test_elements_of_a_list_with_ids_are_a_sensor_each_but_not_each_record() -> 
         assert (proposal.readable, proposal.sensors) == (1, 1)
 
 
+def test_machines_on_one_topic_are_told_apart_by_a_text_that_comes_again() -> None:
+    of = '{{"mc": "{0}", "run": "{1}", "fw": "{2}", "ct": 5}}'.format
+    messages = [
+        ("line/out", of(*each)) for each in (("P1", "on", "v1"), ("P2", "off", "v2"), ("P1", "on", "v1"))
+    ]
+    [proposal] = suggested(*messages).proposals
+    assert (proposal.readable, proposal.sensors) == (3, 2)
+    [proposal] = suggested(
+        *[(topic, text.replace('"mc"', '"fw_version"')) for topic, text in messages]
+    ).proposals
+    assert (proposal.readable, proposal.sensors) == (3, 1)
+
+
 def test_topics_that_differ_in_their_first_level_are_one_map() -> None:
     [proposal] = suggested(("tank1/alpha", "12,5"), ("tank2/alpha", "13,5")).proposals
     assert (proposal.readable, proposal.sensors) == (2, 2)
