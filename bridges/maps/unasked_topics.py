@@ -49,8 +49,6 @@ _EVERYTHING = "#"
 _OWN_ALARMS = "weir/alarms/#"
 _COMMANDS = frozenset({"set", "get", "cmd", "cmnd", "command", "commands"})
 """Last levels of topics on which a device is told something; of Tasmota's it is the first one."""
-
-
 _PRESENCE = frozenset(
     {b"online", b"offline", b"connected", b"disconnected", b"available", b"unavailable", b"lost"}
 )
