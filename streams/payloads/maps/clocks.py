@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Any
 
+from msgspec import structs
+
 from streams.errors import InputError, Reason, shown
 from streams.payloads.accepted import Limits
 from streams.payloads.event_times import (
@@ -23,13 +25,15 @@ from streams.payloads.event_times import (
     zone_named,
 )
 from streams.payloads.maps.model import Rule, TimeField, Unit
-from streams.payloads.maps.paths import MISSING, Path, compile_path
+from streams.payloads.maps.paths import MISSING, Path, Step, compile_path
 
 Follow = Callable[[Path], Any]
 ZoneOfAll = Callable[[], tuple[tzinfo, bool] | None]
 _USUAL = len("2024-09-09T14:01")
 # As rtl_433 writes it where it was not told of a clock: @0.123456s since it began.
 _SINCE_BEGIN = re.compile(r"@\d{1,9}(?:\.\d+)?s", re.ASCII)
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
+_DAYS = ("date", "Date", "DATE", "day")
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _PARTS_OF_TIMES = (
     ("timeInSeconds", "offsetInNanos"), ("seconds", "nanos"), ("_seconds", "_nanoseconds"), ("sec", "nanosec"),
@@ -52,6 +56,7 @@ class Clock:
         self._fields = [
             (compile_path(field.path), field, self._zone(field.zone or rule.zone, zone)) for field in fields
         ]
+        self._days = {path.text: _days_beside(path) for path, _, _ in self._fields}
         self._then = {field.then: compile_path(field.then) for field in fields if field.then}
         self._unset_is_arrival = rule.unset_clock == "arrival"
         self.paths = [*(path for path, _, _ in self._fields), *self._then.values()]
@@ -109,7 +114,13 @@ class Clock:
             value = next((each for each in value if each is not None), MISSING)
         if value is MISSING or value is None or value == "":
             return None
-        return _joined(value, follow(self._then[field.then])) if field.then else value
+        if field.then:
+            return _joined(value, follow(self._then[field.then]))
+        if type(value) is str and len(value) < _USUAL and _TIME_OF_DAY.fullmatch(value) and not field.format:
+            day = next((day for beside in self._days[path.text] if type(day := follow(beside)) is str), "")
+            if day:
+                return _joined(day, f"0{value}" if value[1] == ":" else value)
+        return value
 
     def local_time(self, follow: Follow) -> datetime | None:
         """Return the first time of a part that has no offset and no zone, as it was written."""
@@ -167,6 +178,22 @@ def _of_parts(parts: dict[str, Any]) -> Any:
         if type(whole) is int and type(part) is int:
             return whole + part / 1e9
     return parts.get("$date", parts)
+
+
+def _days_beside(path: Path) -> tuple[Path, ...]:
+    """Return paths to the day that a time of day belongs to: beside it, where the path leads into one object.
+
+    >>> [day.steps[-1].key for day in _days_beside(compile_path("gps.{time,utc}"))]
+    ['date', 'Date', 'DATE', 'day']
+    """
+    above = path.steps[:-1]
+    if not path.steps or any(step.key is None for step in above):
+        return ()
+    is_field = not above and not path.root and not path.up
+    return tuple(
+        structs.replace(path, steps=(*above, Step(key=day)), plain=True, key=day if is_field else None)
+        for day in _DAYS
+    )
 
 
 def _joined(day: Any, time: Any) -> str:
