@@ -120,7 +120,6 @@ ONE_OF_A_KIND = {
     "zigbee2mqtt:bridge": "its coordinator",
     "gv2mqtt": "its gateway",
     "dtu": "OpenDTU's gateway",
-    "inverter": "AhoyDTU's gateway",
     "deye": "its inverter",
     "solaredge": "its gateway",
     "panasonic_heat_pump": "its heat pump",

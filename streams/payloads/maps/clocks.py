@@ -136,7 +136,7 @@ class Clock:
 
 
 def _moment(value: Any, field: TimeField, ingest_time: float) -> datetime | float | None:
-    """Return seconds since the epoch, or a time as it was written; ``None`` for one since a receiver began."""
+    """Return seconds since the epoch, or a time as it was written; ``None`` for one that says nothing by itself."""
     if field.age:
         return ingest_time - _age(value, field.unit)
     if field.format and type(value) is int:
@@ -150,6 +150,8 @@ def _moment(value: Any, field: TimeField, ingest_time: float) -> datetime | floa
             return None
         if field.format:
             return _formatted(value, field.format)
+        if _TIME_OF_DAY.fullmatch(value):
+            return None
         if len(value) >= _USUAL and value[4] == "-":
             try:
                 return datetime.fromisoformat(value)
@@ -214,6 +216,8 @@ def _age(value: Any, unit: Unit) -> float:
 def _no_moment(value: Any) -> str:
     if type(value) is str and _SINCE_BEGIN.fullmatch(value):
         return f"time since its receiver began, {shown(value)}"
+    if type(value) is str and _TIME_OF_DAY.fullmatch(value):
+        return f"a time of day without its day, {shown(value)}"
     return "local time of an unknown zone, not near its arrival"
 
 
