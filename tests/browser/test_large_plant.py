@@ -8,6 +8,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from statistics import median
 from threading import Event, Thread
 from typing import Any
 
@@ -22,11 +24,12 @@ INTERACTIVE_SECONDS = 1.5
 PAUSE_SECONDS = 0.2
 WATCHED_SECONDS = 60
 ROUND_SECONDS = 10.0
+WATCHED_ROUNDS = round(WATCHED_SECONDS / ROUND_SECONDS)
 QUIET_BYTES_A_SECOND = 5000
 COUNTED_SECONDS = 5
 GROWTH_BYTES = 500_000
 """What a page may hold more after a minute: a second's rates of two minutes, and 60 readings of 20 sensors."""
-GROWTH_NODES = 400
+GROWTH_NODES = 100
 SHOWN = "[...document.querySelectorAll('#sensors tr')].map(row => row.textContent)"
 
 
@@ -159,17 +162,27 @@ def test_sensors_are_found_by_what_they_are_called_without_a_pause(
     assert longest_pause(browser, opened, search) < PAUSE_SECONDS
 
 
+def growth(figures: list[dict[str, float]], name: str) -> float:
+    """Return what a page grows in all rounds, by what it grows in most of them.
+
+    Chromium sets some of the last trees of nodes that nobody holds apart, once and for good: 250 nodes each, in up to
+    two rounds of six. What a page itself does not let go grows in each.
+    """
+    steps = [after[name] - before[name] for before, after in pairwise(figures)]
+    return median(steps) * len(steps)
+
+
 def test_a_page_that_is_watched_for_a_minute_does_not_grow(large: LargePlant, new_page) -> None:
     opened = open_home(large, new_page)
     measured = Measured(opened)
+    figures = []
     with rounds(large):
-        opened.page.wait_for_timeout(1000 * ROUND_SECONDS)
-        before = measured.figures()
-        opened.page.wait_for_timeout(1000 * WATCHED_SECONDS)
-        after = measured.figures()
-    assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < GROWTH_BYTES
-    assert after["Nodes"] - before["Nodes"] < GROWTH_NODES
-    assert after["JSEventListeners"] - before["JSEventListeners"] < GROWTH_NODES
+        for _ in range(1 + WATCHED_ROUNDS):
+            opened.page.wait_for_timeout(1000 * ROUND_SECONDS)
+            figures.append(measured.figures())
+    assert growth(figures, "JSHeapUsedSize") < GROWTH_BYTES
+    assert growth(figures, "Nodes") < GROWTH_NODES
+    assert growth(figures, "JSEventListeners") < GROWTH_NODES
 
 
 def test_the_place_that_is_ill_is_first_and_leads_to_what_is_wrong_there(
